@@ -1,0 +1,49 @@
+"""Keys and values of what a model has read, so that each new token costs one position."""
+
+from torch import Tensor, empty
+from torch import dtype as Dtype
+from torch import float32
+
+from gpt.config import GPTConfig
+
+
+class KVCache:
+    """Room for `batch_size` stories of up to `block_size` tokens each, owned by the caller.
+
+    Rows fill independently: each has its own length, and can be emptied while the others go on.
+    All memory is taken once, (n_layer, B, H_kv, block_size, D) for keys and as much for values.
+    """
+
+    def __init__(
+        self, config: GPTConfig, batch_size: int, *, dtype: Dtype = float32, device: str = "cpu"
+    ) -> None:
+        shape = (
+            config.n_layer,
+            batch_size,
+            config.n_kv_head,
+            config.block_size,
+            config.head_dim,
+        )
+        self.block_size = config.block_size
+        self.lengths = [0] * batch_size
+        """Tokens that each row holds."""
+        self._keys = empty(shape, dtype=dtype, device=device)
+        self._values = empty(shape, dtype=dtype, device=device)
+
+    def reset(self, row: int) -> None:
+        """Forget what `row` holds; its place is free for another story."""
+        self.lengths[row] = 0
+
+    def extend(self, layer: int, row: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Write (1, H_kv, T, D) behind what `row` holds in `layer`; return all of it (1, H_kv, S, D).
+
+        The row's length moves on only with `advance`, once every layer has written.
+        """
+        start, end = self.lengths[row], self.lengths[row] + key.shape[2]
+        self._keys[layer, row, :, start:end] = key[0]
+        self._values[layer, row, :, start:end] = value[0]
+        return self._keys[layer, row : row + 1, :, :end], self._values[layer, row : row + 1, :, :end]
+
+    def advance(self, row: int, n_tokens: int) -> None:
+        """Count `n_tokens` just written to every layer of `row`."""
+        self.lengths[row] += n_tokens

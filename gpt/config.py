@@ -1,0 +1,91 @@
+"""The shape of a model: everything that decides its parameters, nothing that decides its training."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+Family = Literal["gpt2", "llama"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GPTConfig:
+    """A decoder-only Transformer of one of two families, each exactly what the ecosystem runs.
+
+    ``gpt2`` (Radford et al. 2019): learned positions, LayerNorm, GELU (tanh), tied embeddings.
+    ``llama`` (Touvron et al. 2023): rotary positions, RMSNorm, SwiGLU, grouped-query attention.
+
+    A size of 0 is filled in from the others, so a finished config holds no 0 where a size belongs.
+
+    Raises:
+        ValueError: a size that is not positive, or that does not divide another one it must.
+    """
+
+    vocab_size: int
+    family: Family = "llama"
+    block_size: int = 256
+    """Longest sequence the model can attend over, in tokens."""
+    n_layer: int = 6
+    n_head: int = 6
+    n_kv_head: int = 0
+    """Heads of the keys and values; 0 takes n_head. Fewer share them (Ainslie et al. 2023)."""
+    n_embd: int = 384
+    head_dim: int = 0
+    """Channels of one head; 0 takes n_embd // n_head."""
+    n_inner: int = 0
+    """Channels inside the MLP; 0 takes 4 n_embd (gpt2) or 8/3 n_embd rounded up to 32 (llama)."""
+    dropout: float = 0.0
+    bias: bool = True
+    """Biases in the linear layers and norms of gpt2; llama has none."""
+    tie_embeddings: bool = True
+    """Whether the output layer is the token embedding."""
+    rope_theta: float = 10_000.0
+    norm_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.family not in ("gpt2", "llama"):
+            raise ValueError(f"family must be 'gpt2' or 'llama', not {self.family!r}")
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+        # A frozen dataclass fills its own blanks only through object.__setattr__.
+        fill = object.__setattr__
+        if not self.head_dim:
+            if self.n_embd % self.n_head:
+                raise ValueError(f"n_embd={self.n_embd} is not a multiple of n_head={self.n_head}")
+            fill(self, "head_dim", self.n_embd // self.n_head)
+        if not self.n_kv_head:
+            fill(self, "n_kv_head", self.n_head)
+        if not self.n_inner:
+            wide = 4 * self.n_embd if self.family == "gpt2" else -(-self.n_embd * 8 // 96) * 32
+            fill(self, "n_inner", wide)
+        self._check_family()
+
+    def _check_family(self) -> None:
+        if self.family == "llama":
+            object.__setattr__(self, "bias", False)
+            if self.n_kv_head < 1 or self.n_head % self.n_kv_head:
+                raise ValueError(f"n_head={self.n_head} is no multiple of n_kv_head={self.n_kv_head}")
+            if self.head_dim % 2:
+                raise ValueError(f"head_dim={self.head_dim} must be even: rotary turns pairs")
+            return
+        fixed = {
+            "n_kv_head": self.n_head,
+            "head_dim": self.n_embd // self.n_head,
+            "tie_embeddings": True,
+        }
+        for name, value in fixed.items():
+            if getattr(self, name) != value:
+                raise ValueError(f"family gpt2 has {name}={value}, not {getattr(self, name)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The config that `to_dict` wrote; an unknown name is a ValueError, not a silent default."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise ValueError(f"unknown config fields {unknown}: known are {sorted(known)}")
+        return cls(**values)
