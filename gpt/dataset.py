@@ -1,0 +1,227 @@
+"""Text files read as documents, token files mapped into memory, and the windows a model trains on.
+
+In a text file a line that is exactly `<|endoftext|>` ends a document. The marker line, its line end included, is no
+text; the line end before it belongs to the document. As tokens the marker is the end-of-story id, which also stands at
+the start of every file, so that each document's start is preceded by one; two never stand in a row.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+END_OF_DOCUMENT = "<|endoftext|>"
+CHUNK_CHARACTERS = 1 << 18
+
+_MARKER_LINE = re.compile(r"^<\|endoftext\|>\n", re.MULTILINE)
+# No tokenizer of ours joins anything across these two places, so text may be cut there and encoded in parts:
+# a line that starts with a letter after one that ends with one, and a word after a single space.
+_LINE_START = re.compile(r"\S\n(?=\S)")
+_WORD_START = re.compile(r"\S(?=\s\S)")
+
+
+class SlidingWindowDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Windows of block_size + 1 tokens, their starts `stride` apart: item i is (x, y), y being x shifted by one.
+
+    Args:
+        tokens: One-dimensional ids; a memory map stays on disk, and memory stays flat whatever its size.
+        block_size: Length of x and of y, in tokens.
+        stride: Distance between two starts, in tokens. block_size reads each token once, 1 gives every window.
+
+    Raises:
+        ValueError: `tokens` does not fill one window, or a size is not positive.
+    """
+
+    def __init__(self, tokens: npt.ArrayLike, block_size: int, stride: int) -> None:
+        self.tokens: npt.NDArray[Any] = np.asarray(tokens)
+        if self.tokens.ndim != 1:
+            raise ValueError(f"tokens must have one dimension, not shape {self.tokens.shape}")
+        if block_size < 1 or stride < 1:
+            raise ValueError(
+                f"block_size and stride must be at least 1, not {block_size} and {stride}"
+            )
+        if len(self.tokens) < block_size + 1:
+            raise ValueError(
+                f"a text of {len(self.tokens)} tokens is too short for one window of block_size + 1 = "
+                f"{block_size + 1}: use a longer text or a smaller block_size"
+            )
+        self.block_size = block_size
+        self.stride = stride
+
+    def __len__(self) -> int:
+        return (len(self.tokens) - self.block_size - 1) // self.stride + 1
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Window `index` as two LongTensors of shape (block_size,)."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        start = index % len(self) * self.stride
+        window = self.tokens[start : start + self.block_size + 1].astype(np.int64)
+        tokens = torch.from_numpy(window)  # (block_size + 1,)
+        return tokens[:-1], tokens[1:]
+
+
+def open_tokens(path: Path, dtype: npt.DTypeLike) -> np.memmap[Any, Any]:
+    """Map a token file into memory, read only: (n_tokens,) of little-endian `dtype`, uint16 or uint32."""
+    path = Path(path)
+    size, width = path.stat().st_size, np.dtype(dtype).itemsize
+    if size == 0 or size % width:
+        raise ValueError(
+            f"{path} holds {size} bytes, no whole number of {width}-byte tokens above 0: "
+            "make it again with `python -m train.prepare`"
+        )
+    return np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Part of a document, or the whole of a short one. `text` may be "" only where a long one ends."""
+
+    text: str
+    starts_document: bool
+    ends_document: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenizedText:
+    """A text as the model sees it: its ids, and the bytes and documents they stand for, markers not counted."""
+
+    tokens: npt.NDArray[np.uint32]
+    bytes: int
+    documents: int
+
+
+def read_chunks(
+    path: Path, *, start: int = 0, stop: int | None = None, size: int = CHUNK_CHARACTERS
+) -> Iterator[Chunk]:
+    """The documents of a text file in order, long ones in parts, never more than a few chunks in memory.
+
+    A document is cut only where encoding the parts gives the same ids as encoding the whole, save that a stretch of
+    16 * size characters without any space is cut all the same. Documents without text are left out.
+
+    Args:
+        path: A UTF-8 file; line ends \\r\\n and \\r are read as \\n, a byte order mark is skipped.
+        start, stop: The part of the file to read, in characters.
+        size: Parts are `size` to 2 * size characters long.
+
+    Raises:
+        ValueError: The file is not UTF-8.
+    """
+    part, in_document = "", False
+    for text in _texts_and_ends(_blocks(path, start, stop, size)):
+        if text is None:
+            if part or in_document:
+                yield Chunk(part, not in_document, ends_document=True)
+            part, in_document = "", False
+            continue
+        part += text
+        while len(part) >= 2 * size and (cut := _cut(part, size)):
+            yield Chunk(part[:cut], not in_document, ends_document=False)
+            part, in_document = part[cut:], True
+    if part:
+        yield Chunk(part, not in_document, ends_document=False)
+
+
+def read_tokens(
+    path: Path,
+    encode: Callable[[str], list[int]],
+    eos_id: int,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+) -> TokenizedText:
+    """A whole text file (or its characters start .. stop) as ids, the way train.prepare writes it."""
+    ids, n_bytes, documents = [eos_id], 0, 0
+    for chunk in read_chunks(path, start=start, stop=stop):
+        documents += chunk.starts_document
+        ids += encode(chunk.text)
+        n_bytes += len(chunk.text.encode())
+        if chunk.ends_document:
+            ids.append(eos_id)
+    return TokenizedText(tokens=np.array(ids, np.uint32), bytes=n_bytes, documents=documents)
+
+
+def validation_start(path: Path, fraction: float) -> int:
+    """Where the last `fraction` of a text begins, in characters: int((1 - fraction) * n), the field's split.
+
+    A cut inside a marker line moves to the end of that line.
+    """
+    n = sum(len(block) for block in _blocks(path, 0, None, CHUNK_CHARACTERS))
+    cut = int((1 - fraction) * n)
+    first = max(0, cut - len(END_OF_DOCUMENT) - 1)
+    around = "".join(_blocks(path, first, cut + len(END_OF_DOCUMENT) + 1, CHUNK_CHARACTERS))
+    for marker in re.finditer(r"(?:^|(?<=\n))<\|endoftext\|>(?:\n|$)", around):
+        begins, ends = first + marker.start(), first + marker.end()
+        whole_line = marker.start() > 0 or first == 0
+        if whole_line and begins < cut < ends:
+            return ends
+    return cut
+
+
+def _blocks(path: Path, start: int, stop: int | None, size: int) -> Iterator[str]:
+    """Characters start .. stop of a file, in blocks of at most `size`."""
+    with Path(path).open(encoding="utf-8-sig") as file:
+        try:
+            position = 0
+            for block in _read(file, size):
+                begin, position = position, position + len(block)
+                if position > start:
+                    yield block[max(0, start - begin) : None if stop is None else stop - begin]
+                if stop is not None and position >= stop:
+                    return
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8"
+            ) from error
+
+
+def _read(file: TextIO, size: int) -> Iterator[str]:
+    while block := file.read(size):
+        yield block
+
+
+def _texts_and_ends(blocks: Iterable[str]) -> Iterator[str | None]:
+    """Stretches of text, and None wherever a marker line ends a document."""
+    rest, at_line_start = "", True
+    for block in blocks:
+        rest += block
+        if not at_line_start:
+            line_end = rest.find("\n") + 1
+            if not line_end:
+                yield rest
+                rest = ""
+                continue
+            yield rest[:line_end]
+            rest, at_line_start = rest[line_end:], True
+        lines_end = rest.rfind("\n") + 1
+        texts = _MARKER_LINE.split(rest[:lines_end])
+        rest = rest[lines_end:]
+        for i, text in enumerate(texts):
+            if i:
+                yield None
+            if text:
+                yield text
+        if not END_OF_DOCUMENT.startswith(rest):
+            yield rest
+            rest, at_line_start = "", False
+    if rest:
+        yield None if rest == END_OF_DOCUMENT else rest
+
+
+def _cut(text: str, size: int) -> int:
+    """A harmless place to cut between size and 2 * size; 0 where there is none yet."""
+    for boundary in (_LINE_START, _WORD_START):
+        match = boundary.search(text, size - 1)
+        if match and match.end() <= 2 * size:
+            return match.end()
+    if len(text) < 16 * size:
+        return 0
+    match = _WORD_START.search(text, size)
+    return match.end() if match else size
