@@ -4,7 +4,7 @@ Shapes: B batch, T new tokens, S keys attended to, C channels, H heads, D per he
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + torch.cat([-right, left], dim=-1) * sin).to(x.dtype)
 
 
-def by_row(layer: nn.Module, x: Tensor, cache: KVCache | None) -> Tensor:
+def by_row(layer: Callable[[Tensor], Tensor], x: Tensor, cache: KVCache | None) -> Tensor:
     """Apply `layer` to (B, T, C), each row alone while stories share a cache.
 
     A matrix product sums in another order when it has more rows, so a story's text would depend
@@ -171,9 +171,10 @@ class GPT(nn.Module):
         if config.family == "gpt2":
             self.positions = nn.Embedding(config.block_size, config.n_embd)
         else:
-            cos, sin = rotary_tables(config)
-            self.register_buffer("cos", cos, persistent=False)
-            self.register_buffer("sin", sin, persistent=False)
+            empty = torch.empty(config.block_size, config.head_dim)
+            self.register_buffer("cos", empty, persistent=False)
+            self.register_buffer("sin", empty, persistent=False)
+            self.fill_tables()
         self.drop = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = norm(config)
@@ -192,6 +193,11 @@ class GPT(nn.Module):
             std = 0.02 / math.sqrt(2 * self.config.n_layer)
             nn.init.normal_(module.attention.o.weight, std=std)
             nn.init.normal_(module.mlp.down.weight, std=std)
+
+    def fill_tables(self) -> None:
+        """Compute the rotary tables; a model made on the "meta" device needs it once loaded."""
+        if self.positions is None and not self.tokens.weight.is_meta:
+            self.cos, self.sin = (table.to(self.device) for table in rotary_tables(self.config))
 
     @property
     def n_params(self) -> int:
@@ -241,9 +247,11 @@ class GPT(nn.Module):
             for row in rows:
                 cache.advance(row, T)
         x = self.norm(x[:, -1:] if last else x)
-        if self.head is not None:
-            return by_row(self.head, x, cache)
-        return by_row(lambda row: F.linear(row, self.tokens.weight), x, cache)  # pyright: ignore
+        return by_row(self.logits, x, cache)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, V), through the output layer or the embedding it is tied to."""
+        return F.linear(x, self.tokens.weight if self.head is None else self.head.weight)
 
     def _embed(
         self, tokens: Tensor, past: list[int]

@@ -1,0 +1,221 @@
+"""A checkpoint folder ⇄ (config, weights, tokenizer, card), in the layout of Hugging Face models.
+
+The only file that touches weights on disk: safetensors and JSON, never a pickle. transformers,
+vLLM, MLX and llama.cpp's converter open the folder as it lies.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from gpt.config import GPTConfig
+from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, to_hf
+from gpt.model import GPT
+from gpt.tokenizer import Tokenizer, load_tokenizer
+
+WEIGHTS = "model.safetensors"
+
+
+class CheckpointError(Exception):
+    """A folder that is no checkpoint we can open, with what was expected and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model that is ready to write, with its tokenizer and what is known of its training."""
+
+    folder: Path
+    model: GPT
+    tokenizer: Tokenizer
+    training: dict[str, Any]
+    """training.json; empty for a folder that was not trained here."""
+    card: str
+    """README.md, Markdown."""
+
+    @property
+    def config(self) -> GPTConfig:
+        return self.model.config
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def save(
+    folder: Path,
+    model: GPT,
+    tokenizer: Tokenizer,
+    *,
+    card: str,
+    training: dict[str, Any],
+    dtype: torch.dtype = torch.bfloat16,
+) -> None:
+    """Write a checkpoint folder: whole or not at all, whatever interrupts it.
+
+    Args:
+        card: The model card, README.md.
+        training: What training.json is to say.
+        dtype: Of the weights on disk.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    config, eos = model.config, tokenizer.eos_id
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
+        new = Path(made) / folder.name
+        new.mkdir()
+        tokenizer.save(new)
+        weights = {name: t.to("cpu", dtype).contiguous() for name, t in to_hf(model).items()}
+        save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
+        (new / WEIGHTS).chmod(0o644)  # safetensors makes its file private to the user
+        _write_json(new / "config.json", hf_config(config, eos, dtype))
+        _write_json(
+            new / "generation_config.json",
+            {
+                "bos_token_id": eos,
+                "eos_token_id": eos,
+                "pad_token_id": eos,
+                "do_sample": True,
+                "temperature": 0.8,
+                "top_p": 0.95,
+                "max_new_tokens": min(200, config.block_size // 2),
+            },
+        )
+        _write_json(new / "training.json", training)
+        (new / "README.md").write_text(card, encoding="utf-8")
+        for path in (*new.iterdir(), new):
+            _flush(path)
+        _swap(new, folder)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`; between the two renames the old one waits beside it."""
+    old = _put_aside(folder)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    _flush(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def find(folder: str | Path) -> Path:
+    """The folder itself, once it is known to hold a checkpoint.
+
+    Raises:
+        CheckpointError: it holds none.
+    """
+    folder = Path(folder)
+    if not folder.exists() and _put_aside(folder).exists():
+        _put_aside(folder).rename(folder)  # a save was cut off between its two renames
+    for name in ("config.json", WEIGHTS):
+        if not (folder / name).is_file():
+            raise CheckpointError(
+                f"no checkpoint in {folder}, {name} is missing: train one with "
+                "`python -m train.pretrain`"
+            )
+    return folder
+
+
+def read_config(folder: str | Path) -> GPTConfig:
+    """The shape of the model in `folder`, without its weights.
+
+    Raises:
+        CheckpointError: no checkpoint, or one of a family that is not ours.
+    """
+    folder = find(folder)
+    try:
+        return config_from_hf(_read_json(folder / "config.json"))
+    except LayoutError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+
+
+def read_training(folder: str | Path) -> dict[str, Any]:
+    """training.json; empty where there is none."""
+    path = Path(folder) / "training.json"
+    return _read_json(path) if path.exists() else {}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"expected JSON in {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"expected a JSON object in {path}, got {type(values).__name__}")
+    return cast("dict[str, Any]", values)
+
+
+def load_model(
+    folder: str | Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> GPT:
+    """The bare model of a checkpoint, dropout off: tokens (B, T) → logits (B, T, V).
+
+    Raises:
+        CheckpointError: no checkpoint, or weights that are damaged or of another shape.
+    """
+    folder = find(folder)
+    config = read_config(folder)
+    with torch.device("meta"):
+        model = GPT(config)
+    try:
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            theirs = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        weights = {name: t.to(dtype).contiguous() for name, t in from_hf(config, theirs).items()}
+        model.load_state_dict(weights, assign=True)
+    except KeyError as error:
+        raise CheckpointError(f"{folder}/{WEIGHTS} lacks the tensor {error}") from error
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise CheckpointError(f"{folder}/{WEIGHTS} does not fit config.json: {error}") from error
+    model.fill_tables()
+    return model.to(device).eval().requires_grad_(False)
+
+
+def load(folder: str | Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Checkpoint:
+    """Open a checkpoint folder; nothing else is needed.
+
+    Raises:
+        CheckpointError: the folder is no checkpoint that we can open.
+    """
+    model = load_model(folder, device=device, dtype=dtype)
+    folder = Path(folder)
+    try:
+        tokenizer = load_tokenizer(folder)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"no tokenizer that we can open in {folder}: {error}") from error
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise CheckpointError(
+            f"the tokenizer in {folder} has {tokenizer.vocab_size} tokens, "
+            f"the model only {model.config.vocab_size}"
+        )
+    card = folder / "README.md"
+    return Checkpoint(
+        folder=folder,
+        model=model,
+        tokenizer=tokenizer,
+        training=read_training(folder),
+        card=card.read_text(encoding="utf-8") if card.exists() else "",
+    )

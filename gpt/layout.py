@@ -1,0 +1,202 @@
+"""Our names ⇄ Hugging Face's: `config.json` and the weights of `GPT2LMHeadModel` and `LlamaForCausalLM`.
+
+Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gpt.config import GPTConfig
+from gpt.model import GPT
+
+
+class LayoutError(ValueError):
+    """A config.json of a model that is not exactly one of our two families."""
+
+
+def hf_config(config: GPTConfig, eos_id: int, dtype: torch.dtype) -> dict[str, Any]:
+    """config.json of `config`, with every key that an engine was seen to need."""
+    name = str(dtype).removeprefix("torch.")
+    shared: dict[str, Any] = {
+        "vocab_size": config.vocab_size,
+        "tie_word_embeddings": config.tie_embeddings,
+        "bos_token_id": eos_id,
+        "eos_token_id": eos_id,
+        "pad_token_id": eos_id,
+        "initializer_range": 0.02,
+        "dtype": name,
+        "torch_dtype": name,
+        "use_cache": True,
+    }
+    if config.family == "gpt2":
+        return {
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            # llama.cpp and MLX read n_ctx, transformers n_positions.
+            "n_ctx": config.block_size,
+            "n_positions": config.block_size,
+            "n_embd": config.n_embd,
+            "n_head": config.n_head,
+            "n_layer": config.n_layer,
+            "n_inner": config.n_inner,
+            "layer_norm_epsilon": config.norm_eps,
+            "activation_function": "gelu_new",
+            "embd_pdrop": 0.0,
+            "attn_pdrop": 0.0,
+            "resid_pdrop": 0.0,
+            **shared,
+        }
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": config.n_embd,
+        "intermediate_size": config.n_inner,
+        "num_hidden_layers": config.n_layer,
+        "num_attention_heads": config.n_head,
+        "num_key_value_heads": config.n_kv_head,
+        "head_dim": config.head_dim,
+        "hidden_act": "silu",
+        "max_position_embeddings": config.block_size,
+        "rms_norm_eps": config.norm_eps,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        # transformers 5 reads rope_parameters, MLX only rope_theta.
+        "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        **shared,
+    }
+
+
+def config_from_hf(values: dict[str, Any]) -> GPTConfig:
+    """The config that a config.json describes.
+
+    Raises:
+        LayoutError: another architecture, or a variant our families do not have.
+    """
+    family = values.get("model_type")
+    try:
+        if family == "gpt2":
+            _expect(values, activation_function=("gelu_new", "gelu_pytorch_tanh"))
+            return GPTConfig(
+                family="gpt2",
+                vocab_size=values["vocab_size"],
+                block_size=values["n_positions"],
+                n_layer=values["n_layer"],
+                n_head=values["n_head"],
+                n_embd=values["n_embd"],
+                n_inner=values.get("n_inner") or 0,
+                norm_eps=values.get("layer_norm_epsilon", 1e-5),
+            )
+        if family == "llama":
+            rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
+            _expect(rope, rope_type=("default",))
+            _expect(values, hidden_act=("silu",), attention_bias=(False,), mlp_bias=(False,))
+            return GPTConfig(
+                family="llama",
+                vocab_size=values["vocab_size"],
+                block_size=values["max_position_embeddings"],
+                n_layer=values["num_hidden_layers"],
+                n_head=values["num_attention_heads"],
+                n_kv_head=values.get("num_key_value_heads") or 0,
+                n_embd=values["hidden_size"],
+                head_dim=values.get("head_dim") or 0,
+                n_inner=values["intermediate_size"],
+                tie_embeddings=values.get("tie_word_embeddings", False),
+                rope_theta=rope.get("rope_theta") or values.get("rope_theta", 10_000.0),
+                norm_eps=values.get("rms_norm_eps", 1e-6),
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LayoutError(f"config.json of a {family} model lacks or misstates {error}") from error
+    raise LayoutError(
+        f"expected a gpt2 or llama model, config.json says model_type={family!r}: "
+        "Inkling runs these two families"
+    )
+
+
+def _expect(values: dict[str, Any], **allowed: tuple[Any, ...]) -> None:
+    for name, choices in allowed.items():
+        if name in values and values[name] not in choices:
+            raise LayoutError(
+                f"expected {name} to be one of {list(choices)}, config.json says {values[name]!r}"
+            )
+
+
+# Weights: our names ⇄ the ecosystem's.
+
+LLAMA = {
+    "attention_norm": "input_layernorm",
+    "mlp_norm": "post_attention_layernorm",
+    "attention.q": "self_attn.q_proj",
+    "attention.k": "self_attn.k_proj",
+    "attention.v": "self_attn.v_proj",
+    "attention.o": "self_attn.o_proj",
+    "mlp.gate": "mlp.gate_proj",
+    "mlp.up": "mlp.up_proj",
+    "mlp.down": "mlp.down_proj",
+}
+GPT2 = {
+    "attention_norm": "ln_1",
+    "mlp_norm": "ln_2",
+    "attention.o": "attn.c_proj",
+    "mlp.up": "mlp.c_fc",
+    "mlp.down": "mlp.c_proj",
+}
+
+
+def to_hf(model: GPT) -> dict[str, Tensor]:
+    """The model's weights under the names, and in the layout, of its family in transformers."""
+    ours = {name: tensor.detach() for name, tensor in model.named_parameters()}
+    n_layer = model.config.n_layer
+    if model.config.family == "llama":
+        theirs = {"model.embed_tokens.weight": ours["tokens.weight"], "model.norm.weight": ours["norm.weight"]}
+        if not model.config.tie_embeddings:
+            theirs["lm_head.weight"] = ours["head.weight"]
+        for i in range(n_layer):
+            for name, hf in LLAMA.items():
+                theirs[f"model.layers.{i}.{hf}.weight"] = ours[f"blocks.{i}.{name}.weight"]
+        return theirs
+
+    def with_bias(name: str) -> dict[str, Tensor]:
+        weight = ours[name + ".weight"]
+        return {"weight": weight, "bias": ours.get(name + ".bias", weight.new_zeros(len(weight)))}
+
+    theirs = {"wte.weight": ours["tokens.weight"], "wpe.weight": ours["positions.weight"]}
+    theirs |= {f"ln_f.{kind}": tensor for kind, tensor in with_bias("norm").items()}
+    for i in range(n_layer):
+        for name, hf in GPT2.items():
+            pair = with_bias(f"blocks.{i}.{name}")
+            # transformers' Conv1D holds the transpose of nn.Linear.
+            theirs |= {f"h.{i}.{hf}.{kind}": tensor.t() for kind, tensor in pair.items()}
+        qkv = [with_bias(f"blocks.{i}.attention.{part}") for part in "qkv"]
+        theirs[f"h.{i}.attn.c_attn.weight"] = torch.cat([pair["weight"] for pair in qkv]).t()
+        theirs[f"h.{i}.attn.c_attn.bias"] = torch.cat([pair["bias"] for pair in qkv])
+    return theirs
+
+
+def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`to_hf` backwards. A missing name is a KeyError."""
+    ours: dict[str, Tensor] = {}
+    if config.family == "llama":
+        ours["tokens.weight"] = theirs["model.embed_tokens.weight"]
+        ours["norm.weight"] = theirs["model.norm.weight"]
+        if not config.tie_embeddings:
+            ours["head.weight"] = theirs["lm_head.weight"]
+        for i in range(config.n_layer):
+            for name, hf in LLAMA.items():
+                ours[f"blocks.{i}.{name}.weight"] = theirs[f"model.layers.{i}.{hf}.weight"]
+        return ours
+    # Some GPT-2 files put every name under "transformer.".
+    theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
+    ours["tokens.weight"], ours["positions.weight"] = theirs["wte.weight"], theirs["wpe.weight"]
+    for kind in ("weight", "bias"):
+        ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
+        for i in range(config.n_layer):
+            for name, hf in GPT2.items():
+                ours[f"blocks.{i}.{name}.{kind}"] = theirs[f"h.{i}.{hf}.{kind}"].t()
+            qkv = theirs[f"h.{i}.attn.c_attn.{kind}"].t().chunk(3)
+            for part, tensor in zip("qkv", qkv, strict=True):
+                ours[f"blocks.{i}.attention.{part}.{kind}"] = tensor
+    return ours

@@ -1,0 +1,81 @@
+"""What a checkpoint says of itself: `training.json` for programs, the model card for people."""
+
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from gpt.model import GPT
+from train.config import TrainConfig
+from train.data import Data
+from train.machine import describe
+
+if TYPE_CHECKING:
+    from train.pretrain import Progress
+
+
+def code_version() -> str:
+    """The commit of the code, or "" outside a git checkout."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return found.stdout.strip()
+
+
+def about_training(
+    model: GPT,
+    config: TrainConfig,
+    data: Data,
+    losses: dict[str, float],
+    progress: "Progress",
+    *,
+    command: str,
+) -> dict[str, Any]:
+    """training.json: data fingerprint, recipe, steps, losses, machine, time, code version."""
+    return {
+        "command": command,
+        "data": data.facts,
+        "config": config.to_dict(),
+        "parameters": model.n_params,
+        "step": progress.step,
+        "tokens": progress.step * config.tokens_per_step,
+        "val_loss": losses["loss"],
+        "val_bpb": losses["bpb"],
+        "elapsed_s": round(progress.elapsed_s, 1),
+        "machine": describe(model.device),
+        "commit": code_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def write_card(training: dict[str, Any]) -> str:
+    """The model card (Markdown with the Hub's front matter) of a trained checkpoint."""
+    config, data = training["config"], training["data"]
+    sources = ", ".join(source["name"] for source in data["sources"])
+    return f"""---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [inkling]
+---
+# A small {config["family"]} model that continues stories
+
+Trained with Inkling on {sources}.
+
+| | |
+| --- | --- |
+| parameters | {training["parameters"]:,} |
+| shape | {config["n_layer"]} layers, {config["n_head"]} heads, {config["n_embd"]} wide |
+| window | {config["block_size"]} tokens |
+| tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
+| training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
+| steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
+| time | {training["elapsed_s"] / 60:.0f} minutes, {training["machine"]["device"]}, {training["machine"]["threads"]} threads |
+| validation | {training["val_loss"]:.4f} nats per token, {training["val_bpb"]:.4f} bits per byte |
+| date | {training["date"]} |
+
+The command:
+
+    {training["command"]}
+"""

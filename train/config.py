@@ -1,0 +1,217 @@
+"""`TrainConfig`: one training as plain data, and the presets that fill it in."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+from gpt.config import Family, GPTConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Everything that decides a training but its text and its folder.
+
+    Raises:
+        ValueError: a value out of its range, with the range.
+    """
+
+    family: Family = "llama"
+    block_size: int = 256
+    """Tokens in a training window, and the longest text the model can see."""
+    n_layer: int = 6
+    n_head: int = 6
+    n_kv_head: int = 0
+    """Heads of keys and values; 0 for as many as n_head."""
+    n_embd: int = 384
+    n_inner: int = 0
+    """Channels inside the MLP; 0 for the family's usual."""
+    dropout: float = 0.0
+    tie_embeddings: bool = True
+    bias: bool = True
+    """Biases in the gpt2 family."""
+
+    max_steps: int = 1000
+    batch_size: int = 16
+    """Windows in one pass through the model."""
+    accumulate: int = 1
+    """Passes in one step: tokens_per_step = batch_size × accumulate × block_size."""
+    order: Literal["epochs", "random"] = "epochs"
+    """Every window once per epoch, or (nanoGPT) windows drawn anywhere."""
+
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """Muon turns the matrices inside the blocks and AdamW the rest, or AdamW everything."""
+    learning_rate: float = 4e-3
+    schedule: Literal["trapezoid", "cosine"] = "trapezoid"
+    """Warm up, hold, fall to 0; or (nanoGPT) warm up, fall along a cosine to a tenth."""
+    warmup_steps: int = 40
+    decay_fraction: float = 0.6
+    """Share of the steps in which the trapezoid falls."""
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    momentum: float = 0.95
+    """Muon's."""
+    grad_clip: float = 1.0
+    """Longest gradient, all parameters together; 0 never clips."""
+
+    eval_every: int = 200
+    """Steps between evaluations; each prints a sample and saves."""
+    sample_prompt: str = ""
+    """What the printed sample goes on from; nothing begins a fresh story."""
+    sample_tokens: int = 120
+    """Length of the printed sample; 0 prints none."""
+
+    seed: int = 1
+    device: str = "auto"
+    """cpu, cuda, mps; auto takes the fastest that is there."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the matrix products; auto takes bfloat16 where the machine has it in hardware."""
+    compile: bool = False
+    """Compile the model (half a minute at the start; needs a C++ compiler on a CPU)."""
+    threads: int = 0
+    """CPU threads; 0 for one per core."""
+
+    def __post_init__(self) -> None:
+        positive = ("max_steps", "batch_size", "accumulate", "eval_every", "learning_rate")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("decay_fraction", "beta1", "beta2", "momentum", "dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+        for name in ("warmup_steps", "weight_decay", "grad_clip", "sample_tokens", "threads"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or above, not {getattr(self, name)}")
+        for name, allowed in {
+            "order": ("epochs", "random"),
+            "optimizer": ("muon", "adamw"),
+            "schedule": ("trapezoid", "cosine"),
+            "precision": ("auto", "float32", "bfloat16"),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.batch_size * self.accumulate * self.block_size
+
+    def model_config(self, vocab_size: int) -> GPTConfig:
+        """The model this training makes, for a vocabulary of `vocab_size`."""
+        return GPTConfig(
+            vocab_size=vocab_size,
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name in SHAPE},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The config that `to_dict` wrote; an unknown name is a ValueError."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise ValueError(f"unknown training fields {unknown}: known are {sorted(known)}")
+        return cls(**values)
+
+
+SHAPE = {field.name for field in fields(GPTConfig)} & {field.name for field in fields(TrainConfig)}
+
+
+def story() -> TrainConfig:
+    """A minute or two on a laptop: a small character model of one short story."""
+    return TrainConfig(
+        block_size=128,
+        n_layer=4,
+        n_head=4,
+        n_embd=128,
+        dropout=0.1,
+        max_steps=600,
+        batch_size=24,
+        eval_every=100,
+    )
+
+
+def shakespeare() -> TrainConfig:
+    """The character model that ships: tiny Shakespeare, window 256."""
+    return TrainConfig(
+        block_size=256,
+        n_layer=6,
+        n_head=8,
+        n_embd=256,
+        dropout=0.2,
+        max_steps=1500,
+        batch_size=32,
+        learning_rate=3e-3,
+        weight_decay=0.2,
+        eval_every=100,
+    )
+
+
+def stories() -> TrainConfig:
+    """The stories model that ships: TinyStories and fairy tales, 4,096 pieces, window 512."""
+    return TrainConfig(
+        block_size=512,
+        n_layer=6,
+        n_head=6,
+        n_embd=384,
+        n_inner=960,
+        max_steps=2200,
+        batch_size=4,
+        accumulate=4,
+        weight_decay=0.2,
+        eval_every=100,
+        sample_prompt="Once upon a time",
+    )
+
+
+def gpt2() -> TrainConfig:
+    """GPT-2 124M as nanoGPT reproduces it: half a million tokens a step, for GPUs."""
+    return TrainConfig(
+        family="gpt2",
+        block_size=1024,
+        n_layer=12,
+        n_head=12,
+        n_embd=768,
+        max_steps=600_000,
+        batch_size=12,
+        accumulate=40,
+        order="random",
+        optimizer="adamw",
+        learning_rate=6e-4,
+        schedule="cosine",
+        warmup_steps=2000,
+        weight_decay=0.1,
+        eval_every=1000,
+        compile=True,
+    )
+
+
+def nanogpt() -> TrainConfig:
+    """nanoGPT's recipe for tiny Shakespeare on a CPU, the baseline that ours is held against.
+
+    config/train_shakespeare_char.py with the options of nanoGPT's README for a computer without
+    a GPU: 4 layers, 128 wide, window 64, 2,000 steps of 12 windows drawn anywhere.
+    """
+    return TrainConfig(
+        family="gpt2",
+        block_size=64,
+        n_layer=4,
+        n_head=4,
+        n_embd=128,
+        bias=False,
+        max_steps=2000,
+        batch_size=12,
+        order="random",
+        optimizer="adamw",
+        learning_rate=1e-3,
+        schedule="cosine",
+        warmup_steps=100,
+        weight_decay=0.1,
+        beta2=0.99,
+        eval_every=250,
+    )
+
+
+PRESETS: dict[str, Callable[[], TrainConfig]] = {
+    preset.__name__: preset for preset in (story, shakespeare, stories, gpt2, nanogpt)
+}

@@ -1,0 +1,52 @@
+"""A data folder as `train.prepare` leaves it, opened for training."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt.dataset import open_tokens
+from gpt.tokenizer import Tokenizer, load_tokenizer
+
+
+class DataError(Exception):
+    """A data folder that cannot be trained on, with what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Token files, memory-mapped, with the tokenizer that made them."""
+
+    folder: Path
+    facts: dict[str, Any]
+    """data.json."""
+    train: NDArray[np.unsignedinteger]
+    valid: NDArray[np.unsignedinteger]
+    tokenizer: Tokenizer
+
+
+def load_data(folder: Path) -> Data:
+    """Open a folder that `train.prepare` made.
+
+    Raises:
+        DataError: there is none, or it is not whole.
+    """
+    path = folder / "data.json"
+    if not path.exists():
+        raise DataError(
+            f"no data in {folder}: make it with `python -m train.prepare YOUR.txt --out {folder}`"
+        )
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    splits: dict[str, NDArray[np.unsignedinteger]] = {}
+    for split in ("train", "valid"):
+        tokens = open_tokens(folder / f"{split}.bin", facts["dtype"])
+        if len(tokens) != facts[split]["tokens"]:
+            raise DataError(
+                f"{folder}/{split}.bin holds {len(tokens)} tokens where data.json says "
+                f"{facts[split]['tokens']}: prepare the text again"
+            )
+        splits[split] = tokens
+    return Data(folder, facts, splits["train"], splits["valid"], load_tokenizer(folder))

@@ -1,0 +1,36 @@
+"""`loss.png`: how training and validation loss fell."""
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def plot_losses(records: list[dict[str, float]], tokens_per_step: int, path: Path) -> None:
+    """Draw both losses over steps (below) and tokens seen (above) into a PNG file.
+
+    Args:
+        records: The lines of metrics.jsonl.
+    """
+    # A Figure of its own, not pyplot: no global state, no window, safe in any thread.
+    figure = Figure(figsize=(7, 4.2), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for key, label, style in (
+        ("train_loss", "training", {"color": "#9aa5b1", "linewidth": 1.0}),
+        ("val_loss", "validation", {"color": "#b5532a", "linewidth": 2.0, "marker": "o", "markersize": 3}),
+    ):
+        points = [(record["step"], record[key]) for record in records if key in record]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, **style)
+    axes.set_xlabel("steps")
+    axes.set_ylabel("loss (nats per token)")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    above = axes.secondary_xaxis(
+        "top", functions=(lambda s: s * tokens_per_step / 1e6, lambda t: t * 1e6 / tokens_per_step)
+    )
+    above.set_xlabel("tokens seen (millions)")
+    part = path.with_suffix(".part.png")
+    figure.savefig(part)
+    part.replace(path)

@@ -1,0 +1,216 @@
+"""`python -m train.pretrain`: train a model from nothing. One loop, read it top to bottom."""
+
+import argparse
+import math
+import shlex
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from gpt.checkpoint import save
+from gpt.generator import Generator
+from gpt.model import GPT
+from gpt.sampling import SamplingParams
+from train.card import about_training, write_card
+from train.config import TrainConfig
+from train.data import Data, DataError, load_data
+from train.machine import autocast, pick_device, tune
+from train.optimize import clip, learning_rate, make_optimizers, set_learning_rate
+from train.options import add_config_options, config_from
+from train.order import Batches
+from train.plot import plot_losses
+from train.run import Run
+from train.scoring import score, summary
+from train.state import StateError, load_state, save_state
+
+LOG_EVERY = 10
+"""Steps whose mean loss makes one line of metrics.jsonl."""
+
+
+class TrainingFailed(Exception):
+    """The loss is no number any more; the last good checkpoint is untouched."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training is: what a resumed one needs beside weights and optimizer states."""
+
+    step: int = 0
+    """Updates done."""
+    elapsed_s: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = -1
+
+
+def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bool) -> None:
+    """Train into `run`: its best checkpoint in `best/`, its state after every evaluation.
+
+    SIGINT and SIGTERM end it at the next step with its state saved.
+
+    Raises:
+        StateError: there is nothing to resume, or it is of another model.
+        TrainingFailed: the loss became infinite or no number.
+    """
+    tune(config.threads)
+    device = pick_device(config.device)
+    torch.manual_seed(config.seed)
+    model = GPT(config.model_config(data.tokenizer.vocab_size)).to(device)
+    forward = torch.compile(model) if config.compile else model
+    optimizers = make_optimizers(model, config)
+    batches = Batches(data.train, config)
+    progress = Progress()
+    if resume:
+        progress = Progress(**load_state(run.folder, model, optimizers))
+        run.rewind(progress.step)
+    else:
+        run.begin(config, {"command": command, "data": data.facts})
+    print(
+        f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
+        f"{batches.epoch(config.max_steps):.1f} passes over them"
+    )
+
+    stop = StopSignal()
+    started_s = time.monotonic() - progress.elapsed_s
+    losses: list[float] = []
+    bar = tqdm(total=config.max_steps, initial=progress.step, unit="step", dynamic_ncols=True)
+    for step in range(progress.step, config.max_steps + 1):
+        progress.step, progress.elapsed_s = step, time.monotonic() - started_s
+        if stop.asked:
+            save_state(run.folder, model, optimizers, asdict(progress))
+            bar.close()
+            print(f"stopped at step {step} and saved: go on with --resume")
+            return
+        if step % config.eval_every == 0 or step == config.max_steps:
+            evaluate(model, config, data, run, progress, command=command)
+            save_state(run.folder, model, optimizers, asdict(progress))
+        if step == config.max_steps:
+            break  # the last pass only evaluates and saves
+
+        model.train()
+        rate = learning_rate(step, config)
+        set_learning_rate(optimizers, rate)
+        loss_sum = 0.0
+        for part in range(config.accumulate):
+            inputs, targets = batches.micro_batch(step, part)  # (B, T) each
+            with autocast(device, config.precision):
+                logits = forward(inputs.to(device))  # (B, T, V)
+            loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.to(device).flatten())
+            (loss / config.accumulate).backward()
+            loss_sum += loss.item()
+        clip(model, config.grad_clip)
+        losses.append(loss_sum / config.accumulate)
+        if not math.isfinite(losses[-1]):
+            raise TrainingFailed(
+                f"the loss became {losses[-1]} at step {step}: the best checkpoint so far is "
+                f"{run.best}; try a lower --learning-rate"
+            )
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+
+        bar.update()
+        bar.set_postfix_str(f"loss {losses[-1]:.3f}, {speed(bar, config):,.0f} tokens/s")
+        if (step + 1) % LOG_EVERY == 0:
+            run.log(
+                step=step + 1,
+                tokens=(step + 1) * config.tokens_per_step,
+                elapsed_s=round(time.monotonic() - started_s, 1),
+                train_loss=sum(losses) / len(losses),
+                learning_rate=rate,
+            )
+            losses.clear()
+    bar.close()
+    print(f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}")
+
+
+def evaluate(
+    model: GPT, config: TrainConfig, data: Data, run: Run, progress: Progress, *, command: str
+) -> None:
+    """Score the whole validation split, log it, draw the curve, print a sample, keep the best."""
+    nats = score(model, data.valid, config.block_size, autocast(model.device, config.precision))
+    facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
+    run.log(
+        step=progress.step,
+        tokens=progress.step * config.tokens_per_step,
+        elapsed_s=round(progress.elapsed_s, 1),
+        val_loss=facts["loss"],
+        val_bpb=facts["bpb"],
+    )
+    plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
+    tqdm.write(
+        f"\nstep {progress.step}: validation {facts['loss']:.4f} nats per token, "
+        f"{facts['bpb']:.4f} bits per byte"
+    )
+    if config.sample_tokens:
+        tqdm.write(f"  | {sample(model, config, data)}".replace("\n", "\n  | ") + "\n")
+    if facts["loss"] < progress.best_loss:
+        progress.best_loss, progress.best_step = facts["loss"], progress.step
+        training = about_training(model, config, data, facts, progress, command=command)
+        save(run.best, model, data.tokenizer, card=write_card(training), training=training)
+
+
+def sample(model: GPT, config: TrainConfig, data: Data) -> str:
+    """A short story at the same seed every time, so that evaluations can be compared."""
+    params = SamplingParams(temperature=0.8, max_new_tokens=config.sample_tokens, seed=1)
+    was_training = model.training
+    model.eval()
+    stream = Generator(model, data.tokenizer).stream(config.sample_prompt, params)
+    text = config.sample_prompt + "".join(token.text for token in stream)
+    model.train(was_training)
+    return text
+
+
+def speed(bar: "tqdm[None]", config: TrainConfig) -> float:
+    """Tokens per second, averaged as the bar averages its steps."""
+    return (bar.format_dict["rate"] or 0.0) * config.tokens_per_step
+
+
+class StopSignal:
+    """Remembers that SIGINT or SIGTERM came, so that a step is never cut in half."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, _frame: object) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait for the step
+        self.asked = True
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train.pretrain", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder that train.prepare made")
+    parser.add_argument("--out", type=Path, help="run folder (default: runs/PRESET)")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    add_config_options(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options, open the data, train; a fault the user can mend is one line."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    out = options.out or Path("runs") / options.preset
+    command = "python -m train.pretrain " + shlex.join(arguments or sys.argv[1:])
+    try:
+        config = config_from(options)
+        if not options.resume and (out / "metrics.jsonl").exists():
+            raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
+        data = load_data(options.data or story_data())
+        train(config, data, Run(out), command=command, resume=options.resume)
+    except (DataError, StateError, ValueError) as error:
+        parser.error(str(error))
+    except TrainingFailed as error:
+        sys.exit(f"train.pretrain: {error}")
+
+
+if __name__ == "__main__":
+    main()
