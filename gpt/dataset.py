@@ -1,8 +1,9 @@
 """Text files read as documents, token files mapped into memory, and the windows a model trains on.
 
-In a text file a line that is exactly `<|endoftext|>` ends a document. The marker line, its line end included, is no
-text; the line end before it belongs to the document. As tokens the marker is the end-of-story id, which also stands at
-the start of every file, so that each document's start is preceded by one; two never stand in a row.
+In a text file a line that is exactly `<|endoftext|>` ends a document. The marker line, its line end
+included, is no text; the line end before it belongs to the document. As tokens the marker is the
+end-of-story id, which also stands at the start of every file, so that each document's start is
+preceded by one; two never stand in a row.
 """
 
 import re
@@ -21,19 +22,20 @@ END_OF_DOCUMENT = "<|endoftext|>"
 CHUNK_CHARACTERS = 1 << 18
 
 _MARKER_LINE = re.compile(r"^<\|endoftext\|>\n", re.MULTILINE)
-# No tokenizer of ours joins anything across these two places, so text may be cut there and encoded in parts:
-# a line that starts with a letter after one that ends with one, and a word after a single space.
+# No tokenizer of ours joins anything across these places, so text cut there and encoded in parts
+# gives the ids of the whole: after a line end between two visible characters, before such a space.
 _LINE_START = re.compile(r"\S\n(?=\S)")
 _WORD_START = re.compile(r"\S(?=\s\S)")
 
 
 class SlidingWindowDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Windows of block_size + 1 tokens, their starts `stride` apart: item i is (x, y), y being x shifted by one.
+    """Windows of block_size + 1 tokens: item i is (x, y), y being x shifted by one.
 
     Args:
-        tokens: One-dimensional ids; a memory map stays on disk, and memory stays flat whatever its size.
+        tokens: Ids, one-dimensional; a memory map stays on disk, whatever its size.
         block_size: Length of x and of y, in tokens.
-        stride: Distance between two starts, in tokens. block_size reads each token once, 1 gives every window.
+        stride: Distance between the starts of two windows, in tokens. block_size predicts each
+            token once, 1 gives every window there is.
 
     Raises:
         ValueError: `tokens` does not fill one window, or a size is not positive.
@@ -49,8 +51,8 @@ class SlidingWindowDataset(Dataset[tuple[Tensor, Tensor]]):
             )
         if len(self.tokens) < block_size + 1:
             raise ValueError(
-                f"a text of {len(self.tokens)} tokens is too short for one window of block_size + 1 = "
-                f"{block_size + 1}: use a longer text or a smaller block_size"
+                f"a text of {len(self.tokens)} tokens is too short for one window of "
+                f"block_size + 1 = {block_size + 1}: use a longer text or a smaller block_size"
             )
         self.block_size = block_size
         self.stride = stride
@@ -64,12 +66,12 @@ class SlidingWindowDataset(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(f"window {index} of {len(self)}")
         start = index % len(self) * self.stride
         window = self.tokens[start : start + self.block_size + 1].astype(np.int64)
-        tokens = torch.from_numpy(window)  # (block_size + 1,)
+        tokens = torch.as_tensor(window)  # (block_size + 1,)
         return tokens[:-1], tokens[1:]
 
 
 def open_tokens(path: Path, dtype: npt.DTypeLike) -> np.memmap[Any, Any]:
-    """Map a token file into memory, read only: (n_tokens,) of little-endian `dtype`, uint16 or uint32."""
+    """Map a token file into memory, read only: (n_tokens,) of uint16 or uint32, little-endian."""
     path = Path(path)
     size, width = path.stat().st_size, np.dtype(dtype).itemsize
     if size == 0 or size % width:
@@ -82,7 +84,7 @@ def open_tokens(path: Path, dtype: npt.DTypeLike) -> np.memmap[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Part of a document, or the whole of a short one. `text` may be "" only where a long one ends."""
+    """Part of a document, or all of a short one; `text` may be "" only where a long one ends."""
 
     text: str
     starts_document: bool
@@ -91,7 +93,7 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenizedText:
-    """A text as the model sees it: its ids, and the bytes and documents they stand for, markers not counted."""
+    """A text as the model sees it: ids, and the UTF-8 bytes and documents they stand for."""
 
     tokens: npt.NDArray[np.uint32]
     bytes: int
@@ -101,10 +103,11 @@ class TokenizedText:
 def read_chunks(
     path: Path, *, start: int = 0, stop: int | None = None, size: int = CHUNK_CHARACTERS
 ) -> Iterator[Chunk]:
-    """The documents of a text file in order, long ones in parts, never more than a few chunks in memory.
+    """The documents of a text file in order, long ones in parts, a few parts in memory at a time.
 
-    A document is cut only where encoding the parts gives the same ids as encoding the whole, save that a stretch of
-    16 * size characters without any space is cut all the same. Documents without text are left out.
+    A document is cut only where encoding the parts gives the same ids as encoding the whole, save
+    that a stretch of 16 * size characters without such a place is cut all the same. Documents
+    without text are left out.
 
     Args:
         path: A UTF-8 file; line ends \\r\\n and \\r are read as \\n, a byte order mark is skipped.
@@ -137,7 +140,7 @@ def read_tokens(
     start: int = 0,
     stop: int | None = None,
 ) -> TokenizedText:
-    """A whole text file (or its characters start .. stop) as ids, the way train.prepare writes it."""
+    """A text file, or its characters start .. stop, as ids: what train.prepare writes for it."""
     ids, n_bytes, documents = [eos_id], 0, 0
     for chunk in read_chunks(path, start=start, stop=stop):
         documents += chunk.starts_document
@@ -149,19 +152,21 @@ def read_tokens(
 
 
 def validation_start(path: Path, fraction: float) -> int:
-    """Where the last `fraction` of a text begins, in characters: int((1 - fraction) * n), the field's split.
+    """Where the last `fraction` of a text begins, in characters: int((1 - fraction) * n).
 
-    A cut inside a marker line moves to the end of that line.
+    This is nanoGPT's split. A cut inside a marker line moves to the end of that line.
     """
     n = sum(len(block) for block in _blocks(path, 0, None, CHUNK_CHARACTERS))
     cut = int((1 - fraction) * n)
-    first = max(0, cut - len(END_OF_DOCUMENT) - 1)
-    around = "".join(_blocks(path, first, cut + len(END_OF_DOCUMENT) + 1, CHUNK_CHARACTERS))
-    for marker in re.finditer(r"(?:^|(?<=\n))<\|endoftext\|>(?:\n|$)", around):
-        begins, ends = first + marker.start(), first + marker.end()
-        whole_line = marker.start() > 0 or first == 0
-        if whole_line and begins < cut < ends:
-            return ends
+    # One character before the longest marker line that the cut could be in, which shows whether it
+    # starts a line; one after it, which shows whether it ends one.
+    length = len(END_OF_DOCUMENT) + 1
+    first = max(0, cut - length)
+    around = "".join(_blocks(path, first, cut + length, CHUNK_CHARACTERS))
+    for marker in _MARKER_LINE.finditer(around + "\n" * (cut + length >= n)):
+        starts_line = marker.start() > 0 or first == 0
+        if starts_line and first + marker.start() < cut < first + marker.end():
+            return min(n, first + marker.end())
     return cut
 
 

@@ -1,20 +1,25 @@
 """Text to ids and back: characters, byte-pair encoding (tiktoken), SentencePiece.
 
-Three small classes on one interface. Each token stands for some bytes of UTF-8; to decode is to join them, and a
-`StreamDecoder` does the same one token at a time without ever giving out half a character.
+Three small classes on one interface, each trainable on any text and saved in the files of
+gpt/tokenizer_files.py, which transformers opens as well.
 """
 
-import codecs
 import io
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
+from gpt.tokenizer_errors import (
+    TokenizerError,
+    UnknownCharacterError,
+    sentencepiece_error,
+    too_large,
+    too_small,
+)
 from gpt.tokenizer_files import (
-    EOS,
     GPT2_SPLIT,
+    SENTENCEPIECE_FILES,
     SPACE,
     UNK,
     byte_characters,
@@ -22,12 +27,10 @@ from gpt.tokenizer_files import (
     character_json,
     config_json,
     sentencepiece_bpe_json,
-    write_bytes,
-    write_json,
+    sentencepiece_unigram_json,
+    write_files,
 )
-
-if TYPE_CHECKING:
-    pass
+from gpt.tokenizer_pieces import EOS, Pieces, StreamDecoder, whole_characters
 
 __all__ = [
     "EOS",
@@ -41,9 +44,11 @@ __all__ = [
     "load_tokenizer",
 ]
 
+ModelType = Literal["bpe", "unigram"]
+
 
 class Tokenizer(Protocol):
-    """What every tokenizer can do. Text is ordinary text: `<|endoftext|>` typed by a user is thirteen characters."""
+    """What every tokenizer can do. `<|endoftext|>` typed by a user is text like any other."""
 
     kind: str
     """"char", "bpe" or "sentencepiece"."""
@@ -53,7 +58,7 @@ class Tokenizer(Protocol):
     """The end-of-story token. `encode` never gives it; `decode` gives "" for it."""
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`. Half a surrogate pair, which is no text, is read as U+FFFD."""
+        """The ids of `text`. Half a surrogate pair, which is no character, is read as U+FFFD."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -64,8 +69,8 @@ class Tokenizer(Protocol):
         r"""How one token is shown alone: bytes that are no whole character as e.g. `\xe2`."""
         ...
 
-    def decoder(self) -> "StreamDecoder":
-        """A fresh decoder for one story, whose pieces joined are `decode` of all its ids."""
+    def decoder(self) -> StreamDecoder:
+        """A fresh decoder for one story; all it gives, joined, is `decode` of all the ids."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -73,70 +78,7 @@ class Tokenizer(Protocol):
         ...
 
 
-class TokenizerError(ValueError):
-    """A tokenizer cannot be trained, fetched or loaded; the message says why and what to do."""
-
-
-class UnknownCharacterError(ValueError):
-    """Text holds characters that the character tokenizer never saw in training.
-
-    Attributes:
-        characters: The distinct unknown characters, in the order in which they first come.
-    """
-
-    def __init__(self, characters: Iterable[str], known: Iterable[str]) -> None:
-        self.characters = list(characters)
-        self.known = list(known)
-        count = len(self.characters)
-        what = "a character" if count == 1 else f"{count} characters"
-        super().__init__(
-            f"the text has {what} that this model has never seen: {_described(self.characters)}; "
-            f"it knows these {len(self.known)}: {_listed(self.known)}"
-        )
-
-    def __reduce__(self) -> tuple[type["UnknownCharacterError"], tuple[list[str], list[str]]]:
-        return UnknownCharacterError, (self.characters, self.known)
-
-
-class StreamDecoder:
-    """Turns ids into text one at a time, holding back bytes until they make a whole character."""
-
-    def __init__(self, pieces: Sequence[bytes]) -> None:
-        self._pieces = pieces
-        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def decode(self, id: int) -> str:
-        """The text that became whole with this token, maybe ""."""
-        return self._utf8.decode(_at(self._pieces, id))
-
-    def flush(self) -> str:
-        """What is left at the end: U+FFFD for a character cut in two, else ""."""
-        text = self._utf8.decode(b"", final=True)
-        self._utf8.reset()
-        return text
-
-
-class _Pieces:
-    """What the three share: every id stands for some bytes, the end of a story for none."""
-
-    def __init__(self, pieces: Sequence[bytes], eos_id: int) -> None:
-        self._pieces = pieces
-        self.vocab_size = len(pieces)
-        self.eos_id = eos_id
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return b"".join([_at(self._pieces, id) for id in ids]).decode(errors="replace")
-
-    def piece(self, id: int) -> str:
-        if id == self.eos_id:
-            return EOS
-        return _at(self._pieces, id).decode(errors="backslashreplace")
-
-    def decoder(self) -> StreamDecoder:
-        return StreamDecoder(self._pieces)
-
-
-class CharTokenizer(_Pieces):
+class CharTokenizer(Pieces):
     """One id per character, sorted by code point; the end of a story is the last id."""
 
     kind = "char"
@@ -149,14 +91,14 @@ class CharTokenizer(_Pieces):
     @classmethod
     def train(cls, texts: Iterable[str]) -> "CharTokenizer":
         """Learn the distinct characters of `texts`."""
-        characters = {character for text in texts for character in set(_text(text))}
+        characters = {character for text in texts for character in set(whole_characters(text))}
         if not characters:
-            raise TokenizerError("the text to learn characters from is empty")
+            raise TokenizerError("there is no text to learn characters from")
         return cls(sorted(characters))
 
     def encode(self, text: str) -> list[int]:
-        """As in `Tokenizer`; UnknownCharacterError names every character outside the vocabulary."""
-        text = _text(text)
+        """The ids of `text`; UnknownCharacterError names what is not in the vocabulary."""
+        text = whole_characters(text)
         try:
             return [self._ids[character] for character in text]
         except KeyError:
@@ -164,17 +106,17 @@ class CharTokenizer(_Pieces):
             raise UnknownCharacterError(unknown, self.characters) from None
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "tokenizer.json", character_json(self.characters, self.eos_id))
-        write_json(folder / "tokenizer_config.json", config_json("PreTrainedTokenizerFast"))
+        """Write tokenizer.json and tokenizer_config.json."""
+        tokenizer = character_json(self.characters, self.eos_id)
+        write_files(folder, tokenizer, config_json("PreTrainedTokenizerFast"))
 
 
-class BPETokenizer(_Pieces):
+class BPETokenizer(Pieces):
     """Byte-level byte-pair encoding with GPT-2's split (Radford et al. 2019), run by tiktoken.
 
     Args:
-        ranks: The id of each piece of bytes; lower ranks are joined first. All 256 single bytes are among them.
-        eos_id: The id of the end of a story, outside `ranks`.
+        ranks: The id of each piece of bytes, all single bytes among them; lower are joined first.
+        eos_id: The id of the end of a story, which `ranks` leaves free.
     """
 
     kind = "bpe"
@@ -183,7 +125,7 @@ class BPETokenizer(_Pieces):
         from tiktoken import Encoding
 
         by_id = {id: piece for piece, id in ranks.items()} | {eos_id: b""}
-        super().__init__([by_id[id] for id in range(len(by_id))], eos_id)
+        super().__init__([by_id[id] for id in range(len(ranks) + 1)], eos_id)
         self._ranks = dict(ranks)
         self._encoding = Encoding(
             "inkling", pat_str=GPT2_SPLIT, mergeable_ranks=self._ranks, special_tokens={}
@@ -191,172 +133,176 @@ class BPETokenizer(_Pieces):
 
     @classmethod
     def gpt2(cls) -> "BPETokenizer":
-        """GPT-2's own 50,257 tokens; tiktoken downloads them once and keeps them.
-
-        Raises:
-            TokenizerError: They are not here yet and cannot be fetched.
-        """
-        import requests
+        """GPT-2's own 50,257 tokens, which tiktoken downloads once; offline a TokenizerError."""
         import tiktoken
 
         try:
             encoding = tiktoken.get_encoding("gpt2")
-        except requests.RequestException as error:
+        except OSError as error:
             raise TokenizerError(
-                "GPT-2's vocabulary is not on this machine and could not be downloaded: connect to the internet "
-                "once, or set TIKTOKEN_CACHE_DIR to a folder that holds tiktoken's copy of it"
+                "GPT-2's vocabulary is not on this machine and could not be downloaded: connect to "
+                "the internet once, or set TIKTOKEN_CACHE_DIR to a folder with tiktoken's copy"
             ) from error
         ranks = {encoding.decode_single_token_bytes(id): id for id in range(encoding.eot_token)}
         return cls(ranks, encoding.eot_token)
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "BPETokenizer":
-        """Learn `vocab_size` tokens; the 256 bytes and, as the last id, the end of a story are among them."""
+        """Learn `vocab_size` tokens, the 256 bytes and (the last id) the end of a story included.
+
+        Raises:
+            TokenizerError: `vocab_size` is below 257, or above what the text can give.
+        """
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
         if vocab_size < 257:
-            raise TokenizerError(
-                f"vocab_size={vocab_size} is too small: 256 bytes and the end of a story make 257"
-            )
+            raise too_small(vocab_size, 257)
         letters = byte_characters()
         model = Tokenizer(models.BPE())
         model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - 1, initial_alphabet=letters, show_progress=False
         )
-        model.train_from_iterator((_text(text) for text in texts), trainer)
-        if model.get_vocab_size() < vocab_size - 1:
-            raise _too_few(vocab_size, model.get_vocab_size() + 1)
-        byte_of = {letter: byte for byte, letter in enumerate(letters)}
+        model.train_from_iterator((whole_characters(text) for text in texts), trainer)
         vocab = model.get_vocab()
-        ranks = {bytes(byte_of[letter] for letter in name): id for name, id in vocab.items()}
-        return cls(ranks, eos_id=vocab_size - 1)
+        if len(vocab) < vocab_size - 1:
+            raise too_large(vocab_size, len(vocab) + 1)
+        return cls(_ranks(vocab), eos_id=vocab_size - 1)
 
     def encode(self, text: str) -> list[int]:
-        return self._encoding.encode_ordinary(_text(text))
+        """The ids of `text`."""
+        return self._encoding.encode_ordinary(whole_characters(text))
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "tokenizer.json", byte_pair_json(self._ranks, self.eos_id))
-        write_json(folder / "tokenizer_config.json", config_json("PreTrainedTokenizerFast"))
+        """Write tokenizer.json and tokenizer_config.json."""
+        tokenizer = byte_pair_json(self._ranks, self.eos_id)
+        write_files(folder, tokenizer, config_json("PreTrainedTokenizerFast"))
 
 
-class SentencePieceTokenizer(_Pieces):
-    """A SentencePiece model, byte-pair or unigram, with a byte piece for every byte no other piece covers.
+class SentencePieceTokenizer(Pieces):
+    """A SentencePiece model, byte-pair or unigram; bytes stand for characters it has no piece for.
 
-    A space is the letter ▁ (U+2581) in its pieces, so this one letter, typed by a user, comes back as a space; so it
-    does in transformers and llama.cpp. Every other text comes back as it went in.
+    A space is the letter ▁ (U+2581) in its pieces, so this one letter, typed by a user, comes back
+    as a space, as it does from transformers and llama.cpp. All other text comes back as it was.
     """
 
     kind = "sentencepiece"
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, model_type: ModelType = "bpe") -> None:
         from sentencepiece import SentencePieceProcessor
 
+        self.model_type: ModelType = model_type
         self._model = model
-        self._processor: SentencePieceProcessor = SentencePieceProcessor(model_proto=model)
-        ids = range(self._processor.get_piece_size())
-        super().__init__([self._bytes(i) for i in ids], eos_id=self._processor.eos_id())
+        self._processor = SentencePieceProcessor(model_proto=model)
+        self._names = [
+            self._processor.id_to_piece(id) for id in range(self._processor.get_piece_size())
+        ]
+        if self._names[:2] != [UNK, EOS]:
+            raise TokenizerError(
+                f"this SentencePiece model begins with {self._names[:2]}, not with {[UNK, EOS]}: "
+                "only models that Inkling trained can be opened"
+            )
+        super().__init__([self._bytes(id) for id in range(len(self._names))], eos_id=1)
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], vocab_size: int, model_type: Literal["bpe", "unigram"] = "bpe"
+        cls, texts: Iterable[str], vocab_size: int, model_type: ModelType = "bpe"
     ) -> "SentencePieceTokenizer":
-        """Learn `vocab_size` pieces; the 256 bytes, the unknown piece, the end of a story and "\\n" are among them."""
+        r"""Learn `vocab_size` pieces; the 256 bytes and three more are among them.
+
+        The three are the unknown piece, which no text gives, the end of a story, and "\n".
+
+        Raises:
+            TokenizerError: `vocab_size` is below what the text needs or above what it can give.
+        """
         from sentencepiece import SentencePieceTrainer
 
+        # No piece crosses a line end, so lines are all the trainer needs.
+        lines = (line for text in texts for line in whole_characters(text).split("\n") if line)
         model = io.BytesIO()
-        SentencePieceTrainer.Train(
-            # No piece crosses a line end, so lines are all the trainer needs.
-            sentence_iterator=(line for text in texts for line in _text(text).split("\n") if line),
-            model_writer=model,
-            model_type=model_type,
-            vocab_size=vocab_size,
-            byte_fallback=True,
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            normalization_rule_name="identity",
-            unk_id=0,
-            eos_id=1,
-            bos_id=-1,
-            pad_id=-1,
-            eos_piece=EOS,
-            user_defined_symbols=["\n"],
-            max_sentence_length=1 << 30,  # the default leaves out every line above 4,192 bytes
-            num_threads=4,  # unigram sums by thread: the same number everywhere gives the same pieces
-            minloglevel=2,
-        )
-        return cls(model.getvalue())
+        try:
+            SentencePieceTrainer.Train(
+                sentence_iterator=lines,
+                model_writer=model,
+                model_type=model_type,
+                vocab_size=vocab_size,
+                byte_fallback=True,
+                add_dummy_prefix=False,
+                remove_extra_whitespaces=False,
+                normalization_rule_name="identity",
+                unk_id=0,
+                unk_piece=UNK,
+                eos_id=1,
+                eos_piece=EOS,
+                bos_id=-1,
+                pad_id=-1,
+                user_defined_symbols=["\n"],
+                max_sentence_length=1 << 30,  # the default drops every line above 4,192 bytes
+                num_threads=4,  # unigram sums by thread: a fixed number gives the same everywhere
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise sentencepiece_error(str(error), vocab_size) from error
+        return cls(model.getvalue(), model_type)
 
     def encode(self, text: str) -> list[int]:
-        ids: list[int] = self._processor.encode(_text(text))
-        return ids
+        """The ids of `text`."""
+        return cast("list[int]", self._processor.encode(whole_characters(text)))
+
+    def piece(self, id: int) -> str:
+        """As in `Tokenizer`; the unknown piece, which has no text, as `<unk>`."""
+        return UNK if id == 0 else super().piece(id)
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        pieces = [self._processor.id_to_piece(i) for i in range(self.vocab_size)]
-        scores = [self._processor.get_score(i) for i in range(self.vocab_size)]
-        ordinary = [i for i in range(2, self.vocab_size) if not self._processor.is_byte(i)]
-        ordinary.sort(key=lambda i: (-scores[i], i))
-        ranks = {pieces[i]: rank for rank, i in enumerate(ordinary)}
-        write_json(folder / "tokenizer.json", sentencepiece_bpe_json(pieces, ranks))
-        write_json(
-            folder / "tokenizer_config.json",
-            config_json("LlamaTokenizer", unk_token=UNK, add_prefix_space=False, legacy=False),
-        )
-        write_bytes(folder / "tokenizer.model", self._model)
+        """Write tokenizer.json, tokenizer_config.json and the model itself."""
+        scores = [self._processor.get_score(id) for id in range(self.vocab_size)]
+        if self.model_type == "unigram":
+            tokenizer = sentencepiece_unigram_json(list(zip(self._names, scores, strict=True)))
+            config = config_json("PreTrainedTokenizerFast", unk_token=UNK)
+            write_files(folder, tokenizer, config, {SENTENCEPIECE_FILES["unigram"]: self._model})
+            return
+        ordinary = [id for id in range(2, self.vocab_size) if not self._processor.is_byte(id)]
+        ordinary.sort(key=lambda id: -scores[id])
+        ranks = {self._names[id]: rank for rank, id in enumerate(ordinary)}
+        tokenizer = sentencepiece_bpe_json(self._names, ranks)
+        # Both keys, or transformers puts a space before the text.
+        config = config_json("LlamaTokenizer", unk_token=UNK, add_prefix_space=False, legacy=False)
+        write_files(folder, tokenizer, config, {SENTENCEPIECE_FILES["bpe"]: self._model})
 
     def _bytes(self, id: int) -> bytes:
         if self._processor.is_control(id) or self._processor.is_unknown(id):
             return b""
-        piece = self._processor.id_to_piece(id)
         if self._processor.is_byte(id):
-            return bytes([int(piece[1:-1], 16)])  # "<0x0A>"
-        return piece.replace(SPACE, " ").encode()
+            return bytes([int(self._names[id][1:-1], 16)])  # "<0x0A>"
+        return self._names[id].replace(SPACE, " ").encode()
 
 
 def load_tokenizer(folder: Path) -> CharTokenizer | BPETokenizer | SentencePieceTokenizer:
-    """Open the tokenizer that lies in `folder`, whichever of the three it is."""
-    folder = Path(folder)
-    if (folder / "tokenizer.model").exists():
-        return SentencePieceTokenizer((folder / "tokenizer.model").read_bytes())
-    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
-    vocab: dict[str, int] = model["vocab"]
-    eos_id = vocab.pop(EOS)
-    if model["type"] == "WordLevel":
-        return CharTokenizer(sorted(vocab, key=vocab.__getitem__))
-    byte_of = {letter: byte for byte, letter in enumerate(byte_characters())}
-    return BPETokenizer({bytes(byte_of[c] for c in name): id for name, id in vocab.items()}, eos_id)
+    """Open the tokenizer that lies in `folder`, whichever it is.
 
-
-def _at(pieces: Sequence[bytes], id: int) -> bytes:
-    if not 0 <= id < len(pieces):
-        raise ValueError(f"id {id} is not in the vocabulary: expected 0 to {len(pieces) - 1}")
-    return pieces[id]
-
-
-def _too_few(wanted: int, possible: int) -> TokenizerError:
-    return TokenizerError(
-        f"the text is too small for vocab_size={wanted}: it gives at most {possible}; ask for that or fewer, "
-        "or give more text"
-    )
-
-
-def _text(text: str) -> str:
-    """`text` with lone surrogates replaced by U+FFFD: they are no characters and have no UTF-8."""
+    Raises:
+        TokenizerError: There is none, or none of ours.
+    """
+    path = Path(folder) / "tokenizer.json"
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["model"]
+        if model["type"] == "Unigram" or model.get("byte_fallback"):
+            model_type: ModelType = "unigram" if model["type"] == "Unigram" else "bpe"
+            data = (path.parent / SENTENCEPIECE_FILES[model_type]).read_bytes()
+            return SentencePieceTokenizer(data, model_type)
+        vocab: dict[str, int] = dict(model["vocab"])
+        eos_id = vocab.pop(EOS)
+        if model["type"] == "WordLevel":
+            return CharTokenizer(sorted(vocab, key=vocab.__getitem__))
+        return BPETokenizer(_ranks(vocab), eos_id)
+    except FileNotFoundError as error:
+        raise TokenizerError(f"no tokenizer in {folder}: {error.filename} is missing") from error
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise TokenizerError(
+            f"{path} is not a tokenizer that Inkling can open: {error!r}"
+        ) from error
 
 
-def _described(characters: Sequence[str], most: int = 20) -> str:
-    names = [f"{c!r} ({unicodedata.name(c, f'U+{ord(c):04X}')})" for c in characters[:most]]
-    more = len(characters) - most
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
-
-
-def _listed(characters: Sequence[str], most: int = 200) -> str:
-    shown = repr("".join(characters[:most]))
-    return shown + (" and more" if len(characters) > most else "")
+def _ranks(vocab: Mapping[str, int]) -> dict[bytes, int]:
+    byte_of = {letter: byte for byte, letter in enumerate(byte_characters())}
+    return {bytes(byte_of[letter] for letter in name): id for name, id in vocab.items()}

@@ -1,21 +1,56 @@
-"""The files a tokenizer lives in: `tokenizer.json` and `tokenizer_config.json`, as Hugging Face lays them out.
+"""The files a tokenizer lives in, as Hugging Face lays them out.
 
-Plain functions from vocabularies to dictionaries. The shapes come from measuring transformers, llama.cpp and our own
-encoders against each other on thousands of strings: whoever changes one runs tests/test_tokenizer.py.
+`tokenizer.json` and `tokenizer_config.json` for all, and the SentencePiece model beside them. The
+shapes come from measuring transformers and our own encoders against each other on thousands of
+strings: whoever changes one runs tests/test_tokenizer.py.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, AnyStr
+from typing import Any, AnyStr, Literal
 
-EOS = "<|endoftext|>"
+from gpt.tokenizer_pieces import EOS
+
 UNK = "<unk>"
 GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """The regex that `ByteLevel` in a tokenizer.json has built in."""
 SPACE = "\u2581"
 """SentencePiece writes a space as this letter, ▁."""
+
+SENTENCEPIECE_FILES: Mapping[Literal["bpe", "unigram"], str] = {
+    "bpe": "tokenizer.model",
+    # llama.cpp reads every tokenizer.model as byte-pair, which a unigram model is not.
+    "unigram": "spiece.model",
+}
+_FILES = ("tokenizer.json", "tokenizer_config.json", *SENTENCEPIECE_FILES.values())
+
+
+def write_files(
+    folder: Path,
+    tokenizer: Mapping[str, Any],
+    config: Mapping[str, Any],
+    models: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a tokenizer's files, each whole or not at all, and remove those of any other kind.
+
+    Args:
+        folder: Where; made if it is not there.
+        tokenizer: What tokenizer.json holds.
+        config: What tokenizer_config.json holds.
+        models: Further files by name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"tokenizer_config.json": _encoded(config)} | dict(models or {})
+    files["tokenizer.json"] = _encoded(tokenizer)  # last: `load_tokenizer` goes by this one
+    for name, data in files.items():
+        partial = folder / f"{name}.part"
+        partial.write_bytes(data)
+        partial.replace(folder / name)
+    for name in _FILES:
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
 
 
 def byte_characters() -> list[str]:
@@ -28,11 +63,11 @@ def byte_characters() -> list[str]:
 
 
 def merges_of(ranks: Mapping[AnyStr, int]) -> list[tuple[AnyStr, AnyStr]]:
-    """The pairs that byte-pair encoding joins, in order, recovered from the ranks of the joined pieces.
+    """The pairs that byte-pair encoding joins, in order, from the ranks of the joined pieces.
 
-    Encoders differ in what they store: tiktoken and SentencePiece rank the pieces, `tokenizer.json` lists pairs. The
-    last two parts of a piece, encoded with lower ranks alone, are the one pair that ever makes it, in any text.
-    A piece that no order of joins reaches gets no pair.
+    Encoders differ in what they store: tiktoken and SentencePiece rank the pieces, tokenizer.json
+    lists pairs. The last two parts of a piece, encoded with lower ranks alone, are the one pair
+    that ever makes it, in any text. A piece that no order of joins reaches gets no pair.
     """
     pairs = (_last_pair(piece, ranks) for piece in sorted(ranks, key=ranks.__getitem__))
     return [pair for pair in pairs if pair is not None]
@@ -41,7 +76,7 @@ def merges_of(ranks: Mapping[AnyStr, int]) -> list[tuple[AnyStr, AnyStr]]:
 def _last_pair(piece: AnyStr, ranks: Mapping[AnyStr, int]) -> tuple[AnyStr, AnyStr] | None:
     parts = [piece[i : i + 1] for i in range(len(piece))]
     while len(parts) > 2:
-        joined = [ranks.get(a + b, ranks[piece]) for a, b in zip(parts, parts[1:], strict=False)]
+        joined = [ranks.get(a + b, ranks[piece]) for a, b in pairwise(parts)]
         rank = min(joined)
         if rank == ranks[piece]:
             return None
@@ -51,11 +86,11 @@ def _last_pair(piece: AnyStr, ranks: Mapping[AnyStr, int]) -> tuple[AnyStr, AnyS
 
 
 def character_json(characters: Sequence[str], eos_id: int) -> dict[str, Any]:
-    """tokenizer.json of a character map. An unknown character is an error there too, as there is no unknown token."""
+    """tokenizer.json of a character map; without an unknown token, so that a reader refuses too."""
     vocab = {character: i for i, character in enumerate(characters)} | {EOS: eos_id}
     return _tokenizer_json(
         model={"type": "WordLevel", "vocab": vocab, "unk_token": UNK},
-        pre_tokenizer=_split(r"[\s\S]", "Isolated"),
+        pre_tokenizer=_split_at(r"[\s\S]"),
         decoder={"type": "Fuse"},
         special={EOS: eos_id},
     )
@@ -80,8 +115,8 @@ def sentencepiece_bpe_json(pieces: Sequence[str], ranks: Mapping[str, int]) -> d
     """tokenizer.json of a SentencePiece byte-pair model.
 
     Args:
-        pieces: Every piece in the order of its id; 0 is the unknown piece, 1 the end of a story.
-        ranks: The ordinary pieces alone, single characters among them, in the order in which they are joined.
+        pieces: Every piece in the order of its id; 0 is the unknown one, 1 the end of a story.
+        ranks: The ordinary pieces, single characters among them, in the order they are joined.
     """
     return _tokenizer_json(
         model={
@@ -99,9 +134,9 @@ def sentencepiece_bpe_json(pieces: Sequence[str], ranks: Mapping[str, int]) -> d
 
 
 def sentencepiece_unigram_json(pieces: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    """tokenizer.json of a SentencePiece unigram model, from (piece, log probability) in the order of the ids."""
-    # The trie of `tokenizers` would find a byte piece in the typed text "<0x41>"; SentencePiece reads that as text.
-    typed = _split(r"<(?=0x[0-9A-F]{2}>|unk>|\|endoftext\|>)", "Isolated")
+    """tokenizer.json of a SentencePiece unigram model, from its (piece, log probability) by id."""
+    # `tokenizers` would find a byte piece in the typed text "<0x41>"; SentencePiece does not.
+    typed = _split_at(r"<(?=0x[0-9A-F]{2}>|unk>|\|endoftext\|>)")
     return _tokenizer_json(
         model={"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": True},
         pre_tokenizer={"type": "Sequence", "pretokenizers": [typed, _METASPACE]},
@@ -111,7 +146,7 @@ def sentencepiece_unigram_json(pieces: Sequence[tuple[str, float]]) -> dict[str,
 
 
 def config_json(tokenizer_class: str, **extra: Any) -> dict[str, Any]:
-    """tokenizer_config.json. A typed `<|endoftext|>` is text there too; nothing is put before or after the text."""
+    """tokenizer_config.json: nothing is put around a text, and a typed `<|endoftext|>` is text."""
     return {
         "tokenizer_class": tokenizer_class,
         "bos_token": EOS,
@@ -122,18 +157,6 @@ def config_json(tokenizer_class: str, **extra: Any) -> dict[str, Any]:
         "clean_up_tokenization_spaces": False,
         "split_special_tokens": True,
     } | extra
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write `value` as UTF-8 JSON, whole or not at all."""
-    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` and move it into place, so that a reader never sees half a file."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(data)
-    os.replace(partial, path)
 
 
 _METASPACE = {
@@ -152,8 +175,13 @@ _PIECES_TO_TEXT = {
 }
 
 
-def _split(regex: str, behavior: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": behavior, "invert": False}
+def _encoded(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _split_at(regex: str) -> dict[str, Any]:
+    pattern = {"Regex": regex}
+    return {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
 
 
 def _tokenizer_json(
