@@ -1,8 +1,7 @@
 """Keys and values of what a model has read, so that each new token costs one position."""
 
-from torch import Tensor, empty
+from torch import Tensor, empty, float32
 from torch import dtype as Dtype
-from torch import float32
 
 from gpt.config import GPTConfig
 
@@ -35,14 +34,16 @@ class KVCache:
         self.lengths[row] = 0
 
     def extend(self, layer: int, row: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (1, H_kv, T, D) behind what `row` holds in `layer`; return all of it (1, H_kv, S, D).
+        """Write (1, H_kv, T, D) behind what `row` holds in `layer`; return all, (1, H_kv, S, D).
 
         The row's length moves on only with `advance`, once every layer has written.
         """
         start, end = self.lengths[row], self.lengths[row] + key.shape[2]
         self._keys[layer, row, :, start:end] = key[0]
         self._values[layer, row, :, start:end] = value[0]
-        return self._keys[layer, row : row + 1, :, :end], self._values[layer, row : row + 1, :, :end]
+        return self._keys[layer, row : row + 1, :, :end], self._values[
+            layer, row : row + 1, :, :end
+        ]
 
     def advance(self, row: int, n_tokens: int) -> None:
         """Count `n_tokens` just written to every layer of `row`."""

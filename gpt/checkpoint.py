@@ -194,7 +194,9 @@ def load_model(
     return model.to(device).eval().requires_grad_(False)
 
 
-def load(folder: str | Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Checkpoint:
+def load(
+    folder: str | Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Checkpoint:
     """Open a checkpoint folder; nothing else is needed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The shape of a model: everything that decides its parameters, nothing that decides its training."""
+"""The shape of a model: what decides its parameters, nothing that decides its training."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
@@ -65,7 +65,9 @@ class GPTConfig:
         if self.family == "llama":
             object.__setattr__(self, "bias", False)
             if self.n_kv_head < 1 or self.n_head % self.n_kv_head:
-                raise ValueError(f"n_head={self.n_head} is no multiple of n_kv_head={self.n_kv_head}")
+                raise ValueError(
+                    f"n_head={self.n_head} is no multiple of n_kv_head={self.n_kv_head}"
+                )
             if self.head_dim % 2:
                 raise ValueError(f"head_dim={self.head_dim} must be even: rotary turns pairs")
             return
@@ -84,7 +86,7 @@ class GPTConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The config that `to_dict` wrote; an unknown name is a ValueError, not a silent default."""
+        """The config that `to_dict` wrote; an unknown name is a ValueError."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(values.keys() - known):
             raise ValueError(f"unknown config fields {unknown}: known are {sorted(known)}")

@@ -1,4 +1,4 @@
-"""Our names ⇄ Hugging Face's: `config.json` and the weights of `GPT2LMHeadModel` and `LlamaForCausalLM`.
+"""Our names ⇄ Hugging Face's: `config.json`, and the weights of its GPT-2 and Llama classes.
 
 Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
 """
@@ -151,7 +151,10 @@ def to_hf(model: GPT) -> dict[str, Tensor]:
     ours = {name: tensor.detach() for name, tensor in model.named_parameters()}
     n_layer = model.config.n_layer
     if model.config.family == "llama":
-        theirs = {"model.embed_tokens.weight": ours["tokens.weight"], "model.norm.weight": ours["norm.weight"]}
+        theirs = {
+            "model.embed_tokens.weight": ours["tokens.weight"],
+            "model.norm.weight": ours["norm.weight"],
+        }
         if not model.config.tie_embeddings:
             theirs["lm_head.weight"] = ours["head.weight"]
         for i in range(n_layer):

@@ -15,7 +15,7 @@ from gpt.config import GPTConfig
 
 
 def rotary_tables(config: GPTConfig) -> tuple[Tensor, Tensor]:
-    """Cosines and sines for every position, (block_size, D) each (Su et al. 2021, section 3.4.2)."""
+    """Cosines and sines for every position, (block_size, D) each (Su et al. 2021, 3.4.2)."""
     pair = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     angle = torch.arange(config.block_size)[:, None] / config.rope_theta**pair  # (block_size, D/2)
     angle = torch.cat([angle, angle], dim=-1)  # (block_size, D)
@@ -23,7 +23,7 @@ def rotary_tables(config: GPTConfig) -> tuple[Tensor, Tensor]:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn (B, H, T, D) by its positions; halves, not neighbours, are paired, as transformers does."""
+    """Turn (B, H, T, D) by its positions, pairing halves, not neighbours, as transformers does."""
     left, right = x.chunk(2, dim=-1)
     return (x * cos + torch.cat([-right, left], dim=-1) * sin).to(x.dtype)
 
@@ -31,8 +31,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def by_row(layer: Callable[[Tensor], Tensor], x: Tensor, cache: KVCache | None) -> Tensor:
     """Apply `layer` to (B, T, C), each row alone while stories share a cache.
 
-    A matrix product sums in another order when it has more rows, so a story's text would depend
-    on its company; row by row it cannot.
+    A matrix product sums in another order when it has more rows, and an activation rounds the end
+    of a vector differently, so a story's text would depend on its company; row by row it cannot.
     """
     if cache is None or len(x) == 1:
         return layer(x)
@@ -40,7 +40,7 @@ def by_row(layer: Callable[[Tensor], Tensor], x: Tensor, cache: KVCache | None) 
 
 
 class Attention(nn.Module):
-    """Causal self-attention with grouped keys and values (Vaswani et al. 2017; Ainslie et al. 2023)."""
+    """Causal self-attention (Vaswani et al. 2017), keys and values grouped (Ainslie et al. 2023)."""
 
     def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
@@ -115,13 +115,11 @@ class MLP(nn.Module):
         self.up = nn.Linear(config.n_embd, config.n_inner, bias=config.bias)
         self.down = nn.Linear(config.n_inner, config.n_embd, bias=config.bias)
 
-    def forward(self, x: Tensor, cache: KVCache | None) -> Tensor:
-        up = by_row(self.up, x, cache)  # (B, T, n_inner)
+    def forward(self, x: Tensor) -> Tensor:
+        up = self.up(x)  # (B, T, n_inner)
         if self.gate is None:
-            inner = F.gelu(up, approximate="tanh")
-        else:
-            inner = F.silu(by_row(self.gate, x, cache)) * up
-        return by_row(self.down, inner, cache)
+            return self.down(F.gelu(up, approximate="tanh"))
+        return self.down(F.silu(self.gate(x)) * up)
 
 
 def norm(config: GPTConfig) -> nn.Module:
@@ -150,7 +148,7 @@ class Block(nn.Module):
         rows: Sequence[int],
     ) -> Tensor:
         x = x + self.drop(self.attention(self.attention_norm(x), rotary, cache, rows))
-        return x + self.drop(self.mlp(self.mlp_norm(x), cache))
+        return x + self.drop(by_row(self.mlp, self.mlp_norm(x), cache))
 
 
 class GPT(nn.Module):

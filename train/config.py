@@ -99,7 +99,11 @@ class TrainConfig:
         """The model this training makes, for a vocabulary of `vocab_size`."""
         return GPTConfig(
             vocab_size=vocab_size,
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name in SHAPE},
+            **{
+                field.name: getattr(self, field.name)
+                for field in fields(self)
+                if field.name in SHAPE
+            },
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,7 +18,11 @@ def plot_losses(records: list[dict[str, float]], tokens_per_step: int, path: Pat
     axes = figure.add_subplot()
     for key, label, style in (
         ("train_loss", "training", {"color": "#9aa5b1", "linewidth": 1.0}),
-        ("val_loss", "validation", {"color": "#b5532a", "linewidth": 2.0, "marker": "o", "markersize": 3}),
+        (
+            "val_loss",
+            "validation",
+            {"color": "#b5532a", "linewidth": 2.0, "marker": "o", "markersize": 3},
+        ),
     ):
         points = [(record["step"], record[key]) for record in records if key in record]
         if points:

@@ -25,6 +25,7 @@ from train.optimize import clip, learning_rate, make_optimizers, set_learning_ra
 from train.options import add_config_options, config_from
 from train.order import Batches
 from train.plot import plot_losses
+from train.prepare import prepare
 from train.run import Run
 from train.scoring import score, summary
 from train.state import StateError, load_state, save_state
@@ -33,7 +34,7 @@ LOG_EVERY = 10
 """Steps whose mean loss makes one line of metrics.jsonl."""
 
 
-class TrainingFailed(Exception):
+class TrainingError(Exception):
     """The loss is no number any more; the last good checkpoint is untouched."""
 
 
@@ -55,7 +56,7 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
 
     Raises:
         StateError: there is nothing to resume, or it is of another model.
-        TrainingFailed: the loss became infinite or no number.
+        TrainingError: the loss became infinite or no number.
     """
     tune(config.threads)
     device = pick_device(config.device)
@@ -106,7 +107,7 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
         clip(model, config.grad_clip)
         losses.append(loss_sum / config.accumulate)
         if not math.isfinite(losses[-1]):
-            raise TrainingFailed(
+            raise TrainingError(
                 f"the loss became {losses[-1]} at step {step}: the best checkpoint so far is "
                 f"{run.best}; try a lower --learning-rate"
             )
@@ -126,7 +127,9 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
             )
             losses.clear()
     bar.close()
-    print(f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}")
+    print(
+        f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}"
+    )
 
 
 def evaluate(
@@ -187,11 +190,32 @@ class StopSignal:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train.pretrain", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder that train.prepare made")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder that train.prepare made (preset story: data/story.txt, prepared when needed)",
+    )
     parser.add_argument("--out", type=Path, help="run folder (default: runs/PRESET)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     add_config_options(parser)
     return parser
+
+
+def default_data(preset: str) -> Path:
+    """The data folder of a preset that brings its own text.
+
+    Raises:
+        DataError: the preset needs --data.
+    """
+    text = Path("data/story.txt")
+    if preset != "story" or not text.exists():
+        raise DataError(
+            "expected --data FOLDER: make one with `python -m train.prepare YOUR.txt --out FOLDER`"
+        )
+    folder = text.with_suffix("")
+    if not (folder / "data.json").exists():
+        prepare([text], folder, kind="char")
+    return folder
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -199,16 +223,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = make_parser()
     options = parser.parse_args(arguments)
     out = options.out or Path("runs") / options.preset
-    command = "python -m train.pretrain " + shlex.join(arguments or sys.argv[1:])
+    given = sys.argv[1:] if arguments is None else arguments
+    command = "python -m train.pretrain " + shlex.join(x for x in given if x != "--resume")
     try:
         config = config_from(options)
         if not options.resume and (out / "metrics.jsonl").exists():
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
-        data = load_data(options.data or story_data())
+        data = load_data(options.data or default_data(options.preset))
         train(config, data, Run(out), command=command, resume=options.resume)
     except (DataError, StateError, ValueError) as error:
         parser.error(str(error))
-    except TrainingFailed as error:
+    except TrainingError as error:
         sys.exit(f"train.pretrain: {error}")
 
 

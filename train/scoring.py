@@ -88,7 +88,9 @@ def _score_batch(
         nats[first - 1 : end - 1] = row[first - start - 1 :].double().cpu()
 
 
-def summary(nats: Tensor, targets: NDArray[np.unsignedinteger], eos_id: int, n_bytes: int) -> dict[str, float]:
+def summary(
+    nats: Tensor, targets: NDArray[np.unsignedinteger], eos_id: int, n_bytes: int
+) -> dict[str, float]:
     """Mean nats per token, and bits per byte of the original text.
 
     The end-of-story token is a token like any other in `loss`; it stands for no bytes, so neither
