@@ -25,7 +25,7 @@ _MARKER_LINE = re.compile(r"^<\|endoftext\|>\n", re.MULTILINE)
 # No tokenizer of ours joins anything across these places, so text cut there and encoded in parts
 # gives the ids of the whole: after a line end between two visible characters, before such a space.
 _LINE_START = re.compile(r"\S\n(?=\S)")
-_WORD_START = re.compile(r"\S(?=\s\S)")
+_WORD_START = re.compile(r"\S(?= \S)")
 
 
 class SlidingWindowDataset(Dataset[tuple[Tensor, Tensor]]):

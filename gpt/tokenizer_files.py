@@ -6,6 +6,7 @@ strings: whoever changes one runs tests/test_tokenizer.py.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -90,7 +91,12 @@ def character_json(characters: Sequence[str], eos_id: int) -> dict[str, Any]:
     vocab = {character: i for i, character in enumerate(characters)} | {EOS: eos_id}
     return _tokenizer_json(
         model={"type": "WordLevel", "vocab": vocab, "unk_token": UNK},
-        pre_tokenizer=_split_at(r"[\s\S]"),
+        pre_tokenizer={
+            "type": "Split",
+            "pattern": {"Regex": r"[\s\S]"},
+            "behavior": "Isolated",
+            "invert": False,
+        },
         decoder={"type": "Fuse"},
         special={EOS: eos_id},
     )
@@ -135,14 +141,38 @@ def sentencepiece_bpe_json(pieces: Sequence[str], ranks: Mapping[str, int]) -> d
 
 def sentencepiece_unigram_json(pieces: Sequence[tuple[str, float]]) -> dict[str, Any]:
     """tokenizer.json of a SentencePiece unigram model, from its (piece, log probability) by id."""
-    # `tokenizers` would find a byte piece in the typed text "<0x41>"; SentencePiece does not.
-    typed = _split_at(r"<(?=0x[0-9A-F]{2}>|unk>|\|endoftext\|>)")
     return _tokenizer_json(
         model={"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": True},
-        pre_tokenizer={"type": "Sequence", "pretokenizers": [typed, _METASPACE]},
+        pre_tokenizer={
+            "type": "Sequence",
+            "pretokenizers": [_special_pieces_parted([name for name, _ in pieces]), _METASPACE],
+        },
         decoder=_PIECES_TO_TEXT,
         special={UNK: 0, EOS: 1},
     )
+
+
+def _special_pieces_parted(pieces: Sequence[str]) -> dict[str, Any]:
+    """A split inside every typed `<0x41>`, `<unk>` and `<|endoftext|>`.
+
+    SentencePiece reads them as text; a Unigram model of `tokenizers` would find the special pieces
+    in it. Each is parted between two letters that no ordinary piece holds side by side, so that
+    the split changes nothing else.
+    """
+    ordinary = (name for name in pieces if not _BYTE.fullmatch(name) and name not in (UNK, EOS))
+    together = {a + b for name in ordinary for a, b in pairwise(name)}
+    parts = {
+        (name[:at], name[at:])
+        for name in (piece for piece in pieces if _BYTE.fullmatch(piece) or piece in (UNK, EOS))
+        for at in [next((i for i in range(1, len(name)) if name[i - 1 : i + 1] not in together), 1)]
+    }
+    regex = "|".join(f"{re.escape(a)}(?={re.escape(b)})" for a, b in sorted(parts))
+    return {
+        "type": "Split",
+        "pattern": {"Regex": regex},
+        "behavior": "MergedWithPrevious",
+        "invert": False,
+    }
 
 
 def config_json(tokenizer_class: str, **extra: Any) -> dict[str, Any]:
@@ -159,6 +189,7 @@ def config_json(tokenizer_class: str, **extra: Any) -> dict[str, Any]:
     } | extra
 
 
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
 _METASPACE = {
     "type": "Metaspace",
     "replacement": SPACE,
@@ -177,11 +208,6 @@ _PIECES_TO_TEXT = {
 
 def _encoded(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def _split_at(regex: str) -> dict[str, Any]:
-    pattern = {"Regex": regex}
-    return {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
 
 
 def _tokenizer_json(
