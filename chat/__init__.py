@@ -1,0 +1,1 @@
+"""The story as data, wishes into settings, models in memory: of the app, all but Chainlit."""

@@ -1,0 +1,89 @@
+"""Models in memory: each is read once, off the event loop, and writes through one engine."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpt.engine import Engine
+
+import gpt
+from chat.models import Listing
+from gpt.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in memory, ready to write."""
+
+    listing: Listing
+    checkpoint: Checkpoint
+    engine: Engine
+
+    @property
+    def idle(self) -> bool:
+        return self.engine.active == 0 and self.engine.waiting == 0
+
+
+class Engines:
+    """The models in memory, the latest used last.
+
+    Args:
+        max_loaded: So many stay; beyond it the one that rested longest is given up. One that
+            writes is never given up.
+        load: Reads a checkpoint folder.
+    """
+
+    def __init__(
+        self, *, max_loaded: int = 3, load: Callable[[Path], Checkpoint] = gpt.load
+    ) -> None:
+        self.max_loaded = max_loaded
+        self._load = load
+        self._loaded: list[Loaded] = []
+        self._reading: dict[str, asyncio.Lock] = {}
+
+    async def get(self, listing: Listing) -> Loaded:
+        """The model, read now if it is not in memory, or was written anew on disk since.
+
+        Raises:
+            CheckpointError: The folder holds no checkpoint that can be loaded.
+        """
+        # Two chats that ask at once wait for one reading.
+        async with self._reading.setdefault(listing.key, asyncio.Lock()):
+            there = next((each for each in self._loaded if each.listing == listing), None)
+            if there is None:
+                loop = asyncio.get_running_loop()
+                checkpoint = await loop.run_in_executor(None, self._load, listing.folder)
+                there = Loaded(listing, checkpoint, Engine(checkpoint.model, checkpoint.tokenizer))
+            else:
+                self._loaded.remove(there)
+            self._make_room(for_key=listing.key)
+            self._loaded.append(there)
+            return there
+
+    @property
+    def active(self) -> int:
+        """Stories that are being written now, over all models."""
+        return sum(loaded.engine.active for loaded in self._loaded)
+
+    @property
+    def waiting(self) -> int:
+        """Stories that wait for a place."""
+        return sum(loaded.engine.waiting for loaded in self._loaded)
+
+    @property
+    def names(self) -> list[str]:
+        return [loaded.listing.key for loaded in self._loaded]
+
+    def close(self) -> None:
+        for loaded in self._loaded:
+            loaded.engine.close()
+        self._loaded.clear()
+
+    def _make_room(self, for_key: str) -> None:
+        """Give up older weights of the same model, and the longest rested beyond the bound."""
+        for loaded in [each for each in self._loaded if each.idle]:
+            too_many = len(self._loaded) >= self.max_loaded
+            if too_many or loaded.listing.key == for_key:
+                self._loaded.remove(loaded)
+                loaded.engine.close()

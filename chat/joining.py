@@ -1,0 +1,56 @@
+"""How a writer's words go on from what stands there. Pure text, no model."""
+
+import re
+
+CLOSING = ".,;:!?)]}»”’…"
+"""A message that begins with one of these belongs to the word before it."""
+SPEAKER = re.compile(r"[A-Z][\w’' ]{1,40}:[ \t]*(?:\n|$)")
+"""A line of a play that says who speaks, and nothing else."""
+SHORT_FORM = re.compile(r"['’](?:s|t|d|m|ll|re|ve)\b", re.IGNORECASE)
+
+
+def strip_trailing_spaces(text: str) -> tuple[str, bool]:
+    """The text without spaces at its very end, and whether there were any; newlines stay.
+
+    A space at the end leaves the model no word to begin: in its tokens the space belongs to the
+    word that follows.
+    """
+    stripped = text.rstrip(" \t")
+    return stripped, stripped != text
+
+
+def joint(before: str, words: str, *, ended: bool = False) -> str:
+    """What to put between the story so far and the writer's next words: "", a space or newlines.
+
+    Words that bring their own space, or a story that ends in one, are joined as they are. After the
+    end of a story a new paragraph begins; a speaker's name in a play gets a line of its own, after
+    an empty one.
+
+    Args:
+        before: The story so far.
+        words: What the writer adds.
+        ended: The model closed the story before.
+    """
+    if not before or not words or words[0].isspace():
+        return ""
+    if SPEAKER.match(words):
+        return "\n" * (2 - min(2, len(before) - len(before.rstrip("\n"))))
+    if before[-1].isspace():
+        return ""
+    if ended:
+        return "\n"
+    if words[0] in CLOSING or SHORT_FORM.match(words) or _closes_quote(words):
+        return ""
+    if before[-1] in "([{«“‘-—" or _opens_quote(before):
+        return ""
+    return " "
+
+
+def _closes_quote(words: str) -> bool:
+    """`" she said` closes what was said; `"Yes` opens it."""
+    return words[0] in "\"'" and (len(words) == 1 or not words[1].isalnum())
+
+
+def _opens_quote(before: str) -> bool:
+    """`said: "` waits for what is said."""
+    return before[-1] in "\"'" and (len(before) == 1 or before[-2].isspace())

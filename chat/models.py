@@ -1,0 +1,116 @@
+"""Which models there are: every folder that holds a checkpoint, found anew each time one asks."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpt.checkpoint import CheckpointError, read_config, read_training
+
+DEFAULT = "stories"
+FOLDERS_VARIABLE = "INKLING_MODELS"
+WEIGHTS = "model.safetensors"
+
+GENERIC_STARTERS = ("Once upon a time", "It was a dark night, and", "“Come in,” said the")
+STARTERS = {
+    "stories": (
+        "Once upon a time, there was a little fox who could not sleep.",
+        "One day, a girl named Lily found a key in the garden.",
+        "The old king had three daughters, and the youngest",
+        "“Do not open that door,” said the cat.",
+    ),
+    "shakespeare": ("ROMEO:\n", "KING RICHARD III:\nNow ", "First Citizen:\n", "JULIET:\nO "),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """A checkpoint that can be picked; nothing of its weights is read yet.
+
+    Attributes:
+        key: The name a page knows it by. A page never gives a path.
+        version: Changes when the checkpoint is written again.
+    """
+
+    key: str
+    folder: Path
+    version: int
+    block_size: int
+    summary: str
+    starters: tuple[str, ...]
+
+
+def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
+    """All checkpoints in `root`/checkpoints, `root`/runs and the folders in `extra`, by key.
+
+    Args:
+        root: The project's folder.
+        extra: Folders with a colon between them, each a checkpoint or a folder of checkpoints;
+            None reads INKLING_MODELS.
+    """
+    extra = os.environ.get(FOLDERS_VARIABLE, "") if extra is None else extra
+    found: dict[str, Listing] = {}
+    seen: set[Path] = set()
+    for name, folder in _candidates(
+        root, [Path(each).expanduser() for each in extra.split(":") if each]
+    ):
+        if folder.resolve() in seen or (listing := _read(name, folder)) is None:
+            continue
+        seen.add(folder.resolve())
+        key, count = name, 1
+        while key in found:
+            count += 1
+            key = f"{name} ({count})"
+        found[key] = listing if key == name else _read(key, folder) or listing
+    return found
+
+
+def default_model(models: Iterable[str]) -> str | None:
+    """The stories model where there is one, else the first that was found."""
+    keys = list(models)
+    return DEFAULT if DEFAULT in keys else next(iter(keys), None)
+
+
+def _candidates(root: Path, extra: list[Path]) -> Iterator[tuple[str, Path]]:
+    for folder in _folders(root / "checkpoints"):
+        yield folder.name, folder
+    for run in _folders(root / "runs"):
+        yield run.name, run
+        for inner in _folders(run):
+            yield run.name if inner.name == "best" else f"{run.name}/{inner.name}", inner
+    for folder in extra:
+        if (folder / WEIGHTS).is_file():
+            yield folder.name, folder
+            continue
+        for inner in _folders(folder):
+            yield inner.name, inner
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Its folders by name; a name that begins with a dot is somebody's work in progress."""
+    if not folder.is_dir():
+        return []
+    inner = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    return sorted(inner, key=lambda each: (each.name != "best", each.name))
+
+
+def _read(key: str, folder: Path) -> Listing | None:
+    """What can be told without the weights; None where no checkpoint lies."""
+    try:
+        version = (folder / WEIGHTS).stat().st_mtime_ns
+        config, training = read_config(folder), read_training(folder)
+    except (CheckpointError, OSError):
+        return None
+    starters = training.get("starters") or STARTERS.get(key) or GENERIC_STARTERS
+    facts = [f"{config.n_layer} layers of {config.n_embd}", f"reads {config.block_size} tokens"]
+    bpb = training.get("val_bpb")
+    if isinstance(bpb, int | float):
+        facts.append(f"{bpb:.3f} bits per byte")
+    return Listing(
+        key=key,
+        folder=folder,
+        version=version,
+        block_size=config.block_size,
+        summary=" · ".join(facts),
+        starters=tuple(str(starter) for starter in starters)[:6],
+    )

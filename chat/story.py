@@ -1,0 +1,196 @@
+"""The story: a tree of passages, of which one path is read. It is the truth; a page only shows it.
+
+A `Story` is never changed: every operation gives a new one, so that keeping the old one is all an
+undo needs. Text, ids and settings of a passage stay as they were made, and what the model reads
+next is exactly what it wrote before.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Literal, get_args
+
+Author = Literal["writer", "model", "edited"]
+FinishReason = Literal["end", "stop", "length", "stopped", "failed"]
+FORMAT = 1
+
+
+class StoryError(ValueError):
+    """A story that was read from outside does not hold together."""
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One token that could have stood here, with its chance before and after the samplers."""
+
+    id: int
+    text: str
+    raw_probability: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoryToken:
+    """One token the model wrote.
+
+    Attributes:
+        text: The whole characters it released; "" while a character is incomplete.
+        entropy: Of the model's own distribution, in nats.
+        top: The likeliest tokens here, best first.
+    """
+
+    id: int
+    text: str
+    raw_probability: float = 0.0
+    probability: float = 0.0
+    entropy: float = 0.0
+    top: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """One turn of the story.
+
+    Attributes:
+        text: What stands in the story, the space that joins it to the passage before included.
+        ids: The same text as `model`'s tokens, without the end-of-story token.
+        model: Whose tokens `ids` are.
+        settings: The values that were in force, by name; empty for the writer's words.
+        finish_reason: Why the model ended: "end" of the story, a "stop" string, "length",
+            "stopped" by the writer, or "failed".
+    """
+
+    id: str = field(default_factory=new_id)
+    parent: str | None = None
+    author: Author
+    text: str
+    ids: tuple[int, ...] = ()
+    model: str | None = None
+    tokens: tuple[StoryToken, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    finish_reason: FinishReason | None = None
+    elapsed_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """Passages in the order they were written, and the one that the read path ends in.
+
+    Attributes:
+        passages: Every passage ever written; a parent always stands before its children.
+        current: Id of the last passage of the path; None while nothing is written.
+    """
+
+    id: str = field(default_factory=new_id)
+    passages: tuple[Passage, ...] = ()
+    current: str | None = None
+
+    @cached_property
+    def by_id(self) -> dict[str, Passage]:
+        return {passage.id: passage for passage in self.passages}
+
+    @cached_property
+    def path(self) -> tuple[Passage, ...]:
+        """The passages that make up the text, first to last."""
+        path: list[Passage] = []
+        at = self.current
+        while at is not None:
+            path.append(self.by_id[at])
+            at = path[-1].parent
+        return tuple(reversed(path))
+
+    @cached_property
+    def text(self) -> str:
+        return "".join(passage.text for passage in self.path)
+
+    @property
+    def last(self) -> Passage | None:
+        return self.path[-1] if self.path else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model itself closed the story, and nobody has gone on since."""
+        return self.last is not None and self.last.finish_reason == "end"
+
+    @property
+    def title(self) -> str:
+        """The first words, for a list of stories."""
+        words = self.text.split()
+        return " ".join(words[:6]) + ("…" if len(words) > 6 else "") or "A blank page"
+
+    def append(self, passage: Passage) -> "Story":
+        """The story with `passage` after the current one; it becomes the current one."""
+        if passage.id in self.by_id:
+            raise StoryError(
+                f"passage {passage.id} is already in the story: give the new one an id of its own"
+            )
+        passage = replace(passage, parent=self.current)
+        return replace(self, passages=(*self.passages, passage), current=passage.id)
+
+    def at(self, passage_id: str | None) -> "Story":
+        """The same tree, read up to `passage_id` (None: before the first word)."""
+        if passage_id is not None and passage_id not in self.by_id:
+            raise StoryError(f"no passage {passage_id} in the story")
+        return replace(self, current=passage_id)
+
+    def prompt_ids(self, model: str, encode: Callable[[str], list[int]], eos_id: int) -> list[int]:
+        """What `model` reads: the end of the story before, then this story as ids.
+
+        A passage whose ids are the model's own is read with just those. What others wrote is
+        encoded again, neighbours together, as one text.
+        """
+        ids = [eos_id]
+        for own, passages in groupby(self.path, key=lambda passage: passage.model == model):
+            if own:
+                ids += (id for passage in passages for id in passage.ids)
+            else:
+                ids += encode("".join(passage.text for passage in passages))
+        return ids
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole tree, ready for JSON; `from_dict` gives the same story back."""
+        passages = [asdict(passage) for passage in self.passages]
+        return {"format": FORMAT, "id": self.id, "current": self.current, "passages": passages}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> "Story":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            StoryError: It is no story, or its tree does not hold together.
+        """
+        try:
+            if data["format"] != FORMAT:
+                raise StoryError(
+                    f"story format {data['format']} is not known; this version reads {FORMAT}"
+                )
+            passages = tuple(_passage(entry) for entry in data["passages"])
+            story = Story(id=str(data["id"]), passages=passages, current=data["current"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StoryError(f"this is not a story that was exported here: {error!r}") from error
+        known: set[str | None] = {None}
+        for passage in passages:
+            if passage.parent not in known or passage.id in known:
+                raise StoryError(f"passage {passage.id} has no place in the tree")
+            known.add(passage.id)
+        if story.current not in known:
+            raise StoryError(f"the story ends in passage {story.current}, which it does not hold")
+        return story
+
+
+def _passage(entry: Mapping[str, Any]) -> Passage:
+    unknown = set(entry) - {each.name for each in fields(Passage)}
+    if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
+        raise StoryError(f"passage {entry.get('id')} is not one of ours")
+    tokens = tuple(
+        StoryToken(**{**token, "top": tuple(Choice(**choice) for choice in token["top"])})
+        for token in entry["tokens"]
+    )
+    return Passage(**{**entry, "ids": tuple(entry["ids"]), "tokens": tokens})

@@ -1,0 +1,95 @@
+"""What the story view is told: plain data for a page, made from the story.
+
+A page keeps what it was sent and asks for the rest ("I have n"). Everything is sent only when
+something other than the tail changed; else the tokens since n.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from chat.settings import LABELS, shown
+from chat.story import Passage, Story, StoryToken
+from gpt.generator import window_start
+
+ENDINGS = {
+    "end": "the end of the story",
+    "stop": "a stop string",
+    "length": "reached its length",
+    "stopped": "stopped by you",
+    "failed": "broken off by an error",
+}
+
+
+def facts(passage: Passage) -> dict[str, Any] | None:
+    """How the model's passage came to be, ready to be shown; None for the writer's own words."""
+    if passage.author != "model":
+        return None
+    settings = [
+        {"name": name, "label": label, "value": shown(name, passage.settings[name])}
+        for name, label in LABELS.items()
+        if name in passage.settings
+    ]
+    seconds, count = passage.elapsed_s, len(passage.ids)
+    return {
+        "model": passage.model,
+        "settings": settings,
+        # A browser's numbers are exact only to 2**53, so a seed travels as text.
+        "seed": None if passage.seed is None else str(passage.seed),
+        "tokens": count,
+        "rate": round(count / seconds, 1) if seconds else None,
+        "ending": ENDINGS.get(passage.finish_reason or ""),
+    }
+
+
+def pieces(passage: Passage) -> list[str]:
+    """The text in the parts it came in: tokens of the model, or one part."""
+    return texts(passage.tokens) if passage.tokens else [passage.text]
+
+
+def texts(tokens: Iterable[StoryToken]) -> list[str]:
+    return [token.text for token in tokens]
+
+
+def passage_data(passage: Passage) -> dict[str, Any]:
+    return {
+        "id": passage.id,
+        "author": passage.author,
+        "tokens": pieces(passage),
+        "facts": facts(passage),
+        "finish": passage.finish_reason,
+    }
+
+
+def meter(
+    ids: Sequence[int], block_size: int, text: str, decode: Callable[[Sequence[int]], str]
+) -> dict[str, Any]:
+    """What the model sees of the story before its next token.
+
+    Returns:
+        used, window: Tokens in sight, and how many can be. story: all tokens. unseen: how much of
+        the text is out of sight, counted as a browser counts it (UTF-16 units).
+    """
+    start = window_start(len(ids), block_size)
+    hidden = text[: max(0, len(text) - len(decode(ids[start:])))] if start else ""
+    return {
+        "used": len(ids) - start,
+        "window": block_size,
+        "story": len(ids) - 1,
+        "unseen": len(hidden.encode("utf-16-le", "surrogatepass")) // 2,
+    }
+
+
+def story_data(story: Story, draft: Passage | None = None) -> dict[str, Any]:
+    path = [*story.path, *([draft] if draft else [])]
+    return {
+        "story": story.id,
+        "passages": [passage_data(passage) for passage in path],
+        "ended": story.ended and draft is None,
+    }
+
+
+def model_data(listings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"key": listing.key, "summary": listing.summary, "starters": list(listing.starters)}
+        for listing in listings.values()
+    ]

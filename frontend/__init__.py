@@ -1,0 +1,1 @@
+"""What Chainlit needs from us: no foreign hosts, a guarded origin, a Stop that stops."""

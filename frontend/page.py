@@ -1,0 +1,21 @@
+"""The page of one chat, as `chat.desk` sees it: events over Chainlit's own socket."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainlit.session import WebsocketSession
+
+from chat.desk import ToldAs
+
+
+class SocketPage:
+    """Sends to whichever socket the session has now, so that a reconnected page hears on."""
+
+    def __init__(self, session: WebsocketSession) -> None:
+        self.session = session
+
+    async def emit(self, event: str, data: Mapping[str, Any]) -> None:
+        await self.session.emit(event, data)  # type: ignore[misc]
+
+    async def tell(self, message: str, kind: ToldAs = "info") -> None:
+        await self.session.emit("toast", {"message": message, "type": kind})  # type: ignore[misc]

@@ -1,0 +1,19 @@
+"""How busy the models are, as JSON: for a look from outside, and for tests."""
+
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from chat.engines import Engines
+
+PATH = "/inkling/status"
+
+
+def serve_status(server: Any, engines: Engines) -> None:
+    """Answer GET /inkling/status: stories being written, stories waiting, models in memory."""
+
+    async def status() -> dict[str, object]:
+        return {"active": engines.active, "waiting": engines.waiting, "models": engines.names}
+
+    # Before the others: Chainlit's last route answers every path with its page.
+    server.app.router.routes.insert(0, APIRoute(PATH, status, methods=["GET"]))

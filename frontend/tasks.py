@@ -1,0 +1,73 @@
+"""Stop, closed tabs and memory: what Chainlit leaves running, or lying about."""
+
+import asyncio
+from typing import Any
+
+from chainlit.chat_context import chat_contexts
+from chainlit.session import WebsocketSession, ws_sessions_id
+
+GRACE_S = 15.0
+"""So long may a page be away (a lost connection, a reload) before its generation is given up."""
+SWEEP_S = 60.0
+
+
+def stop_quietly(sio: Any) -> None:
+    """Replace Chainlit's Stop, which writes "Task manually stopped." into every story."""
+
+    async def stop(sid: str) -> None:
+        session = WebsocketSession.get(sid)
+        if session and session.current_task:
+            session.current_task.cancel()
+
+    sio.on("stop", handler=stop)
+
+
+class Tasks:
+    """Which task writes for each session, so that Stop reaches it whatever came since."""
+
+    def __init__(self) -> None:
+        self._writing: dict[str, asyncio.Task[Any]] = {}
+
+    def claim(self, session: WebsocketSession) -> bool:
+        """Make the running task the one that Stop cancels; False while another one writes.
+
+        An edit and an action run in tasks that Chainlit's Stop does not know, and a second message
+        would take the first one's place.
+        """
+        before = self._writing.get(session.id)
+        if before is not None and not before.done():
+            session.current_task = before
+            return False
+        task = asyncio.current_task()
+        assert task is not None
+        self._writing[session.id] = session.current_task = task
+        task.add_done_callback(lambda _: self._forget(session.id, task))
+        return True
+
+    def _forget(self, session_id: str, task: asyncio.Task[Any]) -> None:
+        if self._writing.get(session_id) is task:
+            del self._writing[session_id]
+
+
+async def reap(session: WebsocketSession, grace_s: float = GRACE_S) -> None:
+    """Give up the generation of a page that went away and does not come back."""
+    socket_id = session.socket_id
+    if not session.to_clear:  # True: the tab was closed on purpose
+        await asyncio.sleep(grace_s)
+    task = session.current_task
+    if session.socket_id == socket_id and task and not task.done():
+        task.cancel()
+
+
+async def sweep(desks: dict[str, Any], every_s: float = SWEEP_S) -> None:
+    """Drop, now and then, what belongs to sessions that are gone; Chainlit never does."""
+    while True:
+        await asyncio.sleep(every_s)
+        forget(desks)
+        forget(chat_contexts)
+
+
+def forget(by_session: dict[str, Any]) -> None:
+    """Drop the entries of sessions that no longer exist."""
+    for session_id in [each for each in by_session if each not in ws_sessions_id]:
+        del by_session[session_id]

@@ -1,0 +1,53 @@
+"""Settings and models as Chainlit's widgets."""
+
+from collections.abc import Mapping
+
+import chainlit as cl
+from chainlit.input_widget import InputWidget, Slider, TextInput
+
+from chat.models import Listing
+from chat.settings import LABELS, shown
+from gpt.sampling import LIMITS
+
+MODEL_PICKER = "model"
+STEP = 0.01
+
+
+def setting_widgets(values: Mapping[str, float | int | None]) -> list[InputWidget]:
+    """The settings dialog: a slider where the range is short, a field where it is not."""
+    return [_widget(name, values[name]) for name in LABELS]
+
+
+def _widget(name: str, value: float | int | None) -> InputWidget:
+    limit = LIMITS[name]
+    default = limit.default
+    usual = shown(name, default if not isinstance(default, tuple) else None)
+    about = f"{limit.explanation} Range: {limit.range}. Default: {usual}."
+    if limit.kind == "number" and limit.high is not None:
+        return Slider(
+            id=name,
+            label=LABELS[name],
+            description=about,
+            initial=float(value or 0),
+            # A slider cannot stop just above its lower end, so it begins one step higher.
+            min=limit.low + STEP if limit.above_low else limit.low,
+            max=limit.high,
+            step=STEP,
+        )
+    # Text, for a number field keeps no more than 2**53 of a seed.
+    return TextInput(
+        id=name,
+        label=LABELS[name],
+        description=about,
+        initial="" if value is None else str(value),
+        placeholder="a new one each time" if name == "seed" else usual,
+    )
+
+
+def model_picker(models: Mapping[str, Listing], chosen: str | None) -> cl.Mode:
+    """The models in the composer, each with what it is."""
+    options = [
+        cl.ModeOption(id=key, name=key, description=each.summary, default=key == chosen)
+        for key, each in models.items()
+    ]
+    return cl.Mode(id=MODEL_PICKER, name="Model", options=options)

@@ -1,0 +1,315 @@
+// The story as one flowing text. The server's story is the truth; this keeps what it was sent and asks for the rest.
+// Chainlit evaluates this file anew and remounts it at will, so nothing of worth lives in the component: what was
+// received is kept in a store per session, and the text is drawn by hand, a span for each token.
+import { useEffect, useReducer, useRef } from 'react';
+import { useRecoilValue } from 'recoil';
+import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
+
+const STORES = (window.__inklingStories = window.__inklingStories || new Map());
+const NEAR_END_PX = 60;
+const SYNC_DELAY_MS = 250;
+
+const storeOf = (session) => {
+  if (!STORES.has(session)) STORES.set(session, { state: null, selected: null, follow: true, heard: new Set() });
+  return STORES.get(session);
+};
+
+// Version 4, as Chainlit demands of a message; crypto.randomUUID is missing where the page comes over plain HTTP.
+const uuid = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  return [...bytes].map((b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('');
+};
+
+const input = () => document.getElementById('chat-input');
+const setInput = (text) => {
+  const field = input();
+  if (!field) return;
+  // React hears of a value only if it is set behind its back.
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, text);
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  field.focus();
+};
+
+const make = (tag, className, text) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+
+const factsInto = (node, facts) => {
+  node.replaceChildren();
+  const head = make('p', 'facts-head');
+  head.append(make('b', '', facts.model));
+  if (facts.ending) head.append(` · ${facts.ending}`);
+  const made = facts.tokens + (facts.tokens === 1 ? ' token' : ' tokens') + (facts.rate ? ` · ${facts.rate} a second` : '');
+  const list = make('p', 'facts-settings');
+  const add = (name, label, value) => {
+    const item = make('span', '', `${label} `);
+    item.dataset.setting = name;
+    const held = make('i', '', value);
+    item.append(held);
+    list.append(item, ' ');
+  };
+  facts.settings.forEach((each) => add(each.name, each.label, each.value));
+  if (facts.seed !== null) add('seed', 'Seed', facts.seed);
+  node.append(head, list);
+  if (facts.ending) node.append(make('p', 'facts-made', made));
+};
+
+// The writer's words in parts, so that a part can be dimmed; the model's come in tokens.
+const partsOf = (passage) =>
+  passage.author === 'model' ? passage.tokens : passage.tokens.join('').match(/\s*\S+|\s+/g) || [];
+
+const begin = (passage) => {
+  const node = make('span', 'passage');
+  node.dataset.id = passage.id;
+  node.dataset.author = passage.author;
+  if (passage.facts) node.append(make('aside', 'facts'));
+  node.drawn = 0;
+  return node;
+};
+
+const draw = (box, state, whole) => {
+  state.passages.forEach((passage, at) => {
+    const parts = partsOf(passage);
+    let node = box.children[at];
+    if (node && (node.dataset.id !== passage.id || node.drawn > parts.length)) {
+      while (box.children.length > at) box.lastChild.remove();
+      node = undefined;
+    }
+    if (!node) box.append((node = begin(passage)));
+    if (whole && passage.facts) factsInto(node.firstChild, passage.facts);
+    const fresh = document.createDocumentFragment();
+    for (; node.drawn < parts.length; node.drawn++) {
+      const part = make('span', 'part', parts[node.drawn]);
+      part.dataset.i = node.drawn;
+      fresh.append(part);
+    }
+    node.append(fresh);
+  });
+  while (box.children.length > state.passages.length) box.lastChild.remove();
+  dim(box, (state.meter && state.meter.unseen) || 0, whole);
+};
+
+const dim = (box, unseen, whole) => {
+  if (box.unseen === unseen && !(whole && unseen)) return;
+  box.unseen = unseen;
+  let at = 0;
+  box.querySelectorAll('.part').forEach((part) => {
+    part.classList.toggle('unseen', at < unseen);
+    at += part.textContent.length;
+  });
+};
+
+const received = (store, ask) => ({
+  story_state: (state) => {
+    store.state = state;
+    return true;
+  },
+  story_delta: (delta) => {
+    const { state } = store;
+    const last = state && state.passages[state.passages.length - 1];
+    if (!last || state.revision !== delta.revision || last.id !== delta.passage || delta.from > last.tokens.length)
+      return ask();
+    last.tokens.push(...delta.tokens.slice(last.tokens.length - delta.from));
+    state.meter = delta.meter;
+    return false;
+  },
+  story_status: ({ status, writing }) => {
+    if (store.state) Object.assign(store.state, { status, writing });
+    return false;
+  },
+  story_refused: ({ words }) => {
+    const field = input();
+    if (words && field) setInput(field.value.trim() ? `${words}\n${field.value}` : words);
+    return false;
+  },
+});
+
+const Meter = ({ meter }) => {
+  if (!meter) return null;
+  const full = Math.min(100, Math.round((100 * meter.used) / meter.window));
+  const hidden = meter.story + 1 - meter.used;
+  const about = hidden > 0
+    ? `The story has ${meter.story} tokens; the model reads the last ${meter.used}. What it cannot see is dimmed.`
+    : `The model can read ${meter.window} tokens at once; the story has ${meter.story}, and it sees them all.`;
+  return (
+    <span className="meter" title={about} data-used={meter.used} data-window={meter.window}>
+      <span className="meter-bar"><span style={{ width: `${full}%` }} /></span>
+      {meter.used} of {meter.window} tokens in sight
+    </span>
+  );
+};
+
+const NoModel = () => (
+  <div className="welcome">
+    <h1>No model yet</h1>
+    <p>Inkling found nothing to write with in <code>checkpoints/</code>, <code>runs/</code> or <code>INKLING_MODELS</code>.</p>
+    <p>Train a small one on the story in <code>data/</code>, in about two minutes:</p>
+    <pre>{'python -m train.prepare data/story.txt --tokenizer char --out data/story\npython -m train.pretrain --preset story --data data/story --out runs/story'}</pre>
+    <p>Then open a new chat: it will be there.</p>
+  </div>
+);
+
+const Welcome = ({ starters, send, busy, status }) => (
+  <div className="welcome">
+    <h1>A blank page</h1>
+    <p>Write the first words below, or take a beginning:</p>
+    <ul className="starters">
+      {starters.map((starter) => (
+        <li key={starter}>
+          <button type="button" className="starter" disabled={busy} onClick={() => send(starter)}>{starter.trim()}</button>
+        </li>
+      ))}
+    </ul>
+    {busy ? <span className="status" role="status">{status || 'reading'}…</span> : (
+      <button type="button" id="story-begin" className="quiet" onClick={() => send('Begin', 'continue')}
+        title="An empty page: the model writes the first word too">Let the model begin</button>
+    )}
+  </div>
+);
+
+const Tail = ({ store, state, busy, send, windowMessage }) => {
+  const chosen = state.passages.find((p) => p.id === store.selected && p.facts);
+  const shown = chosen || state.passages.filter((p) => p.facts).pop();
+  const facts = useRef(null);
+  useEffect(() => {
+    if (facts.current && shown) factsInto(facts.current, shown.facts);
+  });
+  return (
+    <div className="tail">
+      {state.ended && <p className="the-end" id="story-end">The end</p>}
+      <div className="tail-row">
+        {busy ? <span className="status" role="status">{state.status || 'writing'}…</span> : (
+          <>
+            {!state.ended && (
+              <button type="button" id="story-continue" className="quiet" onClick={() => send('Continue', 'continue')}
+                title="The model writes on (Enter on an empty line)">Continue</button>
+            )}
+            <button type="button" id="story-new" className="quiet" onClick={() => windowMessage({ type: 'story_new' })}
+              title="A blank page; this story is kept beside it">New story</button>
+          </>
+        )}
+        <Meter meter={state.meter} />
+      </div>
+      {shown && <div className="facts facts-below" ref={facts} />}
+    </div>
+  );
+};
+
+const Shelf = ({ shelf, busy, windowMessage }) =>
+  shelf.length > 0 && (
+    <p className="shelf">
+      Put aside:{' '}
+      {shelf.map(({ id, title }) => (
+        <button key={id} type="button" className="quiet" disabled={busy}
+          onClick={() => windowMessage({ type: 'story_open', story: id })} title="Back to this story">{title}</button>
+      ))}
+    </p>
+  );
+
+export default function StoryView() {
+  const box = useRef(null);
+  const [, redraw] = useReducer((n) => n + 1, 0);
+  const { session } = useChatSession();
+  const { sendMessage, stopTask, windowMessage } = useChatInteract();
+  const { loading } = useChatData();
+  const modes = useRecoilValue(modesState);
+  const store = storeOf(useRecoilValue(sessionIdState));
+  const socket = session && session.socket;
+  const { state } = store;
+  const busy = loading || Boolean(state && state.writing);
+  const picked = modes.find((mode) => mode.id === 'model');
+  const option = picked && (picked.options.find((each) => each.default) || picked.options[0]);
+  const model = option ? option.id : state && state.model;
+
+  const send = (output, ask) => {
+    store.follow = true;
+    const chosen = option ? { model: option.id } : undefined;
+    sendMessage({
+      threadId: '', id: uuid(), name: 'User', type: 'user_message', output, modes: chosen,
+      createdAt: new Date().toISOString(), metadata: ask ? { ask } : {},
+    });
+  };
+
+  const scroller = () => box.current && box.current.closest('.overflow-y-auto');
+  const paint = (whole) => {
+    if (!box.current || !store.state) return;
+    draw(box.current, store.state, whole);
+    const frame = scroller();
+    if (frame && store.follow && store.state.writing) frame.scrollTop = frame.scrollHeight;
+  };
+
+  useEffect(() => {
+    if (!socket) return undefined;
+    const ask = () => {
+      const passages = store.state ? store.state.passages : [];
+      const last = passages[passages.length - 1];
+      windowMessage({
+        type: 'story_sync', revision: store.state ? store.state.revision : -1, have: last ? last.tokens.length : 0,
+      });
+      return false;
+    };
+    const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [event, (data) => {
+      paint(handle(data));
+      redraw();
+    }]);
+    const late = () => setTimeout(ask, SYNC_DELAY_MS);
+    handlers.forEach(([event, handle]) => socket.on(event, handle));
+    socket.on('connect', late);
+    const timer = late();
+    return () => {
+      clearTimeout(timer);
+      handlers.forEach(([event, handle]) => socket.off(event, handle));
+      socket.off('connect', late);
+    };
+  }, [socket, store]);
+
+  // The tail, the end mark and the facts change the height after the text was drawn.
+  useEffect(() => paint(true), [state && state.revision, store]);
+  useEffect(() => {
+    const frame = scroller();
+    if (!frame) return undefined;
+    const onScroll = () => {
+      store.follow = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - NEAR_END_PX;
+    };
+    frame.addEventListener('scroll', onScroll, { passive: true });
+    return () => frame.removeEventListener('scroll', onScroll);
+  }, [store, state === null]);
+
+  useEffect(() => {
+    const onKey = (event) => {
+      if (event.key === 'Escape' && busy) stopTask();
+      const empty = event.target === input() && !event.target.value.trim();
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || !empty || busy || !state) return;
+      event.preventDefault();
+      if (event.target.value) setInput('');
+      if (!state.ended) send('Continue', 'continue');
+    };
+    document.addEventListener('keydown', onKey, true);
+    return () => document.removeEventListener('keydown', onKey, true);
+  });
+
+  const pick = (event) => {
+    const passage = event.target.closest('.passage');
+    store.selected = passage && passage.dataset.id;
+    redraw();
+  };
+
+  const blank = !state || state.passages.length === 0;
+  const known = state && state.models.find((each) => each.key === model);
+  return (
+    <div className="story" data-busy={busy} data-blank={blank}>
+      {state && <Shelf shelf={state.shelf} busy={busy} windowMessage={windowMessage} />}
+      {state && blank && state.models.length === 0 && <NoModel />}
+      {state && blank && state.models.length > 0 && (
+        <Welcome starters={known ? known.starters : []} send={send} busy={busy} status={state.status} />
+      )}
+      <div className="story-text" id="story-text" ref={box} onClick={pick} role="article" aria-label="The story" aria-busy={busy} />
+      {!blank && <Tail store={store} state={state} busy={busy} send={send} windowMessage={windowMessage} />}
+    </div>
+  );
+}
