@@ -1,0 +1,293 @@
+"""`SamplingParams`, and pure functions from logits to probabilities to the token drawn.
+
+Order: repetition penalty → temperature → top-k → top-p → min-p → renormalise → draw. It is the
+order of transformers, so the two can be held against each other on the same logits.
+
+Shapes: V vocabulary; … any leading dimensions, each row on its own.
+"""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import torch
+from torch import Tensor
+
+N_SEEDS = 2**63
+MAX_STOPS = 4
+N_ALTERNATIVES = 10
+"""How many of the likeliest tokens `sample` reports beside the one it drew."""
+
+HEAD = 128
+"""top-p looks among this many of the likeliest tokens before it sorts the whole vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingParams:
+    """How the next tokens are chosen. Every value is checked against `LIMITS`, none is clamped.
+
+    Raises:
+        ValueError: a value is of the wrong type or outside its range; the message names the range.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 0
+    top_p: float = 0.95
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    max_new_tokens: int = 200
+    seed: int | None = None
+    """None: one is drawn at random when the story begins, and reported with each token."""
+    n: int = 1
+    """How many takes of the same prompt. Temperature 0 always writes one: all would be the same."""
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for limit in LIMITS.values():
+            limit.check(getattr(self, limit.name))
+
+    def takes(self) -> tuple["SamplingParams", ...]:
+        """The settings of each story to write, one by one: n = 1 and a seed in each.
+
+        Take i uses seed + i (mod 2⁶³), so it can be written again alone. A seed of None is drawn
+        here, once.
+        """
+        seed = secrets.randbelow(N_SEEDS) if self.seed is None else self.seed
+        n = 1 if self.temperature == 0 else self.n
+        return tuple(replace(self, n=1, seed=(seed + take) % N_SEEDS) for take in range(n))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one field of `SamplingParams` may be, in numbers and in words."""
+
+    name: str
+    kind: Literal["number", "whole number", "strings"]
+    low: float
+    high: float | None
+    """None: no bound of its own; `top_k` above the vocabulary's size means the whole vocabulary."""
+    off: float | tuple[str, ...] | None
+    """The value at which the setting does nothing; None where there is no such value."""
+    explanation: str
+    above_low: bool = False
+    """Whether `low` itself is refused."""
+
+    @property
+    def default(self) -> float | tuple[str, ...] | None:
+        """What `SamplingParams()` holds; None is a seed drawn at random."""
+        return getattr(SamplingParams(), self.name)
+
+    @property
+    def range(self) -> str:
+        """The range in words, as errors and help texts say it."""
+        if self.kind == "strings":
+            return f"up to {self.high} strings, none of them empty"
+        high = "the vocabulary's size" if self.high is None else f"{self.high}"
+        return f"above {self.low}, up to {high}" if self.above_low else f"{self.low} to {high}"
+
+    def check(self, value: object) -> None:
+        """Raise ValueError, naming the range, unless `value` is allowed."""
+        if self.name == "seed" and value is None:
+            return
+        if self.kind == "strings":
+            if not self._allows_strings(value):
+                raise ValueError(f"{self.name} must be a tuple of {self.range}, not {value!r}")
+        elif not self._allows_number(value):
+            raise ValueError(f"{self.name} must be a {self.kind}, {self.range}, not {value!r}")
+
+    def _allows_strings(self, value: object) -> bool:
+        if not isinstance(value, tuple):
+            return False
+        return len(value) <= MAX_STOPS and all(isinstance(s, str) and s for s in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+    def _allows_number(self, value: object) -> bool:
+        # True is an int to Python, but no one means a temperature of True.
+        kinds = int if self.kind == "whole number" else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            return False
+        # A comparison with NaN is false, so NaN is refused here too.
+        above = value > self.low if self.above_low else value >= self.low
+        return above and (self.high is None or value <= self.high)
+
+
+_LIMITS = (
+    Limit("temperature", "number", 0, 2, 1, "How daring the choice of words is: 0 always takes the "
+          "likeliest, low is careful, high is wild."),
+    Limit("top_k", "whole number", 0, None, 0, "Choose only among this many of the likeliest "
+          "tokens; 0 is off."),
+    Limit("top_p", "number", 0, 1, 1, "Choose only among the likeliest tokens that together hold "
+          "this share of the probability; 1 is off.", above_low=True),
+    Limit("min_p", "number", 0, 1, 0, "Drop every token less likely than this share of the "
+          "likeliest one; 0 is off."),
+    Limit("repetition_penalty", "number", 1, 2, 1, "Make tokens that already stand in the story "
+          "less likely; 1 is off."),
+    Limit("max_new_tokens", "whole number", 1, 2048, None, "The most tokens to write; the story "
+          "may end sooner."),
+    Limit("seed", "whole number", 0, N_SEEDS - 1, None, "The number the dice start from: the same "
+          "seed and settings write the same text again."),
+    Limit("n", "whole number", 1, 8, 1, "How many versions to write at once; at temperature 0 "
+          "always one."),
+    Limit("stop", "strings", 0, MAX_STOPS, (), "Stop writing as soon as one of these texts would "
+          "appear; it is left out."),
+)  # fmt: skip
+LIMITS = {limit.name: limit for limit in _LIMITS}
+"""The ranges of `SamplingParams`, field by field, in the order a reader meets them."""
+
+
+def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """Divide the positive logits (…, V) of the ids in `seen` (…, S), multiply the others.
+
+    Each distinct id counts once, however often it stands there (CTRL, Keskar et al. 2019, 4.1).
+    """
+    chosen = logits.gather(-1, seen)  # (…, S)
+    chosen = torch.where(chosen > 0, chosen / penalty, chosen * penalty)
+    return logits.scatter(-1, seen, chosen)
+
+
+def scale_temperature(logits: Tensor, temperature: float) -> Tensor:
+    """Divide the logits (…, V), less their maximum, by a temperature above 0.
+
+    With the likeliest at 0 no temperature, however small, overflows; the softmax is the same.
+    """
+    return (logits - logits.amax(-1, keepdim=True)) / temperature
+
+
+def keep_top_k(logits: Tensor, k: int) -> Tensor:
+    """Set all but k of the largest logits (…, V) to -inf; of equal ones the lowest ids stay."""
+    V = logits.shape[-1]
+    if k == 0 or k >= V:
+        return logits
+    last = logits.topk(k).values[..., -1:]  # (…, 1)
+    return _keep_largest(logits, last, torch.full_like(last, k, dtype=torch.long))
+
+
+def keep_top_p(logits: Tensor, p: float) -> Tensor:
+    """Set all to -inf but the smallest set of likeliest tokens whose probabilities reach p.
+
+    The token that crosses p stays (nucleus sampling, Holtzman et al. 2019, section 3.1).
+    """
+    if p >= 1:
+        return logits
+    V = logits.shape[-1]
+    total = logits.logsumexp(-1, keepdim=True)  # (…, 1)
+    # The nucleus is nearly always among the first few: sorting a whole vocabulary would cost more
+    # than all other sampling together.
+    largest = logits.topk(min(HEAD, V)).values  # (…, HEAD)
+    count = _nucleus_size(largest - total, p)  # (…, 1)
+    if V > HEAD and (count == HEAD).any():
+        largest = logits.sort(descending=True).values  # (…, V)
+        count = _nucleus_size(largest - total, p)
+    return _keep_largest(logits, largest.gather(-1, count - 1), count)
+
+
+def _nucleus_size(log_probability: Tensor, p: float) -> Tensor:
+    """How many of (…, K), likeliest first, are needed to reach p: (…, 1), at least 1, at most K."""
+    probability = log_probability.double().exp()
+    before = probability.cumsum(-1) - probability
+    return (before < p).sum(-1, keepdim=True)
+
+
+def keep_min_p(logits: Tensor, p: float) -> Tensor:
+    """Set to -inf every token less likely than p times the likeliest of its row (…, V)."""
+    if p == 0:
+        return logits
+    lowest = logits.amax(-1, keepdim=True) + math.log(p)
+    return logits.masked_fill(logits < lowest, -torch.inf)
+
+
+def _keep_largest(logits: Tensor, last: Tensor, count: Tensor) -> Tensor:
+    """Keep exactly `count` (…, 1) of each row, of which the smallest is `last` (…, 1)."""
+    keep = logits >= last
+    if (keep.sum(-1, keepdim=True) != count).any():
+        above, tied = logits > last, logits == last
+        keep = above | (tied & (tied.cumsum(-1) <= count - above.sum(-1, keepdim=True)))
+    return logits.masked_fill(~keep, -torch.inf)
+
+
+def probabilities(logits: Tensor, params: SamplingParams, seen: Sequence[int] = ()) -> Tensor:
+    """The distribution that a token is drawn from: logits (…, V) → probabilities (…, V), float64.
+
+    Args:
+        seen: Ids of the tokens that the model sees, for the repetition penalty.
+    """
+    logits = logits.double()
+    if params.temperature == 0:
+        # argmax takes the first of equal logits, so the lowest id.
+        chosen = logits.argmax(-1, keepdim=True)
+        return torch.zeros_like(logits).scatter(-1, chosen, 1.0)
+    if params.repetition_penalty != 1 and seen:
+        ids = torch.tensor(seen, device=logits.device).expand(*logits.shape[:-1], -1)
+        logits = penalise_repetition(logits, ids, params.repetition_penalty)
+    logits = scale_temperature(logits, params.temperature)
+    logits = keep_top_k(logits, params.top_k)
+    logits = keep_top_p(logits, params.top_p)
+    logits = keep_min_p(logits, params.min_p)
+    return logits.softmax(-1)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """The dice of one story. Every one of the 2⁶³ seeds counts in full."""
+    # torch's CPU generator starts from the low 32 bits alone, so 1 and 1 + 2³² would write the
+    # same text; the high half of seed times 2⁶⁴/φ depends on all bits (Knuth, TAOCP 3, 6.4).
+    return torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 % 2**64) >> 32)
+
+
+def draw(probability: Tensor, rng: torch.Generator) -> int:
+    """Draw an id from probabilities (V,): the first where their sum so far passes a random part.
+
+    The sum does not grow at an id of probability 0, so such an id is never drawn.
+    """
+    running = probability.double().cumsum(-1)  # (V,)
+    part = torch.rand((), generator=rng, dtype=torch.float64) * running[-1]  # below running[-1]
+    return int(torch.searchsorted(running, part, right=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One drawn token and what else might have been drawn."""
+
+    id: int
+    raw_probability: float
+    """As the model said it, before any sampler."""
+    probability: float
+    """In the distribution it was drawn from, after all samplers."""
+    entropy: float
+    """Of the model's own distribution, in nats."""
+    alternatives: tuple[tuple[int, float, float], ...]
+    """(id, raw probability, probability) of the likeliest raw tokens, likeliest first."""
+
+
+def sample(
+    logits: Tensor, params: SamplingParams, seen: Sequence[int], rng: torch.Generator
+) -> Draw:
+    """Draw the next token from one row of logits (V,).
+
+    Temperature 0 takes nothing from `rng`.
+
+    Raises:
+        ValueError: the logits hold NaN or +inf, or nothing but -inf.
+    """
+    log_probability = logits.double().log_softmax(-1)  # (V,)
+    raw = log_probability.exp()
+    entropy = -float(raw.dot(log_probability))
+    if math.isnan(entropy):
+        # Either a forbidden token (0 · -inf), which is fine, or a broken model.
+        entropy = -float(torch.where(raw == 0, 0, raw * log_probability).sum())
+        if math.isnan(entropy):
+            raise ValueError(
+                "the model's logits are not finite (NaN or inf): its weights are damaged, "
+                "or its training diverged"
+            )
+    after = probabilities(logits, params, seen)  # (V,)
+    id = int(after.argmax()) if params.temperature == 0 else draw(after, rng)
+    top = log_probability.topk(min(N_ALTERNATIVES, len(raw))).indices
+    ids = cast(list[int], top.tolist())  # pyright: ignore[reportUnknownMemberType]
+    both = torch.stack([raw[top], after[top]])  # (2, N_ALTERNATIVES)
+    columns = cast(list[list[float]], both.tolist())  # pyright: ignore[reportUnknownMemberType]
+    likeliest = sorted(
+        zip(ids, *columns, strict=True),
+        key=lambda alternative: (-alternative[1], alternative[0]),
+    )
+    return Draw(id, float(raw[id]), float(after[id]), max(entropy, 0.0), tuple(likeliest))
