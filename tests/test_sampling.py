@@ -175,7 +175,7 @@ def test_temperature_0_takes_the_lowest_of_the_likeliest_ids_and_no_randomness()
 def test_frequencies_of_20000_draws_agree_with_the_probabilities(params: SamplingParams) -> None:
     n, logits, rng = 20_000, random_logits(5, 40), seeded(11)
     expected = probabilities(logits, params, [3, 4])
-    counts = Counter(sample(logits, params, [3, 4], rng).id for _ in range(n))
+    counts = Counter(draw(expected, rng) for _ in range(n))
     assert all(expected[id] > 0 for id in counts)
     # Cells that expect few are counted as one; χ² is then nearly normal around its degrees.
     many = [i for i in range(40) if expected[i] * n >= 5]
@@ -185,6 +185,14 @@ def test_frequencies_of_20000_draws_agree_with_the_probabilities(params: Samplin
     chi2 = sum((count - mean) ** 2 / mean for count, mean in cells)
     degrees = len(cells) - 1
     assert abs(chi2 - degrees) < 4 * math.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sample_draws_from_the_probabilities_after_all_samplers(seed: int) -> None:
+    logits, params, rng, same = random_logits(seed, 90), random_settings(seed), seeded(4), seeded(4)
+    for _ in range(20):
+        expected = draw(probabilities(logits, params, [3, 4]), same)
+        assert sample(logits, params, [3, 4], rng).id == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
