@@ -1,7 +1,7 @@
 """From text files to a token file: read in a stream, encoded on all cores, written in order.
 
-The text is cut into batches by the text alone, so the ids do not depend on the number of processes, and only a few
-batches are ever in memory, whatever the size of the files.
+The text is cut into batches by the text alone, so the ids do not depend on the number of processes,
+and only a few batches are in memory at a time, whatever the size of the files.
 """
 
 import hashlib
@@ -19,26 +19,18 @@ import numpy.typing as npt
 
 from gpt.dataset import CHUNK_CHARACTERS, Chunk, read_chunks
 from gpt.tokenizer import CharTokenizer, load_tokenizer
+from train.texts import Part
 
 Ids = npt.NDArray[Any]
 Batch = list[Chunk]
 
-SMALL_TEXT = 4 << 20
-"""Below this many bytes one process is done before others have started."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """The characters start .. stop of a text file."""
-
-    path: Path
-    start: int = 0
-    stop: int | None = None
+SMALL_TEXT_BYTES = 4 << 20
+"""A shorter text is encoded by one process before others have started."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What a token file holds: ids, the UTF-8 bytes and the documents they stand for, and its fingerprint."""
+    """A token file: how many ids, the UTF-8 bytes and documents they stand for, its fingerprint."""
 
     tokens: int
     bytes: int
@@ -59,7 +51,7 @@ def write_tokens(
     dtype: str,
     eos_id: int,
     workers: int,
-    progress: Callable[[int], None],
+    progress: Callable[[float], object],
 ) -> Written:
     """Encode `parts` one after another into the token file `path`.
 
@@ -94,7 +86,10 @@ class _Encoded:
 
 
 def _chunks(parts: Iterable[Part]) -> Iterator[Chunk]:
-    """All chunks; an empty one that ends a document stands before a file whose predecessor left its own open."""
+    """All chunks, with an empty one before the first, and before a file if the last left one open.
+
+    It ends a document, and so gives the end-of-story token that each file has to start after.
+    """
     ended = False
     for part in parts:
         if not ended:

@@ -1,228 +1,242 @@
-"""Turn text into what training reads: token files, their description and a tokenizer.
+"""Turn text into what training reads: token files, a tokenizer and a description of both.
 
-python -m train.prepare story.txt --tokenizer sentencepiece --vocab-size 4096 --out data/story
+python -m train.prepare my-stories.txt --tokenizer sentencepiece --vocab-size 4096 --out data/mine
 """
 
 import argparse
-import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
-from gpt.dataset import read_chunks, validation_start
-from gpt.tokenizer import (
-    BPETokenizer,
-    CharTokenizer,
-    SentencePieceTokenizer,
-    Tokenizer,
+from gpt.tokenizer import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
+from train.download import NAMED_TEXTS
+from train.encode import SMALL_TEXT_BYTES, Written, token_dtype, write_tokens
+from train.texts import (
+    Part,
+    Text,
+    find_text,
+    fingerprints,
+    read_texts,
+    sample_texts,
+    split_texts,
 )
-from train.encode import SMALL_TEXT, Part, Written, token_dtype, write_tokens
+
+Kind = Literal["char", "bpe", "gpt2", "sentencepiece"]
+ModelType = Literal["bpe", "unigram"]
 
 SAMPLE_CHARACTERS = 16 << 20
-"""Tokenizers are trained on this much of a longer text, taken evenly from all of it; characters on all of it."""
+"""Pieces are learnt from all of a text up to this length, and from so much of a longer one."""
+DOWNLOADS = Path(__file__).resolve().parents[1] / "data" / "downloads"
 
 
 def prepare(
-    train_files: Sequence[Path],
+    texts: Sequence[Text],
     out: Path,
     *,
-    kind: Literal["char", "bpe", "gpt2", "sentencepiece"],
+    kind: Kind,
     vocab_size: int = 4096,
-    model_type: Literal["bpe", "unigram"] = "bpe",
+    model_type: ModelType = "bpe",
     valid_files: Sequence[Path] = (),
     valid_fraction: float = 0.1,
     workers: int = 1,
-) -> dict[str, object]:
-    """Write train.bin, valid.bin, data.json and the tokenizer's files into `out`; the content of data.json.
+) -> dict[str, Any]:
+    """Write train.bin, valid.bin, the tokenizer's files and data.json into `out`.
 
     Args:
-        train_files: Text files in UTF-8; a line `<|endoftext|>` ends a document.
-        out: The data folder; what it held under these names is replaced.
-        kind: The tokenizer: trained on the training text, save for "gpt2". Characters are taken from the validation
-            text too, as the field does: which characters there are gives nothing away.
-        vocab_size: Tokens to learn, with "bpe" and "sentencepiece".
+        texts: UTF-8 files, in which a line `<|endoftext|>` ends a document.
+        out: The data folder. What it held of these files is replaced, all or nothing.
+        kind: The tokenizer. Pieces are learnt from the training text alone; characters from the
+            validation text too, as the field does: which ones there are gives nothing away.
+        vocab_size: Tokens to learn with "bpe" and "sentencepiece".
         model_type: What SentencePiece learns.
-        valid_files: Validation text. Without any, the last `valid_fraction` of each file's characters.
-        workers: Processes that encode.
+        valid_files: Validation text. Empty: each text's own, and where it has none the last
+            `valid_fraction` of its characters, from int((1 - valid_fraction) * n) on (nanoGPT).
+        valid_fraction: See there.
+        workers: Processes that encode; the ids are the same for any number.
+
+    Returns:
+        The content of data.json.
+
+    Raises:
+        ValueError: The text does not fit what is asked of it; the message says why.
+        OSError: A file cannot be read or written.
     """
-    train = [Part(path=path) for path in train_files]
-    valid = [Part(path=path) for path in valid_files]
-    if not valid:
-        cuts = [validation_start(path, valid_fraction) for path in train_files]
-        train = [Part(path=path, stop=cut) for path, cut in zip(train_files, cuts, strict=True)]
-        valid = [Part(path=path, start=cut) for path, cut in zip(train_files, cuts, strict=True)]
-    sources = [_fingerprint(path) for path in [*train_files, *valid_files]]
+    train, valid = split_texts(texts, valid_files, valid_fraction)
+    sources = fingerprints(train, valid)
     tokenizer = _tokenizer(kind, train, valid, vocab_size, model_type)
     out.mkdir(parents=True, exist_ok=True)
+    for left_behind in out.glob(".part-*"):
+        shutil.rmtree(left_behind)
     with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as name:
         folder = Path(name)
         tokenizer.save(folder)
-        dtype = token_dtype(tokenizer.vocab_size)
-        splits = {
-            split: _write(split, parts, folder, tokenizer.eos_id, dtype, workers)
-            for split, parts in (("train", train), ("valid", valid))
-        }
-        description: dict[str, object] = {
+        facts: dict[str, Any] = {
             "format": 1,
             "tokenizer": tokenizer.kind,
             "vocab_size": tokenizer.vocab_size,
-            "dtype": dtype,
+            "dtype": token_dtype(tokenizer.vocab_size),
             "eos_id": tokenizer.eos_id,
-            **{split: asdict(written) for split, written in splits.items()},
-            "sources": [asdict(source) for source in sources],
         }
-        text = json.dumps(description, indent=2) + "\n"
+        for split, parts in (("train", train), ("valid", valid)):
+            written = _write(parts, folder, split, facts["dtype"], tokenizer.eos_id, workers)
+            if not written.bytes:
+                raise ValueError(f"there is no text in the {split} part: give more text")
+            facts[split] = asdict(written)
+        facts["sources"] = [asdict(source) for source in sources]
+        text = json.dumps(facts, indent=2) + "\n"
         (folder / "data.json").write_text(text, encoding="utf-8")
         _move(folder, out)
-    return description
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """A text file and its fingerprint."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
-def _fingerprint(path: Path) -> Source:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return Source(name=path.name, bytes=path.stat().st_size, sha256=digest.hexdigest())
+    return facts
 
 
 def _tokenizer(
-    kind: str,
+    kind: Kind,
     train: Sequence[Part],
     valid: Sequence[Part],
     vocab_size: int,
-    model_type: Literal["bpe", "unigram"],
+    model_type: ModelType,
 ) -> Tokenizer:
     if kind == "gpt2":
         return BPETokenizer.gpt2()
     if kind == "char":
-        return CharTokenizer.train(_texts([*train, *valid]))
-    sample = _sample(train, SAMPLE_CHARACTERS)
+        return CharTokenizer.train(read_texts([*train, *valid]))
+    sample = sample_texts(train, SAMPLE_CHARACTERS)
     if kind == "bpe":
         return BPETokenizer.train(sample, vocab_size)
     return SentencePieceTokenizer.train(sample, vocab_size, model_type)
 
 
-def _texts(parts: Iterable[Part]) -> Iterator[str]:
-    for part in parts:
-        for chunk in read_chunks(part.path, start=part.start, stop=part.stop):
-            yield chunk.text
-
-
-def _sample(parts: Sequence[Part], characters: int) -> Iterator[str]:
-    """All of a text up to `characters`, or about so many, in chunks taken evenly from all of it."""
-    total = sum(part.path.stat().st_size for part in parts)
-    seen = taken = 0
-    for text in _texts(parts):
-        if taken * total <= seen * characters:
-            yield text
-            taken += len(text)
-        seen += len(text)
-
-
 def _write(
-    split: str, parts: Sequence[Part], folder: Path, eos_id: int, dtype: str, workers: int
+    parts: Sequence[Part], folder: Path, split: str, dtype: str, eos_id: int, workers: int
 ) -> Written:
     size = sum(part.path.stat().st_size for part in parts)
-    with tqdm(total=size, unit="B", unit_scale=True, desc=split, leave=False) as bar:
+    whole = all(part.start == 0 and part.stop is None for part in parts)
+    total = size if whole else None
+    # disable=None shows the bar in a terminal and nowhere else.
+    with tqdm(total=total, unit="B", unit_scale=True, desc=split, disable=None) as bar:
         return write_tokens(
             parts,
             folder,
             folder / f"{split}.bin",
             dtype=dtype,
             eos_id=eos_id,
-            workers=workers if size > SMALL_TEXT else 1,
-            progress=lambda n: None if bar.update(n) else None,
+            workers=workers if size > SMALL_TEXT_BYTES else 1,
+            progress=bar.update,
         )
 
 
 def _move(folder: Path, out: Path) -> None:
-    """Move the files into place; data.json, which says that all are there, goes first and comes last."""
+    """Put the files in their place; data.json, which says that all are there, comes last."""
+    names = {path.name for path in folder.iterdir()}
     (out / "data.json").unlink(missing_ok=True)
-    names = sorted((path.name for path in folder.iterdir()), key=lambda name: name == "data.json")
-    for name in names:
-        os.replace(folder / name, out / name)
+    for stale in ("tokenizer.model", "spiece.model"):
+        if stale not in names:
+            (out / stale).unlink(missing_ok=True)
+    for name in [*sorted(names - {"data.json"}), "data.json"]:
+        (folder / name).replace(out / name)
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The options of `python -m train.prepare`."""
     parser = argparse.ArgumentParser(
         prog="python -m train.prepare",
-        description="Turn text into token files and a tokenizer, ready for train.pretrain.",
+        description="Turn text into token files and a tokenizer, ready for train.pretrain. A line "
+        "<|endoftext|> in a text ends a document; line ends of any system are read as one.",
     )
-    add = parser.add_argument
-    add(
-        "files",
+    parser.add_argument(
+        "texts",
         nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="text file in UTF-8; a line <|endoftext|> ends a document",
+        metavar="NAME_OR_FILE",
+        help=f"text files in UTF-8, or texts that are downloaded: {', '.join(NAMED_TEXTS)}",
     )
-    add("--tokenizer", required=True, choices=["char", "bpe", "gpt2", "sentencepiece"])
-    add(
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--tokenizer",
+        choices=["char", "bpe", "gpt2", "sentencepiece"],
+        default="sentencepiece",
+        help="one token per character; byte pairs learnt from the text; GPT-2's own 50,257; or "
+        "SentencePiece learnt from the text (default: %(default)s)",
+    )
+    parser.add_argument(
         "--vocab-size",
         type=int,
-        default=4096,
-        help="tokens to learn with bpe and sentencepiece (default: %(default)s)",
+        metavar="N",
+        help="tokens to learn with bpe and sentencepiece, from the whole training text or, above "
+        "16 million characters, an even sample of so many (default: 4096)",
     )
-    add(
-        "--model-type",
-        choices=["bpe", "unigram"],
-        default="bpe",
-        help="what sentencepiece learns (default: %(default)s)",
+    parser.add_argument(
+        "--model-type", choices=["bpe", "unigram"], help="what sentencepiece learns (default: bpe)"
     )
-    add(
+    valid = parser.add_mutually_exclusive_group()
+    valid.add_argument(
         "--valid",
         type=Path,
         action="append",
-        default=[],
         metavar="FILE",
         help="validation text; may be given several times",
     )
-    add(
+    valid.add_argument(
         "--valid-fraction",
         type=float,
-        default=0.1,
-        help="without --valid, the last part of each file (default: %(default)s)",
+        metavar="F",
+        help="without --valid, the last part of each text, in characters (default: 0.1, and "
+        "tinystories has a validation text of its own)",
     )
-    add("--out", type=Path, required=True, metavar="DIR", help="data folder to write")
-    add(
+    parser.add_argument(
         "--workers",
         type=int,
         default=os.cpu_count() or 1,
-        help="processes that encode (default: all cores, %(default)s)",
+        metavar="N",
+        help="processes that encode (default: one per core, %(default)s here)",
+    )
+    parser.add_argument(
+        "--downloads",
+        type=Path,
+        default=DOWNLOADS,
+        metavar="DIR",
+        help="where downloads are kept (default: data/downloads)",
     )
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = make_parser().parse_args(argv)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.vocab_size is not None and options.tokenizer not in ("bpe", "sentencepiece"):
+        parser.error(f"--vocab-size has no meaning with --tokenizer {options.tokenizer}")
+    if options.model_type is not None and options.tokenizer != "sentencepiece":
+        parser.error(f"--model-type has no meaning with --tokenizer {options.tokenizer}")
+    if options.workers < 1:
+        parser.error(f"--workers must be at least 1, not {options.workers}")
     try:
-        data = prepare(
-            args.files,
-            args.out,
-            kind=args.tokenizer,
-            vocab_size=args.vocab_size,
-            model_type=args.model_type,
-            valid_files=args.valid,
-            valid_fraction=args.valid_fraction,
-            workers=args.workers,
+        facts = prepare(
+            [find_text(name, options.downloads) for name in options.texts],
+            options.out,
+            kind=options.tokenizer,
+            vocab_size=4096 if options.vocab_size is None else options.vocab_size,
+            model_type=options.model_type or "bpe",
+            valid_files=options.valid or [],
+            valid_fraction=0.1 if options.valid_fraction is None else options.valid_fraction,
+            workers=options.workers,
         )
     except (ValueError, OSError) as error:
         sys.exit(f"train.prepare: {error}")
-    print(json.dumps(data, indent=2))
+    print(f"{options.out}: {facts['tokenizer']}, {facts['vocab_size']:,} tokens in the vocabulary")
+    for split in ("train", "valid"):
+        part = facts[split]
+        print(
+            f"{split}: {part['tokens']:,} tokens, {part['bytes']:,} bytes of text "
+            f"({part['bytes'] / part['tokens']:.2f} a token), {part['documents']:,} documents"
+        )
 
 
 if __name__ == "__main__":
