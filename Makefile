@@ -1,0 +1,75 @@
+# `make chat` and `make test` are all one needs; everything is installed in .venv/, nothing outside this folder.
+
+PORT ?= 8000
+# 3.11 first: it is the version that the checks run on.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1 \
+	&& { command -v $$p; break; }; done)
+
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+PIP := $(RUN) pip --disable-pip-version-check install --quiet
+FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup chat test check lint fix lock clean
+
+help: ## these lines
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 9
+
+setup: .venv/.installed ## install what Inkling needs, in .venv/
+
+chat: setup ## write with the shipped models: http://localhost:8000, or make chat PORT=9000
+	@echo "Inkling is starting on http://localhost:$(PORT) (Ctrl-C stops it)"
+	@$(BIN)/chainlit run app.py --headless --port $(PORT)
+
+test: lint ## every check, the browser's too where there is a Chromium
+	$(RUN) pytest
+
+check: lint ## the checks that take less than a minute
+	$(RUN) pytest -m "not slow and not browser and not network"
+
+lint: .venv/.installed-dev ## the checks that run nothing: ruff and pyright
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) pyright
+
+fix: .venv/.installed-dev ## mend what ruff can mend
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+clean: ## remove what make made again and again: .venv/ and the caches, never a run or a story
+	rm -rf .venv .lock .pytest_cache .ruff_cache .hypothesis .files
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment whose Python has gone, or is one that Inkling does not run on, is made anew.
+.venv/.installed: requirements.txt
+	@test -n "$(PYTHON)" || { echo "Inkling needs Python 3.11, 3.12 or 3.13, and none was found:" \
+		"install one, or say where it is with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@case "$(FOUND)" in 3.11|3.12|3.13) $(RUN) pip --version >/dev/null 2>&1;; *) false;; esac \
+		|| $(PYTHON) -m venv --clear .venv \
+		|| { rm -rf .venv; echo "$(PYTHON) could not make a virtual environment:" \
+		"on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@echo "Installing the packages of requirements.txt in .venv/ (once; a minute or more)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	@echo "Installing the packages of requirements-dev.txt in .venv/"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# Both lists from one environment, so that they agree. torch's CUDA libraries are torch's own to name:
+# they are pinned by torch itself, and only Linux with a plain index has them.
+PINS = .lock/bin/pip freeze --all | sed 's/+cpu$$//' | grep -v -E '^(pip|triton|nvidia-.*|cuda-.*)=='
+MADE = "\# Made by \`make lock\` from $(1): the whole tree, tried together. Do not edit."
+
+lock: ## resolve requirements*.in anew into requirements*.txt
+	$(PYTHON) -m venv --clear .lock
+	.lock/bin/pip install --quiet -r requirements.in
+	@{ echo $(call MADE,requirements.in); $(PINS); } > .lock/requirements.txt
+	.lock/bin/pip install --quiet -r .lock/requirements.txt -r requirements-dev.in
+	@{ echo $(call MADE,requirements-dev.in); echo "-r requirements.txt"; \
+		$(PINS) | grep -v -x -F -f .lock/requirements.txt; } > requirements-dev.txt
+	@mv .lock/requirements.txt requirements.txt
+	@.lock/bin/pip check && rm -rf .lock
