@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
 from gpt.config import GPTConfig
-from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, to_hf
+from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, left_over, to_hf
 from gpt.model import GPT
 from gpt.tokenizer import Tokenizer, load_tokenizer
 
@@ -182,8 +182,12 @@ def load_model(
     with torch.device("meta"):
         model = GPT(config)
     try:
-        with safe_open(folder / WEIGHTS, framework="pt") as file:
-            theirs = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        theirs = load_file(folder / WEIGHTS)
+        if more := left_over(model, theirs):
+            raise CheckpointError(f"config.json of {folder} has no place for {more[:3]}")
+        for name, tensor in theirs.items():
+            if not bool(tensor.isfinite().all()):
+                raise CheckpointError(f"{name} in {folder}/{WEIGHTS} is not finite: train it again")
         weights = {name: t.to(dtype).contiguous() for name, t in from_hf(config, theirs).items()}
         model.load_state_dict(weights, assign=True)
     except KeyError as error:

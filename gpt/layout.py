@@ -3,6 +3,7 @@
 Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -91,7 +92,7 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
                 norm_eps=values.get("layer_norm_epsilon", 1e-5),
             )
         if family == "llama":
-            rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
+            rope: dict[str, Any] = values.get("rope_parameters") or values.get("rope_scaling") or {}
             _expect(rope, rope_type=("default",))
             _expect(values, hidden_act=("silu",), attention_bias=(False,), mlp_bias=(False,))
             return GPTConfig(
@@ -203,3 +204,14 @@ def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
             for part, tensor in zip("qkv", qkv, strict=True):
                 ours[f"blocks.{i}.attention.{part}.{kind}"] = tensor
     return ours
+
+
+NOT_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "lm_head.weight")
+"""Names that older files carry though nothing is learned there, or it is tied."""
+
+
+def left_over(model: GPT, theirs: Iterable[str]) -> list[str]:
+    """The names of tensors in a file that `model` has no place for."""
+    known = to_hf(model).keys()
+    names = {name.removeprefix("transformer.") for name in theirs} - known
+    return sorted(name for name in names if not name.endswith(NOT_WEIGHTS))

@@ -36,11 +36,11 @@ def by_row(layer: Callable[[Tensor], Tensor], x: Tensor, cache: KVCache | None) 
     """
     if cache is None or len(x) == 1:
         return layer(x)
-    return torch.cat([layer(row) for row in x.split(1)])
+    return torch.cat([layer(x[i : i + 1]) for i in range(len(x))])
 
 
 class Attention(nn.Module):
-    """Causal self-attention (Vaswani et al. 2017), keys and values grouped (Ainslie et al. 2023)."""
+    """Causal self-attention (Vaswani et al. 2017), grouped keys (Ainslie et al. 2023)."""
 
     def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ def about_training(
 def write_card(training: dict[str, Any]) -> str:
     """The model card (Markdown with the Hub's front matter) of a trained checkpoint."""
     config, data = training["config"], training["data"]
-    machine = training["machine"]
+    machine, minutes = training["machine"], training["elapsed_s"] / 60
     sources = ", ".join(source["name"] for source in data["sources"])
     return f"""---
 library_name: transformers
@@ -72,7 +72,7 @@ Trained with Inkling on {sources}.
 | tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
 | training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
 | steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
-| time | {training["elapsed_s"] / 60:.0f} minutes, {machine["device"]}, {machine["threads"]} threads |
+| time | {minutes:.0f} minutes, {machine["device"]}, {machine["threads"]} threads |
 | validation | {training["val_loss"]:.4f} nats per token, {training["val_bpb"]:.4f} bits per byte |
 | date | {training["date"]} |
 

@@ -159,7 +159,7 @@ def stories() -> TrainConfig:
         n_head=6,
         n_embd=384,
         n_inner=960,
-        max_steps=2200,
+        max_steps=1600,
         batch_size=4,
         accumulate=4,
         weight_decay=0.2,

@@ -31,9 +31,9 @@ def plot_losses(records: list[dict[str, float]], tokens_per_step: int, path: Pat
     axes.set_ylabel("loss (nats per token)")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
-    above = axes.secondary_xaxis(
-        "top", functions=(lambda s: s * tokens_per_step / 1e6, lambda t: t * 1e6 / tokens_per_step)
-    )
+    above = axes.twiny()
+    low, high = axes.get_xlim()
+    above.set_xlim(low * tokens_per_step / 1e6, high * tokens_per_step / 1e6)
     above.set_xlabel("tokens seen (millions)")
     part = path.with_suffix(".part.png")
     figure.savefig(part)

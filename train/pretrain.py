@@ -29,6 +29,7 @@ from train.prepare import prepare
 from train.run import Run
 from train.scoring import score, summary
 from train.state import StateError, load_state, save_state
+from train.texts import Text
 
 LOG_EVERY = 10
 """Steps whose mean loss makes one line of metrics.jsonl."""
@@ -68,9 +69,7 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
     progress = Progress()
     if resume:
         progress = Progress(**load_state(run.folder, model, optimizers))
-        run.rewind(progress.step)
-    else:
-        run.begin(config, {"command": command, "data": data.facts})
+    run.begin(config, {"command": command, "data": data.facts}, step=progress.step)
     print(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
         f"{batches.epoch(config.max_steps):.1f} passes over them"
@@ -116,7 +115,8 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
             optimizer.zero_grad()
 
         bar.update()
-        bar.set_postfix_str(f"loss {losses[-1]:.3f}, {speed(bar, config):,.0f} tokens/s")
+        speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
+        bar.set_postfix_str(f"loss {losses[-1]:.3f}, {speed:,.0f} tokens/s")
         if (step + 1) % LOG_EVERY == 0:
             run.log(
                 step=step + 1,
@@ -169,11 +169,6 @@ def sample(model: GPT, config: TrainConfig, data: Data) -> str:
     return text
 
 
-def speed(bar: "tqdm[None]", config: TrainConfig) -> float:
-    """Tokens per second, averaged as the bar averages its steps."""
-    return (bar.format_dict["rate"] or 0.0) * config.tokens_per_step
-
-
 class StopSignal:
     """Remembers that SIGINT or SIGTERM came, so that a step is never cut in half."""
 
@@ -189,7 +184,9 @@ class StopSignal:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train.pretrain", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m train.pretrain", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -214,7 +211,7 @@ def default_data(preset: str) -> Path:
         )
     folder = text.with_suffix("")
     if not (folder / "data.json").exists():
-        prepare([text], folder, kind="char")
+        prepare([Text(path=text)], folder, kind="char")
     return folder
 
 

@@ -19,15 +19,18 @@ class Run:
         self.best = folder / "best"
         self.metrics = folder / "metrics.jsonl"
 
-    def begin(self, config: TrainConfig, about: dict[str, Any]) -> None:
-        """Make the folder and write what is trained; earlier metrics are gone."""
+    def begin(self, config: TrainConfig, about: dict[str, Any], *, step: int = 0) -> None:
+        """Make the folder, write what is trained, forget what was logged after `step`.
+
+        A resumed run logs the rest again, the evaluation at `step` included.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.write_json("config.json", {**about, "config": config.to_dict()})
-        self.metrics.write_text("", encoding="utf-8")
-
-    def rewind(self, step: int) -> None:
-        """Forget what was logged after `step`: a resumed run writes it again."""
-        kept = [record for record in self.records() if record["step"] <= step]
+        kept = [
+            record
+            for record in self.records()
+            if record["step"] < step or (record["step"] == step and "train_loss" in record)
+        ]
         text = "".join(json.dumps(record) + "\n" for record in kept)
         self.metrics.write_text(text, encoding="utf-8")
 
