@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 
 import gpt
 from gpt.dataset import SlidingWindowDataset
+from gpt.generator import Generator
 from gpt.model import GPT
+from gpt.sampling import SamplingParams
 from train import pretrain
 from train.config import PRESETS, TrainConfig
 from train.data import DataError, load_data
@@ -118,10 +120,13 @@ def test_two_lines_are_learnt_by_heart(tmp_path: Path) -> None:
     text = "One two three four five six seven.\nA bird in the hand is worth two in the bush.\n"
     (tmp_path / "text.txt").write_text(text * 10)
     prepare([Text(path=tmp_path / "text.txt")], tmp_path / "data", kind="char", valid_fraction=0.5)
-    config = replace(TINY, max_steps=300, batch_size=8, accumulate=1, dropout=0.0, eval_every=300)
+    config = replace(TINY, max_steps=200, batch_size=8, accumulate=1, dropout=0.0, eval_every=100)
     config = replace(config, block_size=32, n_embd=48, n_head=3)
-    records = run(config, tmp_path / "data", tmp_path / "run").records()
-    assert min(r["train_loss"] for r in records if "train_loss" in r) < 0.05
+    folder = run(config, tmp_path / "data", tmp_path / "run").best
+    model, tokenizer = gpt.load(folder).model, gpt.load(folder).tokenizer
+    greedy = SamplingParams(temperature=0, max_new_tokens=len(text))
+    stream = Generator(model, tokenizer).stream(tokenizer.encode(text[:12]), greedy)
+    assert "".join(token.text for token in stream) == (text * 2)[12 : 12 + len(text)]
 
 
 @pytest.mark.parametrize("accumulate", [1, 2, 4])
