@@ -7,8 +7,8 @@ from typing import Any, cast
 import chainlit as cl
 import chainlit.server
 from chainlit.config import config
-from chainlit.session import WebsocketSession
 from chainlit.server import sio
+from chainlit.session import WebsocketSession
 
 from chat.desk import Desk
 from chat.engines import Engines
@@ -96,7 +96,11 @@ async def on_window_message(data: Any) -> None:
     """What the view asks for. Any page may send it, so only what harms nothing is done."""
     match data:
         case {"type": "story_sync", "revision": int(revision), "have": int(have)}:
-            await desk().sync(revision, have)
+            place = desk()
+            if place.writing:
+                # After a lost connection Chainlit's page thinks that nothing runs, and has no Stop.
+                await cl.context.emitter.task_start()
+            await place.sync(revision, have)
         case {"type": "story_new"}:
             await desk().start_anew()
         case {"type": "story_open", "story": str(story_id)}:

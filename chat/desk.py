@@ -156,6 +156,9 @@ class Desk:
         except asyncio.CancelledError:
             await self._give_back(words, "")
             raise
+        except Exception as error:
+            log.exception("nothing could be written")
+            await self._give_back(words, f"This could not be done: {error or type(error).__name__}")
         else:
             await self._run(turn, request)
 
@@ -292,5 +295,8 @@ class Desk:
 
 
 def _unknown(error: UnknownCharacterError, model: str) -> str:
-    listed = " ".join(error.characters[:20])
+    names = (
+        c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in error.characters
+    )
+    listed = " ".join(list(names)[:20])
     return f"“{model}” never saw {listed}: write it without, or pick another model."

@@ -51,17 +51,15 @@ def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
     extra = os.environ.get(FOLDERS_VARIABLE, "") if extra is None else extra
     found: dict[str, Listing] = {}
     seen: set[Path] = set()
-    for name, folder in _candidates(
-        root, [Path(each).expanduser() for each in extra.split(":") if each]
-    ):
-        if folder.resolve() in seen or (listing := _read(name, folder)) is None:
-            continue
-        seen.add(folder.resolve())
+    folders = [Path(each).expanduser() for each in extra.split(":") if each]
+    for name, origin, folder in _candidates(root, folders):
         key, count = name, 1
         while key in found:
+            key = f"{name} ({origin})" if count == 1 else f"{name} ({origin} {count})"
             count += 1
-            key = f"{name} ({count})"
-        found[key] = listing if key == name else _read(key, folder) or listing
+        if folder.resolve() not in seen and (listing := _read(key, folder)) is not None:
+            seen.add(folder.resolve())
+            found[key] = listing
     return found
 
 
@@ -71,19 +69,20 @@ def default_model(models: Iterable[str]) -> str | None:
     return DEFAULT if DEFAULT in keys else next(iter(keys), None)
 
 
-def _candidates(root: Path, extra: list[Path]) -> Iterator[tuple[str, Path]]:
+def _candidates(root: Path, extra: list[Path]) -> Iterator[tuple[str, str, Path]]:
+    """Folders that may hold a checkpoint: a name, where it comes from, the folder."""
     for folder in _folders(root / "checkpoints"):
-        yield folder.name, folder
+        yield folder.name, "shipped", folder
     for run in _folders(root / "runs"):
-        yield run.name, run
+        yield run.name, "run", run
         for inner in _folders(run):
-            yield run.name if inner.name == "best" else f"{run.name}/{inner.name}", inner
+            yield run.name if inner.name == "best" else f"{run.name}/{inner.name}", "run", inner
     for folder in extra:
         if (folder / WEIGHTS).is_file():
-            yield folder.name, folder
+            yield folder.name, folder.parent.name, folder
             continue
         for inner in _folders(folder):
-            yield inner.name, inner
+            yield inner.name, folder.name, inner
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -41,7 +41,7 @@ NO_PENALTY_FOR_CHARACTERS = (
     "A repetition penalty cannot be used with a model of characters: every letter has already "
     "appeared, so it would only spoil the spelling. Set it to 1 (off)."
 )
-DIRECTIVE = re.compile(r"\s*/with\b((?:\s+[A-Za-z_-]+=\S*)*)(?:[ \t]+|\n|$)", re.S)
+DIRECTIVE = re.compile(r"\s*/with\b((?:\s+[A-Za-z_-]+=\S*)*)(?:[ \t]|\n|$)", re.S)
 
 
 class SettingsError(ValueError):

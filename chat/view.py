@@ -12,8 +12,8 @@ from chat.story import Passage, Story, StoryToken
 from gpt.generator import window_start
 
 ENDINGS = {
-    "end": "the end of the story",
-    "stop": "a stop string",
+    "end": "came to its end",
+    "stop": "met a stop string",
     "length": "reached its length",
     "stopped": "stopped by you",
     "failed": "broken off by an error",
@@ -36,14 +36,22 @@ def facts(passage: Passage) -> dict[str, Any] | None:
         # A browser's numbers are exact only to 2**53, so a seed travels as text.
         "seed": None if passage.seed is None else str(passage.seed),
         "tokens": count,
-        "rate": round(count / seconds, 1) if seconds else None,
+        "rate": _rate(count, seconds),
         "ending": ENDINGS.get(passage.finish_reason or ""),
     }
 
 
+def _rate(count: int, seconds: float | None) -> float | int | None:
+    """Tokens a second, as exact as a reader needs it."""
+    if not seconds:
+        return None
+    rate = count / seconds
+    return round(rate) if rate >= 10 else round(rate, 1)
+
+
 def pieces(passage: Passage) -> list[str]:
     """The text in the parts it came in: tokens of the model, or one part."""
-    return texts(passage.tokens) if passage.tokens else [passage.text]
+    return texts(passage.tokens) or [text for text in [passage.text] if text]
 
 
 def texts(tokens: Iterable[StoryToken]) -> list[str]:

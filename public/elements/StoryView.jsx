@@ -51,7 +51,7 @@ const factsInto = (node, facts) => {
     item.dataset.setting = name;
     const held = make('i', '', value);
     item.append(held);
-    list.append(item, ' ');
+    list.append(item);
   };
   facts.settings.forEach((each) => add(each.name, each.label, each.value));
   if (facts.seed !== null) add('seed', 'Seed', facts.seed);
@@ -202,13 +202,13 @@ const Tail = ({ store, state, busy, send, windowMessage }) => {
 
 const Shelf = ({ shelf, busy, windowMessage }) =>
   shelf.length > 0 && (
-    <p className="shelf">
-      Put aside:{' '}
+    <details className="shelf">
+      <summary>{shelf.length === 1 ? '1 story' : `${shelf.length} stories`} put aside</summary>
       {shelf.map(({ id, title }) => (
         <button key={id} type="button" className="quiet" disabled={busy}
           onClick={() => windowMessage({ type: 'story_open', story: id })} title="Back to this story">{title}</button>
       ))}
-    </p>
+    </details>
   );
 
 export default function StoryView() {

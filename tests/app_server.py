@@ -1,0 +1,66 @@
+"""The real app on a port and in a folder of its own: two servers in one folder lose their files."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+ROOT = Path(__file__).parents[1]
+PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public")
+START_S = 120
+
+
+@contextmanager
+def running_app(folder: Path, models: Path) -> Iterator[str]:
+    """Run `chainlit run app.py` with the models in `models`; give its address."""
+    for part in PARTS:
+        (folder / part).symlink_to(ROOT / part)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h"]
+    environment = {
+        **os.environ,
+        "INKLING_MODELS": str(models),
+        "CHAINLIT_APP_ROOT": str(folder),
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait_for(base, process, folder / "log")
+            yield base
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(base: str, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(base + "/health", timeout=5).close()
+        except (URLError, TimeoutError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")
+
+
+def status(base: str) -> dict:
+    """How busy its models are."""
+    with urllib.request.urlopen(base + "/inkling/status", timeout=10) as answer:
+        return json.load(answer)
