@@ -132,7 +132,7 @@ class BPETokenizer(Pieces):
 
         by_id = {id: piece for piece, id in ranks.items()} | {eos_id: b""}
         super().__init__([by_id[id] for id in range(len(ranks) + 1)], eos_id)
-        self._ranks = dict(ranks)
+        self._ranks = dict(sorted(ranks.items(), key=lambda item: item[1]))
         self._encoding = Encoding(
             "inkling", pat_str=GPT2_SPLIT, mergeable_ranks=self._ranks, special_tokens={}
         )
