@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 END_OF_DOCUMENT = "<|endoftext|>"
 CHUNK_CHARACTERS = 1 << 18
 
-_MARKER_LINE = re.compile(r"^<\|endoftext\|>\n", re.MULTILINE)
+_MARKER_LINE = re.compile(r"^<\|endoftext\|>(?:\n|\Z)", re.MULTILINE)
 # No tokenizer of ours joins anything across these places, so text cut there and encoded in parts
 # gives the ids of the whole: after a line end between two visible characters, before such a space.
 _LINE_START = re.compile(r"\S\n(?=\S)")
@@ -154,20 +154,22 @@ def read_tokens(
 def validation_start(path: Path, fraction: float) -> int:
     """Where the last `fraction` of a text begins, in characters: int((1 - fraction) * n).
 
-    This is nanoGPT's split. A cut inside a marker line moves to the end of that line.
+    This is nanoGPT's split. Where it would cut a marker line in two, or make one of what is none,
+    the next place that does not is taken.
     """
     n = sum(len(block) for block in _blocks(path, 0, None, CHUNK_CHARACTERS))
     cut = int((1 - fraction) * n)
-    # One character before the longest marker line that the cut could be in, which shows whether it
-    # starts a line; one after it, which shows whether it ends one.
     length = len(END_OF_DOCUMENT) + 1
     first = max(0, cut - length)
-    around = "".join(_blocks(path, first, cut + length, CHUNK_CHARACTERS))
-    for marker in _MARKER_LINE.finditer(around + "\n" * (cut + length >= n)):
-        starts_line = marker.start() > 0 or first == 0
-        if starts_line and first + marker.start() < cut < first + marker.end():
-            return min(n, first + marker.end())
-    return cut
+    around = "".join(_blocks(path, first, cut + 2 * length, CHUNK_CHARACTERS))
+    at = cut - first
+    while _markers(around[:at]) + _markers(around[at:], at) != _markers(around):
+        at += 1
+    return first + at
+
+
+def _markers(text: str, offset: int = 0) -> list[tuple[int, int]]:
+    return [(offset + m.start(), offset + m.end()) for m in _MARKER_LINE.finditer(text)]
 
 
 def _blocks(path: Path, start: int, stop: int | None, size: int) -> Iterator[str]:
