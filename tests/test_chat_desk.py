@@ -48,6 +48,7 @@ class RecordingPage:
 def root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("project")
     save_characters(root / "checkpoints" / "letters")
+    save_characters(root / "checkpoints" / "short", ends=True)
     save_characters(root / "checkpoints" / "lower", letters="abcdefghijklmnopqrstuvwxyz .\n")
     return root
 
@@ -320,3 +321,18 @@ def test_a_model_that_cannot_be_read_is_said_and_the_words_are_kept(tmp_path):
         assert "broken" in page.said[-1]
 
     at_a_desk(tmp_path, act)
+
+
+def test_a_story_that_ended_says_so_and_the_writer_may_go_on(root):
+    async def act(desk, page):
+        await desk.write("Once", model="short")
+        assert page.state["ended"]
+        assert page.state["passages"][-1]["facts"]["ending"] == "came to its end"
+        assert desk.story.text == "Once"
+        # The model has nothing more to say; the end itself is no token of the story.
+        await desk.write("")
+        assert "The story has ended" in page.said[-1]
+        await desk.write("But")
+        assert desk.story.text == "Once\nBut"
+
+    at_a_desk(root, act)

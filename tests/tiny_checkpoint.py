@@ -11,14 +11,34 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,.:;!?'\"*#_<>/\
 
 
 def save_characters(
-    folder: Path, *, letters: str = LETTERS, block_size: int = 64, **training
+    folder: Path,
+    *,
+    letters: str = LETTERS,
+    block_size: int = 64,
+    n_layer: int = 1,
+    n_embd: int = 16,
+    ends: bool = False,
+    **training,
 ) -> Path:
-    """A model of `letters` that writes noise, quickly."""
+    """A model of `letters` that writes noise, and ends its story never or at once.
+
+    Args:
+        training: What its training.json says.
+    """
     tokenizer = CharTokenizer.train([letters])
     config = GPTConfig(
-        vocab_size=tokenizer.vocab_size, block_size=block_size, n_layer=1, n_head=2, n_embd=16
+        family="gpt2",
+        vocab_size=tokenizer.vocab_size,
+        block_size=block_size,
+        n_layer=n_layer,
+        n_head=2,
+        n_embd=n_embd,
     )
-    # Small weights leave all tokens about alike: no end of story for a good while.
     model = tiny_model(config, scale=1.0)
+    # One channel of the last norm is constant, and among the tokens only the end's has a share in
+    # it: its logit lies far from all others, which are about alike.
+    model.norm.weight[0], model.norm.bias[0] = 0.0, 10.0
+    model.tokens.weight[:, 0] = 0.0
+    model.tokens.weight[tokenizer.eos_id, 0] = 3.0 if ends else -3.0
     checkpoint.save(folder, model, tokenizer, card="Noise.", training=training)
     return folder
