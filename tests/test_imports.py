@@ -284,6 +284,11 @@ def test_every_package_imported_is_named_in_requirements(
     assert {DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops} <= known
 
 
+def test_every_package_named_is_imported() -> None:
+    tops = {e.module.split(".")[0] for file in code_files(ROOT) for e in imports(ROOT, file)}
+    assert named("requirements.in") <= {top.replace("_", "-") for top in tops}
+
+
 def test_every_package_named_is_pinned() -> None:
     pinned = named("requirements.txt")
     assert named("requirements.in") <= pinned
