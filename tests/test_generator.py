@@ -182,6 +182,15 @@ def test_one_prompt_is_read_in_a_step_and_the_others_go_on(model: GPT) -> None:
     assert {row for row, _ in generator.step()} == {first, second, third}
 
 
+def test_stories_that_must_be_read_again_take_turns() -> None:
+    # With a window of two tokens, every story is to be read again for every token.
+    config = replace(SHAPES["llama"], vocab_size=CHARACTERS.vocab_size, block_size=2)
+    generator = Generator(never_ends(tiny_model(config), CHARACTERS), CHARACTERS, max_batch=3)
+    rows = [generator.add("abc", SamplingParams()) for _ in range(3)]
+    read = [row for _ in range(9) for row, _ in generator.step()]
+    assert read == rows * 3
+
+
 def test_the_repetition_penalty_sees_what_the_model_sees(byte_pairs: BPETokenizer) -> None:
     config = replace(SHAPES["llama"], vocab_size=byte_pairs.vocab_size)
     model = never_ends(tiny_model(config), byte_pairs)

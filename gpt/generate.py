@@ -1,0 +1,215 @@
+"""`python -m gpt.generate CHECKPOINT "prompt"`: write on from the prompt, in the terminal.
+
+The continuation alone goes to standard output, as it is written; seeds and notes go to standard
+error. With no prompt, or -, the prompt is read from standard input; an empty one, or none in a
+terminal, begins a fresh story.
+"""
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.generator import Generator, Token, check_for, prompt_ids, window_start
+from gpt.sampling import LIMITS, Limit, SamplingParams
+
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C ended, as shells have it."""
+OF_TAKE = ("seed", "finish_reason", "take")
+"""What a token says of its whole take."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line; every sampling option, its range and its help come from `LIMITS`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gpt.generate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path, help="checkpoint folder")
+    parser.add_argument(
+        "prompt", nargs="?", help="the beginning of the story; - reads it from stdin"
+    )
+    for limit in LIMITS.values():
+        option = "--" + limit.name.replace("_", "-")
+        if limit.kind == "strings":
+            about = f"{limit.explanation} May be given up to {limit.high:g} times."
+            parser.add_argument(option, action="append", default=[], metavar="TEXT", help=about)
+            continue
+        default = "random" if limit.default is None else limit.default
+        about = f"{limit.explanation} Range: {limit.range}; default: {default}."
+        metavar = "N" if limit.kind == "whole number" else "X"
+        parser.add_argument(
+            option, type=_number(limit), default=limit.default, metavar=metavar, help=about
+        )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object at the end: prompt, settings, and each take with its tokens",
+    )
+    return parser
+
+
+def _number(limit: Limit) -> Callable[[str], float]:
+    """What reads one option: a number within its range, or an error that names the range."""
+
+    def read(text: str) -> float:
+        try:
+            value = int(text) if limit.kind == "whole number" else float(text)
+        except ValueError:
+            value = text
+        try:
+            limit.check(value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        assert not isinstance(value, str)  # no text passes the check
+        return value
+
+    return read
+
+
+def read_prompt(given: str | None) -> str:
+    """The prompt as it was given, from the command line or from standard input."""
+    if given == "-" or (given is None and not sys.stdin.isatty()):
+        return sys.stdin.read()
+    return given or ""
+
+
+def prepare(checkpoint: Checkpoint, given: str, params: SamplingParams) -> tuple[str, list[int]]:
+    """The prompt without spaces at its end, and its ids; what is changed or left out is said.
+
+    Raises:
+        ValueError: the settings or the text do not suit the model.
+    """
+    check_for(params, checkpoint.tokenizer)
+    prompt = given.rstrip(" \t")
+    if prompt != given:
+        # In the tokens a space belongs to the word that follows: after one, no word can begin.
+        say("spaces at the end of the prompt are left out: the next word brings its own")
+    ids = prompt_ids(checkpoint.tokenizer, prompt)
+    if unseen := window_start(len(ids), checkpoint.config.block_size):
+        say(
+            f"the prompt has {len(ids)} tokens, more than the {checkpoint.config.block_size} that "
+            f"the model can see: it goes on from the last {len(ids) - unseen}"
+        )
+    return prompt, ids
+
+
+def say(message: str) -> None:
+    """Tell the person, not the pipe."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def say_seeds(seeds: Sequence[int]) -> None:
+    """Say what writes the same again."""
+    say("seed " + ", ".join(map(str, seeds)))
+
+
+def print_takes(tokens: Iterator[Token], seeds: Sequence[int]) -> None:
+    """Print stories that are written side by side one after the other, the first one live."""
+    say_seeds(seeds)
+    held, done, current = [""] * len(seeds), [False] * len(seeds), 0
+    _title(current, seeds)
+    for token in tokens:
+        held[token.take] += token.text
+        done[token.take] = token.finish_reason is not None
+        while current < len(seeds):
+            print(held[current], end="", flush=True)
+            held[current] = ""
+            if not done[current]:
+                break
+            current += 1
+            _title(current, seeds)
+    if sys.stdout.isatty():
+        print()
+
+
+def _title(take: int, seeds: Sequence[int]) -> None:
+    """Set several takes apart; one alone is printed as it is."""
+    if 1 < len(seeds) != take:
+        space = "\n\n" if take else ""
+        print(f"{space}── take {take + 1} of {len(seeds)}, seed {seeds[take]} ──", flush=True)
+
+
+def in_json(takes: Sequence[Sequence[Token]], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Each take with its tokens, ready for JSON."""
+    return [
+        {
+            "text": "".join(token.text for token in tokens),
+            "seed": seed,
+            "finish_reason": tokens[-1].finish_reason if tokens else None,
+            "tokens": [
+                {key: value for key, value in asdict(token).items() if key not in OF_TAKE}
+                for token in tokens
+            ],
+        }
+        for tokens, seed in zip(takes, seeds, strict=True)
+    ]
+
+
+def generate(args: argparse.Namespace, params: SamplingParams) -> int:
+    """Write as the command line says; the exit status."""
+    checkpoint = load(args.checkpoint)
+    prompt, ids = prepare(checkpoint, read_prompt(args.prompt), params)
+    takes = params.takes()
+    seeds = [take.seed for take in takes if take.seed is not None]
+    if len(takes) < params.n:
+        say(f"temperature 0 writes the same text each time: 1 take, not {params.n}")
+    generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=len(takes))
+    # The first seed names all: one that was drawn here must not be drawn again.
+    params = replace(params, seed=seeds[0])
+    tokens = generator.stream(ids, params)
+    if not args.json:
+        print_takes(tokens, seeds)
+        return 0
+    written: list[list[Token]] = [[] for _ in takes]
+    status = 0
+    try:
+        say_seeds(seeds)
+        for token in tokens:
+            written[token.take].append(token)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    result = {
+        "model": checkpoint.name,
+        "prompt": prompt,
+        "settings": asdict(params),
+        "takes": in_json(written, seeds),
+    }
+    print(json.dumps(result, ensure_ascii=False), flush=True)
+    return status
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 2 for what can be mended there."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    out: Any = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?"
+    try:
+        values: dict[str, Any] = {name: getattr(args, name) for name in LIMITS}
+        values["stop"] = tuple(args.stop)
+        return generate(args, SamplingParams(**values))
+    except (CheckpointError, ValueError) as error:
+        say(f"{parser.prog}: error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        say("")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has had enough. Python would complain once more when it flushes at the end.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
