@@ -19,7 +19,7 @@ STARTERS = {
         "The old king had three daughters, and the youngest",
         "“Do not open that door,” said the cat.",
     ),
-    "shakespeare": ("ROMEO:\n", "KING RICHARD III:\nNow ", "First Citizen:\n", "JULIET:\nO "),
+    "shakespeare": ("ROMEO:\n", "KING RICHARD III:\nNow", "First Citizen:\n", "JULIET:\nO"),
 }
 
 

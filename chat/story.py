@@ -1,19 +1,20 @@
 """The story: a tree of passages, of which one path is read. It is the truth; a page only shows it.
 
 A `Story` is never changed: every operation gives a new one, so that keeping the old one is all an
-undo needs. Text, ids and settings of a passage stay as they were made, and what the model reads
-next is exactly what it wrote before.
+undo needs (chat/undo.py). Text, ids and settings of a passage stay as they were made, and what the
+model reads next is exactly what it wrote before. What a writer does to words that stand there
+already (edit them, cut them) is in chat/editing.py.
 """
 
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Literal, get_args
 
 Author = Literal["writer", "model", "edited"]
-FinishReason = Literal["end", "stop", "length", "stopped", "failed"]
+FinishReason = Literal["end", "stop", "length", "stopped", "failed", "sentence", "loop", "cut"]
 FORMAT = 1
 
 
@@ -63,7 +64,10 @@ class Passage:
         model: Whose tokens `ids` are.
         settings: The values that were in force, by name; empty for the writer's words.
         finish_reason: Why the model ended: "end" of the story, a "stop" string, "length",
-            "stopped" by the writer, or "failed".
+            "stopped" by the writer, "failed", at the end of a "sentence" that it was to finish, in
+            a "loop" of the same words; or the writer "cut" it shorter later.
+        moved: The words before it were changed after it was written. Its seed and its
+            probabilities tell of the words that stood there then.
     """
 
     id: str = field(default_factory=new_id)
@@ -77,6 +81,7 @@ class Passage:
     seed: int | None = None
     finish_reason: FinishReason | None = None
     elapsed_s: float | None = None
+    moved: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +91,14 @@ class Story:
     Attributes:
         passages: Every passage ever written; a parent always stands before its children.
         current: Id of the last passage of the path; None while nothing is written.
+        read: For a passage, the one of its children through which the path went when it was last
+            read; none where the path ended. So the way on from an alternative is found again.
     """
 
     id: str = field(default_factory=new_id)
     passages: tuple[Passage, ...] = ()
     current: str | None = None
+    read: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> dict[str, Passage]:
@@ -99,12 +107,34 @@ class Story:
     @cached_property
     def path(self) -> tuple[Passage, ...]:
         """The passages that make up the text, first to last."""
-        path: list[Passage] = []
-        at = self.current
-        while at is not None:
-            path.append(self.by_id[at])
-            at = path[-1].parent
-        return tuple(reversed(path))
+        return self.way_to(self.current)
+
+    def way_to(self, passage_id: str | None) -> tuple[Passage, ...]:
+        """All passages from the first word to `passage_id`, itself included.
+
+        Raises:
+            StoryError: There is no such passage.
+        """
+        way: list[Passage] = []
+        while passage_id is not None:
+            way.append(self.passage(passage_id))
+            passage_id = way[-1].parent
+        return tuple(reversed(way))
+
+    def passage(self, passage_id: str) -> Passage:
+        """The passage with this id; StoryError where there is none."""
+        if passage_id not in self.by_id:
+            raise StoryError(f"no passage {passage_id[:40]} in the story")
+        return self.by_id[passage_id]
+
+    @cached_property
+    def _children(self) -> dict[str | None, tuple[Passage, ...]]:
+        families = groupby(sorted(self.passages, key=_parent), key=_parent)
+        return {parent or None: tuple(children) for parent, children in families}
+
+    def alternatives(self, passage_id: str) -> tuple[Passage, ...]:
+        """The passages that stand in the same place, itself among them, oldest first."""
+        return self._children[self.passage(passage_id).parent]
 
     @cached_property
     def text(self) -> str:
@@ -132,13 +162,33 @@ class Story:
                 f"passage {passage.id} is already in the story: give the new one an id of its own"
             )
         passage = replace(passage, parent=self.current)
-        return replace(self, passages=(*self.passages, passage), current=passage.id)
+        return replace(self, passages=(*self.passages, passage)).at(passage.id)
 
     def at(self, passage_id: str | None) -> "Story":
-        """The same tree, read up to `passage_id` (None: before the first word)."""
-        if passage_id is not None and passage_id not in self.by_id:
-            raise StoryError(f"no passage {passage_id} in the story")
-        return replace(self, current=passage_id)
+        """The same tree, read up to `passage_id` (None: before the first word).
+
+        Nothing is lost: what came after it stays in the tree, one of its children or alternatives.
+        """
+        way = [passage.id for passage in self.way_to(passage_id)]
+        read = {**self.read, **dict(pairwise(way))}
+        if way:
+            read.pop(way[-1], None)
+        if (passage_id, read) == (self.current, self.read):
+            return self
+        return replace(self, current=passage_id, read=read)
+
+    def choose(self, passage_id: str) -> "Story":
+        """Read through `passage_id`, and on from there the way it was last read."""
+        self.passage(passage_id)
+        while passage_id in self.read:
+            passage_id = self.read[passage_id]
+        return self.at(passage_id)
+
+    def step(self, passage_id: str, by: int) -> "Story":
+        """Read an alternative `by` places after `passage_id`; itself where there is none."""
+        ids = [passage.id for passage in self.alternatives(passage_id)]
+        place = ids.index(passage_id) + by
+        return self.choose(ids[place]) if 0 <= place < len(ids) else self
 
     def prompt_ids(self, model: str, encode: Callable[[str], list[int]], eos_id: int) -> list[int]:
         """What `model` reads: the end of the story before, then this story as ids.
@@ -157,7 +207,13 @@ class Story:
     def to_dict(self) -> dict[str, Any]:
         """The whole tree, ready for JSON; `from_dict` gives the same story back."""
         passages = [asdict(passage) for passage in self.passages]
-        return {"format": FORMAT, "id": self.id, "current": self.current, "passages": passages}
+        return {
+            "format": FORMAT,
+            "id": self.id,
+            "current": self.current,
+            "read": dict(self.read),
+            "passages": passages,
+        }
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Story":
@@ -172,8 +228,13 @@ class Story:
                     f"story format {data['format']} is not known; this version reads {FORMAT}"
                 )
             passages = tuple(_passage(entry) for entry in data["passages"])
-            story = Story(id=str(data["id"]), passages=passages, current=data["current"])
-        except (KeyError, TypeError, AttributeError) as error:
+            story = Story(
+                id=str(data["id"]),
+                passages=passages,
+                current=data["current"],
+                read=dict(data["read"]),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StoryError(f"this is not a story that was exported here: {error!r}") from error
         known: set[str | None] = {None}
         for passage in passages:
@@ -182,7 +243,15 @@ class Story:
             known.add(passage.id)
         if story.current not in known:
             raise StoryError(f"the story ends in passage {story.current}, which it does not hold")
-        return story
+        for parent, child in story.read.items():
+            if child not in story.by_id or story.by_id[child].parent != parent:
+                raise StoryError(f"passage {parent} was not read on to {child}: it is no child")
+        # The path itself is read, whatever the file says of it.
+        return story.at(story.current)
+
+
+def _parent(passage: Passage) -> str:
+    return passage.parent or ""
 
 
 def _passage(entry: Mapping[str, Any]) -> Passage:

@@ -112,7 +112,7 @@ class Draft:
             model=self.model,
             tokens=tuple(self.tokens),
             settings=used(self.params),
-            seed=self.seed,
+            seed=self.params.seed if self.seed is None else self.seed,
             finish_reason=self.finish_reason,
             elapsed_s=time.monotonic() - self.began_s,
         )

@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -21,12 +22,12 @@ class Writer:
     def __init__(self, base: str, session: str | None = None) -> None:
         self.base = base
         self.session = session or str(uuid.uuid4())
-        self.events: list[tuple[str, object]] = []
+        self.events: list[tuple[str, Any]] = []
         self.state: dict = {}
         self.socket = socketio.AsyncClient(reconnection=False)
         self.socket.on("*", self.heard)
 
-    async def heard(self, event, data=None) -> None:
+    async def heard(self, event: str, data: Any = None) -> None:
         self.events.append((event, data))
         if event == "story_state":
             self.state = data

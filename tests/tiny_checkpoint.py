@@ -37,8 +37,9 @@ def save_characters(
     model = tiny_model(config, scale=1.0)
     # One channel of the last norm is constant, and among the tokens only the end's has a share in
     # it: its logit lies far from all others, which are about alike.
-    model.norm.weight[0], model.norm.bias[0] = 0.0, 10.0
-    model.tokens.weight[:, 0] = 0.0
-    model.tokens.weight[tokenizer.eos_id, 0] = 3.0 if ends else -3.0
+    weights = dict(model.named_parameters())
+    weights["norm.weight"][0], weights["norm.bias"][0] = 0.0, 10.0
+    weights["tokens.weight"][:, 0] = 0.0
+    weights["tokens.weight"][tokenizer.eos_id, 0] = 3.0 if ends else -3.0
     checkpoint.save(folder, model, tokenizer, card="Noise.", training=training)
     return folder

@@ -1,6 +1,6 @@
 // The story as one flowing text. The server's story is the truth; this keeps what it was sent and asks for the rest.
 // Chainlit evaluates this file anew and remounts it at will, so nothing of worth lives in the component: what was
-// received is kept in a store per session, and the text is drawn by hand, a span for each token.
+// received is kept in a store for each session, and the text is drawn by hand, a span for each token.
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
@@ -49,8 +49,7 @@ const factsInto = (node, facts) => {
   const add = (name, label, value) => {
     const item = make('span', '', `${label} `);
     item.dataset.setting = name;
-    const held = make('i', '', value);
-    item.append(held);
+    item.append(make('i', '', value));
     list.append(item);
   };
   facts.settings.forEach((each) => add(each.name, each.label, each.value));
@@ -105,10 +104,7 @@ const dim = (box, unseen, whole) => {
 };
 
 const received = (store, ask) => ({
-  story_state: (state) => {
-    store.state = state;
-    return true;
-  },
+  story_state: (state) => Boolean((store.state = state)),
   story_delta: (delta) => {
     const { state } = store;
     const last = state && state.passages[state.passages.length - 1];
@@ -149,7 +145,7 @@ const NoModel = () => (
     <h1>No model yet</h1>
     <p>Inkling found nothing to write with in <code>checkpoints/</code>, <code>runs/</code> or <code>INKLING_MODELS</code>.</p>
     <p>Train a small one on the story in <code>data/</code>, in about two minutes:</p>
-    <pre>{'python -m train.prepare data/story.txt --tokenizer char --out data/story\npython -m train.pretrain --preset story --data data/story --out runs/story'}</pre>
+    <pre>python -m train.pretrain --preset story</pre>
     <p>Then open a new chat: it will be there.</p>
   </div>
 );
@@ -161,7 +157,7 @@ const Welcome = ({ starters, send, busy, status }) => (
     <ul className="starters">
       {starters.map((starter) => (
         <li key={starter}>
-          <button type="button" className="starter" disabled={busy} onClick={() => send(starter)}>{starter.trim()}</button>
+          <button type="button" className="starter" disabled={busy} onClick={() => send(starter)}>{starter}</button>
         </li>
       ))}
     </ul>
@@ -178,7 +174,7 @@ const Tail = ({ store, state, busy, send, windowMessage }) => {
   const facts = useRef(null);
   useEffect(() => {
     if (facts.current && shown) factsInto(facts.current, shown.facts);
-  });
+  }, [shown && shown.facts]);
   return (
     <div className="tail">
       {state.ended && <p className="the-end" id="story-end">The end</p>}
@@ -240,7 +236,7 @@ export default function StoryView() {
     if (!box.current || !store.state) return;
     draw(box.current, store.state, whole);
     const frame = scroller();
-    if (frame && store.follow && store.state.writing) frame.scrollTop = frame.scrollHeight;
+    if (frame && store.follow && store.state.passages.length) frame.scrollTop = frame.scrollHeight;
   };
 
   useEffect(() => {
@@ -308,7 +304,8 @@ export default function StoryView() {
       {state && blank && state.models.length > 0 && (
         <Welcome starters={known ? known.starters : []} send={send} busy={busy} status={state.status} />
       )}
-      <div className="story-text" id="story-text" ref={box} onClick={pick} role="article" aria-label="The story" aria-busy={busy} />
+      <div className="story-text" id="story-text" ref={box} onClick={pick}
+        role="article" aria-label="The story" aria-busy={busy} />
       {!blank && <Tail store={store} state={state} busy={busy} send={send} windowMessage={windowMessage} />}
     </div>
   );

@@ -1,0 +1,28 @@
+"""Notice when a model goes round in a loop. Pure text, so it is the same for any tokens.
+
+A small model falls into saying the same thing over and over, for ever. A story repeats words too
+("no, no, no", a refrain, a row of stars), so a loop is only what both
+
+- comes at least TIMES times without a break, to the letter, and
+- fills at least LENGTH characters in all.
+
+A word of five letters may thus stand thirteen times in a row, a sentence of sixty characters three
+times; a story that has the same sixty characters four times with nothing between them is stuck.
+"""
+
+TIMES = 4
+LENGTH = 80
+LONGEST = 240
+"""A cycle longer than this is not looked for: it is a passage, and the reader sees it."""
+
+
+def loop(text: str) -> str | None:
+    """What `text` repeats at its end without a break, once; None where it is in no loop."""
+    for period in range(1, LONGEST + 1):
+        span = max(TIMES * period, LENGTH)
+        if span > len(text):
+            return None
+        tail = text[-span:]
+        if tail[period:] == tail[:-period]:
+            return tail[-period:]
+    return None

@@ -1,0 +1,45 @@
+"""Undo and redo: the stories that were, kept as they were."""
+
+from dataclasses import dataclass, replace
+
+from chat.story import Story
+
+STEPS = 200
+"""So many changes can be taken back. Stories share their passages, so a step costs little."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A story, what it was before each change, and what was taken back.
+
+    Attributes:
+        past: Oldest first.
+        future: What `redo` brings, next one first.
+    """
+
+    story: Story
+    past: tuple[Story, ...] = ()
+    future: tuple[Story, ...] = ()
+
+    def change(self, story: Story) -> "History":
+        """Go on with `story`; what was taken back before is gone. The same story is no change."""
+        if story is self.story:
+            return self
+        return History(story, (*self.past, _light(self.story))[-STEPS:])
+
+    def undo(self) -> "History":
+        """Take the last change back; with nothing to take back, itself."""
+        if not self.past:
+            return self
+        return History(self.past[-1], self.past[:-1], (_light(self.story), *self.future))
+
+    def redo(self) -> "History":
+        """Do again what was taken back last; with nothing taken back, itself."""
+        if not self.future:
+            return self
+        return History(self.future[0], (*self.past, _light(self.story)), self.future[1:])
+
+
+def _light(story: Story) -> Story:
+    """The story without its text and tables, which a Story keeps once they were asked for."""
+    return replace(story)
