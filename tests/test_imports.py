@@ -50,7 +50,7 @@ ROOMS = (
     Room(
         "gpt/tokenizer.py",
         TOKENIZER_PARTS,
-        ("requests", "sentencepiece", "tiktoken", "tokenizers"),
+        ("sentencepiece", "tiktoken", "tokenizers"),
         inside=True,
     ),
     Room("gpt/dataset.py", (), ("numpy", "torch")),
@@ -87,7 +87,7 @@ ROOMS = (
     Room(
         "train/*",
         ("train", "gpt"),
-        ("huggingface_hub", "matplotlib", "numpy", "requests", "safetensors", "torch", "tqdm"),
+        ("huggingface_hub", "matplotlib", "numpy", "safetensors", "torch", "tqdm"),
     ),
     Room("bench/*", ANYTHING, ANYTHING),
 )
