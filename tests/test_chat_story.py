@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.story import Choice, Passage, Story, StoryError, StoryToken
+from chat.story import Author, Choice, Passage, Story, StoryError, StoryToken
 
 
 def letters(text: str) -> list[int]:
     return [ord(character) for character in text]
 
 
-def wrote(text: str, model: str = "a", author="writer", **more) -> Passage:
+def wrote(text: str, model: str = "a", author: Author = "writer", **more) -> Passage:
     return Passage(author=author, text=text, ids=tuple(letters(text)), model=model, **more)
 
 
