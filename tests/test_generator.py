@@ -22,6 +22,7 @@ from gpt.generator import (
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
 from gpt.tokenizer import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
+from tests.test_model import in_transformers
 from tests.tiny import SHAPES, tiny_model
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?'-\n"
@@ -108,6 +109,25 @@ def test_greedy_text_is_the_argmax_of_the_full_forward_even_past_the_window(mode
         assert token.id == int(logits.argmax())
         assert token.raw_probability == pytest.approx(float(logits.softmax(-1).max()), abs=1e-4)
         ids.append(token.id)
+
+
+@pytest.mark.parametrize("shape", ["gpt2", "llama", "llama-untied-grouped"])
+def test_200_greedy_tokens_are_those_of_transformers(shape: str) -> None:
+    config = replace(SHAPES[shape], vocab_size=CHARACTERS.vocab_size, block_size=256)
+    model = tiny_model(config)
+    theirs = in_transformers(model)
+    ids = prompt_ids(CHARACTERS, "Once upon a time")
+    tokens = write(Generator(never_ends(model, CHARACTERS), CHARACTERS), ids, temperature=0)
+    expected = theirs.generate(  # type: ignore[operator]
+        torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids)),
+        do_sample=False,
+        max_new_tokens=200,
+        pad_token_id=CHARACTERS.eos_id,
+        eos_token_id=CHARACTERS.eos_id,
+        suppress_tokens=[CHARACTERS.eos_id],
+    )
+    assert [token.id for token in tokens] == expected[0, len(ids) :].tolist()
 
 
 @pytest.mark.parametrize("n_prompt", [1, 2, 23, 24, 25, 60])
