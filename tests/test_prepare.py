@@ -65,11 +65,17 @@ def test_the_folder_holds_the_text_and_says_so(kind, model_type, story: Path, tm
 
 
 def test_files_follow_each_other_with_one_end_of_story_between(tmp_path: Path):
-    files = {"one": f"ab\n{EOS}\n", "two": "ba", "three": f"{EOS}\nbb\n{EOS}", "valid": "abc\n"}
+    files = {
+        "one": f"ab\n{EOS}\n",
+        "two": "ba",
+        "empty": "",
+        "three": f"{EOS}\nbb\n{EOS}",
+        "valid": "abc\n",
+    }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     facts = prepare(
-        [Text(path=tmp_path / name) for name in ("one", "two", "three")],
+        [Text(path=tmp_path / name) for name in ("one", "empty", "two", "empty", "three")],
         tmp_path / "out",
         kind="char",
         valid_files=[tmp_path / "valid"],
@@ -97,12 +103,12 @@ def test_a_text_with_validation_text_of_its_own_is_trained_on_whole(tmp_path: Pa
 def test_ids_do_not_depend_on_the_number_of_processes(tmp_path: Path):
     tokenizer = TOKENIZERS["bpe"]
     tokenizer.save(tmp_path / "tokenizer")
-    text = "".join(fuzzed_text(5000, seed=5)).replace("\r", "\n")
-    for file in ("one", "two"):
-        (tmp_path / file).write_text(f"{text}\n{EOS}\n{STORY * 20}", encoding="utf-8")
+    for seed, file in enumerate(["one", "two"]):  # more batches than processes have waiting
+        text = "".join(fuzzed_text(20_000, seed)).replace("\r", "\n")
+        (tmp_path / file).write_text(f"{text}\n{EOS}\n{STORY}", encoding="utf-8")
     written = [
         write_tokens(
-            [Part(path=tmp_path / "one"), Part(path=tmp_path / "two", start=1000)],
+            [Part(path=tmp_path / name, start=1000) for name in ("one", "two", "one", "two")],
             tmp_path / "tokenizer",
             tmp_path / f"{workers}.bin",
             dtype="uint16",
