@@ -5,9 +5,10 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from gpt.tokenizer import CharTokenizer, UnknownCharacterError
 from tests.tiny import SHAPES, tiny_model
 
 CHARACTERS = CharTokenizer.train(["abcdefghijklmnopqrstuvwxyz .\n"])
+T = TypeVar("T")
 FOREVER = SamplingParams(temperature=1.5, max_new_tokens=2048)
 """Longer than any test waits."""
 
@@ -70,6 +72,11 @@ def engine(model: GPT) -> Iterator[Engine]:
         yield engine
 
 
+def in_time(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`; a reader who is never answered fails instead of waiting for ever."""
+    return asyncio.run(asyncio.wait_for(work, timeout=60))
+
+
 async def until(true: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
     while not true():
@@ -99,7 +106,7 @@ def test_a_story_alone_and_in_company_is_the_same(model: GPT, engine: Engine) ->
     async def all_at_once() -> list[list[Token]]:
         return await asyncio.gather(*(written(engine, *story) for story in stories))
 
-    assert asyncio.run(all_at_once()) == alone
+    assert in_time(all_at_once()) == alone
 
 
 def test_several_event_loops_read_from_one_engine(model: GPT, engine: Engine) -> None:
@@ -108,7 +115,7 @@ def test_several_event_loops_read_from_one_engine(model: GPT, engine: Engine) ->
     results: list[list[Token]] = []
 
     def loop() -> None:
-        results.append(asyncio.run(written(engine, "a", params)))
+        results.append(in_time(written(engine, "a", params)))
 
     threads = [threading.Thread(target=loop) for _ in range(4)]
     for thread in threads:
@@ -120,7 +127,7 @@ def test_several_event_loops_read_from_one_engine(model: GPT, engine: Engine) ->
 
 def test_takes_interleave_and_are_told_apart(model: GPT, engine: Engine) -> None:
     params = SamplingParams(seed=5, n=3, temperature=1.5, max_new_tokens=15)
-    tokens = asyncio.run(written(engine, "a", params))
+    tokens = in_time(written(engine, "a", params))
     assert {token.take for token in tokens[:6]} == {0, 1, 2}
     for take in range(3):
         alone = Generator(model, CHARACTERS).stream("a", replace(params, seed=5 + take, n=1))
@@ -139,7 +146,7 @@ def test_the_event_loop_runs_on_while_the_model_works(model: GPT) -> None:
             await first
 
     gate = Gate(model)
-    asyncio.run(run())
+    in_time(run())
 
 
 @pytest.mark.parametrize("how", ["cancel", "aclose", "task", "generator", "collected", "left"])
@@ -179,7 +186,7 @@ def test_an_abandoned_request_frees_its_place_within_a_token(model: GPT, how: st
             await idle(engine)
             assert gate.passed <= passed + 1  # the one that was under way
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_a_loop_left_with_break_frees_its_place(engine: Engine) -> None:
@@ -188,7 +195,7 @@ def test_a_loop_left_with_break_frees_its_place(engine: Engine) -> None:
             break
         await idle(engine)
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_a_loop_that_ended_frees_the_places_of_its_readers(engine: Engine) -> None:
@@ -196,8 +203,8 @@ def test_a_loop_that_ended_frees_the_places_of_its_readers(engine: Engine) -> No
         asyncio.ensure_future(written(engine, "a", FOREVER))  # noqa: RUF006 - that is the test
         await until(lambda: engine.active == 1, "it never began")
 
-    asyncio.run(leave())
-    asyncio.run(idle(engine))
+    in_time(leave())
+    in_time(idle(engine))
 
 
 def test_a_cancelled_request_keeps_what_came_before(model: GPT, engine: Engine) -> None:
@@ -212,7 +219,7 @@ def test_a_cancelled_request_keeps_what_came_before(model: GPT, engine: Engine) 
         with pytest.raises(StopAsyncIteration):
             await anext(request)
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_a_timeout_by_wait_loses_no_token(model: GPT, engine: Engine) -> None:
@@ -229,7 +236,7 @@ def test_a_timeout_by_wait_loses_no_token(model: GPT, engine: Engine) -> None:
                 coming = asyncio.ensure_future(anext(request))
 
     params = SamplingParams(seed=3, max_new_tokens=40)
-    assert asyncio.run(run()) == list(Generator(model, CHARACTERS).stream("a", params))
+    assert in_time(run()) == list(Generator(model, CHARACTERS).stream("a", params))
 
 
 def test_only_one_task_may_read_a_request(model: GPT) -> None:
@@ -245,7 +252,7 @@ def test_only_one_task_may_read_a_request(model: GPT) -> None:
             gate.let_all_through()
             await first
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_the_queue_is_bounded_and_says_how_many_are_ahead(engine: Engine) -> None:
@@ -273,7 +280,7 @@ def test_the_queue_is_bounded_and_says_how_many_are_ahead(engine: Engine) -> Non
             request.cancel()
         await idle(engine)
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_an_idle_engine_turns_nobody_away(model: GPT) -> None:
@@ -287,7 +294,7 @@ def test_an_idle_engine_turns_nobody_away(model: GPT) -> None:
                 engine.submit("a", FOREVER)
             request.cancel()
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_waiting_requests_begin_in_the_order_they_came(model: GPT) -> None:
@@ -303,7 +310,7 @@ def test_waiting_requests_begin_in_the_order_they_came(model: GPT) -> None:
             await asyncio.gather(*(one(i) for i in range(8)))
         return began
 
-    assert asyncio.run(run()) == list(range(8))
+    assert in_time(run()) == list(range(8))
 
 
 def test_an_error_reaches_its_own_reader_only(engine: Engine) -> None:
@@ -318,7 +325,7 @@ def test_an_error_reaches_its_own_reader_only(engine: Engine) -> None:
         await read(good, 3)
         assert engine.active == 1
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_settings_that_make_no_sense_are_refused_at_once(engine: Engine) -> None:
@@ -343,7 +350,7 @@ def test_a_story_with_broken_logits_ends_and_the_others_go_on(model: GPT) -> Non
             await read(good, 2)
 
     model.register_forward_hook(spoil)
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_the_worker_survives_a_tokenizer_that_panics(model: GPT) -> None:
@@ -362,7 +369,7 @@ def test_the_worker_survives_a_tokenizer_that_panics(model: GPT) -> None:
                 await written(engine, "panic", SamplingParams())
             assert len(await written(engine, "a", SamplingParams(max_new_tokens=3))) == 3
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_close_ends_everything(model: GPT) -> None:
@@ -380,12 +387,12 @@ def test_close_ends_everything(model: GPT) -> None:
             engine.submit("a", FOREVER)
         assert engine.active == engine.waiting == 0
 
-    asyncio.run(run())
+    in_time(run())
 
 
 def test_an_idle_worker_sleeps(engine: Engine) -> None:
-    asyncio.run(written(engine, "a", SamplingParams(max_new_tokens=3)))
-    asyncio.run(idle(engine))
+    in_time(written(engine, "a", SamplingParams(max_new_tokens=3)))
+    in_time(idle(engine))
     (worker,) = (each for each in threading.enumerate() if each.name == "inkling-engine")
     assert worker.ident is not None
     time.sleep(0.1)
