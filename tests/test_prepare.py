@@ -48,6 +48,7 @@ def test_the_folder_holds_the_text_and_says_so(kind, model_type, story: Path, tm
             "name": "story.txt",
             "bytes": story.stat().st_size,
             "sha256": hashlib.sha256(story.read_bytes()).hexdigest(),
+            "serves": "train, valid",
         }
     ]
     cut = int(0.9 * len(STORY))

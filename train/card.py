@@ -54,7 +54,7 @@ def write_card(training: dict[str, Any]) -> str:
     """The model card (Markdown with the Hub's front matter) of a trained checkpoint."""
     config, data = training["config"], training["data"]
     machine, minutes = training["machine"], training["elapsed_s"] / 60
-    sources = ", ".join(source["name"] for source in data["sources"])
+    sources = ", ".join(s["name"] for s in data["sources"] if "train" in s["serves"])
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation

@@ -33,6 +33,8 @@ class Source:
     name: str
     bytes: int
     sha256: str
+    serves: str
+    """What for: "train", "valid" or "train, valid"."""
 
 
 def find_text(name_or_file: str, downloads: Path) -> Text:
@@ -87,9 +89,12 @@ def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[Source]:
     """
     parts_of: dict[str, list[Part]] = {}
     sources: dict[Path, Source] = {}
+    train, valid = list(train), list(valid)
     for part in [*train, *valid]:
         if part.path not in sources:
-            sources[part.path] = _fingerprint(part.path)
+            splits = {"train": train, "valid": valid}.items()
+            serves = [split for split, parts in splits if any(p.path == part.path for p in parts)]
+            sources[part.path] = _fingerprint(part.path, ", ".join(serves))
         parts_of.setdefault(sources[part.path].sha256, []).append(part)
     for part in valid:
         source = sources[part.path]
@@ -120,7 +125,8 @@ def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
         seen += len(text)
 
 
-def _fingerprint(path: Path) -> Source:
+def _fingerprint(path: Path, serves: str) -> Source:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    return Source(name=path.name, bytes=path.stat().st_size, sha256=digest.hexdigest())
+    size = path.stat().st_size
+    return Source(name=path.name, bytes=size, sha256=digest.hexdigest(), serves=serves)
