@@ -48,8 +48,10 @@ clean: ## remove what make made again and again: .venv/ and the caches, never a 
 		"install one, or say where it is with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@case "$(FOUND)" in 3.11|3.12|3.13) $(RUN) pip --version >/dev/null 2>&1;; *) false;; esac \
 		|| $(PYTHON) -m venv --clear .venv \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -qq \
+		&& apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; } \
 		|| { rm -rf .venv; echo "$(PYTHON) could not make a virtual environment:" \
-		"on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+		"on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the packages of requirements.txt in .venv/ (once; a minute or more)"
 	@$(PIP) -r requirements.txt
 	@touch $@

@@ -11,13 +11,15 @@ DEFAULT = "stories"
 FOLDERS_VARIABLE = "INKLING_MODELS"
 WEIGHTS = "model.safetensors"
 
-GENERIC_STARTERS = ("Once upon a time", "It was a dark night, and", "“Come in,” said the")
+# Plain ASCII: the texts most models learn from have no curly quotes, and a character model refuses
+# what it never saw.
+GENERIC_STARTERS = ("Once upon a time", "It was a dark night, and", "She opened the door and")
 STARTERS = {
     "stories": (
         "Once upon a time, there was a little fox who could not sleep.",
         "One day, a girl named Lily found a key in the garden.",
         "The old king had three daughters, and the youngest",
-        "“Do not open that door,” said the cat.",
+        '"Do not open that door," said the cat.',
     ),
     "shakespeare": ("ROMEO:\n", "KING RICHARD III:\nNow", "First Citizen:\n", "JULIET:\nO"),
 }
