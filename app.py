@@ -1,6 +1,7 @@
 """The chat: `chainlit run app.py`. An event comes in, its desk is asked, its view is told."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,19 +10,27 @@ import chainlit.server
 from chainlit.config import config
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
+from chainlit.types import ThreadDict
 
+from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
 from chat.desk import Desk
 from chat.engines import Engines
+from chat.home import home
+from chat.library import Kept
 from chat.models import find_models
 from frontend.guard import OriginGuard
+from frontend.login import keep_door
+from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
 from frontend.status import serve_status
-from frontend.tasks import Tasks, reap, stop_quietly, sweep
+from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, model_picker, setting_widgets
 
 ROOT = Path(__file__).parent
+HOME = home(ROOT)
 ENGINES = Engines()
+MEMORY = Memory(HOME)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
@@ -32,6 +41,9 @@ serve_offline(chainlit.server)
 serve_status(chainlit.server, ENGINES)
 chainlit.server.app.add_middleware(OriginGuard)
 stop_quietly(sio)
+MEMORY.serve_files(sio, DESKS)
+cl.data_layer(MEMORY.layer)
+keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
 follow_system_theme(config)
 
 
@@ -50,7 +62,9 @@ def desk() -> Desk:
     """The desk of that chat."""
     session = current_session()
     if session.id not in DESKS:
-        DESKS[session.id] = Desk(SocketPage(session), ENGINES, lambda: find_models(ROOT))
+        page = SocketPage(session)
+        keep = MEMORY.keep_for(session, page)
+        DESKS[session.id] = Desk(page, ENGINES, lambda: find_models(ROOT), keep)
     return DESKS[session.id]
 
 
@@ -62,15 +76,32 @@ async def offer(place: Desk) -> None:
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
-    run_beside(sweep(DESKS))
+    run_beside(sweep(DESKS, MEMORY.keepers, MEMORY.pieces))
+
+
+@cl.on_app_shutdown
+async def on_app_shutdown() -> None:
+    await stop_all()
+    await MEMORY.settle()
 
 
 @cl.on_chat_start
 async def on_chat_start() -> None:
     place = desk()
-    await cl.Message(content="", elements=[cl.CustomElement(name="StoryView", props={})]).send()
+    elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
+    await cl.Message(content="", elements=elements).send()
     await offer(place)
     await place.show()
+    run_beside(place.warm_up())
+
+
+@cl.on_chat_resume
+async def on_chat_resume(thread: ThreadDict) -> None:
+    """Open a story from the list; also run when the page of one lost its connection."""
+    new, place = current_session().id not in DESKS, desk()
+    if new:
+        await MEMORY.resume(current_session(), place)
+    await offer(place)
     run_beside(place.warm_up())
 
 
@@ -101,10 +132,12 @@ async def on_window_message(data: Any) -> None:
                 # After a lost connection Chainlit's page thinks that nothing runs, and has no Stop.
                 await cl.context.emitter.task_start()
             await place.sync(revision, have)
-        case {"type": "story_new"}:
-            await desk().start_anew()
-        case {"type": "story_open", "story": str(story_id)}:
-            await desk().open(story_id)
+        case {"type": "story_like", "settings": dict(values), "model": str(model)}:
+            # A new page goes on with the settings and the model of the one it was opened from.
+            place = desk()
+            if not place.story.passages:
+                await place.take(Kept(story=place.story, settings=values, model=model))
+                await offer(place)
 
 
 @cl.on_chat_end

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from chat import settings, view
 from chat.engines import Engines, Loaded
 from chat.joining import joint, strip_trailing_spaces
+from chat.library import Kept
 from chat.models import Listing, default_model
 from chat.story import FinishReason, Passage, Story
 from chat.writing import Draft, in_batches
@@ -64,14 +65,20 @@ class Desk:
         page: Shows it.
         engines: The models in memory, shared by all desks.
         find_models: Which models there are now.
+        keep: Told what to keep, each time something changed.
     """
 
     def __init__(
-        self, page: Page, engines: Engines, find_models: Callable[[], Mapping[str, Listing]]
+        self,
+        page: Page,
+        engines: Engines,
+        find_models: Callable[[], Mapping[str, Listing]],
+        keep: Callable[[Kept], None] | None = None,
     ) -> None:
         self.page = page
         self.engines = engines
         self.find_models = find_models
+        self.keep = keep
         self.models = find_models()
         self.model = default_model(self.models)
         self.values = settings.defaults()
@@ -80,8 +87,6 @@ class Desk:
         self.status = ""
         self.meter: dict[str, Any] | None = None
         self.revision = 0
-        self.shelf: dict[str, Story] = {}
-        """Stories of this chat that were put aside, by id; none is ever lost."""
 
     @property
     def writing(self) -> bool:
@@ -97,7 +102,6 @@ class Desk:
             "models": view.model_data(self.models),
             "model": self.model,
             "meter": self.meter,
-            "shelf": [{"id": each.id, "title": each.title} for each in self.shelf.values()],
             "status": self.status,
             "writing": self.writing,
         }
@@ -105,6 +109,7 @@ class Desk:
     async def show(self) -> None:
         """Send everything; the tokens that follow are sent alone."""
         self.revision += 1
+        self._remember()
         await self.page.emit("story_state", self.snapshot())
 
     async def sync(self, revision: int, have: int) -> None:
@@ -137,6 +142,7 @@ class Desk:
         except settings.SettingsError as error:
             await self.page.tell(f"{error} The settings stay as they were.", "error")
             return False
+        self._remember()
         return True
 
     async def write(self, words: str, *, model: str | None = None) -> None:
@@ -162,30 +168,30 @@ class Desk:
         else:
             await self._run(turn, request)
 
-    async def start_anew(self) -> None:
-        """Put a blank page on the desk and the story on the shelf."""
-        await self._change(Story())
-
-    async def open(self, story_id: str) -> None:
-        """Take a story from the shelf; the one on the desk goes there."""
-        if story_id in self.shelf:
-            await self._change(self.shelf[story_id])
-
-    async def _change(self, story: Story) -> None:
-        if self.writing:
-            return await self.page.tell("Still writing: stop it first.", "warning")
-        self.shelf[self.story.id] = self.story
-        self.story, self.meter = self.shelf.pop(story.id, story), None
-        self.shelf = {key: each for key, each in self.shelf.items() if each.passages}
+    async def take(self, kept: Kept) -> None:
+        """Put a story on the desk, with the settings and the model of its chat."""
+        self.models = self.find_models()
+        self.story, self.meter = kept.story, None
+        await self.change_settings(kept.settings)
+        if kept.model in self.models:
+            self.model = kept.model
         await self.show()
 
     async def warm_up(self) -> None:
         """Read the model that will most likely be asked for; a fault is told when it is asked."""
         if self.model is not None:
-            with suppress(CheckpointError, OSError):
-                await self.engines.get(self.models[self.model])
+            with suppress(CheckpointError, OSError, UnknownCharacterError):
+                loaded = await self.engines.get(self.models[self.model])
+                if self.meter is None and self.story.passages:
+                    self._measure(loaded)
+                    await self.show()
 
     # How it is done
+
+    def _remember(self) -> None:
+        """Have the story kept as it is now, with what the chat is set to."""
+        if self.keep is not None:
+            self.keep(Kept(story=self.story, settings=self.values, model=self.model))
 
     async def _prepare(self, words: str, model: str | None) -> Turn:
         """Settle story, model, settings and prompt, changing nothing yet."""

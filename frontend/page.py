@@ -17,5 +17,11 @@ class SocketPage:
     async def emit(self, event: str, data: Mapping[str, Any]) -> None:
         await self.session.emit(event, data)  # type: ignore[misc]
 
+    async def name_thread(self, title: str) -> None:
+        """Have the page fetch its list of stories anew, and show the thread as one of them."""
+        # It does so when this text changes; quotes tell it from the writer's first message.
+        data = {"interaction": f"“{title}”", "thread_id": self.session.thread_id}
+        await self.session.emit("first_interaction", data)  # type: ignore[misc]
+
     async def tell(self, message: str, kind: ToldAs = "info") -> None:
         await self.session.emit("toast", {"message": message, "type": kind})  # type: ignore[misc]

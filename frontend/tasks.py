@@ -59,12 +59,21 @@ async def reap(session: WebsocketSession, grace_s: float = GRACE_S) -> None:
         task.cancel()
 
 
-async def sweep(desks: dict[str, Any], every_s: float = SWEEP_S) -> None:
+async def stop_all() -> None:
+    """Stop all that is being written: what is there by then is kept."""
+    tasks = [session.current_task for session in ws_sessions_id.values()]
+    running = [task for task in tasks if task and not task.done()]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+async def sweep(*by_session: dict[str, Any], every_s: float = SWEEP_S) -> None:
     """Drop, now and then, what belongs to sessions that are gone; Chainlit never does."""
     while True:
         await asyncio.sleep(every_s)
-        forget(desks)
-        forget(chat_contexts)
+        for each in (*by_session, chat_contexts):
+            forget(each)
 
 
 def forget(by_session: dict[str, Any]) -> None:

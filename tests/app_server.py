@@ -18,21 +18,30 @@ START_S = 120
 
 
 @contextmanager
-def running_app(folder: Path, models: Path) -> Iterator[str]:
-    """Run `chainlit run app.py` with the models in `models`; give its address."""
+def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
+    """Run `chainlit run app.py` with the models in `models`; give its address.
+
+    Stories lie in the folder, and are there again when it runs a second time.
+
+    Args:
+        variables: More of its environment.
+    """
     for part in PARTS:
-        (folder / part).symlink_to(ROOT / part)
+        if not (folder / part).exists():
+            (folder / part).symlink_to(ROOT / part)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h"]
+    others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
     environment = {
-        **os.environ,
+        **others,
+        **variables,
         "INKLING_MODELS": str(models),
         "CHAINLIT_APP_ROOT": str(folder),
     }
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)],
             cwd=folder,

@@ -9,7 +9,9 @@ import pytest
 
 from chat.desk import Desk
 from chat.engines import Engines
+from chat.library import Kept
 from chat.models import find_models
+from chat.story import Story
 from tests.tiny_checkpoint import save_characters
 
 
@@ -79,6 +81,11 @@ def at_a_desk(root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]])
     asyncio.run(run())
 
 
+async def begin_anew(desk: Desk) -> None:
+    """A blank page with the same settings."""
+    await desk.take(Kept(story=Story(), settings=desk.values, model=desk.model))
+
+
 def test_the_reply_goes_on_from_the_words_and_does_not_repeat_them(root):
     async def act(desk, page):
         await desk.write("Once upon")
@@ -115,7 +122,7 @@ def test_the_same_seed_writes_the_same_text_and_another_one_another(root):
 
     async def act(desk, page):
         for words in ("/with seed=7 Once", "/with seed=7 Once", "/with seed=8 Once"):
-            await desk.start_anew()
+            await begin_anew(desk)
             await desk.write(words)
             texts.append(desk.story.text)
             assert desk.story.last.seed == int(words[11])
@@ -131,7 +138,7 @@ def test_a_seed_that_nobody_chose_is_drawn_and_kept(root):
         seed = desk.story.last.seed
         assert page.state["passages"][-1]["facts"]["seed"] == str(seed)
         text = desk.story.text
-        await desk.start_anew()
+        await begin_anew(desk)
         await desk.write(f"/with seed={seed} Once")
         assert desk.story.text == text
 
@@ -287,17 +294,34 @@ def test_what_was_used_stands_with_the_passage(root):
     at_a_desk(root, act)
 
 
-def test_a_story_put_aside_comes_back(root):
+def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
+    kept: list[Kept] = []
+
     async def act(desk, page):
-        await desk.write("Once")
-        first = desk.story
-        await desk.start_anew()
-        assert page.state["passages"] == []
-        assert [each["title"] for each in page.state["shelf"]] == [first.title]
-        await desk.write("Then")
-        await desk.open(first.id)
-        assert desk.story == first
-        assert len(page.state["shelf"]) == 1
+        desk.keep = kept.append
+        await desk.write("once", model="lower")
+        await desk.change_settings({"temperature": "1.5"})
+        assert kept[-1] == Kept(story=desk.story, settings=desk.values, model="lower")
+        # The writer's words are kept before the model has written any.
+        assert [passage.author for passage in kept[0].story.path] == ["writer"]
+        other = Desk(page, desk.engines, desk.find_models)
+        await other.take(kept[-1])
+        assert (other.story, other.values, other.model) == (desk.story, desk.values, "lower")
+        assert page.text == desk.story.text
+        assert page.state["meter"] is None
+        await other.warm_up()
+        assert page.state["meter"]["story"] == len(desk.story.text)
+
+    at_a_desk(root, act)
+
+
+def test_a_story_whose_model_has_gone_is_opened_with_another(root):
+    async def act(desk, page):
+        kept = Kept(story=Story(), settings={"temperature": 9}, model="gone")
+        before = (desk.values, desk.model)
+        await desk.take(kept)
+        assert (desk.values, desk.model) == before
+        assert "out of range" in page.said[-1]
 
     at_a_desk(root, act)
 

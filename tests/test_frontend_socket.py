@@ -38,8 +38,12 @@ class Writer:
             last["tokens"] += data["tokens"][len(last["tokens"]) - data["from"] :]
 
     async def connect(self) -> "Writer":
+        # As a page does on its first visit; nobody is asked who they are.
+        entered = httpx.post(self.base + "/auth/header")
+        cookies = "; ".join(f"{name}={value}" for name, value in entered.cookies.items())
         await self.socket.connect(
             self.base,
+            headers={"Cookie": cookies},
             transports=["websocket"],
             socketio_path="/ws/socket.io",
             auth={

@@ -3,7 +3,7 @@
 // received is kept in a store for each session, and the text is drawn by hand, a span for each token.
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
-import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
+import { chatSettingsValueState, modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
 
 const STORES = (window.__inklingStories = window.__inklingStories || new Map());
 const NEAR_END_PX = 60;
@@ -118,6 +118,11 @@ const received = (store, ask) => ({
     if (store.state) Object.assign(store.state, { status, writing });
     return false;
   },
+  // The address is the story's from the first word on. Chainlit would go there as to another page, and blink.
+  first_interaction: ({ thread_id: thread }) => {
+    if (window.location.pathname === '/') window.history.replaceState(window.history.state, '', `/thread/${thread}`);
+    return false;
+  },
   story_refused: ({ words }) => {
     const field = input();
     if (words && field) setInput(field.value.trim() ? `${words}\n${field.value}` : words);
@@ -168,7 +173,7 @@ const Welcome = ({ starters, send, busy, status }) => (
   </div>
 );
 
-const Tail = ({ store, state, busy, send, windowMessage }) => {
+const Tail = ({ store, state, busy, send }) => {
   const chosen = state.passages.find((p) => p.id === store.selected && p.facts);
   const shown = chosen || state.passages.filter((p) => p.facts).pop();
   const facts = useRef(null);
@@ -185,8 +190,8 @@ const Tail = ({ store, state, busy, send, windowMessage }) => {
               <button type="button" id="story-continue" className="quiet" onClick={() => send('Continue', 'continue')}
                 title="The model writes on (Enter on an empty line)">Continue</button>
             )}
-            <button type="button" id="story-new" className="quiet" onClick={() => windowMessage({ type: 'story_new' })}
-              title="A blank page; this story is kept beside it">New story</button>
+            <button type="button" id="story-new" className="quiet" onClick={startAnew}
+              title="A blank page; this story stays in the list">New story</button>
           </>
         )}
         <Meter meter={state.meter} />
@@ -196,16 +201,11 @@ const Tail = ({ store, state, busy, send, windowMessage }) => {
   );
 };
 
-const Shelf = ({ shelf, busy, windowMessage }) =>
-  shelf.length > 0 && (
-    <details className="shelf">
-      <summary>{shelf.length === 1 ? '1 story' : `${shelf.length} stories`} put aside</summary>
-      {shelf.map(({ id, title }) => (
-        <button key={id} type="button" className="quiet" disabled={busy}
-          onClick={() => windowMessage({ type: 'story_open', story: id })} title="Back to this story">{title}</button>
-      ))}
-    </details>
-  );
+// A new story goes on with the settings and the model of the page it was begun from.
+const carried = (options, settings) => (event) => {
+  if (event.target.closest('#new-chat-button')) window.__inklingCarried = { type: 'story_like', settings, ...options };
+};
+const startAnew = () => document.getElementById('new-chat-button').click();
 
 export default function StoryView() {
   const box = useRef(null);
@@ -214,6 +214,7 @@ export default function StoryView() {
   const { sendMessage, stopTask, windowMessage } = useChatInteract();
   const { loading } = useChatData();
   const modes = useRecoilValue(modesState);
+  const settings = useRecoilValue(chatSettingsValueState);
   const store = storeOf(useRecoilValue(sessionIdState));
   const socket = session && session.socket;
   const { state } = store;
@@ -253,6 +254,8 @@ export default function StoryView() {
       paint(handle(data));
       redraw();
     }]);
+    if (!store.state && window.__inklingCarried) windowMessage(window.__inklingCarried);
+    delete window.__inklingCarried;
     const late = () => setTimeout(ask, SYNC_DELAY_MS);
     handlers.forEach(([event, handle]) => socket.on(event, handle));
     socket.on('connect', late);
@@ -263,6 +266,12 @@ export default function StoryView() {
       socket.off('connect', late);
     };
   }, [socket, store]);
+
+  useEffect(() => {
+    const onClick = carried({ model: model || '' }, settings);
+    document.addEventListener('click', onClick, true);
+    return () => document.removeEventListener('click', onClick, true);
+  }, [model, settings]);
 
   // The tail, the end mark and the facts change the height after the text was drawn.
   useEffect(() => paint(true), [state && state.revision, store]);
@@ -299,14 +308,13 @@ export default function StoryView() {
   const known = state && state.models.find((each) => each.key === model);
   return (
     <div className="story" data-busy={busy} data-blank={blank}>
-      {state && <Shelf shelf={state.shelf} busy={busy} windowMessage={windowMessage} />}
       {state && blank && state.models.length === 0 && <NoModel />}
       {state && blank && state.models.length > 0 && (
         <Welcome starters={known ? known.starters : []} send={send} busy={busy} status={state.status} />
       )}
       <div className="story-text" id="story-text" ref={box} onClick={pick}
         role="article" aria-label="The story" aria-busy={busy} />
-      {!blank && <Tail store={store} state={state} busy={busy} send={send} windowMessage={windowMessage} />}
+      {!blank && <Tail store={store} state={state} busy={busy} send={send} />}
     </div>
   );
 }

@@ -1,0 +1,39 @@
+"""The door: nobody is asked who they are, unless there are accounts."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+import chainlit as cl
+from fastapi import HTTPException
+
+from chat.accounts import LOCAL, Accounts
+
+SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"
+
+
+def keep_door(accounts: Accounts, secret: str) -> None:
+    """Let the one local writer in without a question, or ask for a name and a password.
+
+    Args:
+        secret: Signs the sessions of those who are in.
+    """
+    os.environ.setdefault(SECRET_VARIABLE, secret)
+    if not accounts.asked:
+        cl.header_auth_callback(_local)
+        return
+    one_at_a_time = asyncio.Lock()
+
+    async def check(name: str, password: str) -> cl.User | None:
+        # Hashing is slow on purpose: many tries at once must not take every core.
+        async with one_at_a_time:
+            if (wait_s := accounts.wait_s(name)) > 0:
+                raise HTTPException(429, f"Too many tries: wait {wait_s:.0f} seconds.")
+            owner = await asyncio.to_thread(accounts.enter, name, password)
+        return cl.User(identifier=owner, display_name=name) if owner else None
+
+    cl.password_auth_callback(check)
+
+
+async def _local(headers: Mapping[str, str]) -> cl.User:
+    return cl.User(identifier=LOCAL)

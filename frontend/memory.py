@@ -1,0 +1,126 @@
+"""What outlives a chat: its story in the library, and stories as files, in and out of the page."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from chainlit.session import WebsocketSession
+
+from chat.accounts import LOCAL
+from chat.desk import Desk
+from chat.export import WRITERS, FileError, Pieces, file_name, from_file
+from chat.keeping import Keeper
+from chat.library import GoneError, Kept, Library
+from chat.story import StoryError
+from frontend.history import LibraryLayer
+from frontend.page import SocketPage
+
+SHOWN_BY = ("StoryFiles", "StoryView")
+"""The elements that show a story, from top to bottom."""
+
+
+class Memory:
+    """The library, and what each session keeps in it.
+
+    Args:
+        folder: Where the library lies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.library = Library(folder / "stories.sqlite")
+        # One thread: what is asked first is done first.
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
+        self.keepers: dict[str, Keeper] = {}
+        self.pieces: dict[str, Pieces] = {}
+
+    def layer(self) -> LibraryLayer:
+        """The list of stories, for Chainlit."""
+        return LibraryLayer(self.library, self.executor, SHOWN_BY)
+
+    def keep_for(self, session: WebsocketSession, page: SocketPage) -> Callable[[Kept], None]:
+        """What a session's desk calls with each change, from the first word on."""
+        keeper = Keeper(
+            self.library,
+            self.executor,
+            session.thread_id,
+            _owner(session),
+            tell=lambda message: page.tell(message, "error"),
+            kept=page.name_thread,
+        )
+        self.keepers[session.id] = keeper
+        return keeper.keep
+
+    async def resume(self, session: WebsocketSession, place: Desk) -> None:
+        """Put the story of the session's thread on its desk."""
+        try:
+            await place.take(await self.keepers[session.id].load())
+        except (GoneError, StoryError) as error:
+            await place.page.tell(f"This story cannot be opened: {error}", "error")
+
+    async def send_file(self, place: Desk, ending: str) -> None:
+        """Give the page its story as a file, to be saved by the browser."""
+        write, kind = WRITERS[ending]
+        text = await asyncio.to_thread(write, place.story)
+        data = {"name": file_name(place.story, ending), "type": kind, "text": text}
+        await place.page.emit("story_file", data)
+
+    async def take_piece(
+        self, session: WebsocketSession, place: Desk, name: str, part: int, of: int, text: str
+    ) -> None:
+        """Take in a piece of a file; the whole becomes a story of its own, and the page goes there.
+
+        Nothing is done to the story on the desk.
+        """
+        pieces = self.pieces.setdefault(session.id, Pieces())
+        try:
+            whole = pieces.add(name, part, of, text)
+            if whole is None:
+                return
+            story = await asyncio.to_thread(from_file, *whole)
+        except FileError as error:
+            return await place.page.tell(str(error), "error")
+        kept = Kept(story=story, settings=place.values, model=place.model)
+        thread = str(uuid.uuid4())
+        await asyncio.get_running_loop().run_in_executor(
+            self.executor,
+            lambda: self.library.save(thread, _owner(session), kept, new=True),
+        )
+        await place.page.emit("story_opened", {"thread": thread})
+
+    def serve_files(self, sio: Any, desks: Mapping[str, Desk]) -> None:
+        """Answer "story_save" and "story_piece", socket events that only our own page can send."""
+
+        async def save(sid: str, data: object) -> None:
+            match _at(sid, desks), data:
+                case (_, place), {"ending": str(ending)} if ending in WRITERS:
+                    await self.send_file(place, ending)
+
+        async def piece(sid: str, data: object) -> None:
+            match _at(sid, desks), data:
+                case (session, place), {
+                    "name": str(name),
+                    "part": int(part),
+                    "of": int(of),
+                    "text": str(text),
+                }:
+                    await self.take_piece(session, place, name, part, of, text)
+
+        sio.on("story_save", handler=save)
+        sio.on("story_piece", handler=piece)
+
+    async def settle(self) -> None:
+        """Wait until all is kept that was to be."""
+        await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
+
+
+def _at(sid: str, desks: Mapping[str, Desk]) -> tuple[WebsocketSession, Desk] | None:
+    """The session of a socket and its desk."""
+    session = WebsocketSession.get(sid)
+    return (session, desks[session.id]) if session and session.id in desks else None
+
+
+def _owner(session: WebsocketSession) -> str:
+    return session.user.identifier if session.user else LOCAL
