@@ -24,13 +24,16 @@ def keep_door(accounts: Accounts, secret: str) -> None:
         return
     one_at_a_time = asyncio.Lock()
 
-    async def check(name: str, password: str) -> cl.User | None:
+    async def check(name: str, password: str) -> cl.User:
         # Hashing is slow on purpose: many tries at once must not take every core.
         async with one_at_a_time:
             if (wait_s := accounts.wait_s(name)) > 0:
                 raise HTTPException(429, f"Too many tries: wait {wait_s:.0f} seconds.")
             owner = await asyncio.to_thread(accounts.enter, name, password)
-        return cl.User(identifier=owner, display_name=name) if owner else None
+        if owner is None:
+            # Chainlit would show the word that it knows this by.
+            raise HTTPException(401, "This name and this password do not fit.")
+        return cl.User(identifier=owner, display_name=name)
 
     cl.password_auth_callback(check)
 
