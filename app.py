@@ -13,11 +13,13 @@ from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
+from chat.composer import say
 from chat.desk import Desk
 from chat.engines import Engines
 from chat.home import home
 from chat.library import Kept
 from chat.models import find_models
+from frontend.acts import serve_acts
 from frontend.guard import OriginGuard
 from frontend.login import keep_door
 from frontend.memory import SHOWN_BY, Memory
@@ -41,6 +43,7 @@ serve_offline(chainlit.server)
 serve_status(chainlit.server, ENGINES)
 chainlit.server.app.add_middleware(OriginGuard)
 stop_quietly(sio)
+serve_acts(sio, DESKS)
 MEMORY.serve_files(sio, DESKS)
 cl.data_layer(MEMORY.layer)
 keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
@@ -71,6 +74,11 @@ def desk() -> Desk:
 async def offer(place: Desk) -> None:
     """Send the models and the settings dialog as they are now."""
     await cl.context.emitter.set_modes([model_picker(place.models, place.model)])
+    await offer_settings(place)
+
+
+async def offer_settings(place: Desk) -> None:
+    """Send the settings dialog as it is now."""
     await cl.ChatSettings(setting_widgets(place.values)).send()
 
 
@@ -110,9 +118,14 @@ async def on_message(message: cl.Message) -> None:
     place = desk()
     if not WRITING.claim(current_session()):
         return await place.page.tell("Still writing: stop it first.", "warning")
+    values, model = place.values, (message.modes or {}).get(MODEL_PICKER)
     # A button sends a message too, for only a message has a Stop; what it wants is beside it.
-    words = "" if (message.metadata or {}).get("ask") == "continue" else message.content
-    await place.write(words, model=(message.modes or {}).get(MODEL_PICKER))
+    if (message.metadata or {}).get("ask"):
+        await place.ask_for(message.metadata or {}, model=model)
+    else:
+        await say(place, message.content, model=model)
+    if place.values != values:
+        await offer_settings(place)
 
 
 @cl.on_settings_update

@@ -5,57 +5,31 @@ The page that shows it is behind `Page`, so that all of this runs, and is tested
 
 import asyncio
 import logging
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import replace
+from typing import Any
 
 from chat import settings, view
+from chat.acts import act
+from chat.asking import Ask, RefusedError, from_page, settle, unknown
 from chat.engines import Engines, Loaded
-from chat.joining import joint, strip_trailing_spaces
 from chat.library import Kept
 from chat.models import Listing, default_model
-from chat.story import FinishReason, Passage, Story
-from chat.writing import Draft, in_batches
+from chat.page import Page
+from chat.story import FinishReason, Story, StoryError
+from chat.takes import Takes
+from chat.undo import History
+from chat.writing import Draft
 from gpt.checkpoint import CheckpointError
 from gpt.engine import EngineBusy, Request
-from gpt.sampling import SamplingParams
 from gpt.tokenizer import UnknownCharacterError
 
 log = logging.getLogger(__name__)
 
-ToldAs = Literal["info", "success", "warning", "error"]
-WAIT_STEP_S = 0.02
-"""How often a writer who waits looks whether it is their turn."""
-DRAWN_SEEDS = 2**32
-"""A seed that nobody chose is drawn below this: short enough to be copied by hand."""
-NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
-
-
-class Page(Protocol):
-    """What shows the desk to its writer."""
-
-    async def emit(self, event: str, data: Mapping[str, Any]) -> None:
-        """Tell the story view something."""
-
-    async def tell(self, message: str, kind: ToldAs = "info") -> None:
-        """Say something in passing."""
-
-
-class RefusedError(Exception):
-    """The wish cannot be met; the message says why and what would do. The story stays as it was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Everything that is settled before the model writes."""
-
-    story: Story
-    loaded: Loaded
-    params: SamplingParams
-    prompt: list[int]
+REFUSALS = (RefusedError, settings.SettingsError, StoryError, CheckpointError, EngineBusy)
+"""Their messages say what would do."""
+STILL_WRITING = "Still writing: stop it first."
 
 
 class Desk:
@@ -82,11 +56,25 @@ class Desk:
         self.models = find_models()
         self.model = default_model(self.models)
         self.values = settings.defaults()
-        self.story = Story()
-        self.draft: Draft | None = None
+        self.history = History(Story())
+        self.takes: Takes | None = None
+        self.choice: tuple[str, ...] = ()
+        """Takes that were written side by side and wait for one to be picked."""
         self.status = ""
         self.meter: dict[str, Any] | None = None
         self.revision = 0
+        self._loaded: Loaded | None = None
+        """The model that wrote last: the meter counts in its tokens."""
+
+    @property
+    def story(self) -> Story:
+        """The story, with the writer's new words while the model is at it."""
+        return self.takes.turn.story if self.takes else self.history.story
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """What is being written now."""
+        return self.takes.drafts if self.takes else []
 
     @property
     def writing(self) -> bool:
@@ -95,13 +83,15 @@ class Desk:
     # What the page is told
 
     def snapshot(self) -> dict[str, Any]:
-        draft = self.draft.passage() if self.draft else None
+        drafts = [draft.passage() for draft in self.drafts]
         return {
-            **view.story_data(self.story, draft),
+            **view.story_data(self.story, drafts, self.choice),
             "revision": self.revision,
             "models": view.model_data(self.models),
             "model": self.model,
             "meter": self.meter,
+            "undo": len(self.history.past),
+            "redo": len(self.history.future),
             "status": self.status,
             "writing": self.writing,
         }
@@ -114,10 +104,10 @@ class Desk:
 
     async def sync(self, revision: int, have: int) -> None:
         """Send what a page lacks that saw `revision`, and `have` tokens of its last passage."""
-        if revision != self.revision or self.draft is None or have > len(self.draft.tokens):
+        if revision != self.revision or len(self.drafts) != 1 or have > len(self.drafts[0].tokens):
             await self.page.emit("story_state", self.snapshot())
         else:
-            await self._show_tokens(self.draft, have)
+            await self._show_tokens(self.drafts[0], have)
 
     async def _show_tokens(self, draft: Draft, have: int) -> None:
         data = {
@@ -145,33 +135,60 @@ class Desk:
         self._remember()
         return True
 
+    async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
+        """Do what a button of the page asks of the model; see `chat.asking.from_page`."""
+        try:
+            ask = from_page(data, model)
+        except RefusedError as error:
+            return await self.give_back("", str(error))
+        await self.ask(ask)
+
     async def write(self, words: str, *, model: str | None = None) -> None:
-        """Add the writer's words (none: just go on) and let the model continue.
+        """Add the writer's words (none: just go on) and let the model continue."""
+        await self.ask(Ask(words=words, model=model))
+
+    async def ask(self, ask: Ask) -> None:
+        """Let the model write what is asked for.
 
         Runs until the model has ended, or is cancelled: what was written until then stays. A wish
         that cannot be met is said, the words go back to the writer, and the story is unchanged.
         """
+        ask = replace(ask, model=ask.model or self.model)
         try:
             await self._say("opening the model")
-            turn = await self._prepare(words, model)
+            self.models = self.find_models()
+            turn = await settle(
+                ask, self.story, models=self.models, values=self.values, engines=self.engines
+            )
             request = turn.loaded.engine.submit(turn.prompt, turn.params)
-        except (RefusedError, settings.SettingsError, CheckpointError, EngineBusy) as error:
-            await self._give_back(words, str(error))
+        except REFUSALS as error:
+            await self.give_back(ask.words, str(error))
         except UnknownCharacterError as error:
-            await self._give_back(words, _unknown(error, model or self.model or "this model"))
+            await self.give_back(ask.words, unknown(error, ask.model or "this model"))
         except asyncio.CancelledError:
-            await self._give_back(words, "")
+            await self.give_back(ask.words, "")
             raise
         except Exception as error:
             log.exception("nothing could be written")
-            await self._give_back(words, f"This could not be done: {error or type(error).__name__}")
+            why = f"This could not be done: {error or type(error).__name__}"
+            await self.give_back(ask.words, why)
         else:
-            await self._run(turn, request)
+            await self._run(Takes(turn, request), request)
+
+    async def act(self, wish: Mapping[str, object]) -> None:
+        """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`."""
+        if self.writing:
+            return await self.page.tell(STILL_WRITING, "warning")
+        try:
+            self._settle(act(self.history, wish))
+        except (RefusedError, StoryError) as error:
+            await self.page.tell(str(error), "warning")
+        await self.show()
 
     async def take(self, kept: Kept) -> None:
         """Put a story on the desk, with the settings and the model of its chat."""
         self.models = self.find_models()
-        self.story, self.meter = kept.story, None
+        self._settle(History(kept.story))
         await self.change_settings(kept.settings)
         if kept.model in self.models:
             self.model = kept.model
@@ -180,10 +197,11 @@ class Desk:
     async def warm_up(self) -> None:
         """Read the model that will most likely be asked for; a fault is told when it is asked."""
         if self.model is not None:
-            with suppress(CheckpointError, OSError, UnknownCharacterError):
+            with suppress(CheckpointError, OSError):
                 loaded = await self.engines.get(self.models[self.model])
-                if self.meter is None and self.story.passages:
-                    self._measure(loaded)
+                if self._loaded is None and self.story.passages:
+                    self._loaded = loaded
+                    self._measure()
                     await self.show()
 
     # How it is done
@@ -193,45 +211,19 @@ class Desk:
         if self.keep is not None:
             self.keep(Kept(story=self.story, settings=self.values, model=self.model))
 
-    async def _prepare(self, words: str, model: str | None) -> Turn:
-        """Settle story, model, settings and prompt, changing nothing yet."""
-        self.models = self.find_models()
-        key = model or self.model
-        if key is None or not self.models:
-            raise RefusedError(NO_MODEL)
-        if key not in self.models:
-            raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
-        wish, words = settings.directive(words)
-        words, stripped = strip_trailing_spaces(words)
-        loaded = await self.engines.get(self.models[key])
-        tokenizer = loaded.checkpoint.tokenizer
-        params = settings.resolve(self.values, wish, character_model=tokenizer.kind == "char")
-        if params.seed is None:
-            params = replace(params, seed=secrets.randbelow(DRAWN_SEEDS))
-        story = self.story
-        if words:
-            text = joint(story.text, words, ended=story.ended) + words
-            ids = tuple(tokenizer.encode(text))
-            story = story.append(Passage(author="writer", text=text, ids=ids, model=key))
-        elif story.ended:
-            raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
-        prompt = story.prompt_ids(key, tokenizer.encode, tokenizer.eos_id)
-        if stripped and words:
-            await self.page.tell("A space at the end was left out: the next word brings its own.")
-        return Turn(story=story, loaded=loaded, params=params, prompt=prompt)
-
-    async def _run(self, turn: Turn, request: Request) -> None:
+    async def _run(self, takes: Takes, request: Request) -> None:
         """Let the model write, show it while it does, and keep what came."""
-        self.story, self.model = turn.story, turn.loaded.listing.key
-        draft = Draft(model=self.model, params=turn.params, prompt=turn.prompt)
-        self.draft = draft
+        turn = takes.turn
+        self.takes, self.choice, self._loaded = takes, (), turn.loaded
+        self.model = turn.loaded.listing.key
         reason: FinishReason = "stopped"
         try:
-            await self._mind_the_window(turn.loaded)
+            for note in turn.notes:
+                await self.page.tell(note)
+            await self._mind_the_window()
             self.status = "next in line"
             await self.show()
-            await self._wait(request, draft)
-            await self._stream(turn, draft, request)
+            await self._stream(takes)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -240,69 +232,65 @@ class Desk:
             await self.page.tell(f"The model broke off: {error or type(error).__name__}", "error")
         finally:
             request.cancel()
-            self._keep(turn.loaded, draft, reason)
+            self._keep(takes, reason)
             await self.show()
 
-    async def _wait(self, request: Request, draft: Draft) -> None:
-        """Say how many are ahead, until a place is free."""
-        said = None
-        while not request.began:
-            if request.ahead != said:
-                said = request.ahead
-                await self._say(f"waiting, {said} ahead of you" if said else "next in line")
-            await asyncio.sleep(WAIT_STEP_S)
-        draft.began_s = time.monotonic()
+    async def _stream(self, takes: Takes) -> None:
+        """Show how the takes grow."""
+        async with aclosing(takes.places()) as places:
+            async for ahead in places:
+                await self._say(f"waiting, {ahead} ahead of you" if ahead else "next in line")
         await self._say("writing")
+        async with aclosing(takes.batches()) as batches:
+            async for grown in batches:
+                await self._mind_the_window()
+                for draft, have in grown:
+                    await self._show_tokens(draft, have)
+        if takes.looped is not None:
+            await self.page.tell(
+                f"It went round in a loop, “{takes.looped.strip()[:60]}” again and again, and was "
+                "stopped. Retry it, warmer or with other words before it.",
+                "warning",
+            )
 
-    async def _stream(self, turn: Turn, draft: Draft, request: Request) -> None:
-        eos_id = turn.loaded.checkpoint.tokenizer.eos_id
-        async with aclosing(in_batches(aiter(request))) as batches:
-            async for batch in batches:
-                have = len(draft.tokens)
-                for token in batch:
-                    draft.add(token, eos_id)
-                await self._mind_the_window(turn.loaded)
-                await self._show_tokens(draft, have)
+    def _keep(self, takes: Takes, reason: FinishReason) -> None:
+        """Make of the drafts passages of the story, side by side; the first of them is read."""
+        turn, passages = takes.turn, takes.passages(reason)
+        self.takes, self.status = None, ""
+        # A retry that brought nothing leaves what was there.
+        story = turn.story if passages or turn.ask.words.strip() else turn.before
+        for passage in passages:
+            story = story.at(turn.story.current).append(passage)
+        if len(passages) > 1:
+            story = story.at(passages[0].id)
+        self._settle(self.history.change(story))
+        if len(passages) > 1:
+            self.choice = tuple(passage.id for passage in passages)
 
-    def _keep(self, loaded: Loaded, draft: Draft, reason: FinishReason) -> None:
-        """Make the draft a passage of the story; one that never began leaves no trace."""
-        passage = draft.finish(loaded.checkpoint.tokenizer, reason)
-        self.draft, self.status = None, ""
-        if passage.text or passage.finish_reason == "end":
-            self.story = self.story.append(passage)
-        self._measure(loaded)
+    def _settle(self, history: History) -> None:
+        """Let this be the story, with nothing left to pick from."""
+        self.history, self.choice, self.status = history, (), ""
+        self._measure()
 
-    async def _mind_the_window(self, loaded: Loaded) -> None:
+    async def _mind_the_window(self) -> None:
         """Measure, and say it once when the model first loses sight of the beginning."""
         saw_all = not (self.meter and self.meter["unseen"])
-        self._measure(loaded)
+        self._measure()
         if saw_all and self.meter and self.meter["unseen"]:
             await self.page.tell(
                 f"The story has outgrown the {self.meter['window']} tokens this model can read. "
                 "It goes on from what it still sees; the rest is dimmed."
             )
 
-    def _measure(self, loaded: Loaded) -> None:
+    def _measure(self) -> None:
         """Bring the context meter up to date."""
-        tokenizer, text = loaded.checkpoint.tokenizer, self.story.text
-        if self.draft:
-            text, ids = text + self.draft.text, [*self.draft.prompt, *self.draft.ids]
-        else:
-            ids = self.story.prompt_ids(loaded.listing.key, tokenizer.encode, tokenizer.eos_id)
-        self.meter = view.meter(ids, loaded.listing.block_size, text, tokenizer.decode)
+        if self._loaded is not None:
+            self.meter = view.story_meter(self.story, self.drafts, self._loaded)
 
-    async def _give_back(self, words: str, why: str) -> None:
+    async def give_back(self, words: str, why: str) -> None:
         """Return the writer's words, unused."""
         self.status = ""
         if why:
             await self.page.tell(why, "error")
         await self.page.emit("story_refused", {"words": words, "why": why})
         await self.show()
-
-
-def _unknown(error: UnknownCharacterError, model: str) -> str:
-    names = (
-        c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in error.characters
-    )
-    listed = " ".join(list(names)[:20])
-    return f"“{model}” never saw {listed}: write it without, or pick another model."

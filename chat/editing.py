@@ -6,7 +6,7 @@ from dataclasses import replace
 from chat.story import Passage, Story, StoryError, new_id
 
 
-def edit(story: Story, passage_id: str, text: str) -> Story:
+def edit(story: Story, passage_id: str, text: str, *, rest: bool = True) -> Story:
     """Put `text` in the place of a passage, and read on as before.
 
     The passage itself stays, an alternative with all that came after it. The words after it are
@@ -16,19 +16,22 @@ def edit(story: Story, passage_id: str, text: str) -> Story:
     words are the model's no longer, so they bring no tokens and no seed; a model that reads on
     encodes them itself. An empty text takes the passage out.
 
+    Args:
+        rest: Read on. Else the story ends with the new text, to be gone on with from there.
+
     Raises:
         StoryError: There is no such passage.
     """
     story = story.choose(passage_id)
     old = story.passage(passage_id)
     if text == old.text:
-        return story
+        return story if rest else story.at(passage_id)
     after = story.path[len(story.way_to(passage_id)) :]
     story = story.at(old.parent)
     if text:
         author = "writer" if old.author == "writer" else "edited"
         story = story.append(Passage(author=author, text=text))
-    return _append_copies(story, after)
+    return _append_copies(story, after) if rest else story
 
 
 def cut(story: Story, passage_id: str, length: int) -> Story:

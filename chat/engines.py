@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt.engine import Engine
-
 import gpt
 from chat.models import Listing
 from gpt.checkpoint import Checkpoint
+from gpt.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,11 @@ class Story:
         """The passages that stand in the same place, itself among them, oldest first."""
         return self._children[self.passage(passage_id).parent]
 
+    @property
+    def following(self) -> tuple[Passage, ...]:
+        """The passages that were written where the path ends now."""
+        return self._children.get(self.current, ())
+
     @cached_property
     def text(self) -> str:
         return "".join(passage.text for passage in self.path)

@@ -27,17 +27,19 @@ class History:
             return self
         return History(story, (*self.past, _light(self.story))[-STEPS:])
 
-    def undo(self) -> "History":
-        """Take the last change back; with nothing to take back, itself."""
-        if not self.past:
+    def undo(self, count: int = 1) -> "History":
+        """Take the last changes back, as many as there are; with none, itself."""
+        if not self.past or count < 1:
             return self
-        return History(self.past[-1], self.past[:-1], (_light(self.story), *self.future))
+        back = History(self.past[-1], self.past[:-1], (_light(self.story), *self.future))
+        return back.undo(count - 1)
 
-    def redo(self) -> "History":
-        """Do again what was taken back last; with nothing taken back, itself."""
-        if not self.future:
+    def redo(self, count: int = 1) -> "History":
+        """Do again what was taken back last, as much as there is; with nothing, itself."""
+        if not self.future or count < 1:
             return self
-        return History(self.future[0], (*self.past, _light(self.story)), self.future[1:])
+        on = History(self.future[0], (*self.past, _light(self.story)), self.future[1:])
+        return on.redo(count - 1)
 
 
 def _light(story: Story) -> Story:

@@ -7,9 +7,12 @@ something other than the tail changed; else the tokens since n.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from chat.engines import Loaded
 from chat.settings import LABELS, shown
 from chat.story import Passage, Story, StoryToken
+from chat.writing import Draft
 from gpt.generator import window_start
+from gpt.tokenizer import UnknownCharacterError
 
 ENDINGS = {
     "end": "came to its end",
@@ -17,6 +20,9 @@ ENDINGS = {
     "length": "reached its length",
     "stopped": "stopped by you",
     "failed": "broken off by an error",
+    "sentence": "finished the sentence",
+    "loop": "stopped: it repeated itself",
+    "cut": "cut by you",
 }
 
 
@@ -58,9 +64,17 @@ def texts(tokens: Iterable[StoryToken]) -> list[str]:
     return [token.text for token in tokens]
 
 
-def passage_data(passage: Passage) -> dict[str, Any]:
+def passage_data(passage: Passage, story: Story | None = None) -> dict[str, Any]:
+    """A passage as the page shows it.
+
+    Args:
+        story: Where it stands, for its place among its alternatives; None while it is written.
+    """
+    ids = [each.id for each in story.alternatives(passage.id)] if story else [passage.id]
     return {
         "id": passage.id,
+        "place": ids.index(passage.id) + 1,
+        "places": len(ids),
         "author": passage.author,
         "tokens": pieces(passage),
         "facts": facts(passage),
@@ -87,12 +101,42 @@ def meter(
     }
 
 
-def story_data(story: Story, draft: Passage | None = None) -> dict[str, Any]:
-    path = [*story.path, *([draft] if draft else [])]
+def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[str, Any] | None:
+    """`meter` of a story and the longest draft that goes on from it; None where its words cannot
+    be counted, for the model knows some of their characters not."""
+    tokenizer, text = loaded.checkpoint.tokenizer, story.text
+    if drafts:
+        draft = max(drafts, key=lambda each: len(each.tokens))
+        text, ids = text + draft.text, [*draft.prompt, *draft.ids]
+    else:
+        try:
+            ids = story.prompt_ids(loaded.listing.key, tokenizer.encode, tokenizer.eos_id)
+        except UnknownCharacterError:
+            return None
+    return meter(ids, loaded.listing.block_size, text, tokenizer.decode)
+
+
+def story_data(
+    story: Story, drafts: Sequence[Passage] = (), choice: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The story as it is read.
+
+    Args:
+        drafts: What is being written now; several are takes, side by side.
+        choice: Ids of takes that wait to be picked from; the path goes through one of them.
+    """
+    path = [passage_data(passage, story) for passage in story.path]
+    takes = [passage_data(passage) for passage in drafts]
+    if len(takes) == 1:
+        path, takes = [*path, *takes], []
+    if choice:
+        takes = [passage_data(story.passage(id), story) for id in choice]
+        path = [passage for passage in path if passage["id"] not in choice]
     return {
         "story": story.id,
-        "passages": [passage_data(passage) for passage in path],
-        "ended": story.ended and draft is None,
+        "passages": path,
+        "takes": takes,
+        "ended": story.ended and not drafts and not choice,
     }
 
 

@@ -75,6 +75,8 @@ class Draft:
 
     def add(self, token: Token, eos_id: int) -> None:
         """Take in one token; the end-of-story token ends the story but is no part of its text."""
+        if self.finish_reason is not None:
+            return
         self.seed = token.seed
         self.finish_reason = token.finish_reason
         # Text that was held back for a stop string comes with the last token.
@@ -102,6 +104,16 @@ class Draft:
     def text(self) -> str:
         return "".join(token.text for token in self.tokens)
 
+    def end_at(self, length: int, reason: FinishReason) -> None:
+        """End it after the token that holds the last of the first `length` characters."""
+        tokens, have = [], 0
+        for token in self.tokens:
+            if have >= length:
+                break
+            tokens.append(token)
+            have += len(token.text)
+        self.tokens, self.finish_reason = tokens, reason
+
     def passage(self) -> Passage:
         """The passage as it stands now."""
         return Passage(
@@ -124,7 +136,7 @@ class Draft:
             reason: Why it ended, where the model did not say.
         """
         tokens = list(self.tokens)
-        if self.finish_reason is None:
+        if self.finish_reason not in ("end", "stop", "length"):
             # Bytes of a character that will not be finished stand in no text.
             while tokens and not tokens[-1].text:
                 tokens.pop()

@@ -5,7 +5,7 @@ from typing import Any
 
 from chainlit.session import WebsocketSession
 
-from chat.desk import ToldAs
+from chat.page import ToldAs
 
 
 class SocketPage:

@@ -36,7 +36,7 @@ def test_a_loop_is_noticed_whatever_stood_before(cycle, times):
         "* * * * * * * * * *",
         "“Ha ha ha ha ha ha ha ha ha ha ha ha!”",
         "Row, row, row your boat, gently down the stream. " * 3,
-        "The first little pig said no. The second little pig said no. The third little pig said no.",
+        "The first pig said no. The second pig said no. The third pig said no. The fourth did.",
         ("the cat and " * 20) + "then it slept.",
     ],
 )

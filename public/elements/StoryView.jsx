@@ -10,7 +10,11 @@ const NEAR_END_PX = 60;
 const SYNC_DELAY_MS = 250;
 
 const storeOf = (session) => {
-  if (!STORES.has(session)) STORES.set(session, { state: null, selected: null, follow: true, heard: new Set() });
+  if (!STORES.has(session)) {
+    STORES.set(session, {
+      state: null, selected: null, token: null, editing: null, help: null, takes: 1, follow: true, listeners: new Set(), setInput, startAnew,
+    });
+  }
   return STORES.get(session);
 };
 
@@ -66,6 +70,7 @@ const begin = (passage) => {
   const node = make('span', 'passage');
   node.dataset.id = passage.id;
   node.dataset.author = passage.author;
+  node.title = 'Click to retry, edit or branch';
   if (passage.facts) node.append(make('aside', 'facts'));
   node.drawn = 0;
   return node;
@@ -81,6 +86,7 @@ const draw = (box, state, whole) => {
     }
     if (!node) box.append((node = begin(passage)));
     if (whole && passage.facts) factsInto(node.firstChild, passage.facts);
+    node.dataset.place = `${passage.place}/${passage.places}`;
     const fresh = document.createDocumentFragment();
     for (; node.drawn < parts.length; node.drawn++) {
       const part = make('span', 'part', parts[node.drawn]);
@@ -107,10 +113,10 @@ const received = (store, ask) => ({
   story_state: (state) => Boolean((store.state = state)),
   story_delta: (delta) => {
     const { state } = store;
-    const last = state && state.passages[state.passages.length - 1];
-    if (!last || state.revision !== delta.revision || last.id !== delta.passage || delta.from > last.tokens.length)
-      return ask();
-    last.tokens.push(...delta.tokens.slice(last.tokens.length - delta.from));
+    const drafts = state ? [...state.passages.slice(-1), ...state.takes] : [];
+    const draft = drafts.find((each) => each.id === delta.passage);
+    if (!draft || state.revision !== delta.revision || delta.from > draft.tokens.length) return ask();
+    draft.tokens.push(...delta.tokens.slice(draft.tokens.length - delta.from));
     state.meter = delta.meter;
     return false;
   },
@@ -123,27 +129,20 @@ const received = (store, ask) => ({
     if (window.location.pathname === '/') window.history.replaceState(window.history.state, '', `/thread/${thread}`);
     return false;
   },
+  story_leave: () => {
+    startAnew();
+    return false;
+  },
+  story_help: ({ commands }) => {
+    store.help = commands;
+    return false;
+  },
   story_refused: ({ words }) => {
     const field = input();
     if (words && field) setInput(field.value.trim() ? `${words}\n${field.value}` : words);
     return false;
   },
 });
-
-const Meter = ({ meter }) => {
-  if (!meter) return null;
-  const full = Math.min(100, Math.round((100 * meter.used) / meter.window));
-  const hidden = meter.story + 1 - meter.used;
-  const about = hidden > 0
-    ? `The story has ${meter.story} tokens; the model reads the last ${meter.used}. What it cannot see is dimmed.`
-    : `The model can read ${meter.window} tokens at once; the story has ${meter.story}, and it sees them all.`;
-  return (
-    <span className="meter" title={about} data-used={meter.used} data-window={meter.window}>
-      <span className="meter-bar"><span style={{ width: `${full}%` }} /></span>
-      {meter.used} of {meter.window} tokens in sight
-    </span>
-  );
-};
 
 const NoModel = () => (
   <div className="welcome">
@@ -167,39 +166,11 @@ const Welcome = ({ starters, send, busy, status }) => (
       ))}
     </ul>
     {busy ? <span className="status" role="status">{status || 'reading'}…</span> : (
-      <button type="button" id="story-begin" className="quiet" onClick={() => send('Begin', 'continue')}
+      <button type="button" id="story-begin" className="quiet" onClick={() => send('Begin', { ask: 'continue' })}
         title="An empty page: the model writes the first word too">Let the model begin</button>
     )}
   </div>
 );
-
-const Tail = ({ store, state, busy, send }) => {
-  const chosen = state.passages.find((p) => p.id === store.selected && p.facts);
-  const shown = chosen || state.passages.filter((p) => p.facts).pop();
-  const facts = useRef(null);
-  useEffect(() => {
-    if (facts.current && shown) factsInto(facts.current, shown.facts);
-  }, [shown && shown.facts]);
-  return (
-    <div className="tail">
-      {state.ended && <p className="the-end" id="story-end">The end</p>}
-      <div className="tail-row">
-        {busy ? <span className="status" role="status">{state.status || 'writing'}…</span> : (
-          <>
-            {!state.ended && (
-              <button type="button" id="story-continue" className="quiet" onClick={() => send('Continue', 'continue')}
-                title="The model writes on (Enter on an empty line)">Continue</button>
-            )}
-            <button type="button" id="story-new" className="quiet" onClick={startAnew}
-              title="A blank page; this story stays in the list">New story</button>
-          </>
-        )}
-        <Meter meter={state.meter} />
-      </div>
-      {shown && <div className="facts facts-below" ref={facts} />}
-    </div>
-  );
-};
 
 // A new story goes on with the settings and the model of the page it was begun from.
 const carried = (options, settings) => (event) => {
@@ -211,7 +182,7 @@ export default function StoryView() {
   const box = useRef(null);
   const [, redraw] = useReducer((n) => n + 1, 0);
   const { session } = useChatSession();
-  const { sendMessage, stopTask, windowMessage } = useChatInteract();
+  const { sendMessage, windowMessage } = useChatInteract();
   const { loading } = useChatData();
   const modes = useRecoilValue(modesState);
   const settings = useRecoilValue(chatSettingsValueState);
@@ -223,14 +194,17 @@ export default function StoryView() {
   const option = picked && (picked.options.find((each) => each.default) || picked.options[0]);
   const model = option ? option.id : state && state.model;
 
-  const send = (output, ask) => {
+  const send = (output, wish) => {
     store.follow = true;
+    store.selected = null;
     const chosen = option ? { model: option.id } : undefined;
     sendMessage({
       threadId: '', id: uuid(), name: 'User', type: 'user_message', output, modes: chosen,
-      createdAt: new Date().toISOString(), metadata: ask ? { ask } : {},
+      createdAt: new Date().toISOString(), metadata: wish || {},
     });
   };
+  store.send = send;
+  store.act = (wish) => socket.emit('story_act', wish);
 
   const scroller = () => box.current && box.current.closest('.overflow-y-auto');
   const paint = (whole) => {
@@ -253,6 +227,7 @@ export default function StoryView() {
     const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [event, (data) => {
       paint(handle(data));
       redraw();
+      store.listeners.forEach((hear) => hear());
     }]);
     if (!store.state && window.__inklingCarried) windowMessage(window.__inklingCarried);
     delete window.__inklingCarried;
@@ -285,26 +260,17 @@ export default function StoryView() {
     return () => frame.removeEventListener('scroll', onScroll);
   }, [store, state === null]);
 
-  useEffect(() => {
-    const onKey = (event) => {
-      if (event.key === 'Escape' && busy) stopTask();
-      const empty = event.target === input() && !event.target.value.trim();
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || !empty || busy || !state) return;
-      event.preventDefault();
-      if (event.target.value) setInput('');
-      if (!state.ended) send('Continue', 'continue');
-    };
-    document.addEventListener('keydown', onKey, true);
-    return () => document.removeEventListener('keydown', onKey, true);
-  });
-
   const pick = (event) => {
     const passage = event.target.closest('.passage');
-    store.selected = passage && passage.dataset.id;
+    if (passage && passage.dataset.id === store.editing) return;
+    const token = event.target.dataset.i === undefined ? null : Number(event.target.dataset.i);
+    const again = passage && store.selected === passage.dataset.id && store.token === token;
+    Object.assign(store, { selected: again ? null : passage && passage.dataset.id, token, editing: null });
     redraw();
+    store.listeners.forEach((hear) => hear());
   };
 
-  const blank = !state || state.passages.length === 0;
+  const blank = !state || state.passages.length + state.takes.length === 0;
   const known = state && state.models.find((each) => each.key === model);
   return (
     <div className="story" data-busy={busy} data-blank={blank}>
@@ -314,7 +280,6 @@ export default function StoryView() {
       )}
       <div className="story-text" id="story-text" ref={box} onClick={pick}
         role="article" aria-label="The story" aria-busy={busy} />
-      {!blank && <Tail store={store} state={state} busy={busy} send={send} />}
     </div>
   );
 }

@@ -1,0 +1,67 @@
+"""What a writer does to the story without a model: one act, one step that can be undone.
+
+Acts come from a page, as plain data, and are checked here.
+"""
+
+from collections.abc import Mapping
+
+from chat.asking import LAST, OTHER_PAGE, RefusedError
+from chat.editing import cut, edit
+from chat.story import Story
+from chat.undo import History
+from gpt.tokenizer_pieces import whole_characters
+
+
+def act(history: History, wish: Mapping[str, object]) -> History:
+    """Do what `wish` says.
+
+    Args:
+        wish: `act` and what it needs: "undo" and "redo" `count` times; "edit" a `passage` to be
+            `text` (with `rest` False the story ends there); "branch" (go on from the end of a
+            `passage`); "cut" a `passage` after so many `tokens`; "step" from a `passage` to the
+            alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the last
+            one that has alternatives.
+
+    Raises:
+        RefusedError: There is nothing to be done, or it is no act; the message says so.
+        StoryError: There is no such place in the story.
+    """
+    story = history.story
+    match wish:
+        case {"act": "undo"}:
+            return _changed(history, history.undo(_count(wish)), "There is nothing to take back.")
+        case {"act": "redo"}:
+            return _changed(history, history.redo(_count(wish)), "Nothing was taken back.")
+        case {"act": "edit", "passage": str(id), "text": str(text)}:
+            rest = wish.get("rest") is not False
+            return history.change(edit(story, id, whole_characters(text), rest=rest))
+        case {"act": "branch", "passage": str(id)}:
+            return history.change(story.at(id))
+        case {"act": "cut", "passage": str(id), "tokens": int(tokens)}:
+            return history.change(cut(story, id, tokens))
+        case {"act": "step", "passage": str(id), "by": int(by)}:
+            stepped = story.step(_with_alternatives(story) if id == LAST else id, by)
+            which = "before" if by < 0 else "after"
+            why = f"There is no alternative {which} this one. Retry writes another."
+            return _changed(history, history.change(stepped), why)
+        case {"act": "pick", "passage": str(id)}:
+            return history.change(story.choose(id))
+    raise RefusedError(OTHER_PAGE)
+
+
+def _count(wish: Mapping[str, object]) -> int:
+    count = wish.get("count", 1)
+    return count if isinstance(count, int) else 1
+
+
+def _changed(before: History, after: History, why_not: str) -> History:
+    if after is before:
+        raise RefusedError(why_not)
+    return after
+
+
+def _with_alternatives(story: Story) -> str:
+    for passage in reversed(story.path):
+        if len(story.alternatives(passage.id)) > 1:
+            return passage.id
+    raise RefusedError("No passage has an alternative yet. Retry writes one.")

@@ -1,0 +1,132 @@
+"""Slash commands: a line in the composer that does something, in place of words for the story.
+
+`/with t=1.2 Once upon …` is none of them: it brings words, and is read with these
+(chat/settings.py).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chat import settings
+from chat.asking import LAST, TAKES, Ask
+from gpt.sampling import LIMITS
+
+STEPS = 100
+"""So many changes one command takes back."""
+LINE = re.compile(r"\s*/([A-Za-z_-]+)(?:\s+(.*))?", re.S)
+
+
+class CommandError(ValueError):
+    """No command, or one that cannot be followed; the message says what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A change of the story without a model, as `chat.acts` reads it."""
+
+    wish: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """A setting for all that follows, checked."""
+
+    name: str
+    value: float | int | None
+
+
+Command = Ask | Act | Set | Literal["new", "help"]
+
+KINDS = {
+    "continue": ("/continue 3", "The model writes on; with a number, so many takes to pick from"),
+    "retry": ("/retry 3", "The model writes its last passage anew; the old one stays"),
+    "finish": ("/finish", "The model writes on to the end of the sentence"),
+    "previous": ("/previous", "Back to the alternative before"),
+    "next": ("/next", "On to the alternative after"),
+    "undo": ("/undo 2", "Take back the last change, or so many"),
+    "redo": ("/redo", "Do again what was taken back"),
+    "new": ("/new", "A blank page; this story is kept"),
+    "help": ("/help", "These lines"),
+}
+"""Each command: how it is written, and what it does."""
+SETTING_KINDS = (
+    ("/temp 0.9", "A setting for all that follows; /k, /p, /minp, /rp, /max and /seed likewise"),
+    ("/seed random", "A new seed each time, as it was at the beginning"),
+    ("/with t=1.2 k=20 Once …", "Settings for this one message, then your words"),
+    ("//so …", "Words of the story that begin with a slash: write two"),
+)
+
+
+def parse(line: str) -> Command | None:
+    """The command that `line` is; None where it is words for the story.
+
+    Raises:
+        CommandError: It begins like a command and is none, or its number will not do.
+    """
+    found = LINE.fullmatch(line)
+    if found is None or found[1].lower() == "with":
+        return None
+    typed, rest = found[1], (found[2] or "").strip()
+    name = typed.lower().replace("-", "_")
+    match name:
+        case "continue":
+            return Ask(takes=_number(typed, rest, TAKES[-1], "takes"))
+        case "retry":
+            return Ask(retry=LAST, takes=_number(typed, rest, TAKES[-1], "takes"))
+        case "undo" | "redo":
+            return Act({"act": name, "count": _number(typed, rest, STEPS, "changes")})
+    if name in settings.ALIASES:
+        return _setting(typed, settings.ALIASES[name], rest)
+    if name not in KINDS:
+        known = " ".join(f"/{each}" for each in KINDS)
+        raise CommandError(
+            f"There is no command /{typed[:30]}. These are: {known}, and /temp, /seed and other "
+            "settings. To begin words of the story with a slash, write two."
+        )
+    if rest:
+        raise CommandError(f"/{typed} takes nothing after it, so “{rest[:30]}” is too much.")
+    match name:
+        case "finish":
+            return Ask(sentence=True)
+        case "previous" | "next":
+            by = 1 if name == "next" else -1
+            return Act({"act": "step", "passage": LAST, "by": by})
+    return "new" if name == "new" else "help"
+
+
+def words(line: str) -> str:
+    """Words for the story, without the second slash that told them from a command."""
+    return re.sub(r"^(\s*)//(?=[A-Za-z_-])", r"\1/", line)
+
+
+def helped() -> list[dict[str, Any]]:
+    """What /help shows: how each command is written, and what it does."""
+    lines = (*KINDS.values(), *SETTING_KINDS)
+    return [{"usage": usage, "about": about} for usage, about in lines]
+
+
+def _number(typed: str, rest: str, most: int, counted: str) -> int:
+    if not rest:
+        return 1
+    if not re.fullmatch(r"[0-9]{1,9}", rest) or not 1 <= int(rest) <= most:
+        raise CommandError(f"/{typed} takes a number of {counted}, 1 to {most}, not “{rest[:30]}”.")
+    return int(rest)
+
+
+def _setting(typed: str, name: str, rest: str) -> Set:
+    """`/temp 0.9` or `/temp = 0.9`; only a seed can be left to chance."""
+    value = rest.removeprefix("=").strip()
+    if name == "seed" and value.lower() == "random":
+        return Set(name, None)
+    if not value:
+        usual = settings.defaults()[name]
+        example = "7" if usual is None else f"{usual:g}"
+        raise CommandError(
+            f"/{typed} needs a value, {LIMITS[name].range}: as in /{typed} {example}"
+        )
+    try:
+        return Set(name, settings.parse(name, value))
+    except settings.SettingsError as error:
+        raise CommandError(str(error)) from error

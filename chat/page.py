@@ -1,0 +1,16 @@
+"""What a desk asks of the page that shows it."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+ToldAs = Literal["info", "success", "warning", "error"]
+
+
+class Page(Protocol):
+    """What shows the desk to its writer."""
+
+    async def emit(self, event: str, data: Mapping[str, Any]) -> None:
+        """Tell the story view something."""
+
+    async def tell(self, message: str, kind: ToldAs = "info") -> None:
+        """Say something in passing."""
