@@ -16,8 +16,12 @@ from gpt.config import GPTConfig
 
 def rotary_tables(config: GPTConfig) -> tuple[Tensor, Tensor]:
     """Cosines and sines for every position, (block_size, D) each (Su et al. 2021, 3.4.2)."""
-    pair = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
-    angle = torch.arange(config.block_size)[:, None] / config.rope_theta**pair  # (block_size, D/2)
+    # transformers' order of operations: another one rounds the same angles differently, and at
+    # position 500 that moves the logits of a trained model by 7e-5.
+    frequency = 1.0 / config.rope_theta ** (
+        torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    )  # (D/2,)
+    angle = torch.arange(config.block_size, dtype=torch.float32)[:, None] * frequency
     angle = torch.cat([angle, angle], dim=-1)  # (block_size, D)
     return angle.cos(), angle.sin()
 
