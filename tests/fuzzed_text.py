@@ -6,7 +6,7 @@ SCRAPS = "·".join(
     [
         "Once upon a time· there·was a dragon·She said· the·the·don't·I've·'ll·Zz·V·Q",
         " ·  ·   ·\n·\n\n·\n\n\n·\t·\r\n·\r·\x85·\u00a0·\u3000·\u2028·\\n",
-        "123·4567 89· 3.14·½·Ⅷ·٣·.·,\"·—·…·“quoted”·*bold*·:word:·=====",
+        '123·4567 89· 3.14·½·Ⅷ·٣·.·,"·—·…·“quoted”·*bold*·:word:·=====',
         "<|endoftext|>·<|endoftext·<unk>·<s>·</s>·[UNK]·<0x41>·<0x0A>·<0xFF>",
         "é·e\u0301·\u0301·\u0308·ñ·ü·ß·İ·ı·ǆ·ſ·ﷺ·𝔘·\u00ad·aaaa·lll·" + "a" * 30,
         "日本語·漢字·한국어·हिन्दी·ไทย·עברית·العربية·\u202e·\u200b·\ufeff",
