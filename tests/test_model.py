@@ -31,12 +31,13 @@ def in_transformers(model: GPT) -> torch.nn.Module:
     values = hf_config(model.config, 0, torch.float32)
     for key in ("architectures", "model_type", "torch_dtype"):
         values.pop(key)
+    values["attn_implementation"] = "eager"
     if model.config.family == "gpt2":
-        theirs: torch.nn.Module = GPT2LMHeadModel(GPT2Config(**values, attn_implementation="eager"))
+        theirs: torch.nn.Module = GPT2LMHeadModel(GPT2Config(**values))
         weights = {f"transformer.{name}": tensor for name, tensor in to_hf(model).items()}
         weights["lm_head.weight"] = weights["transformer.wte.weight"]
     else:
-        theirs = LlamaForCausalLM(LlamaConfig(**values, attn_implementation="eager"))
+        theirs = LlamaForCausalLM(LlamaConfig(**values))
         weights = to_hf(model)
         weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     theirs.load_state_dict(weights)
