@@ -26,15 +26,6 @@ FOREVER = SamplingParams(temperature=1.5, max_new_tokens=2048)
 """Longer than any test waits."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny models gain nothing from a second thread, and wait for it when the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Gate:
     """Stands before a model and lets one step at a time through, or all."""
 

@@ -1,6 +1,6 @@
 """The generator: a story's tokens are its own, whatever its company, and its text is whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -29,15 +29,6 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?'-\n"
 CHARACTERS = CharTokenizer.train([LETTERS])
 LONG = 70
 """Several times the 24 tokens that a tiny model sees."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny models gain nothing from a second thread, and wait for it when the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=["gpt2", "llama-untied-grouped"])
