@@ -253,7 +253,7 @@ class GPT(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, V), through the output layer or the embedding it is tied to."""
-        return F.linear(x, self.tokens.weight if self.head is None else self.head.weight)
+        return F.linear(x, self.tokens.weight) if self.head is None else self.head(x)
 
     def _embed(
         self, tokens: Tensor, past: list[int]

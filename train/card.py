@@ -31,11 +31,15 @@ def about_training(
     losses: dict[str, float],
     progress: "Progress",
     *,
-    command: str,
+    about: dict[str, Any],
 ) -> dict[str, Any]:
-    """training.json: data fingerprint, recipe, steps, losses, machine, time, code version."""
+    """training.json: data fingerprint, recipe, steps, losses, machine, time, code version.
+
+    Args:
+        about: What comes first in it: "command", and for a fine-tuned model "from".
+    """
     return {
-        "command": command,
+        **about,
         "data": data.facts,
         "config": config.to_dict(),
         "parameters": model.n_params,

@@ -1,42 +1,56 @@
 """What turns gradients into steps: the parameter groups, Muon and AdamW, the learning rate."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from gpt.model import GPT
 from train.config import TrainConfig
 
 
-def make_optimizers(model: GPT, config: TrainConfig) -> list[Optimizer]:
-    """One optimizer per kind of parameter; every parameter is in exactly one group.
+def make_optimizers(
+    model: GPT, config: TrainConfig, scale: Callable[[str], float] = lambda name: 1.0
+) -> list[Optimizer]:
+    """One optimizer per kind of parameter; every one that is not frozen is in exactly one group.
 
     Muon (Jordan et al. 2024) takes the matrices inside the blocks, with its step scaled to AdamW's
     (Liu et al. 2025, section 2.2), so that one learning rate serves both. Decay is for matrices
     alone: a norm's scale or a bias has no reason to be near 0.
+
+    Args:
+        scale: What the learning rate of a parameter is multiplied by, by the parameter's name.
     """
-    inside = {id(p) for p in model.blocks.parameters() if p.dim() == 2}
-    muon = [p for p in model.parameters() if id(p) in inside and config.optimizer == "muon"]
-    taken = {id(p) for p in muon}
-    rest = [p for p in model.parameters() if id(p) not in taken]
-    groups = [
-        {"params": [p for p in rest if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    optimizers: list[Optimizer] = [
-        AdamW(
-            [group for group in groups if group["params"]],
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            fused=True,
-        )
-    ]
+    found = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    muon = {
+        name
+        for name, p in found.items()
+        if config.optimizer == "muon" and name.startswith("blocks.") and p.dim() == 2
+    }
+    matrices = {name for name, p in found.items() if name not in muon and p.dim() >= 2}
+    vectors = found.keys() - muon - matrices
+
+    def groups(names: set[str], weight_decay: float) -> list[dict[str, Any]]:
+        by_scale: dict[float, list[Tensor]] = {}
+        for name, parameter in found.items():
+            if name in names:
+                by_scale.setdefault(scale(name), []).append(parameter)
+        return [
+            {"params": params, "weight_decay": weight_decay, "scale": factor}
+            for factor, params in by_scale.items()
+        ]
+
+    optimizers: list[Optimizer] = []
+    if rest := groups(matrices, config.weight_decay) + groups(vectors, 0.0):
+        betas = (config.beta1, config.beta2)
+        optimizers.append(AdamW(rest, lr=config.learning_rate, betas=betas, fused=True))
     if muon:
         optimizers.append(
             Muon(
-                muon,
+                groups(muon, config.weight_decay),
                 lr=config.learning_rate,
                 weight_decay=config.weight_decay,
                 momentum=config.momentum,
@@ -59,9 +73,10 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
+    """Give every group `rate`, times its own scale."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
 
 
 def clip(model: nn.Module, longest: float) -> float:

@@ -8,9 +8,11 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from gpt.checkpoint import save
@@ -20,6 +22,7 @@ from gpt.sampling import SamplingParams
 from train.card import about_training, write_card
 from train.config import TrainConfig
 from train.data import Data, DataError, load_data
+from train.lora import merged
 from train.machine import autocast, pick_device, tune
 from train.optimize import clip, learning_rate, make_optimizers, set_learning_rate
 from train.options import add_config_options, config_from
@@ -50,10 +53,28 @@ class Progress:
     best_step: int = -1
 
 
-def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bool) -> None:
+def train(
+    config: TrainConfig,
+    data: Data,
+    run: Run,
+    *,
+    command: str,
+    resume: bool,
+    model: GPT | None = None,
+    optimizers: list[Optimizer] | None = None,
+    about: dict[str, Any] | None = None,
+) -> bool:
     """Train into `run`: its best checkpoint in `best/`, its state after every evaluation.
 
     SIGINT and SIGTERM end it at the next step with its state saved.
+
+    Args:
+        model: What to train, with LoRA adapters or without; by default a new model of `config`.
+        optimizers: For a `model` that is not to be trained alike in all its parts.
+        about: What config.json and training.json are to say beside the usual.
+
+    Returns:
+        Whether it came to its end; False: it was asked to stop.
 
     Raises:
         StateError: there is nothing to resume, or it is of another model.
@@ -62,14 +83,16 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
     tune(config.threads)
     device = pick_device(config.device)
     torch.manual_seed(config.seed)
-    model = GPT(config.model_config(data.tokenizer.vocab_size)).to(device)
+    model = model or GPT(config.model_config(data.tokenizer.vocab_size))
+    model.to(device)
     forward = torch.compile(model) if config.compile else model
-    optimizers = make_optimizers(model, config)
+    optimizers = optimizers or make_optimizers(model, config)
+    about = about or {}
     batches = Batches(data.train, config)
     progress = Progress()
     if resume:
         progress = Progress(**load_state(run.folder, model, optimizers))
-    run.begin(config, {"command": command, "data": data.facts}, step=progress.step)
+    run.begin(config, {"command": command, "data": data.facts, **about}, step=progress.step)
     print(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
         f"{batches.epoch(config.max_steps):.1f} passes over them"
@@ -85,9 +108,10 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
             save_state(run.folder, model, optimizers, asdict(progress))
             bar.close()
             print(f"stopped at step {step} and saved: go on with --resume")
-            return
+            return False
         if step % config.eval_every == 0 or step == config.max_steps:
-            evaluate(model, config, data, run, progress, command=command)
+            facts = {"command": command, **about}
+            evaluate(merged(model), config, data, run, progress, about=facts)
             save_state(run.folder, model, optimizers, asdict(progress))
         if step == config.max_steps:
             break  # the last pass only evaluates and saves
@@ -130,13 +154,21 @@ def train(config: TrainConfig, data: Data, run: Run, *, command: str, resume: bo
     print(
         f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}"
     )
+    return True
 
 
 def evaluate(
-    model: GPT, config: TrainConfig, data: Data, run: Run, progress: Progress, *, command: str
+    model: GPT,
+    config: TrainConfig,
+    data: Data,
+    run: Run,
+    progress: Progress,
+    *,
+    about: dict[str, Any],
 ) -> None:
     """Score the whole validation split, log it, draw the curve, print a sample, keep the best."""
-    nats = score(model, data.valid, config.block_size, autocast(model.device, config.precision))
+    block = model.config.block_size  # training windows may be shorter
+    nats = score(model, data.valid, block, autocast(model.device, config.precision))
     facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
     run.log(
         step=progress.step,
@@ -154,7 +186,7 @@ def evaluate(
         tqdm.write(f"  | {sample(model, config, data)}".replace("\n", "\n  | ") + "\n")
     if facts["loss"] < progress.best_loss:
         progress.best_loss, progress.best_step = facts["loss"], progress.step
-        training = about_training(model, config, data, facts, progress, command=command)
+        training = about_training(model, config, data, facts, progress, about=about)
         save(run.best, model, data.tokenizer, card=write_card(training), training=training)
 
 
