@@ -216,6 +216,20 @@ def nanogpt() -> TrainConfig:
     )
 
 
+def small() -> TrainConfig:
+    """Our recipe at the size and the budget of `nanogpt`: the other half of bench.recipe."""
+    return TrainConfig(
+        block_size=64,
+        n_layer=4,
+        n_head=4,
+        n_embd=128,
+        n_inner=344,  # as many parameters as the baseline, or a few less
+        max_steps=2000,
+        batch_size=12,
+        eval_every=250,
+    )
+
+
 PRESETS: dict[str, Callable[[], TrainConfig]] = {
-    preset.__name__: preset for preset in (story, shakespeare, stories, gpt2, nanogpt)
+    preset.__name__: preset for preset in (story, shakespeare, stories, gpt2, nanogpt, small)
 }

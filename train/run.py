@@ -50,6 +50,11 @@ class Run:
                 continue
         return records
 
+    def finished(self, max_steps: int) -> bool:
+        """Whether the last thing logged is the evaluation after the last step."""
+        records = self.records()
+        return bool(records) and "val_loss" in records[-1] and records[-1]["step"] == max_steps
+
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         part = self.folder / (name + ".part")
         part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+"""What a training reached and how soon, and the table that holds two recipes side by side."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean, stdev
+
+import torch
+
+from train.config import TrainConfig
+from train.data import Data
+from train.machine import describe
+
+Record = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One training as its metrics.jsonl tells it."""
+
+    loss: float
+    """Nats per token over the whole validation split, after the last step."""
+    bpb: float
+    """Bits per byte of the same."""
+    seconds: float
+    """From start to end, evaluations included."""
+    tokens_per_second: float
+    """While training; the evaluations between left out."""
+    curve: tuple[tuple[int, float, float], ...]
+    """(step, seconds, validation loss) of each evaluation."""
+
+    def reach(self, loss: float) -> tuple[int, float] | None:
+        """The step and second of the first evaluation at `loss` or below; None if never."""
+        return next(((step, s) for step, s, value in self.curve if value <= loss), None)
+
+
+def outcome(records: Sequence[Record], tokens_per_step: int) -> Outcome:
+    """Read the lines of a metrics.jsonl that has come to its end.
+
+    Raises:
+        ValueError: there is no evaluation in it.
+    """
+    evaluations = [record for record in records if "val_loss" in record]
+    if not evaluations:
+        raise ValueError("expected at least one evaluation in metrics.jsonl, found none")
+    last = evaluations[-1]
+    steps = seconds = 0.0
+    for before, after in pairwise(records):
+        if "train_loss" in before and "train_loss" in after:
+            steps += after["step"] - before["step"]
+            seconds += after["elapsed_s"] - before["elapsed_s"]
+    return Outcome(
+        loss=last["val_loss"],
+        bpb=last["val_bpb"],
+        seconds=last["elapsed_s"],
+        tokens_per_second=steps * tokens_per_step / seconds if seconds else math.nan,
+        curve=tuple((int(r["step"]), r["elapsed_s"], r["val_loss"]) for r in evaluations),
+    )
+
+
+def spread(values: Iterable[float], form: str) -> str:
+    """Mean ± standard deviation (of a sample, n - 1); of one value the value alone."""
+    values = list(values)
+    if len(values) == 1:
+        return format(values[0], form)
+    return f"{mean(values):{form}} ± {stdev(values):{form}}"
+
+
+def markdown(
+    data: Data,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    sizes: Sequence[int],
+    config: TrainConfig,
+) -> str:
+    """The table of the baseline (first) and ours, with what it means below it.
+
+    Args:
+        data: What both were trained on.
+        outcomes: By preset, the baseline first, one per seed.
+        sizes: Parameters of each.
+        config: What both have in common: steps, tokens per step, window, threads.
+    """
+    (base, theirs), (ours, own) = outcomes.items()
+    goal = mean(o.loss for o in theirs)
+    rows = [["", base, ours]]
+    rows.append(["parameters", *(f"{size:,}" for size in sizes)])
+    both = (theirs, own)
+    rows.append(["nats per token", *(spread((o.loss for o in each), ".4f") for each in both)])
+    rows.append(["bits per byte", *(spread((o.bpb for o in each), ".4f") for each in both)])
+    rows.append(["steps", *[f"{config.max_steps:,}"] * 2])
+    rows.append(["seconds in all", *(spread((o.seconds for o in each), ".0f") for each in both)])
+    speeds = [spread((o.tokens_per_second for o in each), ",.0f") for each in both]
+    rows.append(["tokens per second", *speeds])
+    reached = [[o.reach(goal) for o in each] for each in both]
+    for place, name in enumerate(("steps", "seconds")):
+        cells = [
+            spread([hit[place] for hit in each if hit], ",.0f") if all(each) else "not by all"
+            for each in reached
+        ]
+        rows.append([f"{name} to {goal:.4f}, the baseline's mean", *cells])
+    lines = [" | ".join(row) for row in rows]
+    lines.insert(1, "--- | --- | ---")
+    table = "\n".join(f"| {line} |" for line in lines)
+    better = 1 - mean(o.bpb for o in own) / mean(o.bpb for o in theirs)
+    said = f"{ours} needs {better:.1%} fewer bits per byte than {base}"
+    if all(reached[1]):
+        share = mean(hit[0] for hit in reached[1] if hit) / config.max_steps
+        said += f", and reaches the baseline's last loss after {share:.0%} of its steps"
+    return f"{_heading(data, len(own), config)}\n\n{table}\n\n{said}.\n"
+
+
+def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
+    names = " and ".join(s["name"] for s in data.facts["sources"] if "train" in s["serves"])
+    machine = describe(torch.device("cpu"))
+    threads = config.threads or machine["threads"]
+    return (
+        f"## {names}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
+        f"{seeds} seeds, mean ± standard deviation. {config.max_steps:,} steps of "
+        f"{config.tokens_per_step:,} tokens, window {config.block_size}, "
+        f"{data.facts['train']['tokens']:,} tokens of training text; every token of the validation "
+        f"text ({data.facts['valid']['bytes']:,} bytes) scored once, in disjoint windows. "
+        f"{machine['cores']} cores, {threads} thread(s), torch {machine['torch']}."
+    )
