@@ -63,6 +63,11 @@ class Tokenizer(Protocol):
     eos_id: int
     """The end-of-story token. `encode` never gives it; `decode` gives "" for it."""
 
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The bytes of UTF-8 that each id stands for; none for the special ones."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """The ids of `text`. Half a surrogate pair, which is no character, is read as U+FFFD."""
         ...

@@ -37,6 +37,11 @@ class Pieces:
         self.vocab_size = len(pieces)
         self.eos_id = eos_id
 
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The bytes that each id stands for; none for the special ones."""
+        return self._pieces
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; bytes that are no character become U+FFFD."""
         return b"".join([bytes_of(self._pieces, id) for id in ids]).decode(errors="replace")

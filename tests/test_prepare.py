@@ -200,11 +200,28 @@ def test_the_command_prepares_a_text(story: Path, tmp_path: Path, capsys):
     assert (out / "spiece.model").exists()
 
 
+def test_the_tokenizer_of_another_folder_is_taken_as_it_is(story: Path, tmp_path: Path, capsys):
+    tokenizer = TOKENIZERS["sentencepiece"]
+    tokenizer.save(tmp_path / "model")
+    out = tmp_path / "out"
+    main([str(story), "--tokenizer", str(tmp_path / "model"), "--out", str(out)])
+    text = STORY[: int(0.9 * len(STORY))].replace(f"{EOS}\n", "")
+    assert load_tokenizer(out).pieces == tokenizer.pieces
+    assert tokenizer.decode(read_split(out, "train").tolist()) == text
+    with pytest.raises(SystemExit):
+        main(
+            [str(story), "--tokenizer", str(out), "--vocab-size", "9", "--out", str(out)],
+        )
+    assert "--vocab-size has no meaning with --tokenizer FOLDER" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ("story.txt --tokenizer char --vocab-size 9", "--vocab-size has no meaning with .* char"),
         ("story.txt --tokenizer bpe --model-type unigram", "--model-type has no meaning"),
+        ("story.txt --tokenizer wordpiece", "expected char, bpe, .* or a folder .* 'wordpiece'"),
+        ("story.txt --tokenizer data", "no tokenizer in data"),
         ("story.txt --workers 0", "--workers must be at least 1, not 0"),
         ("story.txt --valid a --valid-fraction 0.1", "not allowed with"),
         ("no-such-text", "no file no-such-text, nor a text of that name.*shakespeare, tinystories"),

@@ -3,6 +3,7 @@
 import argparse
 import ast
 import inspect
+from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -27,9 +28,18 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=sorted(PRESETS), default="story", help="where the other values start"
     )
-    group = parser.add_argument_group("the config (each overrides the preset)")
+    add_field_options(parser, "the config (each overrides the preset)")
+
+
+def add_field_options(
+    parser: argparse.ArgumentParser, title: str, *, without: Collection[str] = ()
+) -> None:
+    """Add an option for each field but those of `without`; one not given is not in the result."""
+    group = parser.add_argument_group(title)
     hints, documented = get_type_hints(TrainConfig), field_help()
     for field in fields(TrainConfig):
+        if field.name in without:
+            continue
         option = "--" + field.name.replace("_", "-")
         hint: Any = hints[field.name]
         more: dict[str, Any] = {"type": hint, "metavar": getattr(hint, "__name__", "").upper()}
@@ -47,6 +57,10 @@ def config_from(arguments: argparse.Namespace) -> TrainConfig:
     Raises:
         ValueError: a value out of its range.
     """
+    return replace(PRESETS[arguments.preset](), **given_fields(arguments))
+
+
+def given_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields that were given on the command line."""
     given = vars(arguments)
-    over = {field.name: given[field.name] for field in fields(TrainConfig) if field.name in given}
-    return replace(PRESETS[arguments.preset](), **over)
+    return {field.name: given[field.name] for field in fields(TrainConfig) if field.name in given}

@@ -12,11 +12,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tqdm import tqdm
 
-from gpt.tokenizer import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
+from gpt.tokenizer import (
+    BPETokenizer,
+    CharTokenizer,
+    SentencePieceTokenizer,
+    Tokenizer,
+    load_tokenizer,
+)
 from train.download import NAMED_TEXTS
 from train.encode import SMALL_TEXT_BYTES, Written, token_dtype, write_tokens
 from train.texts import (
@@ -41,7 +47,7 @@ def prepare(
     texts: Sequence[Text],
     out: Path,
     *,
-    kind: Kind,
+    kind: Kind | Tokenizer,
     vocab_size: int = 4096,
     model_type: ModelType = "bpe",
     valid_files: Sequence[Path] = (),
@@ -53,8 +59,9 @@ def prepare(
     Args:
         texts: UTF-8 files, in which a line `<|endoftext|>` ends a document.
         out: The data folder. What it held of these files is replaced, all or nothing.
-        kind: The tokenizer. Pieces are learnt from the training text alone; characters from the
-            validation text too, as the field does: which ones there are gives nothing away.
+        kind: The tokenizer, one that is there or what to learn. Pieces are learnt from the training
+            text alone; characters from the validation text too, as the field does: which ones
+            there are gives nothing away.
         vocab_size: Tokens to learn with "bpe" and "sentencepiece".
         model_type: What SentencePiece learns.
         valid_files: Validation text. Empty: each text's own, and where it has none the last
@@ -71,7 +78,8 @@ def prepare(
     """
     train, valid = split_texts(texts, valid_files, valid_fraction)
     sources = fingerprints(train, valid)
-    tokenizer = _tokenizer(kind, train, valid, vocab_size, model_type)
+    learns = isinstance(kind, str)
+    tokenizer = _tokenizer(kind, train, valid, vocab_size, model_type) if learns else kind
     out.mkdir(parents=True, exist_ok=True)
     for left_behind in out.glob(".part-*"):
         shutil.rmtree(left_behind)
@@ -144,6 +152,18 @@ def _move(folder: Path, out: Path) -> None:
         (folder / name).replace(out / name)
 
 
+def _kind_or_folder(word: str) -> Kind | Tokenizer:
+    kind = next((kind for kind in get_args(Kind) if kind == word), None)
+    if kind is None and not Path(word).is_dir():
+        raise argparse.ArgumentTypeError(
+            f"expected {', '.join(get_args(Kind))} or a folder that holds a tokenizer, not {word!r}"
+        )
+    try:
+        return kind or load_tokenizer(Path(word))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The options of `python -m train.prepare`."""
     parser = argparse.ArgumentParser(
@@ -160,10 +180,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--tokenizer",
-        choices=["char", "bpe", "gpt2", "sentencepiece"],
+        type=_kind_or_folder,
         default="sentencepiece",
-        help="one token per character; byte pairs learnt from the text; GPT-2's own 50,257; or "
-        "SentencePiece learnt from the text (default: %(default)s)",
+        metavar="{char,bpe,gpt2,sentencepiece} or FOLDER",
+        help="one token per character; byte pairs learnt from the text; GPT-2's own 50,257; "
+        "SentencePiece learnt from the text (default: %(default)s); or the tokenizer of a "
+        "checkpoint or data folder, as it is",
     )
     parser.add_argument(
         "--vocab-size",
@@ -207,14 +229,18 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _name(kind: Kind | Tokenizer) -> str:
+    return kind if isinstance(kind, str) else f"FOLDER: a {kind.kind} tokenizer that is there"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.vocab_size is not None and options.tokenizer not in ("bpe", "sentencepiece"):
-        parser.error(f"--vocab-size has no meaning with --tokenizer {options.tokenizer}")
+        parser.error(f"--vocab-size has no meaning with --tokenizer {_name(options.tokenizer)}")
     if options.model_type is not None and options.tokenizer != "sentencepiece":
-        parser.error(f"--model-type has no meaning with --tokenizer {options.tokenizer}")
+        parser.error(f"--model-type has no meaning with --tokenizer {_name(options.tokenizer)}")
     if options.workers < 1:
         parser.error(f"--workers must be at least 1, not {options.workers}")
     try:
