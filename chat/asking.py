@@ -1,8 +1,9 @@
 """What is asked of a model, and everything that is settled before it writes."""
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from chat import settings
 from chat.engines import Engines, Loaded
@@ -30,6 +31,21 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One of several takes that differ on purpose: in the model, or in the settings.
+
+    Attributes:
+        label: What tells it from the others, in a word or two.
+        model: Who shall write; None for whom the rest was asked of.
+        settings: What is different, checked (`chat.settings.layer`); the last layer of all.
+    """
+
+    label: str
+    model: str | None = None
+    settings: Mapping[str, float | int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ask:
     """A wish for words.
 
@@ -39,6 +55,8 @@ class Ask:
         retry: The passage to write another alternative of, or LAST: the last one a model wrote.
         takes: So many alternatives at once.
         sentence: Go on to the end of the sentence only.
+        lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
+        settings: For this wish alone, checked (`chat.settings.layer`).
     """
 
     words: str = ""
@@ -46,6 +64,18 @@ class Ask:
     retry: str | None = None
     takes: int = 1
     sentence: bool = False
+    lanes: tuple[Lane, ...] = ()
+    settings: Mapping[str, float | int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Voice:
+    """A model that will write, with all it needs: one take, or `params.n` of them."""
+
+    loaded: Loaded
+    params: SamplingParams
+    prompt: list[int]
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,16 +85,20 @@ class Turn:
     Attributes:
         before: The story as it was when this was asked.
         story: The story up to where the model begins, the writer's new words included.
+        voices: Who writes: one, or one for each lane.
         notes: What the writer should hear of it.
     """
 
     ask: Ask
     before: Story
     story: Story
-    loaded: Loaded
-    params: SamplingParams
-    prompt: list[int]
+    voices: tuple[Voice, ...]
     notes: tuple[str, ...]
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model that the story's tokens are counted by."""
+        return self.voices[0].loaded
 
 
 def from_page(data: Mapping[str, object], model: str | None) -> Ask:
@@ -105,33 +139,35 @@ async def settle(
     Raises:
         RefusedError, SettingsError, StoryError: The wish cannot be met.
         CheckpointError: The model cannot be read.
-        UnknownCharacterError: The model never saw a character of the story.
     """
     before, key = story, ask.model
-    if key is None or not models:
-        raise RefusedError(NO_MODEL)
-    if key not in models:
-        raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
+    _check(ask, models)
     wish, words = settings.directive(whole_characters(ask.words))
     words, stripped = strip_trailing_spaces(words)
     if ask.retry is not None:
         story = story.at(_to_retry(story, ask.retry).parent)
-    loaded = await engines.get(models[key])
-    tokenizer = loaded.checkpoint.tokenizer
-    params = settings.resolve(values, wish, character_model=tokenizer.kind == "char")
+    lanes = ask.lanes or (Lane(label=""),)
+    loaded = [await engines.get(models[lane.model or key or ""]) for lane in lanes]
+    tokenizer = loaded[0].checkpoint.tokenizer
     if words:
         text = joint(story.text, words, ended=story.ended) + words
-        ids = tuple(tokenizer.encode(text))
-        story = story.append(Passage(author="writer", text=text, ids=ids, model=key))
+        own = loaded[0].listing.key
+        ids = tuple(_read(loaded[0], tokenizer.encode, text))
+        story = story.append(Passage(author="writer", text=text, ids=ids, model=own))
     elif story.ended:
         raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
-    if ask.sentence:
-        if ends_sentence(story.text):
-            raise RefusedError("The sentence is finished. Continue writes the next one.")
-        length = FINISH_TOKENS.get(tokenizer.kind, FINISH_TOKENS_OF_WORDS)
-        params = replace(params, max_new_tokens=length)
-    params = _with_seed(replace(params, n=ask.takes), story, key, chosen="seed" in wish)
-    if params.temperature == 0 and ask.retry and _same(params, story, key):
+    if ask.sentence and ends_sentence(story.text):
+        raise RefusedError("The sentence is finished. Continue writes the next one.")
+    layers = (values, ask.settings, wish)
+    seeded = "seed" in wish or "seed" in ask.settings
+    voices: list[Voice] = []
+    for lane, each in zip(lanes, loaded, strict=True):
+        voice = _voice(ask, story, each, (*layers, lane.settings), label=lane.label)
+        # All lanes roll the same dice, so that only what is compared differs.
+        seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
+        voices.append(replace(voice, params=replace(voice.params, seed=seed)))
+    params = voices[0].params
+    if params.temperature == 0 and ask.retry and not ask.lanes and _same(voices[0], story):
         raise RefusedError(
             "At temperature 0 the model always writes the same: raise it for another take."
         )
@@ -140,15 +176,37 @@ async def settle(
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and ask.takes > 1:
         notes.append("At temperature 0 all takes would be the same, so one is written.")
-    return Turn(
-        ask=ask,
-        before=before,
-        story=story,
-        loaded=loaded,
-        params=params,
-        prompt=story.prompt_ids(key, tokenizer.encode, tokenizer.eos_id),
-        notes=tuple(notes),
-    )
+    return Turn(ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes))
+
+
+def _check(ask: Ask, models: Mapping[str, Listing]) -> None:
+    if ask.model is None or not models:
+        raise RefusedError(NO_MODEL)
+    for key in (ask.model, *(lane.model for lane in ask.lanes)):
+        if key is not None and key not in models:
+            raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
+    if len(ask.lanes) > TAKES[-1]:
+        raise RefusedError(f"Not so many takes can be written at once: {LIMITS['n'].range}.")
+
+
+def _voice(
+    ask: Ask,
+    story: Story,
+    loaded: Loaded,
+    layers: tuple[Mapping[str, float | int | None], ...],
+    *,
+    label: str,
+) -> Voice:
+    """What one model is given; the seed is still what the settings say, maybe None."""
+    tokenizer = loaded.checkpoint.tokenizer
+    params = settings.resolve(*layers, character_model=tokenizer.kind == "char")
+    if ask.sentence:
+        length = FINISH_TOKENS.get(tokenizer.kind, FINISH_TOKENS_OF_WORDS)
+        params = replace(params, max_new_tokens=length)
+    key, encode = loaded.listing.key, partial(_read, loaded, tokenizer.encode)
+    prompt = story.prompt_ids(key, encode, tokenizer.eos_id)
+    takes = 1 if ask.lanes else ask.takes
+    return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:
@@ -163,28 +221,36 @@ def _to_retry(story: Story, passage_id: str) -> Passage:
     return passage
 
 
-def _with_seed(params: SamplingParams, story: Story, key: str, *, chosen: bool) -> SamplingParams:
+def _seed(voice: Voice, story: Story, *, chosen: bool) -> int:
     """Draw a seed where nobody chose one. Where one is set for the whole chat, take the next ones
     that did not write here yet: the same again would be no other take.
 
     Args:
         chosen: The seed was given for just this message, and stays.
     """
+    params = voice.params
     if params.seed is None:
-        return replace(params, seed=secrets.randbelow(DRAWN_SEEDS))
-    taken = {each.seed for each in _same(params, story, key)}
+        return secrets.randbelow(DRAWN_SEEDS)
+    taken = {each.seed for each in _same(voice, story)}
     while not chosen and taken & {take.seed for take in params.takes()}:
         params = replace(params, seed=((params.seed or 0) + 1) % 2**63)
-    return params
+    return params.seed or 0
 
 
-def _same(params: SamplingParams, story: Story, key: str) -> list[Passage]:
+def _same(voice: Voice, story: Story) -> list[Passage]:
     """What this model wrote here already with these settings, whatever the seed."""
-    used = settings.used(params)
+    key, used = voice.loaded.listing.key, settings.used(voice.params)
     return [each for each in story.following if each.model == key and dict(each.settings) == used]
 
 
-def unknown(error: UnknownCharacterError, model: str) -> str:
+def _read(loaded: Loaded, encode: Callable[[str], list[int]], text: str) -> list[int]:
+    try:
+        return encode(text)
+    except UnknownCharacterError as error:
+        raise RefusedError(_unknown(error, loaded.listing.key)) from error
+
+
+def _unknown(error: UnknownCharacterError, model: str) -> str:
     """Which characters the model cannot read, in words for the writer."""
     names = (
         c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in error.characters

@@ -12,7 +12,7 @@ from typing import Any
 
 from chat import settings, view
 from chat.acts import act
-from chat.asking import Ask, RefusedError, from_page, settle, unknown
+from chat.asking import Ask, RefusedError, from_page, settle
 from chat.engines import Engines, Loaded
 from chat.library import Kept
 from chat.models import Listing, default_model
@@ -22,8 +22,7 @@ from chat.takes import Takes
 from chat.undo import History
 from chat.writing import Draft
 from gpt.checkpoint import CheckpointError
-from gpt.engine import EngineBusy, Request
-from gpt.tokenizer import UnknownCharacterError
+from gpt.engine import EngineBusy
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +57,9 @@ class Desk:
         self.values = settings.defaults()
         self.history = History(Story())
         self.takes: Takes | None = None
-        self.choice: tuple[str, ...] = ()
-        """Takes that were written side by side and wait for one to be picked."""
+        self.choice: dict[str, str] = {}
+        """Ids of takes that stand side by side and wait for one to be picked, each with what tells
+        it from the others ("" where only the dice do)."""
         self.status = ""
         self.meter: dict[str, Any] | None = None
         self.revision = 0
@@ -83,9 +83,8 @@ class Desk:
     # What the page is told
 
     def snapshot(self) -> dict[str, Any]:
-        drafts = [draft.passage() for draft in self.drafts]
         return {
-            **view.story_data(self.story, drafts, self.choice),
+            **view.story_data(self.story, self.drafts, self.choice),
             "revision": self.revision,
             "models": view.model_data(self.models),
             "model": self.model,
@@ -160,11 +159,9 @@ class Desk:
             turn = await settle(
                 ask, self.story, models=self.models, values=self.values, engines=self.engines
             )
-            request = turn.loaded.engine.submit(turn.prompt, turn.params)
+            takes = Takes(turn)
         except REFUSALS as error:
             await self.give_back(ask.words, str(error))
-        except UnknownCharacterError as error:
-            await self.give_back(ask.words, unknown(error, ask.model or "this model"))
         except asyncio.CancelledError:
             await self.give_back(ask.words, "")
             raise
@@ -173,7 +170,7 @@ class Desk:
             why = f"This could not be done: {error or type(error).__name__}"
             await self.give_back(ask.words, why)
         else:
-            await self._run(Takes(turn, request), request)
+            await self._run(takes)
 
     async def act(self, wish: Mapping[str, object]) -> None:
         """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`."""
@@ -211,11 +208,12 @@ class Desk:
         if self.keep is not None:
             self.keep(Kept(story=self.story, settings=self.values, model=self.model))
 
-    async def _run(self, takes: Takes, request: Request) -> None:
+    async def _run(self, takes: Takes) -> None:
         """Let the model write, show it while it does, and keep what came."""
         turn = takes.turn
-        self.takes, self.choice, self._loaded = takes, (), turn.loaded
-        self.model = turn.loaded.listing.key
+        self.takes, self.choice, self._loaded = takes, {}, turn.loaded
+        if not turn.ask.lanes:
+            self.model = turn.loaded.listing.key
         reason: FinishReason = "stopped"
         try:
             for note in turn.notes:
@@ -231,7 +229,7 @@ class Desk:
             reason = "failed"
             await self.page.tell(f"The model broke off: {error or type(error).__name__}", "error")
         finally:
-            request.cancel()
+            takes.cancel()
             self._keep(takes, reason)
             await self.show()
 
@@ -265,11 +263,12 @@ class Desk:
             story = story.at(passages[0].id)
         self._settle(self.history.change(story))
         if len(passages) > 1:
-            self.choice = tuple(passage.id for passage in passages)
+            labels = {draft.id: draft.label for draft in takes.drafts}
+            self.choice = {passage.id: labels[passage.id] for passage in passages}
 
     def _settle(self, history: History) -> None:
         """Let this be the story, with nothing left to pick from."""
-        self.history, self.choice, self.status = history, (), ""
+        self.history, self.choice, self.status = history, {}, ""
         self._measure()
 
     async def _mind_the_window(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from chat.asking import Turn
@@ -11,30 +11,90 @@ from chat.sentences import sentence_end
 from chat.story import FinishReason, Passage
 from chat.writing import Draft, in_batches
 from gpt.engine import Request
+from gpt.generator import Token
 
 WAIT_STEP_S = 0.02
 """How often a writer who waits looks whether it is their turn."""
 
 
-class Takes:
-    """What a model writes for one turn, from its first token to the passages that stay."""
+async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
+    """The tokens of several requests as they come, each with the place of its request.
 
-    def __init__(self, turn: Turn, request: Request) -> None:
+    However this ends, whoever still waited for a token does not any more; what went wrong with one
+    request is raised here.
+    """
+
+    def waits(at: int) -> asyncio.Task[Token]:
+        return asyncio.ensure_future(anext(requests[at]))
+
+    following = {waits(at): at for at in range(len(requests))}
+    try:
+        while following:
+            done, _ = await asyncio.wait(following, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                at = following.pop(task)
+                error = task.exception()
+                if error is None:
+                    following[waits(at)] = at
+                    yield at, task.result()
+                elif not isinstance(error, StopAsyncIteration):
+                    raise error
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+
+
+class Takes:
+    """What is written for one turn, from the first token to the passages that stay.
+
+    Raises:
+        EngineBusy, ValueError: One of the engines does not take it; nothing is being written then.
+    """
+
+    def __init__(self, turn: Turn) -> None:
         self.turn = turn
-        self.request = request
-        key = turn.loaded.listing.key
-        self.drafts = [
-            Draft(model=key, params=params, prompt=turn.prompt) for params in turn.params.takes()
+        self.requests: list[Request] = []
+        self.groups = [
+            [
+                Draft(
+                    model=voice.loaded.listing.key,
+                    params=params,
+                    prompt=voice.prompt,
+                    label=voice.label,
+                )
+                for params in voice.params.takes()
+            ]
+            for voice in turn.voices
         ]
+        """The takes of each voice."""
+        try:
+            for voice in turn.voices:
+                request = voice.loaded.engine.submit(voice.prompt, voice.params)
+                self.requests.append(request)
+        except BaseException:
+            self.cancel()
+            raise
         self.looped: str | None = None
         """What a take that went round in a loop repeated."""
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """All takes, in the order they are shown."""
+        return [draft for group in self.groups for draft in group]
+
+    def cancel(self) -> None:
+        """Let the engines write no more of it."""
+        for request in self.requests:
+            request.cancel()
 
     async def places(self) -> AsyncGenerator[int, None]:
         """How many are ahead, each time it changes, until a place is free."""
         said = None
-        while not self.request.began:
-            if self.request.ahead != said:
-                said = self.request.ahead
+        while not any(request.began for request in self.requests):
+            ahead = min(request.ahead for request in self.requests)
+            if ahead != said:
+                said = ahead
                 yield said
             await asyncio.sleep(WAIT_STEP_S)
         for draft in self.drafts:
@@ -44,20 +104,21 @@ class Takes:
         """Take in the tokens as they come: which takes grew, and how many tokens they had before.
 
         A take that goes round in a loop, or came to the end of the sentence that was asked for,
-        ends there. When all have ended, so does the request.
+        ends there. When all have ended, so do the requests.
         """
-        eos_id = self.turn.loaded.checkpoint.tokenizer.eos_id
-        async with aclosing(in_batches(aiter(self.request))) as batches:
+        drafts = self.drafts
+        async with aclosing(in_batches(merged(self.requests))) as batches:
             async for batch in batches:
-                had = [len(draft.tokens) for draft in self.drafts]
-                for token in batch:
-                    self.drafts[token.take].add(token, eos_id)
-                for draft in self.drafts:
+                had = [len(draft.tokens) for draft in drafts]
+                for at, token in batch:
+                    tokenizer = self.turn.voices[at].loaded.checkpoint.tokenizer
+                    self.groups[at][token.take].add(token, tokenizer.eos_id)
+                for draft in drafts:
                     self._judge(draft)
-                pairs = zip(self.drafts, had, strict=True)
+                pairs = zip(drafts, had, strict=True)
                 # One may have lost tokens: those after the end of its sentence.
                 yield [(draft, have) for draft, have in pairs if len(draft.tokens) > have]
-                if all(draft.finish_reason is not None for draft in self.drafts):
+                if all(draft.finish_reason is not None for draft in drafts):
                     return
 
     def passages(self, reason: FinishReason) -> list[Passage]:
@@ -66,8 +127,11 @@ class Takes:
         Args:
             reason: Why a take ended that has not said so.
         """
-        tokenizer = self.turn.loaded.checkpoint.tokenizer
-        passages = [draft.finish(tokenizer, reason) for draft in self.drafts]
+        passages = [
+            draft.finish(voice.loaded.checkpoint.tokenizer, reason)
+            for voice, group in zip(self.turn.voices, self.groups, strict=True)
+            for draft in group
+        ]
         return [each for each in passages if each.text or each.finish_reason == "end"]
 
     def _judge(self, draft: Draft) -> None:

@@ -105,8 +105,8 @@ def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[s
     """`meter` of a story and the longest draft that goes on from it; None where its words cannot
     be counted, for the model knows some of their characters not."""
     tokenizer, text = loaded.checkpoint.tokenizer, story.text
-    if drafts:
-        draft = max(drafts, key=lambda each: len(each.tokens))
+    if own := [draft for draft in drafts if draft.model == loaded.listing.key]:
+        draft = max(own, key=lambda each: len(each.tokens))
         text, ids = text + draft.text, [*draft.prompt, *draft.ids]
     else:
         try:
@@ -117,20 +117,24 @@ def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[s
 
 
 def story_data(
-    story: Story, drafts: Sequence[Passage] = (), choice: Sequence[str] = ()
+    story: Story, drafts: Sequence[Draft] = (), choice: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The story as it is read.
 
     Args:
         drafts: What is being written now; several are takes, side by side.
-        choice: Ids of takes that wait to be picked from; the path goes through one of them.
+        choice: Ids of takes that wait to be picked from, with their labels; the path goes through
+            one of them.
     """
     path = [passage_data(passage, story) for passage in story.path]
-    takes = [passage_data(passage) for passage in drafts]
+    takes = [{**passage_data(draft.passage()), "label": draft.label} for draft in drafts]
     if len(takes) == 1:
         path, takes = [*path, *takes], []
     if choice:
-        takes = [passage_data(story.passage(id), story) for id in choice]
+        takes = [
+            {**passage_data(story.passage(id), story), "label": label}
+            for id, label in choice.items()
+        ]
         path = [passage for passage in path if passage["id"] not in choice]
     return {
         "story": story.id,

@@ -61,12 +61,14 @@ class Draft:
 
     Attributes:
         prompt: What the model read before the first token.
+        label: What tells it from the takes beside it, where they differ on purpose.
         began_s: When the first token could be made (time.monotonic), the wait for a place left out.
     """
 
     model: str
     params: SamplingParams
     prompt: list[int]
+    label: str = ""
     id: str = field(default_factory=new_id)
     tokens: list[StoryToken] = field(default_factory=list)
     seed: int | None = None

@@ -1,4 +1,4 @@
-"""Changes of the story that a page asks for, on a socket event of our own.
+"""Changes of the story, and looks at it, that a page asks for, on socket events of our own.
 
 Chainlit hands on to `on_window_message` whatever any other window posts to its page; this event
 only our own view can send.
@@ -9,16 +9,29 @@ from typing import Any
 
 from chainlit.session import WebsocketSession
 
+from chat.asking import OTHER_PAGE
 from chat.desk import Desk
+from chat.looks import look
 
 
 def serve_acts(sio: Any, desks: Mapping[str, Desk]) -> None:
-    """Do what a page asks for with "story_act": edit, branch, undo, pick …; see `chat.acts`."""
+    """Do what a page asks for with "story_act": edit, branch, undo, pick …; see `chat.acts`.
+
+    "story_look" changes nothing and is answered to whoever asked; see `chat.looks`.
+    """
+
+    def at(sid: str) -> Desk | None:
+        session = WebsocketSession.get(sid)
+        return desks.get(session.id) if session else None
 
     async def story_act(sid: str, data: object) -> None:
-        session = WebsocketSession.get(sid)
-        place = desks.get(session.id) if session else None
-        if place is not None and isinstance(data, dict):
+        if (place := at(sid)) is not None and isinstance(data, dict):
             await place.act(data)
 
+    async def story_look(sid: str, data: object) -> dict[str, Any]:
+        if (place := at(sid)) is None or not isinstance(data, dict):
+            return {"error": OTHER_PAGE}
+        return await look(place, data)
+
     sio.on("story_act", handler=story_act)
+    sio.on("story_look", handler=story_look)

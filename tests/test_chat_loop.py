@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from chat.asking import Ask, Lane
 from chat.composer import say
+from chat.looks import look
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
 
@@ -368,5 +370,79 @@ def test_a_line_that_is_no_command_comes_back(root):
         assert desk.story.path[0].settings == {}
         await say(desk, "//so")
         assert desk.story.path[-2].text.endswith("/so")
+
+    at_a_desk(root, act)
+
+
+def test_lanes_differ_in_what_is_asked_and_roll_the_same_dice(root):
+    async def act(desk, page):
+        lanes = (
+            Lane(label="Cold", settings={"temperature": 0.1}),
+            Lane(label="Hot", settings={"temperature": 1.9}),
+            Lane(label="Other", model="sentences"),
+        )
+        await desk.ask(Ask(words="aA.", lanes=lanes, settings={"max_new_tokens": 9}))
+        assert [take["label"] for take in page.state["takes"]] == ["Cold", "Hot", "Other"]
+        written = [desk.story.passage(take["id"]) for take in page.state["takes"]]
+        assert [each.settings["temperature"] for each in written] == [0.1, 1.9, 0.8]
+        assert [each.model for each in written] == ["letters", "letters", "sentences"]
+        assert {each.settings["max_new_tokens"] for each in written} == {9}
+        assert len({each.seed for each in written}) == 1
+        assert {each.parent for each in written} == {desk.story.path[0].id}
+        # The same as it would have been alone.
+        await desk.act({"act": "undo"})
+        assert desk.story.text == ""
+        alone = {"temperature": 1.9, "seed": written[1].seed, "max_new_tokens": 9}
+        await desk.ask(Ask(words="aA.", settings=alone))
+        assert desk.story.last.text == written[1].text
+
+    at_a_desk(root, act)
+
+
+def test_a_lane_of_a_model_that_is_gone_is_refused(root):
+    async def act(desk, page):
+        await desk.ask(Ask(words="a", lanes=(Lane(label="A"), Lane(label="B", model="gone"))))
+        assert "no model “gone”" in page.said[-1]
+        assert desk.story.passages == ()
+
+    at_a_desk(root, act)
+
+
+def test_a_lane_whose_model_cannot_read_the_story_is_named(root):
+    async def act(desk, page):
+        await desk.ask(Ask(words="xyz", lanes=(Lane(label="A"), Lane(label="B", model="one"))))
+        assert "“one” never saw x y z" in page.said[-1]
+        assert page.refused == ["xyz"]
+
+    at_a_desk(root, act)
+
+
+def test_all_lanes_stop_together_and_keep_what_they_wrote(root):
+    async def act(desk, page):
+        lanes = (Lane(label="A"), Lane(label="B", model="sentences"))
+        ask = Ask(words="a", lanes=lanes, settings={"max_new_tokens": 2000})
+        writing = asyncio.create_task(desk.ask(ask))
+        while not all(draft.tokens for draft in desk.drafts) or not desk.drafts:
+            await asyncio.sleep(0.01)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        assert [take["facts"]["ending"] for take in page.state["takes"]] == ["stopped by you"] * 2
+        while desk.engines.active:
+            await asyncio.sleep(0.01)
+
+    at_a_desk(root, act)
+
+
+def test_a_token_is_looked_at_with_its_dice(root):
+    async def act(desk, page):
+        await desk.write("Once")
+        first = desk.story.last.tokens[0]
+        found = await look(desk, {"look": "token", "passage": desk.story.current, "at": 0})
+        assert found["text"] == first.text
+        assert found["probability"] == first.probability
+        assert [each["text"] for each in found["top"]] == [each.text for each in first.top]
+        assert "no such token" in (await look(desk, {"look": "token", "passage": "x"}))["error"]
+        assert "reload" in (await look(desk, {"look": "nothing"}))["error"]
 
     at_a_desk(root, act)

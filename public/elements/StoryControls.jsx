@@ -4,6 +4,7 @@ import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 import { sessionIdState, useChatData, useChatInteract } from '@chainlit/react-client';
 
+const { make, button, input, setInput, startAnew } = window.inkling;
 const KEYS = [
   ['Ctrl+Enter', 'Continue (Enter on an empty line does the same)'],
   ['Alt+R', 'Retry'],
@@ -18,27 +19,7 @@ const PREVIOUS = 'The version before this one (Alt+,)';
 const NEXT = 'The version after this one (Alt+.)';
 const RETRY = 'The model writes this passage anew; the old one stays, see the arrows (Alt+R)';
 
-const input = () => document.getElementById('chat-input');
 const isTyping = (node) => /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) || node.isContentEditable;
-
-const make = (tag, className, text, title) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  if (title) node.title = title;
-  return node;
-};
-
-const button = (name, label, title, press, disabled) => {
-  const node = make('button', `quiet act-${name}`, label, title);
-  node.type = 'button';
-  node.disabled = Boolean(disabled);
-  node.onclick = (event) => {
-    event.stopPropagation();
-    press();
-  };
-  return node;
-};
 
 const arrows = (passage, act) => {
   if (passage.places < 2) return [];
@@ -176,6 +157,7 @@ const Takes = ({ takes, busy, act }) => (
         <button key={take.id} type="button" className="take" data-take={at + 1} disabled={busy}
           title="Go on with this one" onClick={() => act({ act: 'pick', passage: take.id })}>
           <span className="take-words">{take.tokens.join('')}</span>
+          {take.label && <span className="take-label">{take.label}</span>}
           <span className="take-facts">Seed {take.facts.seed}{!busy && take.facts.ending && ` · ${take.facts.ending}`}</span>
         </button>
       ))}
@@ -194,31 +176,20 @@ const Help = ({ commands, close }) => (
 );
 
 export default function StoryControls() {
-  const [, redraw] = useReducer((n) => n + 1, 0);
   const { stopTask } = useChatInteract();
   const { loading } = useChatData();
-  const stores = (window.__inklingStories = window.__inklingStories || new Map());
-  const session = useRecoilValue(sessionIdState);
-  const store = stores.get(session);
-  const state = store && store.state;
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const redraw = store.tell;
+  const { state } = store;
   const busy = loading || Boolean(state && state.writing);
 
   useEffect(() => {
-    if (!store) {
-      // StoryView makes it, and may be drawn after this.
-      const soon = setTimeout(redraw, 50);
-      return () => clearTimeout(soon);
-    }
-    store.listeners.add(redraw);
-    return () => store.listeners.delete(redraw);
-  });
-  useEffect(() => {
-    if (store) placeRow(store, busy, redraw);
+    placeRow(store, busy, redraw);
   });
 
   const passages = state ? state.passages : [];
   const written = passages.filter((each) => each.author !== 'writer').pop();
-  const selected = store && passages.find((each) => each.id === store.selected);
+  const selected = passages.find((each) => each.id === store.selected);
   const chosen = [...passages].reverse().find((each) => each.places > 1);
   const goOn = () => state && !state.ended && store.send('Continue', { ask: 'continue', takes: store.takes });
   const retry = () => {
@@ -231,13 +202,13 @@ export default function StoryControls() {
     const press = (event) => {
       const { code, key, ctrlKey, metaKey, altKey, shiftKey, target } = event;
       if (key === 'Escape' && busy) return stopTask();
-      if (event.isComposing || !state || !store || document.querySelector('[role=dialog]')) return undefined;
+      if (event.isComposing || !state || document.querySelector('[role=dialog]')) return undefined;
       const mod = ctrlKey || metaKey;
       const alone = !isTyping(target);
       const empty = target === input() && !target.value.trim();
       let todo;
       if (key === 'Escape') todo = () => { store.selected = store.help = store.editing = null; redraw(); };
-      else if (key === 'Enter' && !shiftKey && empty) todo = () => { if (target.value) store.setInput(''); goOn(); };
+      else if (key === 'Enter' && !shiftKey && empty) todo = () => { if (target.value) setInput(''); goOn(); };
       else if (key === 'Enter' && mod && alone) todo = goOn;
       else if (altKey && !mod && code === 'KeyR') todo = retry;
       else if (code === 'KeyZ' && ((altKey && !mod) || (mod && !altKey && alone))) todo = () => store.act({ act: shiftKey ? 'redo' : 'undo' });
@@ -289,7 +260,7 @@ export default function StoryControls() {
               title="Take the last change back (Alt+Z)">Undo</button>
             <button type="button" id="story-redo" className="quiet" disabled={!state.redo} onClick={() => store.act({ act: 'redo' })}
               title="Do again what was taken back (Alt+Shift+Z)">Redo</button>
-            <button type="button" id="story-new" className="quiet" onClick={store.startAnew}
+            <button type="button" id="story-new" className="quiet" onClick={startAnew}
               title="A blank page; this story is kept beside it">New story</button>
             <button type="button" id="story-keys" className="quiet" onClick={() => store.send('/help')}
               title="All commands and keys">Help</button>

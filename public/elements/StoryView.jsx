@@ -5,43 +5,10 @@ import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 import { chatSettingsValueState, modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
 
-const STORES = (window.__inklingStories = window.__inklingStories || new Map());
+const { make, input, setInput, startAnew } = window.inkling;
 const NEAR_END_PX = 60;
 const SYNC_DELAY_MS = 250;
-
-const storeOf = (session) => {
-  if (!STORES.has(session)) {
-    STORES.set(session, {
-      state: null, selected: null, token: null, editing: null, help: null, takes: 1, follow: true, listeners: new Set(), setInput, startAnew,
-    });
-  }
-  return STORES.get(session);
-};
-
-// Version 4, as Chainlit demands of a message; crypto.randomUUID is missing where the page comes over plain HTTP.
-const uuid = () => {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  return [...bytes].map((b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('');
-};
-
-const input = () => document.getElementById('chat-input');
-const setInput = (text) => {
-  const field = input();
-  if (!field) return;
-  // React hears of a value only if it is set behind its back.
-  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, text);
-  field.dispatchEvent(new Event('input', { bubbles: true }));
-  field.focus();
-};
-
-const make = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
+const PATIENCE_MS = 60000;
 
 const factsInto = (node, facts) => {
   node.replaceChildren();
@@ -176,17 +143,15 @@ const Welcome = ({ starters, send, busy, status }) => (
 const carried = (options, settings) => (event) => {
   if (event.target.closest('#new-chat-button')) window.__inklingCarried = { type: 'story_like', settings, ...options };
 };
-const startAnew = () => document.getElementById('new-chat-button').click();
 
 export default function StoryView() {
   const box = useRef(null);
-  const [, redraw] = useReducer((n) => n + 1, 0);
   const { session } = useChatSession();
   const { sendMessage, windowMessage } = useChatInteract();
   const { loading } = useChatData();
   const modes = useRecoilValue(modesState);
   const settings = useRecoilValue(chatSettingsValueState);
-  const store = storeOf(useRecoilValue(sessionIdState));
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const socket = session && session.socket;
   const { state } = store;
   const busy = loading || Boolean(state && state.writing);
@@ -199,12 +164,21 @@ export default function StoryView() {
     store.selected = null;
     const chosen = option ? { model: option.id } : undefined;
     sendMessage({
-      threadId: '', id: uuid(), name: 'User', type: 'user_message', output, modes: chosen,
+      threadId: '', id: window.inkling.uuid(), name: 'User', type: 'user_message', output, modes: chosen,
       createdAt: new Date().toISOString(), metadata: wish || {},
     });
   };
   store.send = send;
+  store.model = model;
   store.act = (wish) => socket.emit('story_act', wish);
+  // Ask for something beside the story: a promise of the answer, or of an Error whose message a writer can read.
+  store.look = (wish) => new Promise((resolve, reject) => {
+    socket.timeout(PATIENCE_MS).emit('story_look', wish, (late, answer) => {
+      if (late) reject(new Error('The server did not answer. Is it still running?'));
+      else if (answer.error) reject(new Error(answer.error));
+      else resolve(answer);
+    });
+  });
 
   const scroller = () => box.current && box.current.closest('.overflow-y-auto');
   const paint = (whole) => {
@@ -226,8 +200,7 @@ export default function StoryView() {
     };
     const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [event, (data) => {
       paint(handle(data));
-      redraw();
-      store.listeners.forEach((hear) => hear());
+      store.tell();
     }]);
     if (!store.state && window.__inklingCarried) windowMessage(window.__inklingCarried);
     delete window.__inklingCarried;
@@ -266,8 +239,7 @@ export default function StoryView() {
     const token = event.target.dataset.i === undefined ? null : Number(event.target.dataset.i);
     const again = passage && store.selected === passage.dataset.id && store.token === token;
     Object.assign(store, { selected: again ? null : passage && passage.dataset.id, token, editing: null });
-    redraw();
-    store.listeners.forEach((hear) => hear());
+    store.tell();
   };
 
   const blank = !state || state.passages.length + state.takes.length === 0;

@@ -1,0 +1,71 @@
+"""What a page may look at beside the story: a question, and plain data as its answer.
+
+A look changes nothing of the story. Each is a function of the desk and of the page's wish, which is
+untrusted, and has a name in `LOOKS`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from chat.asking import OTHER_PAGE, RefusedError
+from chat.desk import REFUSALS, Desk
+from chat.story import StoryToken
+
+log = logging.getLogger(__name__)
+
+Look = Callable[[Desk, Mapping[str, object]], Awaitable[dict[str, Any]]]
+
+
+async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """The dice of one token: `passage`, and its place `at` in it.
+
+    Returns:
+        text, raw_probability, probability, entropy (nats), and top: the likeliest tokens, best
+        first, each with id, text, raw_probability and probability.
+
+    Raises:
+        RefusedError: There is no such token, or a writer wrote it.
+    """
+    tokens: dict[str, tuple[StoryToken, ...]] = {
+        each.id: each.tokens for each in (*desk.story.passages, *(d.passage() for d in desk.drafts))
+    }
+    match wish:
+        case {"passage": str(id), "at": int(at)} if 0 <= at < len(tokens.get(id, ())):
+            found = tokens[id][at]
+        case _:
+            raise RefusedError("There is no such token of the model's in the story.")
+    top = [
+        {
+            "id": each.id,
+            "text": each.text,
+            "raw_probability": each.raw_probability,
+            "probability": each.probability,
+        }
+        for each in found.top
+    ]
+    return {
+        "id": found.id,
+        "text": found.text,
+        "raw_probability": found.raw_probability,
+        "probability": found.probability,
+        "entropy": found.entropy,
+        "top": top,
+    }
+
+
+LOOKS: dict[str, Look] = {"token": token}
+
+
+async def look(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """Answer what a page asks for with `look`, a name in `LOOKS`; {"error": …} says why not."""
+    ask = LOOKS.get(str(wish.get("look")))
+    if ask is None:
+        return {"error": OTHER_PAGE}
+    try:
+        return await ask(desk, wish)
+    except REFUSALS as error:
+        return {"error": str(error)}
+    except Exception as error:
+        log.exception("a look failed")
+        return {"error": f"This could not be done: {error or type(error).__name__}"}

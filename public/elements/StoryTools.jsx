@@ -1,0 +1,33 @@
+// What can be opened beside the story. Each panel is an element of its own and enters itself in the store.
+import { useEffect, useReducer } from 'react';
+import { useRecoilValue } from 'recoil';
+import { sessionIdState } from '@chainlit/react-client';
+
+export default function StoryTools() {
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const { state, panels, panel } = store;
+
+  useEffect(() => {
+    const press = (event) => {
+      if (event.key !== 'Escape' || !store.panel || document.querySelector('.story[data-busy=true]')) return;
+      event.stopPropagation();
+      store.open(store.panel);
+    };
+    document.addEventListener('keydown', press, true);
+    return () => document.removeEventListener('keydown', press, true);
+  }, [store]);
+  useEffect(() => {
+    document.body.classList.toggle('with-panel', Boolean(panel));
+  }, [panel]);
+
+  if (!state || state.models.length === 0 || panels.size === 0) return null;
+  const entries = [...panels].sort(([, one], [, other]) => one.place - other.place);
+  return (
+    <nav className="story tools" aria-label="Tools">
+      {entries.map(([name, { label, title }]) => (
+        <button key={name} type="button" id={`open-${name}`} className="quiet" title={title}
+          aria-pressed={panel === name} onClick={() => store.open(name)}>{label}</button>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,97 @@
+// What the elements of the page share. Chainlit compiles each of public/elements alone, so they cannot import each
+// other, and it remounts them at will: what was received lives here, in one store for each session.
+(() => {
+  const stores = new Map();
+
+  const newStore = () => {
+    const store = {
+      state: null, // the story as the server sent it last, with the tokens that came since
+      selected: null, // id of the passage that was clicked
+      token: null, // and which of its parts
+      editing: null,
+      help: null,
+      takes: 1,
+      follow: true, // the tail of the text, while it grows
+      panels: new Map(), // name → {label, title, place}: what StoryTools offers to open
+      panel: null, // name of the one that is open
+      about: null, // what it was opened for, if anything
+      listeners: new Set(),
+      tell: () => store.listeners.forEach((hear) => hear()),
+      // One panel at a time; the same again closes it.
+      open: (name, about = null) => {
+        const again = about === null && store.panel === name;
+        Object.assign(store, { panel: again ? null : name, about });
+        store.tell();
+      },
+      // send(words, wish), act(wish) and look(wish) come from StoryView, which has the socket.
+    };
+    return store;
+  };
+
+  const storeOf = (session) => {
+    if (!stores.has(session)) stores.set(session, newStore());
+    return stores.get(session);
+  };
+
+  // The store of a session; the element is drawn anew when it tells. React comes from the element, for this file has none.
+  const useStory = ({ useEffect, useReducer }, session) => {
+    const [, redraw] = useReducer((n) => n + 1, 0);
+    const store = storeOf(session);
+    useEffect(() => {
+      store.listeners.add(redraw);
+      return () => store.listeners.delete(redraw);
+    }, [store]);
+    return store;
+  };
+
+  // A panel that StoryTools offers, from left to right by `place`; `entry` is {label, title, place}.
+  const usePanel = ({ useEffect }, store, name, entry) => {
+    useEffect(() => {
+      if (store.panels.has(name)) return;
+      store.panels.set(name, entry);
+      store.tell();
+    }, [store]);
+    return store.panel === name;
+  };
+
+  const make = (tag, className, text, title) => {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (text !== undefined && text !== null) node.textContent = text;
+    if (title) node.title = title;
+    return node;
+  };
+
+  const button = (name, label, title, press, disabled) => {
+    const node = make('button', `quiet act-${name}`, label, title);
+    node.type = 'button';
+    node.disabled = Boolean(disabled);
+    node.onclick = (event) => {
+      event.stopPropagation();
+      press();
+    };
+    return node;
+  };
+
+  const input = () => document.getElementById('chat-input');
+  const setInput = (text) => {
+    const field = input();
+    if (!field) return;
+    // React hears of a value only if it is set behind its back.
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, text);
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    field.focus();
+  };
+
+  // Version 4, as Chainlit demands of a message; crypto.randomUUID is missing where the page comes over plain HTTP.
+  const uuid = () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    return [...bytes].map((b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('');
+  };
+
+  const startAnew = () => document.getElementById('new-chat-button').click();
+
+  window.inkling = { useStory, usePanel, make, button, input, setInput, uuid, startAnew };
+})();
