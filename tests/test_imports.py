@@ -87,7 +87,10 @@ ROOMS = (
     Room(
         "train/*",
         ("train", "gpt"),
-        ("huggingface_hub", "matplotlib", "numpy", "safetensors", "torch", "tqdm"),
+        (
+            *("huggingface_hub", "matplotlib", "numpy", "optuna", "safetensors", "sqlalchemy"),
+            *("torch", "tqdm"),
+        ),
     ),
     Room("bench/*", ANYTHING, ANYTHING),
 )

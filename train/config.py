@@ -111,10 +111,14 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The config that `to_dict` wrote; an unknown name is a ValueError."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(values.keys() - known):
-            raise ValueError(f"unknown training fields {unknown}: known are {sorted(known)}")
+        """The config that `to_dict` wrote; an unknown name or another type is a ValueError."""
+        usual = asdict(cls())
+        if unknown := sorted(values.keys() - usual.keys()):
+            raise ValueError(f"unknown training fields {unknown}: known are {sorted(usual)}")
+        for name, value in values.items():
+            kind = type(usual[name])
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ValueError(f"{name} must be of type {kind.__name__}, not {value!r}")
         return cls(**values)
 
 

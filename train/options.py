@@ -3,8 +3,10 @@
 import argparse
 import ast
 import inspect
+import json
 from collections.abc import Collection
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from train.config import PRESETS, TrainConfig
@@ -24,9 +26,16 @@ def field_help() -> dict[str, str]:
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--preset` and an option for each field; a field not given keeps the preset's value."""
-    parser.add_argument(
+    """Add `--preset`, `--config` and an option for each field; one not given keeps its value."""
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
         "--preset", choices=sorted(PRESETS), default="story", help="where the other values start"
+    )
+    start.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="start from a JSON file instead: best.json of a search, or config.json of a run",
     )
     add_field_options(parser, "the config (each overrides the preset)")
 
@@ -52,15 +61,31 @@ def add_field_options(
 
 
 def config_from(arguments: argparse.Namespace) -> TrainConfig:
-    """The preset with what was given on the command line put over it.
+    """The preset, or the file, with what was given on the command line put over it.
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: a value out of its range, or a file that holds no config.
     """
-    return replace(PRESETS[arguments.preset](), **given_fields(arguments))
+    start = read_config(arguments.config) if arguments.config else PRESETS[arguments.preset]()
+    return replace(start, **given_fields(arguments))
 
 
 def given_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that were given on the command line."""
     given = vars(arguments)
     return {field.name: given[field.name] for field in fields(TrainConfig) if field.name in given}
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The config in a JSON file: all of it, or under "config" as a run has it.
+
+    Raises:
+        ValueError: there is no such file, or no config in it.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return TrainConfig.from_dict(values.get("config", values))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"expected a training config in {path}, as train.search and every run write it: {error}"
+        ) from error

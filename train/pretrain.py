@@ -224,7 +224,11 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         help="folder that train.prepare made (preset story: data/story.txt, prepared when needed)",
     )
-    parser.add_argument("--out", type=Path, help="run folder (default: runs/PRESET)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="run folder (default: runs/PRESET, or runs/ and the name of the --config)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     add_config_options(parser)
     return parser
@@ -251,14 +255,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Read the options, open the data, train; a fault the user can mend is one line."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    out = options.out or Path("runs") / options.preset
+    name = options.config.stem if options.config else options.preset
+    out = options.out or Path("runs") / name
     given = sys.argv[1:] if arguments is None else arguments
     command = "python -m train.pretrain " + shlex.join(x for x in given if x != "--resume")
     try:
         config = config_from(options)
         if not options.resume and (out / "metrics.jsonl").exists():
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
-        data = load_data(options.data or default_data(options.preset))
+        data = load_data(options.data or default_data(name))
         train(config, data, Run(out), command=command, resume=options.resume)
     except (DataError, StateError, ValueError) as error:
         parser.error(str(error))

@@ -1,0 +1,292 @@
+"""`python -m train.search --data FOLDER --trials N`: look for better settings, with Optuna.
+
+Each trial is a whole training with settings that the trials before it suggest; one that falls
+behind is given up early. All is kept in a study, an SQLite file in --out or any database by
+--storage: the same command goes on where it was stopped, and several workers may share one study.
+The first trial is the preset as it stands. At the end: search.md with the table, importance.png,
+history.png, and best.json for `python -m train.pretrain --config`.
+"""
+
+import argparse
+import math
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import optuna
+import torch
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from train.config import TrainConfig
+from train.data import Data, DataError, load_data
+from train.folds import cut_folds
+from train.options import add_config_options, config_from
+from train.pretrain import TrainingError, train
+from train.run import Run
+from train.search_report import describe, write_report
+from train.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
+from train.state import FILE as STATE
+
+MACHINE = ("device", "precision", "compile", "threads")
+"""Fields in which the workers of one study may differ."""
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class SearchError(Exception):
+    """A study that cannot be gone on with, with what to do instead."""
+
+
+class TrialRun(Run):
+    """A run that reports its evaluations to a trial, which may give it up."""
+
+    def __init__(self, folder: Path, trial: optuna.Trial | None, eval_every: int) -> None:
+        super().__init__(folder)
+        self.trial, self.eval_every = trial, eval_every
+
+    def log(self, **record: float) -> None:
+        """Write the record; raise TrialPruned where the trial is not worth going on with."""
+        super().log(**record)
+        if self.trial is None or "val_loss" not in record or not record["step"]:
+            return
+        # Counted in evaluations, since another batch size takes other steps for the same text.
+        self.trial.report(record["val_loss"], math.ceil(record["step"] / self.eval_every))
+        if self.trial.should_prune():
+            self.trial.set_user_attr("why", "fell behind")
+            raise optuna.TrialPruned
+
+    def best_evaluation(self) -> dict[str, float]:
+        """The record of the evaluation with the lowest loss."""
+        return min((r for r in self.records() if "val_loss" in r), key=lambda r: r["val_loss"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """What a study is about: the text, the preset, the fields, where the trials are kept."""
+
+    data: Data
+    base: TrainConfig
+    space: Space
+    folds: int
+    """Parts that the training text is cut into; 0 judges by the validation text."""
+    evaluations: int
+    """In each training; any of them but the last may end it."""
+    out: Path
+
+    def about(self) -> dict[str, Any]:
+        """What must be the same whenever the study is gone on with."""
+        base = {name: v for name, v in self.base.to_dict().items() if name not in MACHINE}
+        texts = [self.data.facts[split]["sha256"] for split in ("train", "valid")]
+        return {"base": base, "texts": texts, "folds": self.folds, "judged": self.evaluations}
+
+    def objective(self, trial: optuna.Trial) -> float:
+        """Train with what `trial` suggests: nats per token, the mean over the folds.
+
+        Raises:
+            TrialPruned: it fell behind, diverged, or did not fit into memory.
+            KeyboardInterrupt: it was asked to stop; the trial is put back into the queue.
+        """
+        every = math.ceil(self.base.max_steps / self.evaluations)
+        base = replace(self.base, eval_every=every, sample_tokens=0)
+        config = apply(base, suggest(trial, self.space))
+        parts = cut_folds(self.data, self.folds) if self.folds else [self.data]
+        folder = self.out / "trials" / f"{trial.number:04}"
+        found: list[dict[str, float]] = []
+        try:
+            for number, part in enumerate(parts):
+                # The first fold decides alone: another may be harder, whatever the settings.
+                watched = trial if number == 0 else None
+                run = TrialRun(folder / f"fold-{number}", watched, config.eval_every)
+                found.append(run_quietly(config, part, run))
+        except (TrainingError, torch.OutOfMemoryError) as error:
+            diverged = isinstance(error, TrainingError)
+            trial.set_user_attr("why", "diverged" if diverged else "out of memory")
+            raise optuna.TrialPruned from error
+        except KeyboardInterrupt:
+            trial.study.enqueue_trial(trial.params)
+            raise
+        trial.set_user_attr("bpb", mean(record["val_bpb"] for record in found))
+        return mean(record["val_loss"] for record in found)
+
+
+def run_quietly(config: TrainConfig, data: Data, run: TrialRun) -> dict[str, float]:
+    """Train into `run`, its output in output.txt; the best evaluation. Weights are not kept.
+
+    Raises:
+        KeyboardInterrupt: a signal ended the training before its time.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / "output.txt").open("w", encoding="utf-8") as said, own_signals():
+        try:
+            with redirect_stdout(said), redirect_stderr(said):
+                ended = train(config, data, run, command="train.search", resume=False)
+        finally:
+            shutil.rmtree(run.best, ignore_errors=True)
+            (run.folder / STATE).unlink(missing_ok=True)
+    if not ended:
+        raise KeyboardInterrupt
+    return run.best_evaluation()
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Put back, afterwards, what answers SIGINT and SIGTERM: a training takes them for itself."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def open_study(search: Search, name: str, storage: str, pruner: BasePruner) -> optuna.Study:
+    """The study `name` in a database, made unless it is there; its first trial is the preset.
+
+    Raises:
+        SearchError: it is about another text or preset, or the database cannot be opened.
+    """
+    try:
+        study = optuna.create_study(
+            storage=storage, study_name=name, pruner=pruner, load_if_exists=True
+        )
+    except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
+        reason = str(error).splitlines()[0]
+        raise SearchError(f"cannot open the study database {storage}: {reason}") from error
+    about = search.about()
+    if "about" not in study.user_attrs:
+        study.set_user_attr("about", about)
+        usual = {name: getattr(search.base, name) for name in search.space}
+        if all(search.space[name].holds(value) for name, value in usual.items()):
+            study.enqueue_trial(usual)
+    elif different := [key for key in about if study.user_attrs["about"].get(key) != about[key]]:
+        raise SearchError(
+            f"the study {name!r} in {storage} is of another {' and '.join(different)}: "
+            "give the options it was begun with, or another --name"
+        )
+    return study
+
+
+def run_trials(search: Search, study: optuna.Study, trials: int, seed: int) -> None:
+    """Train until the study holds `trials` that came to an end, whoever ran them."""
+
+    def say(study: optuna.Study, trial: FrozenTrial) -> None:
+        done = len(study.get_trials(deepcopy=False, states=ENDED))
+        print(f"{done}/{trials}  {describe(trial, study)}", flush=True)
+
+    while len(study.get_trials(deepcopy=False, states=ENDED)) < trials:
+        # Its draws depend on how many trials there are, so a search that was stopped and went on
+        # is the search that was not, and workers that share a study draw differently.
+        n = len(study.get_trials(deepcopy=False, states=(*ENDED, TrialState.RUNNING)))
+        study.sampler = TPESampler(seed=seed + n, n_startup_trials=max(4, trials // 4))
+        study.optimize(search.objective, n_trials=1, callbacks=[say])
+
+
+def make_pruner(name: str, evaluations: int) -> BasePruner:
+    """The pruner called `name`; resources are counted in evaluations."""
+    if name == "hyperband":
+        return HyperbandPruner(min_resource=1, max_resource=evaluations)
+    early = evaluations // 4  # where the warm-up still decides
+    return NopPruner() if name == "none" else MedianPruner(n_startup_trials=4, n_warmup_steps=early)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.search",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    fields = ", ".join(known_fields(TrainConfig()))
+    parser.add_argument("--data", type=Path, required=True, help="folder that train.prepare made")
+    parser.add_argument("--trials", type=int, default=20, help="in all (default: %(default)s)")
+    parser.add_argument(
+        "--fields",
+        nargs="+",
+        default=USUAL,
+        metavar="FIELD",
+        help=f"what to search, each with a range or without: dropout, learning_rate=0.001:0.01, "
+        f"batch_size=8,16 (known: {fields}; default: {' '.join(USUAL)})",
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=0,
+        metavar="K",
+        help="judge by k-fold cross-validation over the training text (default: by the validation "
+        "text); takes K times as long",
+    )
+    parser.add_argument(
+        "--pruner",
+        choices=("median", "hyperband", "none"),
+        default="median",
+        help="when to give a trial up (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--evaluations", type=int, default=8, help="in each training (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, help="folder (default: runs/search/DATA)")
+    parser.add_argument("--name", help="of the study (default: DATA-PRESET)")
+    parser.add_argument("--storage", help="database URL (default: an SQLite file in --out)")
+    add_config_options(parser)
+    return parser
+
+
+def search_from(options: argparse.Namespace) -> Search:
+    """What to search, from the command line.
+
+    Raises:
+        DataError, ValueError: it cannot be searched, with the reason.
+    """
+    for name in ("trials", "evaluations"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
+    base = config_from(options)
+    data = load_data(options.data)
+    if options.folds:
+        cut_folds(data, options.folds)  # says what is wrong with their number before any training
+    return Search(
+        data=data,
+        base=base,
+        space=parse_space(options.fields, base),
+        folds=options.folds,
+        evaluations=options.evaluations,
+        out=options.out or Path("runs/search") / options.data.name,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Search, and write what was found; Ctrl-C ends it with everything kept."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        search = search_from(options)
+        search.out.mkdir(parents=True, exist_ok=True)
+        name = options.name or f"{options.data.name}-{options.preset}"
+        storage = options.storage or f"sqlite:///{(search.out / 'study.sqlite').resolve()}"
+        study = open_study(search, name, storage, make_pruner(options.pruner, search.evaluations))
+    except (DataError, SearchError, ValueError) as error:
+        parser.error(str(error))
+    given = sys.argv[1:] if arguments is None else arguments
+    command = "python -m train.search " + shlex.join(given)
+    try:
+        run_trials(search, study, options.trials, search.base.seed)
+    except KeyboardInterrupt:
+        print("stopped; every trial that ended is kept: the same command goes on")
+    except ValueError as error:
+        sys.exit(f"train.search: {error}")
+    print(write_report(study, search.base, search.space, search.out, command))
+
+
+if __name__ == "__main__":
+    main()
