@@ -43,6 +43,7 @@ def about_training(
         "data": data.facts,
         "config": config.to_dict(),
         "parameters": model.n_params,
+        "window": model.config.block_size,
         "step": progress.step,
         "tokens": progress.step * config.tokens_per_step,
         "val_loss": losses["loss"],
@@ -59,6 +60,14 @@ def write_card(training: dict[str, Any]) -> str:
     config, data = training["config"], training["data"]
     machine, minutes = training["machine"], training["elapsed_s"] / 60
     sources = ", ".join(s["name"] for s in data["sources"] if "train" in s["serves"])
+    how, origin = f"Trained with Inkling on {sources}.", ""
+    if before := training.get("from"):
+        how = f"Fine-tuned with Inkling from `{before['name']}` on {sources}."
+        learnt = training["finetune"]
+        origin = (
+            f"\n| begun from | {before['name']}, model.safetensors {before['sha256'][:16]} |"
+            f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
+        )
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -66,13 +75,13 @@ tags: [inkling]
 ---
 # A small {config["family"]} model that continues stories
 
-Trained with Inkling on {sources}.
+{how}
 
 | | |
-| --- | --- |
+| --- | --- |{origin}
 | parameters | {training["parameters"]:,} |
 | shape | {config["n_layer"]} layers, {config["n_head"]} heads, {config["n_embd"]} wide |
-| window | {config["block_size"]} tokens |
+| window | {training["window"]} tokens |
 | tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
 | training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
 | steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |

@@ -1,0 +1,225 @@
+"""`python -m train.finetune`: teach a model that is there a new text, and say what it forgets.
+
+python -m train.finetune --from checkpoints/stories --data my-stories.txt --out runs/mine
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.model import GPT
+from gpt.tokenizer import Tokenizer
+from train.config import SHAPE, TrainConfig
+from train.data import Data, DataError
+from train.machine import pick_device
+from train.optimize import make_optimizers
+from train.options import add_field_options, given_fields
+from train.pretrain import TrainingError, train
+from train.run import Run
+from train.source import describe, open_data, suggest
+from train.state import StateError
+from train.steering import Steering, rate_scale, steer
+from train.transfer import compare, held_out, old_text, table
+from train.vocabulary import Carried, change_vocabulary, same_tokenizer
+
+
+def finetune(
+    source: Checkpoint,
+    data: Data,
+    run: Run,
+    *,
+    config: TrainConfig,
+    steering: Steering,
+    command: str = "",
+    resume: bool = False,
+    old_file: Path | None = None,
+) -> dict[str, Any] | None:
+    """Train `source` on `data` into `run`, and write run.folder/report.json.
+
+    Where the data was cut by another tokenizer than the model's, the model takes over that
+    vocabulary.
+
+    Returns:
+        The report; None when it was asked to stop.
+
+    Raises:
+        ValueError: a value that does not fit this model.
+        StateError: the run that is to be resumed is another one.
+        TrainingError: the loss became infinite or no number.
+    """
+    old = old_text(source, old_file)
+    torch.manual_seed(config.seed)
+    model, carried = start(source, data.tokenizer, config, steering)
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    about: dict[str, Any] = {
+        "from": describe(source),
+        "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
+        "vocabulary": asdict(carried) if carried else None,
+    }
+    if resume:
+        check_resumed(run, about["from"], data)
+    print(f"from {source.name}: {steering}; {learning:,} parameters learn")
+    if carried:
+        print(f"another vocabulary: {carried}")
+    optimizers = make_optimizers(model, config, rate_scale(model.config, steering.layer_decay))
+    finished = train(
+        config,
+        data,
+        run,
+        command=command,
+        resume=resume,
+        model=model,
+        optimizers=optimizers,
+        about=about,
+    )
+    if not finished:
+        return None
+    device = str(pick_device(config.device))
+    source.model.to(device)
+    report = compare(source, load(run.best, device=device), held_out(data), old)
+    run.write_json("report.json", {**about, "command": command, **report})
+    print(table(report))
+    return report
+
+
+def start(
+    source: Checkpoint, tokenizer: Tokenizer, config: TrainConfig, steering: Steering
+) -> tuple[GPT, Carried | None]:
+    """The model as training begins: a copy of the source's, with another vocabulary if need be."""
+    model, carried = source.model, None
+    if not same_tokenizer(source.tokenizer, tokenizer):
+        if steering.lora or steering.freeze_embeddings:
+            raise ValueError(
+                "a new vocabulary has to be learnt: leave out --lora and --freeze-embeddings"
+            )
+        model, carried = change_vocabulary(model, source.tokenizer, tokenizer)
+    copy = GPT(replace(model.config, dropout=config.dropout))
+    copy.load_state_dict(model.state_dict())
+    steer(copy, steering)
+    return copy, carried
+
+
+def check_resumed(run: Run, source: dict[str, Any], data: Data) -> None:
+    """A StateError unless the run in the folder began from this checkpoint and this text."""
+    path = run.folder / "config.json"
+    if not path.exists():
+        raise StateError(f"no run in {run.folder}: start without --resume")
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    if begun.get("from", {}).get("sha256") != source["sha256"]:
+        raise StateError(f"the run in {run.folder} began from another checkpoint")
+    if begun["data"]["train"]["sha256"] != data.facts["train"]["sha256"]:
+        raise StateError(f"the run in {run.folder} is of another text, or it has changed since")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.finetune",
+        description="Teach a model that is there a new text: stopped where the new text's "
+        "validation part is foreseen best, with a report of what was gained and forgotten.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--from", dest="source", required=True, metavar="CHECKPOINT", help="the model to begin with"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="a text file, whose last tenth is kept for validation, or a folder of train.prepare",
+    )
+    parser.add_argument("--out", type=Path, help="run folder (default: runs/CHECKPOINT-DATA)")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="FOLDER",
+        help="change the model's vocabulary to that of this folder (of train.prepare)",
+    )
+    parser.add_argument(
+        "--freeze-embeddings",
+        action="store_true",
+        help="leave the embeddings, and an output layer tied to them, as they are",
+    )
+    parser.add_argument(
+        "--freeze-first", type=int, default=0, metavar="N", help="leave the lowest N blocks alone"
+    )
+    parser.add_argument(
+        "--lora",
+        type=int,
+        default=0,
+        metavar="RANK",
+        help="learn in small matrices beside the linear layers, which are merged when saved; a "
+        "tied output layer, being the embedding, stays as it is",
+    )
+    parser.add_argument(
+        "--layer-decay",
+        type=float,
+        metavar="F",
+        help="each layer learns at this share of the rate of the one above (default: 0.85, and 1 "
+        "with --lora)",
+    )
+    parser.add_argument(
+        "--old-text",
+        type=Path,
+        metavar="FILE",
+        help="text the model was good at, to see what it forgets (default: its own validation "
+        "text, where its data folder is here)",
+    )
+    add_field_options(
+        parser,
+        "the training (each has a default that fits the text)",
+        without=SHAPE - {"block_size", "dropout"},
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options, open model and data, train; a fault the user can mend is one line."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    command = "python -m train.finetune " + shlex.join(x for x in given if x != "--resume")
+    decay = options.layer_decay
+    try:
+        steering = Steering(
+            freeze_embeddings=options.freeze_embeddings,
+            freeze_first=options.freeze_first,
+            lora=options.lora,
+            layer_decay=decay if decay is not None else 1.0 if options.lora else 0.85,
+        )
+        source = load(options.source)
+        out = options.out or Path("runs") / f"{source.name}-{options.data.stem}"
+        if not options.resume and (out / "metrics.jsonl").exists():
+            raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
+        data = open_data(source, options.data, options.tokenizer, out)
+        config = replace(suggest(source, data, steering), **given_fields(options))
+        if config.block_size > source.config.block_size:
+            raise ValueError(
+                f"block_size must be at most {source.config.block_size}, the window of "
+                f"{source.name}, not {config.block_size}"
+            )
+        finetune(
+            source,
+            data,
+            Run(out),
+            config=config,
+            steering=steering,
+            command=command,
+            resume=options.resume,
+            old_file=options.old_text,
+        )
+    except (CheckpointError, DataError, StateError, OSError, ValueError) as error:
+        parser.error(str(error))
+    except TrainingError as error:
+        sys.exit(f"train.finetune: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What a fine-tuned model gained on the new text and lost on the old one, before and after."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt.checkpoint import Checkpoint
+from gpt.dataset import TokenizedText, read_tokens
+from gpt.tokenizer import Tokenizer, UnknownCharacterError
+from train.data import Data, DataError, load_data
+from train.scoring import score, summary
+from train.vocabulary import same_tokenizer
+
+OLD_TOKENS = 100_000
+"""Of the old text so much is scored: enough to see what was lost, little enough not to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A text that no model was trained on, as ids of one tokenizer."""
+
+    name: str
+    ids: NDArray[np.unsignedinteger]
+    tokenizer: Tokenizer
+
+    def read_by(self, tokenizer: Tokenizer) -> TokenizedText:
+        """The same text under any tokenizer.
+
+        Raises:
+            UnknownCharacterError: it is one of characters that never saw some of the text's.
+        """
+        ids = self.ids.astype(np.uint32)
+        if not same_tokenizer(tokenizer, self.tokenizer):
+            ids = np.array(list(self._again(tokenizer)), np.uint32)
+        lengths = np.array([len(piece) for piece in tokenizer.pieces])
+        ends = int((ids == tokenizer.eos_id).sum())
+        return TokenizedText(tokens=ids, bytes=int(lengths[ids].sum()), documents=ends)
+
+    def _again(self, tokenizer: Tokenizer) -> Iterator[int]:
+        ends = np.flatnonzero(self.ids == self.tokenizer.eos_id)
+        for i, part in enumerate(np.split(self.ids, ends)):
+            if i:
+                yield tokenizer.eos_id
+                part = part[1:]
+            yield from tokenizer.encode(self.tokenizer.decode(part.tolist()))
+
+
+def held_out(data: Data) -> HeldOut:
+    """The validation split of a data folder."""
+    names = [source["name"] for source in data.facts["sources"] if "valid" in source["serves"]]
+    return HeldOut(", ".join(names), data.valid, data.tokenizer)
+
+
+def old_text(source: Checkpoint, file: Path | None) -> HeldOut | None:
+    """The text that shows what `source` forgets, its first OLD_TOKENS: `file`, or its own.
+
+    Its own is the validation split of the data folder it was trained from, where that lies on
+    this machine: the one that its command names, or any in data/.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not UTF-8, or holds characters that `source` has never seen.
+    """
+    if file is not None:
+        tokenizer = source.tokenizer
+        ids = read_tokens(file, tokenizer.encode, tokenizer.eos_id).tokens
+        if len(ids) < 2:
+            raise ValueError(f"expected some text in {file}, it holds none")
+        return HeldOut(file.name, ids[:OLD_TOKENS], tokenizer)
+    wanted = source.training.get("data", {}).get("valid", {}).get("sha256")
+    words = str(source.training.get("command", "")).split()
+    named = [Path(b) for a, b in pairwise(words) if a == "--data"]
+    for folder in [*named, *(path.parent for path in sorted(Path("data").glob("*/data.json")))]:
+        try:
+            data = load_data(folder)
+        except (DataError, OSError, ValueError):
+            continue
+        if data.facts["valid"]["sha256"] == wanted:
+            own = held_out(data)
+            return HeldOut(own.name, own.ids[:OLD_TOKENS], own.tokenizer)
+    return None
+
+
+def measure(checkpoint: Checkpoint, text: HeldOut) -> dict[str, Any]:
+    """Nats per token and bits per byte over disjoint windows, in float32.
+
+    Returns:
+        "loss", "bpb", "tokens" and "bytes"; or "unread", why the model cannot read the text.
+    """
+    try:
+        read = text.read_by(checkpoint.tokenizer)
+    except UnknownCharacterError as error:
+        return {"unread": str(error)}
+    nats = score(checkpoint.model, read.tokens, checkpoint.config.block_size)
+    facts = summary(nats, read.tokens[1:], checkpoint.tokenizer.eos_id, read.bytes)
+    return {**facts, "tokens": len(read.tokens) - 1, "bytes": read.bytes}
+
+
+def compare(
+    before: Checkpoint, after: Checkpoint, new: HeldOut, old: HeldOut | None
+) -> dict[str, Any]:
+    """report.json: both models on both texts; "old" is null where there is no old text."""
+
+    def both(text: HeldOut) -> dict[str, Any]:
+        return {"text": text.name, "before": measure(before, text), "after": measure(after, text)}
+
+    return {
+        "step": after.training["step"],
+        "elapsed_s": after.training["elapsed_s"],
+        "new": both(new),
+        "old": both(old) if old else None,
+    }
+
+
+def table(report: dict[str, Any]) -> str:
+    """What `compare` gave as a few aligned lines."""
+    lines = [f"{'':32} {'nats per token':>22} {'bits per byte':>22}"]
+    for said in ("new", "old"):
+        if (found := report[said]) is None:
+            lines.append("what it forgot is not known: give a text it knew with --old-text FILE")
+            continue
+        label = f"{said} text, {found['text']}"
+        cells = [_cell(found, "loss"), _cell(found, "bpb")]
+        lines.append(f"{label[:32]:32} {cells[0]:>22} {cells[1]:>22}")
+    return "\n".join(lines)
+
+
+def _cell(found: dict[str, Any], figure: str) -> str:
+    before, after = (found[when].get(figure) for when in ("before", "after"))
+    said = [f"{value:.4f}" if value is not None else "unread" for value in (before, after)]
+    change = f" ({after - before:+.3f})" if before is not None and after is not None else ""
+    return " → ".join(said) + change
