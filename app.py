@@ -19,6 +19,7 @@ from chat.engines import Engines
 from chat.home import home
 from chat.library import Kept
 from chat.models import find_models
+from chat.sources import Sources
 from frontend.acts import serve_acts
 from frontend.guard import OriginGuard
 from frontend.login import keep_door
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parent
 HOME = home(ROOT)
 ENGINES = Engines()
 MEMORY = Memory(HOME)
+SOURCES = Sources(ROOT / "data")
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
@@ -67,7 +69,7 @@ def desk() -> Desk:
     if session.id not in DESKS:
         page = SocketPage(session)
         keep = MEMORY.keep_for(session, page)
-        DESKS[session.id] = Desk(page, ENGINES, lambda: find_models(ROOT), keep)
+        DESKS[session.id] = Desk(page, ENGINES, lambda: find_models(ROOT), keep, SOURCES)
     return DESKS[session.id]
 
 

@@ -17,6 +17,7 @@ from chat.engines import Engines, Loaded
 from chat.library import Kept
 from chat.models import Listing, default_model
 from chat.page import Page
+from chat.sources import Sources
 from chat.story import FinishReason, Story, StoryError
 from chat.takes import Takes
 from chat.undo import History
@@ -39,6 +40,7 @@ class Desk:
         engines: The models in memory, shared by all desks.
         find_models: Which models there are now.
         keep: Told what to keep, each time something changed.
+        sources: The texts that the models learnt from, shared by all desks.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class Desk:
         engines: Engines,
         find_models: Callable[[], Mapping[str, Listing]],
         keep: Callable[[Kept], None] | None = None,
+        sources: Sources | None = None,
     ) -> None:
         self.page = page
         self.engines = engines
         self.find_models = find_models
         self.keep = keep
+        self.sources = sources or Sources()
         self.models = find_models()
         self.model = default_model(self.models)
         self.values = settings.defaults()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chat.asking import OTHER_PAGE, RefusedError
+from chat.copied import copied
 from chat.desk import REFUSALS, Desk
 from chat.story import StoryToken
 
@@ -54,7 +55,7 @@ async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-LOOKS: dict[str, Look] = {"token": token}
+LOOKS: dict[str, Look] = {"copied": copied, "token": token}
 
 
 async def look(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from chat.story import StoryError
 from frontend.history import LibraryLayer
 from frontend.page import SocketPage
 
-SHOWN_BY = ("StoryFiles", "StoryView", "StoryControls", "StoryTools")
+SHOWN_BY = ("StoryFiles", "StoryView", "StoryControls", "StoryCopied", "StoryTools")
 """The elements that show a story, from top to bottom."""
 
 

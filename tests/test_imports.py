@@ -54,6 +54,7 @@ ROOMS = (
         inside=True,
     ),
     Room("gpt/dataset.py", (), ("numpy", "torch")),
+    Room("gpt/overlap.py", (), ("numpy",)),
     Room("gpt/cache.py", ("gpt.config",), TORCH),
     Room("gpt/model.py", ("gpt.cache", "gpt.config"), TORCH),
     Room("gpt/layout.py", ("gpt.config", "gpt.model"), TORCH),

@@ -42,6 +42,9 @@ const passageRow = (passage, last, store, edit) => {
   if (!last)
     row.append(button('branch', 'Branch from here', 'Go on from the end of this passage; what follows now stays, see the arrows',
       () => store.act({ act: 'branch', passage: passage.id })));
+  if (model)
+    row.append(button('copied', 'Did it copy?', 'Look for these words in the text that the model learnt from',
+      () => store.open('copied', passage.id)));
   if (token !== null)
     row.append(button('cut', `Cut after “${passage.tokens[token].trim() || '↵'}”`,
       'Keep the words up to the one you clicked, and go on from there; the whole passage stays as an alternative',

@@ -1,0 +1,145 @@
+"""What of a text stands word for word in another: did the model write it, or remember it?
+
+A word is what stands between white space, with its punctuation and its case. The comparison is
+exact: no hashing, no sampling.
+
+Shapes: N words of the source, M of the text in question.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+COPIED_WORDS = 8
+"""From so many words in a row on a run counts as copied: shorter ones are how the language goes."""
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Words in a row that stand in the source just so.
+
+    Attributes:
+        start, end: In the text in question, in characters.
+        words: How many.
+        at: The first of them in the source, in words.
+    """
+
+    start: int
+    end: int
+    words: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What was found.
+
+    Attributes:
+        words: M.
+        longest: The longest run, the first of equals; None where no word stands in the source.
+        copied: Where every word belongs to a run of COPIED_WORDS or more, from one character to
+            another, first to last; runs that meet or overlap are one such stretch.
+        new: Share of the words that stand in none of those, 0 to 1; 1 for a text without words.
+    """
+
+    words: int
+    longest: Run | None
+    copied: tuple[tuple[int, int], ...]
+    new: float
+
+
+class Source:
+    """A text that others are held against.
+
+    Args:
+        documents: Its parts; no run goes from one into the next. A part may come in pieces of a
+            few million characters, so long as no piece ends within a word.
+    """
+
+    def __init__(self, documents: Iterable[str]) -> None:
+        self._ids: dict[str, int] = {}
+        """Of every different word, the number it is known by."""
+        parts: list[npt.NDArray[np.int32]] = []
+        border = np.array([-1], np.int32)
+        for document in documents:
+            words = document.split()
+            ids = (self._ids.setdefault(word, len(self._ids)) for word in words)
+            parts += [np.fromiter(ids, np.int32, len(words)), border]
+        self._words = np.concatenate([border, *parts])
+        """(N,), a -1 before, between and after the documents."""
+        self._names = list(self._ids)
+        # Sorted by word, and for each word by place: where a word stands is a slice of it.
+        self._order: Places = np.argsort(self._words, kind="stable")
+        self._firsts: Places = np.searchsorted(
+            self._words[self._order], np.arange(len(self._ids) + 1)
+        )
+
+    def __len__(self) -> int:
+        """How many words it has."""
+        return int((self._words >= 0).sum())
+
+    def quote(self, at: int, words: int) -> str:
+        """The words from a place of the source on, as far as its document goes."""
+        ids = cast("list[int]", self._words[at : at + words].tolist())
+        return " ".join(self._names[id] for id in takewhile(lambda id: id >= 0, ids))
+
+    def before(self, at: int, words: int) -> str:
+        """As many of the words before a place, as far as its document goes."""
+        start = at
+        while start > at - words and self._words[start - 1] >= 0:
+            start -= 1
+        return self.quote(start, at - start)
+
+    def overlap(self, text: str) -> Overlap:
+        """Hold `text` against the source.
+
+        Time grows with M times how often its words stand in the source.
+        """
+        found = list(re.finditer(r"\S+", text))
+        lengths, ends = self._runs([match[0] for match in found])
+        longest: Run | None = None
+        inside = np.zeros(len(found), np.bool_)
+        for last, (length, end) in enumerate(zip(lengths, ends, strict=True)):
+            first = last + 1 - length
+            if length >= COPIED_WORDS:
+                inside[first : last + 1] = True
+            if length > (longest.words if longest else 0):
+                longest = Run(found[first].start(), found[last].end(), length, end + 1 - length)
+        edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).tolist()
+        copied = tuple(
+            (found[first].start(), found[after - 1].end())
+            for first, after in zip(edges[::2], edges[1::2], strict=True)
+        )
+        new = 1 - float(inside.mean()) if found else 1.0
+        return Overlap(words=len(found), longest=longest, copied=copied, new=new)
+
+    def _runs(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
+        """For each word, the longest run that ends in it, and where that word stands."""
+        lengths: list[int] = []
+        ends: list[int] = []
+        before, before_lengths = np.empty(0, np.int64), np.empty(0, np.int64)
+        for word in words:
+            id = self._ids.get(word)
+            if id is None:
+                before, before_lengths = np.empty(0, np.int64), np.empty(0, np.int64)
+                lengths.append(0)
+                ends.append(0)
+                continue
+            places = self._order[self._firsts[id] : self._firsts[id + 1]]
+            length = np.ones(len(places), np.int64)
+            if len(before):
+                there = np.searchsorted(before, places - 1).clip(max=len(before) - 1)
+                goes_on = before[there] == places - 1
+                length[goes_on] += before_lengths[there[goes_on]]
+            best = int(length.argmax())
+            lengths.append(int(length[best]))
+            ends.append(int(places[best]))
+            before, before_lengths = places, length
+        return lengths, ends

@@ -1,0 +1,96 @@
+"""Did it copy? Over a desk, a tiny model, and the text it is said to have learnt from."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chat.looks import look
+from chat.sources import Sources
+from chat.story import Passage
+from tests.test_chat_desk import at_a_desk
+from tests.tiny_checkpoint import save_characters
+from train.prepare import prepare
+from train.texts import Text
+
+TALE = "One fine day the old grey cat sat on the warm wall and slept. Nobody saw it."
+OTHER = "The end of it all."
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    text, valid = root / "tales.txt", root / "valid.txt"
+    text.write_text(f"{TALE}\n<|endoftext|>\n{OTHER}\n<|endoftext|>\n")
+    valid.write_text("The end.")
+    prepare([Text(path=text, valid=valid)], root / "data" / "tales", kind="char")
+    facts = json.loads((root / "data" / "tales" / "data.json").read_text())
+    save_characters(root / "checkpoints" / "tales", letters=TALE + OTHER + "\n", data=facts)
+    save_characters(root / "checkpoints" / "unknown", data={"sources": [{"name": "lost.txt"}]})
+    return root
+
+
+def put(desk, text: str, model: str = "tales") -> str:
+    """Have the story end in words that a model is said to have written."""
+    passage = Passage(author="model", text=text, model=model)
+    desk.history = desk.history.change(desk.story.append(passage))
+    return passage.id
+
+
+def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
+    async def act(desk, page):
+        desk.sources = Sources(root / "data")
+        id = put(desk, " A dog: the old grey cat sat on the warm wall. The end")
+        found = await look(desk, {"look": "copied", "passage": id})
+        assert found["pieces"] == [
+            ("new", " A dog: "),
+            ("longest", "the old grey cat sat on the warm"),
+            ("new", " wall. The end"),
+        ]
+        assert found["longest"] == {
+            "words": 8,
+            "before": "One fine day",
+            "quote": "the old grey cat sat on the warm",
+            "after": "wall and slept. Nobody saw it.",
+        }
+        assert found["new"] == pytest.approx(5 / 13)
+        assert "".join(text for _, text in found["pieces"]) == desk.story.text
+
+    at_a_desk(root, act)
+
+
+def test_a_shorter_run_is_named_and_is_no_copy(root):
+    async def act(desk, page):
+        desk.sources = Sources(root / "data")
+        found = await look(desk, {"look": "copied", "passage": put(desk, "a grey cat sat down")})
+        assert (found["new"], found["longest"]["words"]) == (1.0, 3)
+        assert ("longest", "grey cat sat") in found["pieces"]
+        found = await look(desk, {"look": "copied", "passage": put(desk, " zebra")})
+        assert (found["longest"], found["pieces"]) == (None, [("new", " zebra")])
+
+    at_a_desk(root, act)
+
+
+def test_the_folder_may_lie_anywhere_that_is_named(root, monkeypatch):
+    async def act(desk, page):
+        wish = {"look": "copied", "passage": put(desk, "the old grey cat")}
+        assert "not on this machine" in (await look(desk, wish))["error"]
+        monkeypatch.setenv("INKLING_DATA", f"{root}/nowhere:{root}/data/tales")
+        assert (await look(desk, wish))["longest"]["words"] == 4
+
+    at_a_desk(root, act)
+
+
+def test_what_cannot_be_checked_is_said(root):
+    async def act(desk, page):
+        desk.sources = Sources(root / "data")
+        lost = await look(desk, {"look": "copied", "passage": put(desk, "x", "unknown")})
+        assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["error"]
+        gone = await look(desk, {"look": "copied", "passage": put(desk, "x", "gone")})
+        assert "no model “gone” any more" in gone["error"]
+        passage = Passage(author="writer", text=" Once")
+        desk.history = desk.history.change(desk.story.append(passage))
+        own = await look(desk, {"look": "copied", "passage": passage.id})
+        assert "no model's" in own["error"]
+
+    at_a_desk(root, act)
