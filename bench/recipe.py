@@ -106,7 +106,9 @@ def compare(
         out: Where the runs are: out/DATA/PRESET-SEED.
         over: Fields of both configs to set otherwise, such as max_steps.
     """
-    configs = {name: replace(PRESETS[name](), sample_tokens=0, **over) for name in names}
+    configs = {
+        name: replace(PRESETS[name](), sample_tokens=0, save_steps=0, **over) for name in names
+    }
     check_fair(configs[names[0]], configs[names[1]], data.tokenizer.vocab_size)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
     for seed in seeds:

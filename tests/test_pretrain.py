@@ -18,6 +18,7 @@ from gpt.sampling import SamplingParams
 from train import pretrain
 from train.config import PRESETS, TrainConfig
 from train.data import DataError, load_data
+from train.judging import steps_to_keep
 from train.optimize import learning_rate, make_optimizers
 from train.options import field_help
 from train.order import Batches
@@ -37,6 +38,7 @@ TINY = TrainConfig(
     accumulate=2,
     warmup_steps=2,
     eval_every=10,
+    save_steps=5,
     sample_tokens=12,
     device="cpu",
     precision="float32",
@@ -104,7 +106,9 @@ def test_a_run_leaves_its_files_and_a_checkpoint_that_writes(
 ) -> None:
     run(TINY, data, tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"best", "config.json", "loss.png", "metrics.jsonl", "state.safetensors"}
+    assert names == {
+        *("best", "config.json", "loss.png", "metrics.jsonl", "state.safetensors", "steps"),
+    }
     checkpoint = gpt.load(tmp_path / "run" / "best")
     records = [
         json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -114,6 +118,61 @@ def test_a_run_leaves_its_files_and_a_checkpoint_that_writes(
     assert checkpoint.training["tokens"] == checkpoint.training["step"] * TINY.tokens_per_step
     assert f"{best:.4f} nats per token" in checkpoint.card
     assert "  | " in capsys.readouterr().out  # the printed sample
+
+
+def test_weights_are_kept_along_the_run_and_say_what_was_measured(
+    data: Path, tmp_path: Path
+) -> None:
+    steps = run(TINY, data, tmp_path / "run").steps
+    kept = sorted(path.name for path in steps.iterdir())
+    assert kept == ["000000", "000001", "000003", "000007", "000020"]
+    found = {name: gpt.load(steps / name) for name in kept}
+    assert [int(name) for name in kept] == [found[name].training["step"] for name in kept]
+    assert [name for name in kept if "val_loss" in found[name].training] == ["000000", "000020"]
+    assert "not measured at this step" in found["000003"].card
+    for name, later in pairwise(kept):
+        before, after = (found[n].model.state_dict() for n in (name, later))
+        assert any(not torch.equal(before[key], after[key]) for key in before)
+    assert run(replace(TINY, save_steps=0), data, tmp_path / "none").steps.exists() is False
+
+
+@pytest.mark.parametrize("asked", [1, 5, 9, 20])
+def test_a_resumed_run_keeps_the_weights_of_the_same_steps(
+    asked: int, data: Path, tmp_path: Path
+) -> None:
+    whole = run(TINY, data, tmp_path / "whole")
+
+    class Stop:
+        looks = 0
+
+        @property
+        def asked(self) -> bool:
+            self.looks += 1
+            return self.looks > asked
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain, "StopSignal", Stop)
+        run(TINY, data, tmp_path / "halves")
+    halves = run(TINY, data, tmp_path / "halves", resume=True)
+    assert {p.name for p in halves.steps.iterdir()} == {p.name for p in whole.steps.iterdir()}
+    for folder in whole.steps.iterdir():
+        ours, theirs = (
+            load_file(steps / folder.name / "model.safetensors")
+            for steps in (halves.steps, whole.steps)
+        )
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_the_steps_kept_are_distinct_and_on_a_log_scale() -> None:
+    assert steps_to_keep(1000, 8) == (0, 1, 3, 10, 32, 100, 316, 1000)
+    for max_steps in (1, 2, 3, 7, 20, 300, 600_000):
+        for count in range(1, 30):
+            steps = steps_to_keep(max_steps, count)
+            assert len(steps) == min(count, max_steps + 1)
+            assert all(a < b for a, b in pairwise(steps))
+            assert steps[-1] == max_steps
+            assert count == 1 or steps[0] == 0
+    assert steps_to_keep(300, 0) == ()
 
 
 def test_two_lines_are_learnt_by_heart(tmp_path: Path) -> None:

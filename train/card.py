@@ -10,7 +10,7 @@ from train.data import Data
 from train.machine import describe
 
 if TYPE_CHECKING:
-    from train.pretrain import Progress
+    from train.judging import Progress
 
 
 def code_version() -> str:
@@ -28,7 +28,7 @@ def about_training(
     model: GPT,
     config: TrainConfig,
     data: Data,
-    losses: dict[str, float],
+    losses: dict[str, float] | None,
     progress: "Progress",
     *,
     about: dict[str, Any],
@@ -36,6 +36,7 @@ def about_training(
     """training.json: data fingerprint, recipe, steps, losses, machine, time, code version.
 
     Args:
+        losses: At this step; None where they were not measured.
         about: What comes first in it: "command", and for a fine-tuned model "from".
     """
     return {
@@ -46,8 +47,7 @@ def about_training(
         "window": model.config.block_size,
         "step": progress.step,
         "tokens": progress.step * config.tokens_per_step,
-        "val_loss": losses["loss"],
-        "val_bpb": losses["bpb"],
+        **({"val_loss": losses["loss"], "val_bpb": losses["bpb"]} if losses else {}),
         "elapsed_s": round(progress.elapsed_s, 1),
         "machine": describe(model.device),
         "commit": code_version(),
@@ -68,6 +68,10 @@ def write_card(training: dict[str, Any]) -> str:
             f"\n| begun from | {before['name']}, model.safetensors {before['sha256'][:16]} |"
             f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
         )
+    validation = "not measured at this step"
+    if "val_loss" in training:
+        nats, bits = training["val_loss"], training["val_bpb"]
+        validation = f"{nats:.4f} nats per token, {bits:.4f} bits per byte"
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -86,7 +90,7 @@ tags: [inkling]
 | training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
 | steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
 | time | {minutes:.0f} minutes, {machine["device"]}, {machine["threads"]} threads |
-| validation | {training["val_loss"]:.4f} nats per token, {training["val_bpb"]:.4f} bits per byte |
+| validation | {validation} |
 | date | {training["date"]} |
 
 The command:

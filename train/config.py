@@ -56,6 +56,9 @@ class TrainConfig:
 
     eval_every: int = 200
     """Steps between evaluations; each prints a sample and saves."""
+    save_steps: int = 10
+    """Checkpoints kept along the run, in steps/, on a log scale from the first step to the last;
+    0 keeps none."""
     sample_prompt: str = ""
     """What the printed sample goes on from; nothing begins a fresh story."""
     sample_tokens: int = 120
@@ -76,10 +79,11 @@ class TrainConfig:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        counts = ("save_steps", "sample_tokens")
         for name in ("decay_fraction", "beta1", "beta2", "momentum", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
-        for name in ("warmup_steps", "weight_decay", "grad_clip", "sample_tokens", "threads"):
+        for name in ("warmup_steps", "weight_decay", "grad_clip", *counts, "threads"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or above, not {getattr(self, name)}")
         for name, allowed in {

@@ -3,10 +3,9 @@
 import argparse
 import math
 import shlex
-import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,19 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from gpt.checkpoint import save
-from gpt.generator import Generator
 from gpt.model import GPT
-from gpt.sampling import SamplingParams
-from train.card import about_training, write_card
 from train.config import TrainConfig
 from train.data import Data, DataError, load_data
+from train.judging import Progress, evaluate, keep_step, steps_to_keep
 from train.lora import merged
 from train.machine import autocast, pick_device, tune
 from train.optimize import clip, learning_rate, make_optimizers, set_learning_rate
 from train.options import add_config_options, config_from
 from train.order import Batches
-from train.plot import plot_losses
 from train.prepare import prepare
 from train.run import Run
-from train.scoring import score, summary
 from train.state import StateError, load_state, save_state
+from train.stop import StopSignal
 from train.texts import Text
 
 LOG_EVERY = 10
@@ -40,17 +35,6 @@ LOG_EVERY = 10
 
 class TrainingError(Exception):
     """The loss is no number any more; the last good checkpoint is untouched."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a training is: what a resumed one needs beside weights and optimizer states."""
-
-    step: int = 0
-    """Updates done."""
-    elapsed_s: float = 0.0
-    best_loss: float = math.inf
-    best_step: int = -1
 
 
 def train(
@@ -64,7 +48,7 @@ def train(
     optimizers: list[Optimizer] | None = None,
     about: dict[str, Any] | None = None,
 ) -> bool:
-    """Train into `run`: its best checkpoint in `best/`, its state after every evaluation.
+    """Train into `run`: its best checkpoint, weights along the way, its state after evaluations.
 
     SIGINT and SIGTERM end it at the next step with its state saved.
 
@@ -87,12 +71,13 @@ def train(
     model.to(device)
     forward = torch.compile(model) if config.compile else model
     optimizers = optimizers or make_optimizers(model, config)
-    about = about or {}
+    about = {"command": command, **(about or {})}
     batches = Batches(data.train, config)
+    kept_steps = steps_to_keep(config.max_steps, config.save_steps)
     progress = Progress()
     if resume:
         progress = Progress(**load_state(run.folder, model, optimizers))
-    run.begin(config, {"command": command, "data": data.facts, **about}, step=progress.step)
+    run.begin(config, {**about, "data": data.facts}, step=progress.step)
     print(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
         f"{batches.epoch(config.max_steps):.1f} passes over them"
@@ -100,19 +85,21 @@ def train(
 
     stop = StopSignal()
     started_s = time.monotonic() - progress.elapsed_s
-    losses: list[float] = []
+    recent: list[float] = []
     bar = tqdm(total=config.max_steps, initial=progress.step, unit="step", dynamic_ncols=True)
     for step in range(progress.step, config.max_steps + 1):
         progress.step, progress.elapsed_s = step, time.monotonic() - started_s
+        found = None
         if stop.asked:
             save_state(run.folder, model, optimizers, asdict(progress))
             bar.close()
             print(f"stopped at step {step} and saved: go on with --resume")
             return False
         if step % config.eval_every == 0 or step == config.max_steps:
-            facts = {"command": command, **about}
-            evaluate(merged(model), config, data, run, progress, about=facts)
+            found = evaluate(merged(model), config, data, run, progress, about=about)
             save_state(run.folder, model, optimizers, asdict(progress))
+        if step in kept_steps:
+            keep_step(merged(model), config, data, run, progress, losses=found, about=about)
         if step == config.max_steps:
             break  # the last pass only evaluates and saves
 
@@ -128,10 +115,10 @@ def train(
             (loss / config.accumulate).backward()
             loss_sum += loss.item()
         clip(model, config.grad_clip)
-        losses.append(loss_sum / config.accumulate)
-        if not math.isfinite(losses[-1]):
+        recent.append(loss_sum / config.accumulate)
+        if not math.isfinite(recent[-1]):
             raise TrainingError(
-                f"the loss became {losses[-1]} at step {step}: the best checkpoint so far is "
+                f"the loss became {recent[-1]} at step {step}: the best checkpoint so far is "
                 f"{run.best}; try a lower --learning-rate"
             )
         for optimizer in optimizers:
@@ -140,79 +127,21 @@ def train(
 
         bar.update()
         speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
-        bar.set_postfix_str(f"loss {losses[-1]:.3f}, {speed:,.0f} tokens/s")
+        bar.set_postfix_str(f"loss {recent[-1]:.3f}, {speed:,.0f} tokens/s")
         if (step + 1) % LOG_EVERY == 0:
             run.log(
                 step=step + 1,
                 tokens=(step + 1) * config.tokens_per_step,
                 elapsed_s=round(time.monotonic() - started_s, 1),
-                train_loss=sum(losses) / len(losses),
+                train_loss=sum(recent) / len(recent),
                 learning_rate=rate,
             )
-            losses.clear()
+            recent.clear()
     bar.close()
     print(
         f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}"
     )
     return True
-
-
-def evaluate(
-    model: GPT,
-    config: TrainConfig,
-    data: Data,
-    run: Run,
-    progress: Progress,
-    *,
-    about: dict[str, Any],
-) -> None:
-    """Score the whole validation split, log it, draw the curve, print a sample, keep the best."""
-    block = model.config.block_size  # training windows may be shorter
-    nats = score(model, data.valid, block, autocast(model.device, config.precision))
-    facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
-    run.log(
-        step=progress.step,
-        tokens=progress.step * config.tokens_per_step,
-        elapsed_s=round(progress.elapsed_s, 1),
-        val_loss=facts["loss"],
-        val_bpb=facts["bpb"],
-    )
-    plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
-    tqdm.write(
-        f"\nstep {progress.step}: validation {facts['loss']:.4f} nats per token, "
-        f"{facts['bpb']:.4f} bits per byte"
-    )
-    if config.sample_tokens:
-        tqdm.write(f"  | {sample(model, config, data)}".replace("\n", "\n  | ") + "\n")
-    if facts["loss"] < progress.best_loss:
-        progress.best_loss, progress.best_step = facts["loss"], progress.step
-        training = about_training(model, config, data, facts, progress, about=about)
-        save(run.best, model, data.tokenizer, card=write_card(training), training=training)
-
-
-def sample(model: GPT, config: TrainConfig, data: Data) -> str:
-    """A short story at the same seed every time, so that evaluations can be compared."""
-    params = SamplingParams(temperature=0.8, max_new_tokens=config.sample_tokens, seed=1)
-    was_training = model.training
-    model.eval()
-    stream = Generator(model, data.tokenizer).stream(config.sample_prompt, params)
-    text = config.sample_prompt + "".join(token.text for token in stream)
-    model.train(was_training)
-    return text
-
-
-class StopSignal:
-    """Remembers that SIGINT or SIGTERM came, so that a step is never cut in half."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._remember)
-
-    def _remember(self, number: int, _frame: object) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt  # a second Ctrl-C does not wait for the step
-        self.asked = True
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""A run folder: `config.json`, `metrics.jsonl`, `loss.png`, the best checkpoint, the state."""
+"""A run folder: `config.json`, `metrics.jsonl`, `loss.png`, checkpoints, the state."""
 
 import json
 from pathlib import Path
@@ -17,6 +17,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best = folder / "best"
+        self.steps = folder / "steps"
         self.metrics = folder / "metrics.jsonl"
 
     def begin(self, config: TrainConfig, about: dict[str, Any], *, step: int = 0) -> None:

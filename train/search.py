@@ -96,7 +96,7 @@ class Search:
             KeyboardInterrupt: it was asked to stop; the trial is put back into the queue.
         """
         every = math.ceil(self.base.max_steps / self.evaluations)
-        base = replace(self.base, eval_every=every, sample_tokens=0)
+        base = replace(self.base, eval_every=every, sample_tokens=0, save_steps=0)
         config = apply(base, suggest(trial, self.space))
         parts = cut_folds(self.data, self.folds) if self.folds else [self.data]
         folder = self.out / "trials" / f"{trial.number:04}"

@@ -1,0 +1,132 @@
+"""What a training stops for: validation loss, a sample, the best weights, those along the way."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from gpt.checkpoint import save
+from gpt.generator import Generator
+from gpt.model import GPT
+from gpt.sampling import SamplingParams
+from train.card import about_training, write_card
+from train.config import TrainConfig
+from train.data import Data
+from train.machine import autocast
+from train.plot import plot_losses
+from train.run import Run
+from train.scoring import score, summary
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training is: what a resumed one needs beside weights and optimizer states."""
+
+    step: int = 0
+    """Updates done."""
+    elapsed_s: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = -1
+
+
+def evaluate(
+    model: GPT,
+    config: TrainConfig,
+    data: Data,
+    run: Run,
+    progress: Progress,
+    *,
+    about: dict[str, Any],
+) -> dict[str, float]:
+    """Score the whole validation split, log it, draw the curve, print a sample, keep the best.
+
+    Returns:
+        "loss" in nats per token and "bpb" in bits per byte.
+    """
+    block = model.config.block_size  # training windows may be shorter
+    nats = score(model, data.valid, block, autocast(model.device, config.precision))
+    facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
+    run.log(
+        step=progress.step,
+        tokens=progress.step * config.tokens_per_step,
+        elapsed_s=round(progress.elapsed_s, 1),
+        val_loss=facts["loss"],
+        val_bpb=facts["bpb"],
+    )
+    plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
+    tqdm.write(
+        f"\nstep {progress.step}: validation {facts['loss']:.4f} nats per token, "
+        f"{facts['bpb']:.4f} bits per byte"
+    )
+    if config.sample_tokens:
+        tqdm.write(f"  | {sample(model, config, data)}".replace("\n", "\n  | ") + "\n")
+    if facts["loss"] < progress.best_loss:
+        progress.best_loss, progress.best_step = facts["loss"], progress.step
+        write(run.best, model, config, data, progress, losses=facts, about=about)
+    return facts
+
+
+def write(
+    folder: Path,
+    model: GPT,
+    config: TrainConfig,
+    data: Data,
+    progress: Progress,
+    *,
+    losses: dict[str, float] | None,
+    about: dict[str, Any],
+) -> None:
+    """Save `model` as a checkpoint folder that says how it came about."""
+    training = about_training(model, config, data, losses, progress, about=about)
+    save(folder, model, data.tokenizer, card=write_card(training), training=training)
+
+
+def keep_step(
+    model: GPT,
+    config: TrainConfig,
+    data: Data,
+    run: Run,
+    progress: Progress,
+    *,
+    losses: dict[str, float] | None,
+    about: dict[str, Any],
+) -> None:
+    """Save the weights as they are now in steps/, for looking back at how the model learnt.
+
+    Args:
+        losses: What `evaluate` found at this step; None where it was not asked.
+    """
+    folder = run.steps / f"{progress.step:06}"
+    write(folder, model, config, data, progress, losses=losses, about=about)
+
+
+def steps_to_keep(max_steps: int, count: int) -> tuple[int, ...]:
+    """The `count` steps whose weights are kept: 0, then on a log scale from 1 to `max_steps`.
+
+    A model changes most at the beginning, so that is where they are closest. They are distinct
+    and rising: all steps where there are no more of them, and the last alone for a count of 1.
+
+    >>> steps_to_keep(1000, 8)
+    (0, 1, 3, 10, 32, 100, 316, 1000)
+    """
+    if count < 2:
+        return (max_steps,) * count
+    count = min(count, max_steps + 1)
+    steps = [0]
+    for place in range(count - 1):
+        even = max_steps ** (place / (count - 2)) if count > 2 else max_steps
+        steps.append(max(steps[-1] + 1, round(even)))
+    return tuple(steps)
+
+
+def sample(model: GPT, config: TrainConfig, data: Data) -> str:
+    """A short story at the same seed every time, so that evaluations can be compared."""
+    params = SamplingParams(temperature=0.8, max_new_tokens=config.sample_tokens, seed=1)
+    was_training = model.training
+    model.eval()
+    stream = Generator(model, data.tokenizer).stream(config.sample_prompt, params)
+    text = config.sample_prompt + "".join(token.text for token in stream)
+    model.train(was_training)
+    return text
