@@ -56,7 +56,9 @@ def test_every_temperature_has_its_panel_and_cut_tokens_their_own_colour() -> No
 
 
 def test_a_token_that_cannot_be_seen_gets_a_mark() -> None:
-    assert [visible(piece) for piece in (" the", "\n", "", "a")] == ["␣the", "↵", "∅", "a"]
+    assert [visible(piece) for piece in (" the", "\n", "", "a", "語")] == [
+        *("␣the", "↵", "∅", "a", "U+8A9E")
+    ]
 
 
 def test_the_command_writes_a_png(tmp_path: Path) -> None:

@@ -1,9 +1,23 @@
-"""`loss.png`: how training and validation loss fell."""
+"""`loss.png`: how training and validation loss fell; and labels that a picture can show."""
 
+from functools import cache
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """The characters that the font of the pictures can draw."""
+    return frozenset(FT2Font(findfont(FontProperties())).get_charmap())
+
+
+def drawable(text: str) -> str:
+    """`text` with a number in hexadecimal for each character that the font has not."""
+    return "".join(c if ord(c) in _glyphs() else f"U+{ord(c):04X}" for c in text)
 
 
 def plot_losses(records: list[dict[str, float]], tokens_per_step: int, path: Path) -> None:

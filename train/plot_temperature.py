@@ -19,6 +19,7 @@ from torch import Tensor
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from gpt.generator import check_for, prompt_ids, window_start
 from gpt.sampling import LIMITS, SamplingParams, probabilities
+from train.plot import drawable
 
 TEMPERATURES = (0.2, 0.5, 0.8, 1.0, 1.3)
 CUTS = ("top_k", "top_p", "min_p", "repetition_penalty")
@@ -71,7 +72,7 @@ def panels(
 
 def visible(piece: str) -> str:
     """A token as a label, with a mark for what would not be seen."""
-    return piece.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥") or "∅"
+    return drawable(piece.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")) or "∅"
 
 
 def draw(found: Sequence[Panel], labels: Sequence[str], top: Sequence[int], title: str) -> Figure:
