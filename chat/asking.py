@@ -204,7 +204,7 @@ def _voice(
         length = FINISH_TOKENS.get(tokenizer.kind, FINISH_TOKENS_OF_WORDS)
         params = replace(params, max_new_tokens=length)
     key, encode = loaded.listing.key, partial(_read, loaded, tokenizer.encode)
-    prompt = story.prompt_ids(key, encode, tokenizer.eos_id)
+    prompt = story.prompt_ids(key, encode, tokenizer.bos_id)
     takes = 1 if ask.lanes else ask.takes
     return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 

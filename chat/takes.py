@@ -112,7 +112,7 @@ class Takes:
                 had = [len(draft.tokens) for draft in drafts]
                 for at, token in batch:
                     tokenizer = self.turn.voices[at].loaded.checkpoint.tokenizer
-                    self.groups[at][token.take].add(token, tokenizer.eos_id)
+                    self.groups[at][token.take].add(token, tokenizer.end_ids)
                 for draft in drafts:
                     self._judge(draft)
                 pairs = zip(drafts, had, strict=True)

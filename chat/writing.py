@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -75,14 +75,14 @@ class Draft:
     finish_reason: FinishReason | None = None
     began_s: float = field(default_factory=time.monotonic)
 
-    def add(self, token: Token, eos_id: int) -> None:
-        """Take in one token; the end-of-story token ends the story but is no part of its text."""
+    def add(self, token: Token, end_ids: Collection[int]) -> None:
+        """Take in one token; what ends a story is no part of its text."""
         if self.finish_reason is not None:
             return
         self.seed = token.seed
         self.finish_reason = token.finish_reason
         # Text that was held back for a stop string comes with the last token.
-        if token.id == eos_id and token.finish_reason == "end" and not token.text:
+        if token.id in end_ids and token.finish_reason == "end" and not token.text:
             return
         top = tuple(
             Choice(each.id, each.text, each.raw_probability, each.probability) for each in token.top

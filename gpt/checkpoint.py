@@ -6,6 +6,7 @@ vLLM, MLX and llama.cpp's converter open the folder as it lies.
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -15,13 +16,29 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor
 
 from gpt.config import GPTConfig
-from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, left_over, to_hf
+from gpt.layout import (
+    LayoutError,
+    config_from_hf,
+    from_hf,
+    hf_config,
+    is_weight,
+    left_over,
+    to_hf,
+)
 from gpt.model import GPT
 from gpt.tokenizer import Tokenizer, load_tokenizer
 
 WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+"""Says which of several files holds which tensor, where a model is in several."""
+MAX_SHARDS = 1000
+MAX_HEADER_BYTES = 25_000_000
+"""safetensors itself allows 100 MB, which takes a minute to read; a real one has some thousand."""
+SHARD = re.compile(r"[\w-][\w.-]*\.safetensors")
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
 class CheckpointError(Exception):
@@ -39,14 +56,12 @@ class Checkpoint:
     """training.json; empty for a folder that was not trained here."""
     card: str
     """README.md, Markdown."""
+    name: str
+    """What it is called: its folder, or as the Hub calls it."""
 
     @property
     def config(self) -> GPTConfig:
         return self.model.config
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
 
 
 def save(
@@ -66,7 +81,8 @@ def save(
         dtype: Of the weights on disk.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    config, eos = model.config, tokenizer.eos_id
+    config, bos, eos = model.config, tokenizer.bos_id, tokenizer.eos_id
+    others = sorted(tokenizer.end_ids - {eos})
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
         new = Path(made) / folder.name
         new.mkdir()
@@ -74,12 +90,12 @@ def save(
         weights = {name: t.to("cpu", dtype).contiguous() for name, t in to_hf(model).items()}
         save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
         (new / WEIGHTS).chmod(0o644)  # safetensors makes its file private to the user
-        _write_json(new / "config.json", hf_config(config, eos, dtype))
+        _write_json(new / "config.json", hf_config(config, eos, dtype, bos_id=bos))
         _write_json(
             new / "generation_config.json",
             {
-                "bos_token_id": eos,
-                "eos_token_id": eos,
+                "bos_token_id": bos,
+                "eos_token_id": [eos, *others] if others else eos,
                 "pad_token_id": eos,
                 "do_sample": True,
                 "temperature": 0.8,
@@ -131,13 +147,39 @@ def find(folder: str | Path) -> Path:
     folder = Path(folder)
     if not folder.exists() and _put_aside(folder).exists():
         _put_aside(folder).rename(folder)  # a save was cut off between its two renames
-    for name in ("config.json", WEIGHTS):
+    for name in ("config.json", *weight_files(folder)):
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"no checkpoint in {folder}, {name} is missing: train one with "
                 "`python -m train.pretrain`"
             )
     return folder
+
+
+def is_here(folder: Path) -> bool:
+    """Whether there is such a folder, or the one that a save that was cut off left beside it."""
+    return folder.exists() or _put_aside(folder).exists()
+
+
+def weight_files(folder: Path) -> tuple[str, ...]:
+    """The names of the files that the weights are in, or belong in: one, or as an index says.
+
+    Raises:
+        CheckpointError: the index is none, or names files outside the folder.
+    """
+    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
+        return (WEIGHTS,)
+    place_of: Any = _read_json(folder / INDEX).get("weight_map")
+    names = cast("dict[str, Any]", place_of).values() if isinstance(place_of, dict) else ()
+    shards = sorted({str(name) for name in names})
+    for shard in shards:
+        if not SHARD.fullmatch(shard):
+            raise CheckpointError(f"{folder / INDEX} names a file that is no shard: {shard[:80]!r}")
+    if not 0 < len(shards) <= MAX_SHARDS:
+        raise CheckpointError(
+            f"expected 1 to {MAX_SHARDS} files in {folder / INDEX}, got {len(shards)}"
+        )
+    return tuple(shards)
 
 
 def read_config(folder: str | Path) -> GPTConfig:
@@ -182,20 +224,45 @@ def load_model(
     with torch.device("meta"):
         model = GPT(config)
     try:
-        theirs = load_file(folder / WEIGHTS)
+        theirs = _read_weights(folder, config)
         if more := left_over(model, theirs):
             raise CheckpointError(f"config.json of {folder} has no place for {more[:3]}")
-        for name, tensor in theirs.items():
-            if not bool(tensor.isfinite().all()):
-                raise CheckpointError(f"{name} in {folder}/{WEIGHTS} is not finite: train it again")
         weights = {name: t.to(dtype).contiguous() for name, t in from_hf(config, theirs).items()}
         model.load_state_dict(weights, assign=True)
     except KeyError as error:
         raise CheckpointError(f"{folder}/{WEIGHTS} lacks the tensor {error}") from error
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise CheckpointError(f"{folder}/{WEIGHTS} does not fit config.json: {error}") from error
+        raise CheckpointError(
+            f"{folder}/{WEIGHTS} is damaged or does not fit config.json: {error}"
+        ) from error
     model.fill_tables()
     return model.to(device).eval().requires_grad_(False)
+
+
+def _read_weights(folder: Path, config: GPTConfig) -> dict[str, Tensor]:
+    """All weights by the names in their files; what is no weight is left out."""
+    found: dict[str, Tensor] = {}
+    for name in weight_files(folder):
+        path = folder / name
+        with path.open("rb") as file:
+            header = int.from_bytes(file.read(8), "little")
+        if header > MAX_HEADER_BYTES:
+            raise CheckpointError(
+                f"{path} is damaged: its header claims {header:,} bytes, {MAX_HEADER_BYTES:,} is "
+                "the most a model needs"
+            )
+        for key, tensor in load_file(path).items():
+            if not is_weight(config, key):
+                continue
+            if tensor.dtype not in FLOATS:
+                raise CheckpointError(
+                    f"{key} in {path} is {tensor.dtype}: Inkling reads float32, float16 and "
+                    "bfloat16 weights, none that are quantized"
+                )
+            if not bool(tensor.isfinite().all()):
+                raise CheckpointError(f"{key} in {path} is not finite: train it again")
+            found[key] = tensor
+    return found
 
 
 def load(
@@ -223,5 +290,6 @@ def load(
         model=model,
         tokenizer=tokenizer,
         training=read_training(folder),
-        card=card.read_text(encoding="utf-8") if card.exists() else "",
+        card=card.read_text(encoding="utf-8", errors="replace") if card.exists() else "",
+        name=folder.name,
     )

@@ -81,13 +81,13 @@ def prompt_ids(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int]:
         ValueError: an id is not in the vocabulary.
     """
     if isinstance(prompt, str):
-        return [tokenizer.eos_id, *tokenizer.encode(prompt)]
+        return [tokenizer.bos_id, *tokenizer.encode(prompt)]
     for id in prompt:
         if not 0 <= id < tokenizer.vocab_size:
             raise ValueError(
                 f"id {id} is not in the vocabulary: expected 0 to {tokenizer.vocab_size - 1}"
             )
-    return list(prompt) or [tokenizer.eos_id]
+    return list(prompt) or [tokenizer.bos_id]
 
 
 def check_for(params: SamplingParams, tokenizer: Tokenizer) -> None:
@@ -308,7 +308,7 @@ class Generator:
         reason: FinishReason | None = None
         text, stopped = row.stops.push(row.decoder.decode(draw.id))
         if not stopped:
-            if draw.id == self.tokenizer.eos_id:
+            if draw.id in self.tokenizer.end_ids:
                 reason = "end"
             elif row.written == row.params.max_new_tokens:
                 reason = "length"

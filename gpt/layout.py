@@ -3,6 +3,7 @@
 Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,13 +18,19 @@ class LayoutError(ValueError):
     """A config.json of a model that is not exactly one of our two families."""
 
 
-def hf_config(config: GPTConfig, eos_id: int, dtype: torch.dtype) -> dict[str, Any]:
-    """config.json of `config`, with every key that an engine was seen to need."""
+def hf_config(
+    config: GPTConfig, eos_id: int, dtype: torch.dtype, *, bos_id: int | None = None
+) -> dict[str, Any]:
+    """config.json of `config`, with every key that an engine was seen to need.
+
+    Args:
+        bos_id: What a text begins after, where it is not the end of the one before.
+    """
     name = str(dtype).removeprefix("torch.")
     shared: dict[str, Any] = {
         "vocab_size": config.vocab_size,
         "tie_word_embeddings": config.tie_embeddings,
-        "bos_token_id": eos_id,
+        "bos_token_id": eos_id if bos_id is None else bos_id,
         "eos_token_id": eos_id,
         "pad_token_id": eos_id,
         "initializer_range": 0.02,
@@ -75,53 +82,119 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
     """The config that a config.json describes.
 
     Raises:
-        LayoutError: another architecture, or a variant our families do not have.
+        LayoutError: another architecture, a variant our families do not have, or sizes that no
+            model has.
     """
     family = values.get("model_type")
+    if family not in ("gpt2", "llama"):
+        raise LayoutError(
+            f"expected a gpt2 or llama model, config.json says model_type={family!r}: "
+            "Inkling runs these two families"
+        )
+    if "auto_map" in values:
+        raise LayoutError(
+            "config.json asks for code of its own to be run (auto_map), which Inkling never does"
+        )
     try:
-        if family == "gpt2":
-            _expect(values, activation_function=("gelu_new", "gelu_pytorch_tanh"))
-            return GPTConfig(
-                family="gpt2",
-                vocab_size=values["vocab_size"],
-                block_size=values["n_positions"],
-                n_layer=values["n_layer"],
-                n_head=values["n_head"],
-                n_embd=values["n_embd"],
-                n_inner=values.get("n_inner") or 0,
-                norm_eps=values.get("layer_norm_epsilon", 1e-5),
-            )
-        if family == "llama":
-            rope: dict[str, Any] = values.get("rope_parameters") or values.get("rope_scaling") or {}
-            _expect(rope, rope_type=("default",))
-            _expect(values, hidden_act=("silu",), attention_bias=(False,), mlp_bias=(False,))
-            return GPTConfig(
-                family="llama",
-                vocab_size=values["vocab_size"],
-                block_size=values["max_position_embeddings"],
-                n_layer=values["num_hidden_layers"],
-                n_head=values["num_attention_heads"],
-                n_kv_head=values.get("num_key_value_heads") or 0,
-                n_embd=values["hidden_size"],
-                head_dim=values.get("head_dim") or 0,
-                n_inner=values["intermediate_size"],
-                tie_embeddings=values.get("tie_word_embeddings", False),
-                rope_theta=rope.get("rope_theta") or values.get("rope_theta", 10_000.0),
-                norm_eps=values.get("rms_norm_eps", 1e-6),
-            )
-    except (KeyError, TypeError, ValueError) as error:
+        _check_variant(values, GPT2_ONLY if family == "gpt2" else LLAMA_ONLY)
+        config = _gpt2_config(values) if family == "gpt2" else _llama_config(values)
+    except LayoutError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LayoutError(f"config.json of a {family} model lacks or misstates {error}") from error
-    raise LayoutError(
-        f"expected a gpt2 or llama model, config.json says model_type={family!r}: "
-        "Inkling runs these two families"
+    for name, most in LARGEST.items():
+        size: object = getattr(config, name)
+        if type(size) is not int or size > most:
+            raise LayoutError(f"expected {name} to be a whole number up to {most}, not {size!r}")
+    for name in ("rope_theta", "norm_eps"):
+        number: object = getattr(config, name)
+        if not isinstance(number, int | float) or not 0 < number < math.inf:
+            raise LayoutError(f"expected {name} to be a number above 0, not {number!r}")
+    return config
+
+
+def _gpt2_config(values: dict[str, Any]) -> GPTConfig:
+    return GPTConfig(
+        family="gpt2",
+        vocab_size=values["vocab_size"],
+        block_size=values["n_positions"],
+        n_layer=values["n_layer"],
+        n_head=values["n_head"],
+        n_embd=values["n_embd"],
+        n_inner=values.get("n_inner") or 0,
+        norm_eps=values.get("layer_norm_epsilon", 1e-5),
     )
 
 
-def _expect(values: dict[str, Any], **allowed: tuple[Any, ...]) -> None:
+def _llama_config(values: dict[str, Any]) -> GPTConfig:
+    rope: dict[str, Any] = values.get("rope_parameters") or {}
+    return GPTConfig(
+        family="llama",
+        vocab_size=values["vocab_size"],
+        block_size=values["max_position_embeddings"],
+        n_layer=values["num_hidden_layers"],
+        n_head=values["num_attention_heads"],
+        n_kv_head=values.get("num_key_value_heads") or 0,
+        n_embd=values["hidden_size"],
+        head_dim=values.get("head_dim") or 0,
+        n_inner=values["intermediate_size"],
+        tie_embeddings=values.get("tie_word_embeddings", False),
+        rope_theta=rope.get("rope_theta") or values.get("rope_theta") or 10_000.0,
+        norm_eps=values.get("rms_norm_eps", 1e-6),
+    )
+
+
+LARGEST = {
+    "vocab_size": 1 << 21,
+    "block_size": 1 << 18,
+    "n_layer": 1 << 10,
+    "n_head": 1 << 10,
+    "n_kv_head": 1 << 10,
+    "head_dim": 1 << 10,
+    "n_embd": 1 << 16,
+    "n_inner": 1 << 18,
+}
+"""More than any model for one machine has, so that a config.json cannot ask for endless work."""
+BOTH: dict[str, tuple[Any, ...]] = {
+    "quantization_config": (None,),
+    "sliding_window": (None,),
+    "use_sliding_window": (False, None),
+}
+GPT2_ONLY: dict[str, tuple[Any, ...]] = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+LLAMA_ONLY: dict[str, tuple[Any, ...]] = {
+    "hidden_act": ("silu",),
+    "attention_bias": (False,),
+    "mlp_bias": (False,),
+}
+PLAIN_ROPE: dict[str, tuple[Any, ...]] = {
+    # "type" is what files from before 2024 call it.
+    "rope_type": ("default",),
+    "type": ("default",),
+    "partial_rotary_factor": (None, 1, 1.0),
+    "factor": (None, 1, 1.0),
+}
+
+
+def _check_variant(values: dict[str, Any], family: dict[str, tuple[Any, ...]]) -> None:
+    """Refuse what changes the logits and our model does not have."""
+    _expect("", values, BOTH | family)
+    for name in ("rope_parameters", "rope_scaling"):
+        if family is LLAMA_ONLY and values.get(name):
+            _expect(f"{name}.", values[name], PLAIN_ROPE)
+
+
+def _expect(where: str, values: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:
     for name, choices in allowed.items():
         if name in values and values[name] not in choices:
             raise LayoutError(
-                f"expected {name} to be one of {list(choices)}, config.json says {values[name]!r}"
+                f"expected {where}{name} to be one of {list(choices)}, config.json says "
+                f"{values[name]!r}: this variant Inkling's model does not have"
             )
 
 
@@ -180,9 +253,17 @@ def to_hf(model: GPT) -> dict[str, Tensor]:
     return theirs
 
 
+def _full_name(config: GPTConfig, name: str) -> str:
+    """A tensor's name as `to_hf` has it: some files add or leave out the outermost part."""
+    if config.family == "gpt2":
+        return name.removeprefix("transformer.")
+    return name if name.startswith(("model.", "lm_head.")) else f"model.{name}"
+
+
 def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     """`to_hf` backwards. A missing name is a KeyError."""
     ours: dict[str, Tensor] = {}
+    theirs = {_full_name(config, name): tensor for name, tensor in theirs.items()}
     if config.family == "llama":
         ours["tokens.weight"] = theirs["model.embed_tokens.weight"]
         ours["norm.weight"] = theirs["model.norm.weight"]
@@ -192,8 +273,6 @@ def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
             for name, hf in LLAMA.items():
                 ours[f"blocks.{i}.{name}.weight"] = theirs[f"model.layers.{i}.{hf}.weight"]
         return ours
-    # Some GPT-2 files put every name under "transformer.".
-    theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
     ours["tokens.weight"], ours["positions.weight"] = theirs["wte.weight"], theirs["wpe.weight"]
     for kind in ("weight", "bias"):
         ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
@@ -206,12 +285,19 @@ def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-NOT_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "lm_head.weight")
-"""Names that older files carry though nothing is learned there, or it is tied."""
+NOT_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+"""Names that older files carry though nothing is learned there."""
+
+
+def is_weight(config: GPTConfig, name: str) -> bool:
+    """Whether a tensor in a file is a weight: no mask or table, nor the tied output layer again."""
+    return not name.endswith(NOT_WEIGHTS) and not (
+        config.tie_embeddings and name == "lm_head.weight"
+    )
 
 
 def left_over(model: GPT, theirs: Iterable[str]) -> list[str]:
-    """The names of tensors in a file that `model` has no place for."""
+    """The names of weights in a file that `model` has no place for."""
     known = to_hf(model).keys()
-    names = {name.removeprefix("transformer.") for name in theirs} - known
-    return sorted(name for name in names if not name.endswith(NOT_WEIGHTS))
+    names = (name for name in theirs if is_weight(model.config, name))
+    return sorted(name for name in names if _full_name(model.config, name) not in known)

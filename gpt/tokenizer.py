@@ -19,6 +19,7 @@ from gpt.tokenizer_errors import (
     too_large,
     too_small,
 )
+from gpt.tokenizer_fast import FastTokenizer, open_fast
 from gpt.tokenizer_files import (
     GPT2_SPLIT,
     SENTENCEPIECE_FILES,
@@ -28,6 +29,7 @@ from gpt.tokenizer_files import (
     byte_pair_json,
     character_json,
     config_json,
+    kind_of_ours,
     sentencepiece_bpe_json,
     sentencepiece_unigram_json,
     write_files,
@@ -38,6 +40,7 @@ __all__ = [
     "EOS",
     "BPETokenizer",
     "CharTokenizer",
+    "FastTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
     "Tokenizer",
@@ -62,6 +65,10 @@ class Tokenizer(Protocol):
     """Number of ids, the special ones included: 0 .. vocab_size - 1."""
     eos_id: int
     """The end-of-story token. `encode` never gives it; `decode` gives "" for it."""
+    bos_id: int
+    """What a story begins after: the end of the one before, unless the model learnt another."""
+    end_ids: frozenset[int]
+    """All that end a story: `eos_id`, and what a model from elsewhere may have beside it."""
 
     @property
     def pieces(self) -> tuple[bytes, ...]:
@@ -292,27 +299,31 @@ class SentencePieceTokenizer(Pieces):
         return self._names[id].replace(SPACE, " ").encode()
 
 
-def load_tokenizer(folder: Path) -> CharTokenizer | BPETokenizer | SentencePieceTokenizer:
-    """Open the tokenizer that lies in `folder`, whichever it is.
+def load_tokenizer(
+    folder: Path,
+) -> CharTokenizer | BPETokenizer | SentencePieceTokenizer | FastTokenizer:
+    """Open the tokenizer that lies in `folder`: one of ours, or any other of the two families.
 
     Raises:
-        TokenizerError: There is none, or none of ours.
+        TokenizerError: There is none, or none that we can open.
     """
     path = Path(folder) / "tokenizer.json"
     try:
-        model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["model"]
-        if model["type"] == "Unigram" or model.get("byte_fallback"):
-            model_type: ModelType = "unigram" if model["type"] == "Unigram" else "bpe"
-            data = (path.parent / SENTENCEPIECE_FILES[model_type]).read_bytes()
-            return SentencePieceTokenizer(data, model_type)
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        model: dict[str, Any] = values["model"]
+        if (kind := kind_of_ours(values)) is None:
+            return open_fast(path.parent)
+        if kind in ("bpe", "unigram"):
+            data = (path.parent / SENTENCEPIECE_FILES[kind]).read_bytes()
+            return SentencePieceTokenizer(data, kind)
         vocab: dict[str, int] = dict(model["vocab"])
         eos_id = vocab.pop(EOS)
-        if model["type"] == "WordLevel":
+        if kind == "char":
             return CharTokenizer(sorted(vocab, key=vocab.__getitem__))
         return BPETokenizer(_ranks(vocab), eos_id)
     except FileNotFoundError as error:
         raise TokenizerError(f"no tokenizer in {folder}: {error.filename} is missing") from error
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise TokenizerError(
             f"{path} is not a tokenizer that Inkling can open: {error!r}"
         ) from error

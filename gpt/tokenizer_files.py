@@ -189,6 +189,47 @@ def config_json(tokenizer_class: str, **extra: Any) -> dict[str, Any]:
     } | extra
 
 
+def kind_of_ours(values: Mapping[str, Any]) -> Literal["char", "byte", "bpe", "unigram"] | None:
+    """Which of our tokenizers a tokenizer.json holds; None for one that works in another way.
+
+    GPT-2's own is of the kind "byte", so tiktoken runs it.
+    """
+    model = values["model"]
+    if values.get("normalizer") is not None:
+        return None
+    if model["type"] == "WordLevel":
+        return "char"
+    if model["type"] == "Unigram":
+        return "unigram" if [name for name, _ in model["vocab"][:2]] == [UNK, EOS] else None
+    vocab: Mapping[str, int] = model["vocab"]
+    if model.get("byte_fallback"):
+        return "bpe" if (vocab.get(UNK), vocab.get(EOS)) == (0, 1) else None
+    return "byte" if _is_plain_byte_pair(values, vocab) else None
+
+
+def _is_plain_byte_pair(values: Mapping[str, Any], vocab: Mapping[str, int]) -> bool:
+    """Whether tiktoken, which goes by the ids alone, would cut a text as this file says."""
+    model: dict[str, Any] = values["model"]
+    split: dict[str, Any] = values.get("pre_tokenizer") or {}
+    added: list[dict[str, Any]] = values.get("added_tokens") or []
+    if (
+        split.get("type") != "ByteLevel"
+        or split.get("add_prefix_space", True)
+        or not split.get("use_regex", True)
+        or model.get("ignore_merges")
+        or [token["content"] for token in added] != [EOS]
+    ):
+        return False
+    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"])
+    joined = [vocab.get(left + right, -1) for left, right in pairs]
+    return (
+        sorted(vocab.values()) == list(range(len(vocab)))
+        and all(letter in vocab for letter in byte_characters())
+        and all(a < b for a, b in pairwise(joined))
+        and len(joined) == len(vocab) - 257
+    )
+
+
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _METASPACE = {
     "type": "Metaspace",

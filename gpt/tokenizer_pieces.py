@@ -5,7 +5,7 @@ time and holds back the bytes of a character until all of them are there.
 """
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 EOS = "<|endoftext|>"
 """How the end-of-story token is written."""
@@ -32,10 +32,18 @@ class StreamDecoder:
 class Pieces:
     """Decoding for a vocabulary given as the bytes of each id; the end of a story has none."""
 
-    def __init__(self, pieces: Sequence[bytes], eos_id: int) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        eos_id: int,
+        bos_id: int | None = None,
+        end_ids: Iterable[int] = (),
+    ) -> None:
         self._pieces = tuple(pieces)
         self.vocab_size = len(pieces)
         self.eos_id = eos_id
+        self.bos_id = eos_id if bos_id is None else bos_id
+        self.end_ids = frozenset({eos_id, *end_ids})
 
     @property
     def pieces(self) -> tuple[bytes, ...]:

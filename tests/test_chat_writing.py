@@ -24,7 +24,7 @@ def token(text: str, id: int | None = None, finish=None) -> Token:
 def drafted(*tokens: Token) -> Draft:
     draft = Draft(model="m", params=SamplingParams(seed=3), prompt=[])
     for each in tokens:
-        draft.add(each, TOKENIZER.eos_id)
+        draft.add(each, TOKENIZER.end_ids)
     return draft
 
 

@@ -39,12 +39,14 @@ TORCH = ("torch",)
 TOKENIZER_PARTS = (
     "gpt.sentencepiece_scores",
     "gpt.tokenizer_errors",
+    "gpt.tokenizer_fast",
     "gpt.tokenizer_files",
     "gpt.tokenizer_pieces",
 )
 ROOMS = (
-    Room("gpt/__init__.py", ("gpt.checkpoint", "gpt.config", "gpt.model")),
+    Room("gpt/__init__.py", ("gpt.checkpoint", "gpt.config", "gpt.hub", "gpt.model")),
     Room("gpt/config.py"),
+    Room("gpt/tokenizer_fast.py", TOKENIZER_PARTS, ("tokenizers",), inside=True),
     Room("gpt/tokenizer_*.py", TOKENIZER_PARTS),
     Room("gpt/sentencepiece_scores.py"),
     Room(
@@ -74,7 +76,7 @@ ROOMS = (
         ("gpt.config", "gpt.layout", "gpt.model", "gpt.tokenizer"),
         ("safetensors", "torch"),
     ),
-    Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub",)),
+    Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub",), inside=True),
     Room("gpt/export.py", ("gpt.checkpoint", "gpt.config", "gpt.model", "gpt.tokenizer"), TORCH),
     Room("gpt/generate.py", ("gpt",)),
     Room("gpt/server.py", ("gpt",), ("fastapi", "pydantic", "starlette", "uvicorn")),

@@ -234,8 +234,13 @@ def test_a_unigram_model_does_not_pass_for_a_byte_pair_one(tmp_path: Path):
     [
         (None, "tokenizer.json is missing"),
         ("{", "not a tokenizer that Inkling can open"),
-        ('{"model": {"type": "BPE", "vocab": {"a": 0}}}', "not a tokenizer that Inkling can open"),
-        ('{"model": {"type": "Unigram", "vocab": []}}', "spiece.model is missing"),
+        ('{"model": 3}', "not a tokenizer that Inkling can open"),
+        ('{"model": {"type": "BPE", "vocab": {"a": 0}}}', "which token ends a text"),
+        ('{"model": {"type": "WordPiece", "vocab": {"a": 0}}}', "holds a WordPiece tokenizer"),
+        (
+            '{"model": {"type": "Unigram", "vocab": [["<unk>", 0], ["<|endoftext|>", 0]]}}',
+            "spiece.model is missing",
+        ),
     ],
 )
 def test_a_folder_without_a_tokenizer_of_ours_is_refused(tmp_path: Path, content, message: str):
