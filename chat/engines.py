@@ -30,13 +30,19 @@ class Engines:
     Args:
         max_loaded: So many stay; beyond it the one that rested longest is given up. One that
             writes is never given up.
+        max_batch: Stories that each writes at once; memory is taken for all of them.
         load: Reads a checkpoint folder.
     """
 
     def __init__(
-        self, *, max_loaded: int = 3, load: Callable[[Path], Checkpoint] = gpt.load
+        self,
+        *,
+        max_loaded: int = 3,
+        max_batch: int = 8,
+        load: Callable[[Path], Checkpoint] = gpt.load,
     ) -> None:
         self.max_loaded = max_loaded
+        self._max_batch = max_batch
         self._load = load
         self._loaded: list[Loaded] = []
         self._reading: dict[str, asyncio.Lock] = {}
@@ -53,7 +59,9 @@ class Engines:
             if there is None:
                 loop = asyncio.get_running_loop()
                 checkpoint = await loop.run_in_executor(None, self._load, listing.folder)
-                there = Loaded(listing, checkpoint, Engine(checkpoint.model, checkpoint.tokenizer))
+                model, tokenizer = checkpoint.model, checkpoint.tokenizer
+                engine = Engine(model, tokenizer, max_batch=self._max_batch)
+                there = Loaded(listing, checkpoint, engine)
             else:
                 self._loaded.remove(there)
             self._make_room(for_key=listing.key)

@@ -47,7 +47,7 @@ def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
 
     Args:
         root: The project's folder.
-        extra: Folders with a colon between them, each a checkpoint or a folder of checkpoints;
+        extra: Folders with a colon between them, each a checkpoint, a run, or a folder of such;
             None reads INKLING_MODELS.
     """
     extra = os.environ.get(FOLDERS_VARIABLE, "") if extra is None else extra
@@ -59,7 +59,7 @@ def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
         while key in found:
             key = f"{name} ({origin})" if count == 1 else f"{name} ({origin} {count})"
             count += 1
-        if folder.resolve() not in seen and (listing := _read(key, folder)) is not None:
+        if folder.resolve() not in seen and (listing := read_listing(key, folder)) is not None:
             seen.add(folder.resolve())
             found[key] = listing
     return found
@@ -71,20 +71,38 @@ def default_model(models: Iterable[str]) -> str | None:
     return DEFAULT if DEFAULT in keys else next(iter(keys), None)
 
 
+def in_millions(parameters: int) -> str:
+    """The size of a model in words.
+
+    >>> in_millions(11752320), in_millions(123_456), in_millions(950)
+    ('11.8 million parameters', '123 thousand parameters', '950 parameters')
+    """
+    if parameters >= 999_500:
+        return f"{parameters / 1e6:.3g} million parameters"
+    if parameters >= 1000:
+        return f"{parameters / 1e3:.0f} thousand parameters"
+    return f"{parameters} parameters"
+
+
 def _candidates(root: Path, extra: list[Path]) -> Iterator[tuple[str, str, Path]]:
     """Folders that may hold a checkpoint: a name, where it comes from, the folder."""
     for folder in _folders(root / "checkpoints"):
         yield folder.name, "shipped", folder
     for run in _folders(root / "runs"):
-        yield run.name, "run", run
-        for inner in _folders(run):
-            yield run.name if inner.name == "best" else f"{run.name}/{inner.name}", "run", inner
+        yield from _of_run(run, "run")
     for folder in extra:
-        if (folder / WEIGHTS).is_file():
-            yield folder.name, folder.parent.name, folder
+        if any((place / WEIGHTS).is_file() for place in (folder, folder / "best")):
+            yield from _of_run(folder, folder.parent.name)
             continue
         for inner in _folders(folder):
-            yield inner.name, folder.name, inner
+            yield from _of_run(inner, folder.name)
+
+
+def _of_run(run: Path, origin: str) -> Iterator[tuple[str, str, Path]]:
+    """A folder that may be a checkpoint, and those in it; `best` goes by the name of the run."""
+    yield run.name, origin, run
+    for inner in _folders(run):
+        yield run.name if inner.name == "best" else f"{run.name}/{inner.name}", origin, inner
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -95,7 +113,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(inner, key=lambda each: (each.name != "best", each.name))
 
 
-def _read(key: str, folder: Path) -> Listing | None:
+def read_listing(key: str, folder: Path) -> Listing | None:
     """What can be told without the weights; None where no checkpoint lies."""
     try:
         version = (folder / WEIGHTS).stat().st_mtime_ns
@@ -104,7 +122,9 @@ def _read(key: str, folder: Path) -> Listing | None:
         return None
     starters = training.get("starters") or STARTERS.get(key) or GENERIC_STARTERS
     facts = [f"{config.n_layer} layers of {config.n_embd}", f"reads {config.block_size} tokens"]
-    bpb = training.get("val_bpb")
+    parameters, bpb = training.get("parameters"), training.get("val_bpb")
+    if isinstance(parameters, int):
+        facts[0] = in_millions(parameters)
     if isinstance(bpb, int | float):
         facts.append(f"{bpb:.3f} bits per byte")
     return Listing(
