@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -34,12 +35,14 @@ from train.texts import (
     sample_texts,
     split_texts,
 )
+from train.wildchat import fetch_rows, read_rows, write_text
 
 Kind = Literal["char", "bpe", "gpt2", "sentencepiece"]
 ModelType = Literal["bpe", "unigram"]
 
 SAMPLE_CHARACTERS = 16 << 20
 """Pieces are learnt from all of a text up to this length, and from so much of a longer one."""
+WILDCHAT = "wildchat"
 DOWNLOADS = Path(__file__).resolve().parents[1] / "data" / "downloads"
 
 
@@ -175,7 +178,8 @@ def make_parser() -> argparse.ArgumentParser:
         "texts",
         nargs="+",
         metavar="NAME_OR_FILE",
-        help=f"text files in UTF-8, or texts that are downloaded: {', '.join(NAMED_TEXTS)}",
+        help="text files in UTF-8, or texts that are downloaded: "
+        f"{', '.join([*NAMED_TEXTS, WILDCHAT])}",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
@@ -226,7 +230,31 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where downloads are kept (default: data/downloads)",
     )
+    wildchat = parser.add_argument_group("wildchat, conversations in English as plain text")
+    wildchat.add_argument(
+        "--conversations",
+        type=int,
+        metavar="N",
+        help="rows to read from the Hub, about half of them English (default: 10,000)",
+    )
+    wildchat.add_argument(
+        "--file",
+        type=Path,
+        metavar="JSONL",
+        help="an export with the data set's fields, one object a line, in place of the Hub",
+    )
     return parser
+
+
+def _wildchat(options: argparse.Namespace) -> Text:
+    """The text made of the rows in --file, or of those that the Hub gives."""
+    count = 10_000 if options.conversations is None else options.conversations
+    if count < 1:
+        raise ValueError(f"--conversations must be at least 1, not {count}")
+    rows = read_rows(options.file or fetch_rows(count, options.downloads))
+    path = options.downloads / f"{WILDCHAT}.txt"
+    print(f"{path}: {write_text(rows if options.file else islice(rows, count), path)}")
+    return Text(path=path)
 
 
 def _name(kind: Kind | Tokenizer) -> str:
@@ -241,11 +269,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--vocab-size has no meaning with --tokenizer {_name(options.tokenizer)}")
     if options.model_type is not None and options.tokenizer != "sentencepiece":
         parser.error(f"--model-type has no meaning with --tokenizer {_name(options.tokenizer)}")
+    if WILDCHAT not in options.texts and (options.file or options.conversations is not None):
+        parser.error("--file and --conversations have a meaning with wildchat only")
     if options.workers < 1:
         parser.error(f"--workers must be at least 1, not {options.workers}")
     try:
         facts = prepare(
-            [find_text(name, options.downloads) for name in options.texts],
+            [
+                _wildchat(options) if name == WILDCHAT else find_text(name, options.downloads)
+                for name in options.texts
+            ],
             options.out,
             kind=options.tokenizer,
             vocab_size=4096 if options.vocab_size is None else options.vocab_size,

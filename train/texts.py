@@ -49,7 +49,7 @@ def find_text(name_or_file: str, downloads: Path) -> Text:
     if name_or_file not in NAMED_TEXTS:
         raise FileNotFoundError(
             f"no file {name_or_file}, nor a text of that name; these can be downloaded: "
-            f"{', '.join(NAMED_TEXTS)}"
+            f"{', '.join(NAMED_TEXTS)}, wildchat"
         )
     named = NAMED_TEXTS[name_or_file]()
     valid = fetch(named.valid, downloads) if named.valid else None
