@@ -22,6 +22,8 @@ FINISH_TOKENS_OF_WORDS = 48
 """A sentence that is to be finished may take so many more tokens, in characters or in pieces."""
 TAKES = range(1, int(LIMITS["n"].high or 1) + 1)
 LAST = "last"
+LADDER = (0.2, 0.5, 0.8, 1.0, 1.3)
+"""Temperatures that stand side by side, from careful to wild."""
 OTHER_PAGE = "This page asks for what this version does not know: reload it."
 NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
 
@@ -105,7 +107,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
     """The wish that a button of the page sends; untrusted.
 
     Args:
-        data: `ask` is "continue", "retry" or "finish"; `passage`, `takes`: see `Ask`.
+        data: `ask` is "continue", "retry", "finish" or "ladder"; `passage`, `takes`: see `Ask`.
 
     Raises:
         RefusedError: It is no wish, or for too many takes.
@@ -120,7 +122,14 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
             return Ask(sentence=True, model=model)
         case "continue":
             return Ask(takes=takes, model=model)
+        case "ladder":
+            return Ask(lanes=ladder(), model=model)
     raise RefusedError(OTHER_PAGE)
+
+
+def ladder() -> tuple[Lane, ...]:
+    """The same words from the same dice at each temperature of `LADDER`."""
+    return tuple(Lane(label=f"Temperature {t}", settings={"temperature": t}) for t in LADDER)
 
 
 async def settle(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chat import settings
-from chat.asking import LAST, TAKES, Ask
+from chat.asking import LADDER, LAST, TAKES, Ask, ladder
 from gpt.sampling import LIMITS
 
 STEPS = 100
@@ -43,6 +43,7 @@ KINDS = {
     "continue": ("/continue 3", "The model writes on; with a number, so many takes to pick from"),
     "retry": ("/retry 3", "The model writes its last passage anew; the old one stays"),
     "finish": ("/finish", "The model writes on to the end of the sentence"),
+    "ladder": ("/ladder", f"The model writes on {len(LADDER)} times, from careful to wild; pick one"),
     "previous": ("/previous", "Back to the alternative before"),
     "next": ("/next", "On to the alternative after"),
     "undo": ("/undo 2", "Take back the last change, or so many"),
@@ -90,6 +91,8 @@ def parse(line: str) -> Command | None:
     match name:
         case "finish":
             return Ask(sentence=True)
+        case "ladder":
+            return Ask(lanes=ladder())
         case "previous" | "next":
             by = 1 if name == "next" else -1
             return Act({"act": "step", "passage": LAST, "by": by})

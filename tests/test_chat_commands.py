@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.asking import LAST, Ask
+from chat.asking import LAST, Ask, ladder
 from chat.commands import KINDS, SETTING_KINDS, Act, CommandError, Set, helped, parse, words
 
 
@@ -15,6 +15,7 @@ from chat.commands import KINDS, SETTING_KINDS, Act, CommandError, Set, helped, 
         ("/continue", Ask()),
         ("/continue 2", Ask(takes=2)),
         ("/finish", Ask(sentence=True)),
+        ("/ladder", Ask(lanes=ladder())),
         ("/undo", Act({"act": "undo", "count": 1})),
         ("/redo 4", Act({"act": "redo", "count": 4})),
         ("/previous", Act({"act": "step", "passage": LAST, "by": -1})),

@@ -434,6 +434,34 @@ def test_all_lanes_stop_together_and_keep_what_they_wrote(root):
     at_a_desk(root, act)
 
 
+@pytest.mark.parametrize("way", ["button", "command"])
+def test_a_ladder_writes_at_five_temperatures_from_one_seed_in_one_batch(root, way):
+    sizes: list[int] = []
+
+    async def act(desk, page):
+        await desk.write("Once")
+        base = desk.story.current
+        generator = (await desk.engines.get(desk.models["letters"])).engine._generator
+        forward = generator._forward
+        generator._forward = lambda rows: sizes.append(len(rows)) or forward(rows)
+        if way == "button":
+            await desk.ask_for({"ask": "ladder"})
+        else:
+            await say(desk, "/ladder")
+        labels = [f"Temperature {t}" for t in ("0.2", "0.5", "0.8", "1.0", "1.3")]
+        assert [take["label"] for take in page.state["takes"]] == labels
+        written = [desk.story.passage(take["id"]) for take in page.state["takes"]]
+        assert [each.settings["temperature"] for each in written] == [0.2, 0.5, 0.8, 1.0, 1.3]
+        assert len({each.seed for each in written}) == 1
+        assert {each.parent for each in written} == {base}
+        assert max(sizes) == 5
+        await desk.act({"act": "pick", "passage": written[3].id})
+        assert desk.story.last == written[3]
+        assert page.state["passages"][-1]["places"] == 5
+
+    at_a_desk(root, act)
+
+
 def test_a_token_is_looked_at_with_its_dice(root):
     async def act(desk, page):
         await desk.write("Once")
