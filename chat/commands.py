@@ -43,7 +43,10 @@ KINDS = {
     "continue": ("/continue 3", "The model writes on; with a number, so many takes to pick from"),
     "retry": ("/retry 3", "The model writes its last passage anew; the old one stays"),
     "finish": ("/finish", "The model writes on to the end of the sentence"),
-    "ladder": ("/ladder", f"The model writes on {len(LADDER)} times, from careful to wild; pick one"),
+    "ladder": (
+        "/ladder",
+        f"The model writes on {len(LADDER)} times, from careful to wild; pick one",
+    ),
     "previous": ("/previous", "Back to the alternative before"),
     "next": ("/next", "On to the alternative after"),
     "undo": ("/undo 2", "Take back the last change, or so many"),

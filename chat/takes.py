@@ -10,8 +10,8 @@ from chat.repetition import loop
 from chat.sentences import sentence_end
 from chat.story import FinishReason, Passage
 from chat.writing import Draft, in_batches
-from gpt.engine import Request
 from gpt.generator import Token
+from gpt.request import Request
 
 WAIT_STEP_S = 0.02
 """How often a writer who waits looks whether it is their turn."""

@@ -8,12 +8,16 @@ import asyncio
 import atexit
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Self
 
+from torch import Tensor
+
 from gpt.generator import Generator, Row, Token, check_for, prompt_ids
 from gpt.model import GPT
+from gpt.request import Job, Request
 from gpt.sampling import SamplingParams
 from gpt.tokenizer import Tokenizer
 
@@ -35,129 +39,6 @@ class EngineClosed(Exception):  # noqa: N818 - nothing went wrong
     """The engine was closed, before or while a request was served."""
 
 
-class _Job:
-    """A request as the worker sees it.
-
-    It does not refer to its `Request`, so that one that nobody holds any more is collected, which
-    cancels the job.
-    """
-
-    def __init__(
-        self, prompt: str | Sequence[int], params: SamplingParams, news: SimpleQueue[None]
-    ) -> None:
-        self.prompt = prompt
-        self._news = news
-        self.to_start = deque(enumerate(params.takes()))
-        """The takes that wait for a place."""
-        self.unfinished = len(self.to_start)
-        self.began = False
-        self.cancelled = False
-        self._lock = threading.Lock()
-        self._ready: deque[Token] = deque()
-        self._error: Exception | None = None
-        self._closed = False
-        self._reader: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
-
-    @property
-    def waits(self) -> bool:
-        return bool(self.to_start) and not self.cancelled
-
-    def cancel(self) -> None:
-        """Let the worker drop it. Takes no lock, for a collector may call it at any moment."""
-        self.cancelled = True
-        self._news.put(None)
-
-    def deliver(self, token: Token) -> None:
-        """Hand a token over, from the worker."""
-        with self._lock:
-            self._ready.append(token)
-            self._wake()
-
-    def close(self, error: Exception | None = None) -> None:
-        """Nothing more will come; `error`, if any, is raised after all that came before it."""
-        with self._lock:
-            if not self._closed:
-                self._closed, self._error = True, error
-                self._wake()
-
-    def _wake(self) -> None:
-        if self._reader is None:
-            return
-        (loop, came), self._reader = self._reader, None
-        try:
-            loop.call_soon_threadsafe(_set, came)
-        except RuntimeError:  # its loop has ended, and the reader with it
-            self.cancelled = True
-
-    async def next(self) -> Token:
-        """The next token, from any event loop; StopAsyncIteration after the last."""
-        while True:
-            with self._lock:
-                if self._ready:
-                    return self._ready.popleft()
-                if self._closed:
-                    error, self._error = self._error, None
-                    raise error or StopAsyncIteration
-                if self._reader is not None and not self._reader[1].done():
-                    raise RuntimeError("another task is waiting for this request's next token")
-                loop = asyncio.get_running_loop()
-                came: asyncio.Future[None] = loop.create_future()
-                self._reader = loop, came
-            await came
-
-
-def _set(came: asyncio.Future[None]) -> None:
-    if not came.done():
-        came.set_result(None)
-
-
-class Request:
-    """A story, or n takes of one, on its way: `async for token in request`.
-
-    It is cancelled, and its place is free within a token, by `cancel`, by `aclose`, by cancelling
-    the task that waits for its next token, and by letting go of the last reference to it. (So do
-    not put a timeout on the next token with `asyncio.wait_for`: a timeout cancels. Use
-    `asyncio.wait`.) Only one task may read at a time.
-    """
-
-    def __init__(self, job: _Job, ahead: Callable[[_Job], int]) -> None:
-        self._job = job
-        self._ahead = ahead
-
-    @property
-    def ahead(self) -> int:
-        """Requests that wait before it; 0 when it is the next to begin, or has begun."""
-        return self._ahead(self._job)
-
-    @property
-    def began(self) -> bool:
-        """Whether it has a place, or had one."""
-        return self._job.began
-
-    def cancel(self) -> None:
-        """End it: tokens that came before can still be read. From any thread; twice is fine."""
-        self._job.cancel()
-        self._job.close()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Token:
-        """The next token, of any take; what went wrong with the request is raised here."""
-        try:
-            return await self._job.next()
-        except asyncio.CancelledError:
-            self.cancel()
-            raise
-
-    async def aclose(self) -> None:
-        """As `cancel`; for `contextlib.aclosing`."""
-        self.cancel()
-
-    def __del__(self) -> None:
-        self._job.cancel()
-
-
 class Engine:
     """Writes up to `max_batch` stories at once in a thread of its own.
 
@@ -177,10 +58,12 @@ class Engine:
         self.max_waiting = max_waiting
         self._generator = Generator(model, tokenizer, max_batch=max_batch)
         self._lock = threading.Lock()
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[Job] = deque()
         """Requests of which a take waits for a place. Changed under the lock."""
-        self._running: dict[Row, _Job] = {}
+        self._running: dict[Row, Job] = {}
         """Owned by the worker."""
+        self._looks: deque[tuple[Sequence[int], Future[Tensor]]] = deque()
+        """Prompts whose logits are asked for. Changed under the lock."""
         self._closed = False
         # Putting into a SimpleQueue is safe even in the middle of a garbage collection.
         self._news: SimpleQueue[None] = SimpleQueue()
@@ -215,7 +98,7 @@ class Engine:
                 is an error on the first token.
         """
         check_for(params, self.tokenizer)
-        job = _Job(prompt, params, self._news)
+        job = Job(prompt, params, self._news)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
@@ -247,6 +130,24 @@ class Engine:
         finally:
             request.cancel()
 
+    async def logits(self, ids: Sequence[int]) -> Tensor:
+        """What the model says of the token after `ids`, nothing drawn or written: (V,), float32.
+
+        It is worked out between two tokens of the stories, and takes none of their places. When
+        the task that waits is cancelled before, it is not worked out at all.
+
+        Raises:
+            EngineClosed: after `close`, or when it comes before the answer.
+            ValueError: an id is not in the vocabulary.
+        """
+        look: Future[Tensor] = Future()
+        with self._lock:
+            if self._closed:
+                raise EngineClosed("the engine is closed")
+            self._looks.append((list(ids), look))
+        self._news.put(None)
+        return await asyncio.wrap_future(look)
+
     def close(self) -> None:
         """End all requests and the thread; readers and later calls get `EngineClosed`."""
         with self._lock:
@@ -261,7 +162,7 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ahead(self, job: _Job) -> int:
+    def _ahead(self, job: Job) -> int:
         with self._lock:
             if job.began or not job.waits:
                 return 0
@@ -275,7 +176,7 @@ class Engine:
             while not self._closed:
                 self._drop_cancelled()
                 self._admit()
-                if not self._running:
+                if not self._look() and not self._running:
                     self._news.get()  # asleep until there is something to do
                     continue
                 for row, token in self._generator.step():
@@ -284,10 +185,15 @@ class Engine:
             with self._lock:
                 self._closed = True
                 jobs = {*self._queue, *self._running.values()}
+                looks = [look for _, look in self._looks]
                 self._queue.clear()
                 self._running.clear()
+                self._looks.clear()
             for job in jobs:
                 job.close(EngineClosed("the engine was closed before the story ended"))
+            for look in looks:
+                if look.set_running_or_notify_cancel():
+                    look.set_exception(EngineClosed("the engine was closed before its answer"))
 
     def _drop_cancelled(self) -> None:
         for row in [row for row, job in self._running.items() if job.cancelled]:
@@ -316,6 +222,19 @@ class Engine:
                 job.to_start.popleft()
                 self._running[row] = job
 
+    def _look(self) -> bool:
+        """Answer the oldest look; whether there was one. One at a time, so that stories go on."""
+        with self._lock:
+            ids, look = self._looks.popleft() if self._looks else ((), None)
+        if look is None:
+            return False
+        if look.set_running_or_notify_cancel():
+            try:
+                look.set_result(self._generator.logits(ids))
+            except Exception as error:  # noqa: BLE001 - goes to whoever asked
+                look.set_exception(error)
+        return True
+
     def _deliver(self, row: Row, token: Token | Exception) -> None:
         job = self._running[row]
         if isinstance(token, Exception):
@@ -331,7 +250,7 @@ class Engine:
         if ended and not job.unfinished:
             job.close()
 
-    def _fail(self, job: _Job, error: BaseException) -> None:
+    def _fail(self, job: Job, error: BaseException) -> None:
         """Give the reader what went wrong; its other takes end as well."""
         job.cancelled = True
         if not isinstance(error, Exception):

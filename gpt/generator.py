@@ -14,6 +14,7 @@ from torch import Tensor
 from gpt.cache import KVCache
 from gpt.model import GPT
 from gpt.sampling import Draw, SamplingParams, sample, seeded
+from gpt.stops import StopStrings
 from gpt.tokenizer import StreamDecoder, Tokenizer
 
 FinishReason = Literal["end", "stop", "length"]
@@ -100,37 +101,6 @@ def check_for(params: SamplingParams, tokenizer: Tokenizer) -> None:
         )
 
 
-class StopStrings:
-    """Text on its way out, held back for as long as it may be the beginning of a stop string."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = stops
-        self._held = ""
-
-    def push(self, text: str) -> tuple[str, bool]:
-        """Take in `text`; give what is free to go, and whether a stop string is complete.
-
-        The one that is complete first counts, as if characters came one by one, so that it does
-        not matter how the text is cut into tokens.
-        """
-        text = self._held + text
-        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
-        if found:
-            self._held = ""
-            return text[: min(found)[1]], True
-        longest = max(map(len, self._stops), default=1) - 1
-        free = max(0, len(text) - longest)
-        while not any(stop.startswith(text[free:]) for stop in self._stops) and free < len(text):
-            free += 1
-        self._held = text[free:]
-        return text[:free], False
-
-    def flush(self) -> str:
-        """What is still held, when no more text comes."""
-        held, self._held = self._held, ""
-        return held
-
-
 @dataclass(slots=True, eq=False)
 class Row:
     """One story in a `Generator`; to its callers a handle, and nothing to change."""
@@ -213,6 +183,20 @@ class Generator:
         """Let a story leave; nothing happens if it has already ended."""
         if row in self._rows:
             self._rows.remove(row)
+
+    def logits(self, prompt: str | Sequence[int]) -> Tensor:
+        """What the model says of the token after `prompt`: (V,), float32; nothing is written.
+
+        The stories in the batch are neither read nor changed.
+
+        Raises:
+            ValueError: as `prompt_ids`.
+        """
+        ids = prompt_ids(self.tokenizer, prompt)
+        seen = ids[window_start(len(ids), self.model.config.block_size) :]
+        with torch.inference_mode():
+            logits = self.model(torch.tensor([seen], device=self.model.device), last=True)
+        return logits[0, -1, : self.tokenizer.vocab_size].float().cpu()
 
     def step(self) -> list[tuple[Row, Token | Exception]]:
         """Write the next token of each story; one that ends leaves its place.

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import pytest
 import torch
 
-from gpt.engine import Engine, EngineBusy, EngineClosed, Request
+from gpt.engine import Engine, EngineBusy, EngineClosed
 from gpt.generator import Generator, Token
 from gpt.model import GPT
+from gpt.request import Request
 from gpt.sampling import SamplingParams
 from gpt.tokenizer import CharTokenizer, UnknownCharacterError
 from tests.tiny import SHAPES, tiny_model
@@ -393,3 +394,81 @@ def test_an_idle_worker_sleeps(engine: Engine) -> None:
         places.add((frame.f_code.co_name, frame.f_lasti))
         time.sleep(0.001)
     assert len(places) == 1
+
+
+@pytest.mark.parametrize("length", [1, 5, 24, 90])
+def test_the_logits_are_those_the_next_token_is_drawn_by(
+    model: GPT, engine: Engine, length: int
+) -> None:
+    ids = [CHARACTERS.bos_id, *(7 * i % 26 + 1 for i in range(length))]
+    params = SamplingParams(temperature=0, max_new_tokens=1)
+    (token,) = Generator(model, CHARACTERS).stream(ids, params)
+
+    async def asked() -> torch.Tensor:
+        return await engine.logits(ids)
+
+    logits = in_time(asked())
+    assert logits.shape == (CHARACTERS.vocab_size,)
+    raw = logits.double().softmax(-1)
+    assert int(raw.argmax()) == token.id
+    assert float(raw[token.id]) == pytest.approx(token.raw_probability, rel=1e-4)
+
+
+def test_a_look_leaves_the_stories_as_they_would_be(model: GPT) -> None:
+    params = SamplingParams(temperature=1, seed=3, max_new_tokens=40)
+    alone = list(Generator(model, CHARACTERS).stream("once", params))
+
+    async def asked(engine: Engine) -> list[Token]:
+        request, tokens = engine.submit("once", params), []
+        async for token in request:
+            tokens.append(token)
+            await engine.logits([1, 2, 3])
+            assert engine.active <= 1
+        return tokens
+
+    # The only place is taken, and still every look is answered.
+    with Engine(model, CHARACTERS, max_batch=1) as engine:
+        assert in_time(asked(engine)) == alone
+
+
+def test_a_look_that_nobody_waits_for_is_not_worked_out(model: GPT) -> None:
+    gate = Gate(model)
+
+    async def asked(engine: Engine) -> None:
+        first = asyncio.create_task(engine.logits([1]))
+        await until(lambda: not engine._looks and not first.done(), "it is not looked at")
+        second = asyncio.create_task(engine.logits([1, 2]))
+        await until(lambda: len(engine._looks) == 1, "it does not wait")
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        gate.let_all_through()
+        await first
+        await engine.logits([3])
+
+    with Engine(model, CHARACTERS) as engine:
+        in_time(asked(engine))
+    assert gate.passed == 2
+
+
+def test_a_look_with_a_fault_or_at_a_closed_engine_says_so(model: GPT) -> None:
+    gate = Gate(model)
+
+    async def asked(engine: Engine) -> None:
+        with pytest.raises(ValueError, match="not in the vocabulary"):
+            await engine.logits([CHARACTERS.vocab_size])
+        first = asyncio.create_task(engine.logits([1]))
+        await until(lambda: not engine._looks, "it is not looked at")
+        second = asyncio.create_task(engine.logits([2]))
+        await until(lambda: len(engine._looks) == 1, "it does not wait")
+        closing = asyncio.get_running_loop().run_in_executor(None, engine.close)
+        await until(lambda: engine._closed, "it is not being closed")
+        gate.let_all_through()
+        await first
+        with pytest.raises(EngineClosed):
+            await second
+        await closing
+        with pytest.raises(EngineClosed):
+            await engine.logits([1])
+
+    in_time(asked(Engine(model, CHARACTERS)))

@@ -13,7 +13,6 @@ from gpt.config import GPTConfig
 from gpt.generator import (
     Generator,
     Row,
-    StopStrings,
     Token,
     check_for,
     prompt_ids,
@@ -21,6 +20,7 @@ from gpt.generator import (
 )
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
+from gpt.stops import StopStrings
 from gpt.tokenizer import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
 from tests.test_model import in_transformers
 from tests.tiny import SHAPES, tiny_model

@@ -61,15 +61,22 @@ ROOMS = (
     Room("gpt/model.py", ("gpt.cache", "gpt.config"), TORCH),
     Room("gpt/layout.py", ("gpt.config", "gpt.model"), TORCH),
     Room("gpt/sampling.py", (), TORCH),
+    Room("gpt/spread.py", ("gpt.sampling",), TORCH),
+    Room("gpt/stops.py"),
     Room("gpt/native/*", ("gpt.native",), TORCH),
     Room(
         "gpt/generator.py",
-        ("gpt.cache", "gpt.config", "gpt.model", "gpt.native", "gpt.sampling", "gpt.tokenizer"),
+        (
+            *("gpt.cache", "gpt.config", "gpt.model", "gpt.native", "gpt.sampling"),
+            *("gpt.stops", "gpt.tokenizer"),
+        ),
         TORCH,
     ),
+    Room("gpt/request.py", ("gpt.generator", "gpt.sampling")),
     Room(
         "gpt/engine.py",
-        ("gpt.generator", "gpt.model", "gpt.sampling", "gpt.tokenizer"),
+        ("gpt.generator", "gpt.model", "gpt.request", "gpt.sampling", "gpt.tokenizer"),
+        TORCH,
     ),
     Room(
         "gpt/checkpoint.py",

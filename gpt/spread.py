@@ -1,0 +1,58 @@
+"""A whole distribution in a few numbers: what the samplers leave of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from gpt.sampling import SamplingParams, probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What may come next, before the samplers and after them.
+
+    Attributes:
+        top: (id, raw probability, probability after all samplers), the likeliest raw ones first;
+            of equal ones the lowest id.
+        raw_entropy, entropy: In nats, before and after.
+        kept: How many tokens may still be drawn.
+        vocab_size: Of so many.
+    """
+
+    top: tuple[tuple[int, float, float], ...]
+    raw_entropy: float
+    entropy: float
+    kept: int
+    vocab_size: int
+
+
+def spread(logits: Tensor, params: SamplingParams, seen: Sequence[int], n: int) -> Spread:
+    """What `params` make of the logits (V,) of the next token.
+
+    Args:
+        seen: Ids of the tokens that the model sees, for the repetition penalty.
+        n: So many of the likeliest are told one by one.
+    """
+    raw = logits.double().softmax(-1)  # (V,)
+    after = probabilities(logits, params, seen)  # (V,)
+    ids = raw.sort(descending=True, stable=True).indices[:n]
+    columns = cast(
+        list[list[float]],
+        torch.stack([raw[ids], after[ids]]).tolist(),  # pyright: ignore[reportUnknownMemberType]
+    )
+    top = zip(cast(list[int], ids.tolist()), *columns, strict=True)  # pyright: ignore[reportUnknownMemberType]
+    return Spread(
+        top=tuple(top),
+        raw_entropy=entropy(raw),
+        entropy=entropy(after),
+        kept=int((after > 0).sum()),
+        vocab_size=len(raw),
+    )
+
+
+def entropy(probability: Tensor) -> float:
+    """Of probabilities (V,), in nats: the mean surprise (Shannon 1948, section 6)."""
+    return max(0.0, -float(torch.xlogy(probability, probability).sum()))
