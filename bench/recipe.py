@@ -168,8 +168,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (DataError, RecipeError, ValueError) as error:
         sys.exit(f"bench.recipe: {error}")
     if options.markdown:
+        title = f"# Our recipe beside {options.baseline}\n\n"
         command = f"    python -m bench.recipe {shlex.join(given)}\n\n"
-        options.markdown.write_text(command + "\n".join(parts), encoding="utf-8")
+        options.markdown.write_text(title + command + "\n".join(parts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
         f"{seeds} seeds, mean ± standard deviation. {config.max_steps:,} steps of "
         f"{config.tokens_per_step:,} tokens, window {config.block_size}, "
         f"{data.facts['train']['tokens']:,} tokens of training text; every token of the validation "
-        f"text ({data.facts['valid']['bytes']:,} bytes) scored once, in disjoint windows. "
+        f"text ({data.facts['valid']['bytes']:,} bytes) scored once, in disjoint windows, every "
+        f"{config.eval_every} steps. "
         f"{machine['cores']} cores, {threads} thread(s), torch {machine['torch']}."
     )

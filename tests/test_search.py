@@ -1,6 +1,10 @@
 """The search for settings: what it tries, what it keeps, how it goes on, what it leaves behind."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +109,39 @@ def test_the_same_command_goes_on_where_it_was_stopped(
     capsys.readouterr()
     run(data, tmp_path / "parts", "--trials 4 --fields learning_rate dropout")
     assert "trial 0:" not in capsys.readouterr().out.split("\n\n")[0]  # nothing is left to do
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_search_at_once_with_all_kept(data: Path, tmp_path: Path) -> None:
+    command = f"-m train.search --data {data} --out {tmp_path / 'search'} {TINY}"
+    command += " --max-steps 100000 --evaluations 20000 --trials 1000 --pruner none"
+    process = subprocess.Popen(
+        [sys.executable, *command.split()],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "search" / "trials" / "0000" / "fold-0" / "metrics.jsonl"
+    deadline = time.monotonic() + 300
+    while not (metrics.exists() and '"val_loss"' in metrics.read_text()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "stopped; every trial that ended is kept" in out
+    assert "Traceback" not in errors
+    storage = f"sqlite:///{tmp_path / 'search' / 'study.sqlite'}"
+    states = [t.state for t in optuna.load_study(study_name="cats-story", storage=storage).trials]
+    assert states == [TrialState.FAIL, TrialState.WAITING]  # it waits to be tried again
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "none"])
+def test_every_pruner_lets_the_first_trial_end(pruner: str, data: Path, tmp_path: Path) -> None:
+    study = run(data, tmp_path / "search", f"--trials 1 --fields dropout --pruner {pruner}")
+    assert study.trials[0].state == TrialState.COMPLETE
 
 
 def test_workers_share_a_study_by_its_storage(data: Path, tmp_path: Path) -> None:

@@ -40,9 +40,12 @@ def cut_folds(data: Data, k: int) -> list[Data]:
     folds: list[Data] = []
     for start, stop in pairwise(bounds):
         held, rest = tokens[start:stop], np.concatenate([tokens[:start], tokens[stop:]])
-        facts = dict(data.facts)
-        for split, part in (("train", rest), ("valid", held)):
-            text = tokenizer.decode(part.tolist())
-            facts[split] = {"tokens": len(part), "bytes": len(text.encode())}
+        n_bytes = len(tokenizer.decode(held.tolist()).encode())
+        left = data.facts["train"]["bytes"] - n_bytes
+        facts = {
+            **data.facts,
+            "train": {"tokens": len(rest), "bytes": left},
+            "valid": {"tokens": len(held), "bytes": n_bytes},
+        }
         folds.append(replace(data, facts=facts, train=rest, valid=held))
     return folds

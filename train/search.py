@@ -73,11 +73,12 @@ class TrialRun(Run):
 class Search:
     """What a study is about: the text, the preset, the fields, where the trials are kept."""
 
-    data: Data
+    facts: dict[str, Any]
+    """data.json of the text."""
+    parts: Sequence[Data]
+    """What each trial trains on, one after another: the folds, or the text as it was prepared."""
     base: TrainConfig
     space: Space
-    folds: int
-    """Parts that the training text is cut into; 0 judges by the validation text."""
     evaluations: int
     """In each training; any of them but the last may end it."""
     out: Path
@@ -85,8 +86,9 @@ class Search:
     def about(self) -> dict[str, Any]:
         """What must be the same whenever the study is gone on with."""
         base = {name: v for name, v in self.base.to_dict().items() if name not in MACHINE}
-        texts = [self.data.facts[split]["sha256"] for split in ("train", "valid")]
-        return {"base": base, "texts": texts, "folds": self.folds, "judged": self.evaluations}
+        texts = [self.facts[split]["sha256"] for split in ("train", "valid")]
+        folds, evaluations = len(self.parts), self.evaluations
+        return {"base": base, "texts": texts, "folds": folds, "evaluations": evaluations}
 
     def objective(self, trial: optuna.Trial) -> float:
         """Train with what `trial` suggests: nats per token, the mean over the folds.
@@ -98,11 +100,10 @@ class Search:
         every = math.ceil(self.base.max_steps / self.evaluations)
         base = replace(self.base, eval_every=every, sample_tokens=0, save_steps=0)
         config = apply(base, suggest(trial, self.space))
-        parts = cut_folds(self.data, self.folds) if self.folds else [self.data]
         folder = self.out / "trials" / f"{trial.number:04}"
         found: list[dict[str, float]] = []
         try:
-            for number, part in enumerate(parts):
+            for number, part in enumerate(self.parts):
                 # The first fold decides alone: another may be harder, whatever the settings.
                 watched = trial if number == 0 else None
                 run = TrialRun(folder / f"fold-{number}", watched, config.eval_every)
@@ -252,13 +253,11 @@ def search_from(options: argparse.Namespace) -> Search:
             raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
     base = config_from(options)
     data = load_data(options.data)
-    if options.folds:
-        cut_folds(data, options.folds)  # says what is wrong with their number before any training
     return Search(
-        data=data,
+        facts=data.facts,
+        parts=cut_folds(data, options.folds) if options.folds else [data],
         base=base,
         space=parse_space(options.fields, base),
-        folds=options.folds,
         evaluations=options.evaluations,
         out=options.out or Path("runs/search") / options.data.name,
     )
