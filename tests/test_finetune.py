@@ -1,5 +1,6 @@
 """Fine-tuning: what learns and what stays, from which model, what was gained and what was lost."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerFast
 
 import gpt
 from gpt import checkpoint
 from gpt.tokenizer import CharTokenizer
+from tests.test_hub_layouts import byte_level, random_model
 from tests.tiny import SHAPES, tiny_model
 from train import evaluate, finetune, pretrain
 from train.optimize import make_optimizers, set_learning_rate
@@ -94,7 +97,9 @@ def test_the_best_step_is_kept_and_the_card_says_where_it_came_from() -> None:
     best = gpt.load("run/best")
     assert best.training["val_loss"] == min(losses.values())
     digest = report["from"]["sha256"]
-    assert f"begun from | source-llama, model.safetensors {digest[:16]}" in best.card
+    content = Path("source-llama/model.safetensors").read_bytes()
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert f"begun from | source-llama, weights {digest[:16]}" in best.card
     assert "Fine-tuned with Inkling from `source-llama` on new.txt" in best.card
     assert "| window | 24 tokens |" in best.card
     assert {"loss.png", "report.json", "data", "best"} <= {p.name for p in Path("run").iterdir()}
@@ -275,6 +280,18 @@ def test_a_data_folder_cut_by_the_models_own_tokenizer_is_taken() -> None:
     prepare([Text(path=Path("new.txt"))], Path("mine"), kind=source.tokenizer)
     assert run(data="mine")["vocabulary"] is None
     assert not Path("run/data").exists()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama-tied-grouped", "llama-untied"])
+def test_a_folder_that_transformers_wrote_learns_with_its_own_tokenizer(name: str) -> None:
+    tokenizer = byte_level()
+    ids = {"eos_token": "<|endoftext|>", "bos_token": "<|endoftext|>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **ids).save_pretrained("theirs")
+    random_model(name, 700).save_pretrained("theirs", max_shard_size="20KB")
+    report = run("--lora", "2", source="theirs")
+    assert report["new"]["after"]["loss"] < report["new"]["before"]["loss"]
+    best = gpt.load("run/best")
+    assert best.tokenizer.encode("A crow! é") == tokenizer.encode("A crow! é").ids
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def write_card(training: dict[str, Any]) -> str:
         how = f"Fine-tuned with Inkling from `{before['name']}` on {sources}."
         learnt = training["finetune"]
         origin = (
-            f"\n| begun from | {before['name']}, model.safetensors {before['sha256'][:16]} |"
+            f"\n| begun from | {before['name']}, weights {before['sha256'][:16]} |"
             f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
         )
     validation = "not measured at this step"

@@ -184,8 +184,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Read the options, open model and data, train; a fault the user can mend is one line."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    given = sys.argv[1:] if arguments is None else arguments
-    command = "python -m train.finetune " + shlex.join(x for x in given if x != "--resume")
+    words = sys.argv[1:] if arguments is None else arguments
+    command = "python -m train.finetune " + shlex.join(x for x in words if x != "--resume")
     decay = options.layer_decay
     try:
         steering = Steering(
@@ -199,7 +199,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not options.resume and (out / "metrics.jsonl").exists():
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
         data = open_data(source, options.data, options.tokenizer, out)
-        config = replace(suggest(source, data, steering), **given_fields(options))
+        given = given_fields(options)
+        config = replace(suggest(source, data, steering, given.get("optimizer")), **given)
         if config.block_size > source.config.block_size:
             raise ValueError(
                 f"block_size must be at most {source.config.block_size}, the window of "

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from gpt.checkpoint import WEIGHTS, Checkpoint
+from gpt.checkpoint import Checkpoint
 from gpt.config import GPTConfig
 from gpt.tokenizer import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
 from train.config import SHAPE, TrainConfig
@@ -16,26 +16,33 @@ from train.steering import Steering
 from train.texts import Text, read_texts, split_texts
 from train.vocabulary import same_tokenizer
 
-LEARNING_RATE = 5e-4
-"""For all weights at the top layer; adapters take LORA_TIMES as much."""
+LEARNING_RATES = {"muon": 1e-3, "adamw": 3e-4}
+"""For all weights, at the top layer of a model as wide as MEASURED_WIDTH; docs/finetuning.md."""
+MEASURED_WIDTH = 384
+"""Where the rates were measured; a wider model takes less in proportion (Yang et al. 2022)."""
 LORA_TIMES = 10
-"""Schulman et al. 2025, "LoRA Without Regret"."""
+"""What adapters take of AdamW's rate (Schulman et al. 2025, "LoRA Without Regret")."""
 VALID_FRACTION = 0.1
 
 
 def describe(source: Checkpoint) -> dict[str, Any]:
     """What config.json, training.json and the card say of the model that was there before."""
-    with (source.folder / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for path in sorted(source.folder.glob("*.safetensors")):  # several where it is sharded
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     kept = ("command", "val_loss", "val_bpb", "commit", "date")
     return {
         "name": source.name,
-        "sha256": digest,
+        "sha256": digest.hexdigest(),
         **{key: source.training[key] for key in kept if key in source.training},
     }
 
 
-def suggest(source: Checkpoint, data: Data, steering: Steering) -> TrainConfig:
+def suggest(
+    source: Checkpoint, data: Data, steering: Steering, optimizer: str | None = None
+) -> TrainConfig:
     """Values to begin with: some 20 passes over a short text, at most 2,000 steps."""
     trained = source.training.get("config", {})
     shape = {
@@ -47,6 +54,10 @@ def suggest(source: Checkpoint, data: Data, steering: Steering) -> TrainConfig:
     batch = max(1, 2048 // block)
     steps = math.ceil(20 * len(data.train) / (batch * block))
     steps = min(max(steps, 50), 2000)
+    # Weights that one optimizer shaped do best with it (Liu et al. 2025, arXiv 2502.16982).
+    usual: str = "adamw" if steering.lora else trained.get("optimizer", "adamw")
+    optimizer = optimizer or usual
+    rate = LEARNING_RATES[optimizer] * MEASURED_WIDTH / source.config.n_embd
     return TrainConfig(
         **{
             **shape,
@@ -55,9 +66,8 @@ def suggest(source: Checkpoint, data: Data, steering: Steering) -> TrainConfig:
             "max_steps": steps,
             "warmup_steps": min(20, steps // 5),
             "eval_every": max(5, steps // 20),
-            # Weights that one optimizer shaped do best with it (Liu et al. 2025, section 3.5).
-            "optimizer": "adamw" if steering.lora else trained.get("optimizer", "adamw"),
-            "learning_rate": LEARNING_RATE * (LORA_TIMES if steering.lora else 1),
+            "optimizer": optimizer,
+            "learning_rate": float(f"{rate * (LORA_TIMES if steering.lora else 1):.2g}"),
             "weight_decay": 0.0,
             "sample_prompt": trained.get("sample_prompt", ""),
         }
