@@ -5,8 +5,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpt.checkpoint import Checkpoint, CheckpointError, load
+    from gpt.checkpoint import Checkpoint, CheckpointError
     from gpt.config import GPTConfig
+    from gpt.hub import load
     from gpt.model import GPT
 
 __all__ = ["GPT", "Checkpoint", "CheckpointError", "GPTConfig", "load"]
@@ -15,7 +16,7 @@ __all__ = ["GPT", "Checkpoint", "CheckpointError", "GPTConfig", "load"]
 # waited for gets no core: a tenth of the speed (LOG.md). OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_HOMES = {"GPT": "gpt.model", "GPTConfig": "gpt.config"}
+_HOMES = {"GPT": "gpt.model", "GPTConfig": "gpt.config", "load": "gpt.hub"}
 
 
 def __getattr__(name: str) -> Any:

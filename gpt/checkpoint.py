@@ -188,7 +188,11 @@ def read_config(folder: str | Path) -> GPTConfig:
     Raises:
         CheckpointError: no checkpoint, or one of a family that is not ours.
     """
-    folder = find(folder)
+    return config_in(find(folder))
+
+
+def config_in(folder: Path) -> GPTConfig:
+    """`read_config`, where the weights may still be missing."""
     try:
         return config_from_hf(_read_json(folder / "config.json"))
     except LayoutError as error:

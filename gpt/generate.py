@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
-from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.generator import Generator, Token, check_for, prompt_ids, window_start
+from gpt.hub import load
 from gpt.sampling import LIMITS, Limit, SamplingParams
 
 INTERRUPTED = 130
@@ -33,7 +33,9 @@ def make_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint folder")
+    parser.add_argument(
+        "checkpoint", help="checkpoint folder, or a model on the Hugging Face Hub: USER/NAME"
+    )
     parser.add_argument(
         "prompt", nargs="?", help="the beginning of the story; - reads it from stdin"
     )

@@ -83,7 +83,7 @@ ROOMS = (
         ("gpt.config", "gpt.layout", "gpt.model", "gpt.tokenizer"),
         ("safetensors", "torch"),
     ),
-    Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub",), inside=True),
+    Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub", "torch")),
     Room("gpt/export.py", ("gpt.checkpoint", "gpt.config", "gpt.model", "gpt.tokenizer"), TORCH),
     Room("gpt/generate.py", ("gpt",)),
     Room("gpt/server.py", ("gpt",), ("fastapi", "pydantic", "starlette", "uvicorn")),

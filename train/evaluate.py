@@ -18,7 +18,8 @@ import math
 import sys
 from pathlib import Path
 
-from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.hub import load
 from gpt.dataset import TokenizedText, read_tokens, validation_start
 from train.machine import pick_device
 from train.scoring import score, summary
@@ -54,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint folder")
+    parser.add_argument("checkpoint", help="checkpoint folder, or USER/NAME on the Hub")
     parser.add_argument("--text", type=Path, required=True, help="text file in UTF-8")
     parser.add_argument(
         "--last-fraction",

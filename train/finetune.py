@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.hub import load
 from gpt.model import GPT
 from gpt.tokenizer import Tokenizer
 from train.config import SHAPE, TrainConfig
@@ -126,7 +127,8 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--from", dest="source", required=True, metavar="CHECKPOINT", help="the model to begin with"
+        "--from", dest="source", required=True, metavar="CHECKPOINT",
+        help="the model to begin with: a folder, or USER/NAME on the Hub"
     )
     parser.add_argument(
         "--data",

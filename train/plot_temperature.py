@@ -16,7 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.hub import load
 from gpt.generator import check_for, prompt_ids, window_start
 from gpt.sampling import LIMITS, SamplingParams, probabilities
 from train.plot import drawable
@@ -150,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint folder")
+    parser.add_argument("checkpoint", help="checkpoint folder, or USER/NAME on the Hub")
     parser.add_argument("prompt", help="what the next token follows; '' begins a fresh story")
     parser.add_argument("--temperatures", type=float, nargs="+", default=TEMPERATURES, metavar="T")
     parser.add_argument("--bars", type=int, default=16, help="tokens shown (default: %(default)s)")
