@@ -19,8 +19,8 @@ import sys
 from pathlib import Path
 
 from gpt.checkpoint import Checkpoint, CheckpointError
-from gpt.hub import load
 from gpt.dataset import TokenizedText, read_tokens, validation_start
+from gpt.hub import load
 from train.machine import pick_device
 from train.scoring import score, summary
 

@@ -127,8 +127,11 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--from", dest="source", required=True, metavar="CHECKPOINT",
-        help="the model to begin with: a folder, or USER/NAME on the Hub"
+        "--from",
+        dest="source",
+        required=True,
+        metavar="CHECKPOINT",
+        help="the model to begin with: a folder, or USER/NAME on the Hub",
     )
     parser.add_argument(
         "--data",
