@@ -23,6 +23,7 @@ from chat.sources import Sources
 from frontend.acts import serve_acts
 from frontend.guard import OriginGuard
 from frontend.login import keep_door
+from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
@@ -37,15 +38,17 @@ MEMORY = Memory(HOME)
 SOURCES = Sources(ROOT / "data")
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
+MACHINES = Machines(lambda: find_models(ROOT))
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
 
 serve_offline(chainlit.server)
-serve_status(chainlit.server, ENGINES)
+serve_status(chainlit.server, ENGINES, MACHINES.engines)
 chainlit.server.app.add_middleware(OriginGuard)
 stop_quietly(sio)
 serve_acts(sio, DESKS)
+MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
 cl.data_layer(MEMORY.layer)
 keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
@@ -86,7 +89,7 @@ async def offer_settings(place: Desk) -> None:
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
-    run_beside(sweep(DESKS, MEMORY.keepers, MEMORY.pieces))
+    run_beside(sweep(DESKS, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
 
 
 @cl.on_app_shutdown
@@ -153,8 +156,18 @@ async def on_window_message(data: Any) -> None:
             if not place.story.passages:
                 await place.take(Kept(story=place.story, settings=values, model=model))
                 await offer(place)
+        case {"type": "story_model", "model": str(model)}:
+            place = desk()
+            place.models = await asyncio.to_thread(place.find_models)
+            if model not in place.models:
+                return await place.page.tell(f"“{model[:60]}” is no longer there.", "warning")
+            place.model = model
+            await offer(place)
+            await place.show()
+            run_beside(place.warm_up())
 
 
 @cl.on_chat_end
 async def on_chat_end() -> None:
+    MACHINES.stop(current_session())
     run_beside(reap(current_session()))

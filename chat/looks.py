@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chat.asking import OTHER_PAGE, RefusedError
+from chat.cards import card, models
 from chat.copied import copied
 from chat.desk import REFUSALS, Desk
+from chat.learning import runs
 from chat.story import StoryToken
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,13 @@ async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-LOOKS: dict[str, Look] = {"copied": copied, "token": token}
+LOOKS: dict[str, Look] = {
+    "card": card,
+    "copied": copied,
+    "models": models,
+    "runs": runs,
+    "token": token,
+}
 
 
 async def look(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:

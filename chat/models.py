@@ -24,6 +24,9 @@ STARTERS = {
     "shakespeare": ("ROMEO:\n", "KING RICHARD III:\nNow", "First Citizen:\n", "JULIET:\nO"),
 }
 
+UNITS = {"char": "characters", "bpe": "word pieces", "sentencepiece": "word pieces"}
+"""What the tokens of each kind of tokenizer are, in words."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
@@ -125,6 +128,10 @@ def read_listing(key: str, folder: Path) -> Listing | None:
     parameters, bpb = training.get("parameters"), training.get("val_bpb")
     if isinstance(parameters, int):
         facts[0] = in_millions(parameters)
+    data = training.get("data")
+    kind = data.get("tokenizer") if isinstance(data, dict) else None
+    if isinstance(kind, str) and kind in UNITS:
+        facts[1] = f"reads {config.block_size} {UNITS[kind]}"
     if isinstance(bpb, int | float):
         facts.append(f"{bpb:.3f} bits per byte")
     return Listing(

@@ -93,8 +93,8 @@ def _steps(run: Listing) -> Iterator[SavedStep]:
             listing=replace(listing, starters=run.starters),
             step=said if isinstance(said, int) else int(name),
             tokens=tokens if isinstance(tokens := training.get("tokens"), int) else None,
-            val_loss=_number(training.get("val_loss")),
-            val_bpb=_number(training.get("val_bpb")),
+            val_loss=number(training.get("val_loss")),
+            val_bpb=number(training.get("val_bpb")),
             training=training,
         )
 
@@ -123,12 +123,13 @@ def read_curve(folder: Path) -> Curve:
         if not isinstance(step, int) or isinstance(step, bool) or step < 0:
             continue
         for name, by_step in losses.items():
-            if (loss := _number(record.get(name))) is not None:
+            if (loss := number(record.get(name))) is not None:
                 by_step[step] = loss
     return Curve(train=_points(losses["train_loss"]), valid=_points(losses["val_loss"]))
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
+    """A finite number as it is; None for anything else that a JSON file may hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None

@@ -18,7 +18,15 @@ from chat.story import StoryError
 from frontend.history import LibraryLayer
 from frontend.page import SocketPage
 
-SHOWN_BY = ("StoryFiles", "StoryView", "StoryControls", "StoryCopied", "StoryTools")
+SHOWN_BY = (
+    "StoryFiles",
+    "StoryView",
+    "StoryControls",
+    "StoryCopied",
+    "StoryMachine",
+    "StoryModels",
+    "StoryTools",
+)
 """The elements that show a story, from top to bottom."""
 
 

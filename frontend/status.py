@@ -9,11 +9,15 @@ from chat.engines import Engines
 PATH = "/inkling/status"
 
 
-def serve_status(server: Any, engines: Engines) -> None:
+def serve_status(server: Any, *engines: Engines) -> None:
     """Answer GET /inkling/status: stories being written, stories waiting, models in memory."""
 
     async def status() -> dict[str, object]:
-        return {"active": engines.active, "waiting": engines.waiting, "models": engines.names}
+        return {
+            "active": sum(each.active for each in engines),
+            "waiting": sum(each.waiting for each in engines),
+            "models": [name for each in engines for name in each.names],
+        }
 
     # Before the others: Chainlit's last route answers every path with its page.
     server.app.router.routes.insert(0, APIRoute(PATH, status, methods=["GET"]))

@@ -199,6 +199,12 @@ def config_in(folder: Path) -> GPTConfig:
         raise CheckpointError(f"{folder}: {error}") from error
 
 
+def count_parameters(config: GPTConfig) -> int:
+    """How many numbers a model of this shape learns, counted without making it."""
+    with torch.device("meta"):
+        return GPT(config).n_params
+
+
 def read_training(folder: str | Path) -> dict[str, Any]:
     """training.json; empty where there is none."""
     path = Path(folder) / "training.json"

@@ -93,5 +93,12 @@
 
   const startAnew = () => document.getElementById('new-chat-button').click();
 
+  // Parts that more than one element needs; each enters itself in window.inkling.
+  ['curve'].forEach((name) => {
+    const script = make('script');
+    script.src = `/public/${name}.js`;
+    document.head.append(script);
+  });
+
   window.inkling = { useStory, usePanel, make, button, input, setInput, uuid, startAnew };
 })();

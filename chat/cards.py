@@ -1,0 +1,239 @@
+"""What is known of each model, for a reader: read from its folder, and "not known" where it is not.
+
+A folder from elsewhere has no training.json, and one that was edited may hold anything in it.
+"""
+
+import asyncio
+import base64
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from chat.asking import RefusedError
+from chat.desk import Desk
+from chat.models import UNITS, WEIGHTS, Listing
+from chat.runs import number, read_curve
+from gpt.checkpoint import CheckpointError, count_parameters, read_config, read_training
+from gpt.tokenizer import load_tokenizer
+
+NOT_KNOWN = "not known"
+TOKENIZERS = {"char": "characters", "bpe": "byte pairs", "sentencepiece": "SentencePiece"}
+MOST_BYTES = 2_000_000
+"""Of a picture or a card: a page is sent no more."""
+FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
+
+
+async def models(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """`models`: every model in a line, to be compared; figures are None where they are not known.
+
+    Each has key, parameters, val_bpb (bits per byte on text it was not trained on), date, and
+    unit (what its tokens are).
+    """
+    desk.models = await asyncio.to_thread(desk.find_models)
+    listings = list(desk.models.values())
+    return {"models": await asyncio.to_thread(lambda: [line(each) for each in listings])}
+
+
+async def card(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """The card of the model `model`; see `card_data`.
+
+    Raises:
+        RefusedError: There is no such model any more.
+    """
+    desk.models = await asyncio.to_thread(desk.find_models)
+    key = str(wish.get("model"))
+    if key not in desk.models:
+        raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
+    return await asyncio.to_thread(card_data, desk.models[key])
+
+
+def line(listing: Listing) -> dict[str, Any]:
+    training = _training(listing)
+    return {
+        "key": listing.key,
+        "parameters": _parameters(listing, training),
+        "val_bpb": number(training.get("val_bpb")),
+        "date": training["date"] if isinstance(training.get("date"), str) else None,
+        "unit": UNITS.get(_kind(listing, training)),
+    }
+
+
+def card_data(listing: Listing) -> dict[str, Any]:
+    """All that its folder says of a model.
+
+    Returns:
+        key; facts: [label, value] in the order they are read; commands; text: the card without
+        what is for machines; curve: {train, valid}, and where there is none, picture: loss.png
+        as a data URL, or None.
+    """
+    training, (head, text) = _training(listing), _readme(listing)
+    curve = read_curve(listing.folder)
+    return {
+        "key": listing.key,
+        "facts": [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)],
+        "commands": [each for each in [training.get("command")] if isinstance(each, str)],
+        "text": text,
+        "curve": {"train": curve.train, "valid": curve.valid},
+        "picture": None if curve else _picture(listing),
+    }
+
+
+def _facts(
+    listing: Listing, training: Mapping[str, Any], head: str
+) -> list[tuple[str, str | None]]:
+    data, config = _part(training, "data"), _part(training, "config")
+    parameters, kind = _parameters(listing, training), _kind(listing, training)
+    vocabulary = _vocabulary(listing)
+    tokenizer = TOKENIZERS.get(kind)
+    nats, bits = number(training.get("val_loss")), number(training.get("val_bpb"))
+    size = (listing.folder / WEIGHTS).stat().st_size
+    return [
+        ("Parameters", None if parameters is None else f"{parameters:,}"),
+        ("Tokenizer", tokenizer and f"{tokenizer}, {vocabulary} {UNITS[kind]}"),
+        ("Window", f"{listing.block_size:,} tokens are all it sees at once"),
+        ("Trained on", _sources(data)),
+        ("Training text", _text_size(data)),
+        ("Began from", _began(training)),
+        ("Steps", _steps(training, config)),
+        ("On new text", None if bits is None else f"{bits:.4f} bits per byte"),
+        ("Validation loss", None if nats is None else f"{nats:.4f} nats per token"),
+        ("Training time", _duration(number(training.get("elapsed_s")))),
+        ("Machine", _machine(_part(training, "machine"))),
+        ("Date", training["date"] if isinstance(training.get("date"), str) else None),
+        ("Licence", _licence(training, head)),
+        ("On the disk", f"{size / 1e6:.1f} MB of weights"),
+    ]
+
+
+def _training(listing: Listing) -> dict[str, Any]:
+    try:
+        return read_training(listing.folder)
+    except CheckpointError:
+        return {}
+
+
+def _part(training: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = training.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _parameters(listing: Listing, training: Mapping[str, Any]) -> int | None:
+    said = training.get("parameters")
+    return said if isinstance(said, int) else _counted(listing)
+
+
+def _kind(listing: Listing, training: Mapping[str, Any]) -> str:
+    said = _part(training, "data").get("tokenizer")
+    return said if isinstance(said, str) and said in UNITS else _opened(listing)
+
+
+@lru_cache(maxsize=256)
+def _counted(listing: Listing) -> int | None:
+    try:
+        return count_parameters(read_config(listing.folder))
+    except CheckpointError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _opened(listing: Listing) -> str:
+    """The kind of the tokenizer; "" for one that cannot be opened."""
+    try:
+        return load_tokenizer(listing.folder).kind
+    except (OSError, ValueError):
+        return ""
+
+
+def _vocabulary(listing: Listing) -> str:
+    try:
+        return f"{read_config(listing.folder).vocab_size:,}"
+    except CheckpointError:
+        return NOT_KNOWN
+
+
+def _sources(data: Mapping[str, Any]) -> str | None:
+    """The names of the texts it learnt from."""
+    sources = data.get("sources")
+    if not isinstance(sources, list):
+        return None
+    named = [
+        each for each in sources if isinstance(each, dict) and isinstance(each.get("name"), str)
+    ]
+    return ", ".join(each["name"] for each in named if "train" in str(each.get("serves", "train")))
+
+
+def _text_size(data: Mapping[str, Any]) -> str | None:
+    train = _part(data, "train")
+    size, tokens = number(train.get("bytes")), number(train.get("tokens"))
+    if size is None:
+        return None
+    return f"{size:,.0f} bytes" + ("" if tokens is None else f", {tokens:,.0f} tokens")
+
+
+def _began(training: Mapping[str, Any]) -> str:
+    match training.get("from"):
+        case {"name": str(name)} | str(name):
+            return name
+        case None if training.get("command"):
+            return "nothing: random numbers"
+    return ""
+
+
+def _steps(training: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    step, most = number(training.get("step")), number(config.get("max_steps"))
+    if step is None:
+        return None
+    return f"{step:,.0f}" + ("" if most is None else f" of {most:,.0f}")
+
+
+def _duration(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def _machine(machine: Mapping[str, Any]) -> str | None:
+    device, threads = machine.get("device"), machine.get("threads")
+    if not isinstance(device, str):
+        return None
+    many = isinstance(threads, int) and device == "cpu"
+    return (device.upper() if device == "cpu" else device) + (
+        f", {threads} threads" if many else ""
+    )
+
+
+def _licence(training: Mapping[str, Any], head: str) -> str | None:
+    said = training.get("license")
+    if isinstance(said, str):
+        return said
+    found = re.search(r"^license:\s*(\S.*?)\s*$", head, re.M)
+    return found[1] if found else None
+
+
+def _readme(listing: Listing) -> tuple[str, str]:
+    """The head of the card, which is for machines, and its text."""
+    path = listing.folder / "README.md"
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            whole = file.read(MOST_BYTES)
+    except OSError:
+        return "", ""
+    head = FRONT_MATTER.match(whole)
+    return (head[1], whole[head.end() :]) if head else ("", whole)
+
+
+def _picture(listing: Listing) -> str | None:
+    for path in (listing.folder / "loss.png", listing.folder.parent / "loss.png"):
+        try:
+            if path.stat().st_size <= MOST_BYTES:
+                data = path.read_bytes()
+                if data.startswith(b"\x89PNG"):
+                    return "data:image/png;base64," + base64.b64encode(data).decode()
+        except OSError:
+            continue
+    return None

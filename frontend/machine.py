@@ -1,0 +1,49 @@
+"""The time machine of each page, on socket events that only our own page can send."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainlit.session import WebsocketSession
+
+from chat.engines import Engines
+from chat.machine import Machine
+from chat.models import Listing
+from frontend.page import SocketPage
+
+AT_ONCE = 2
+
+
+class Machines:
+    """The machines of all sessions; they share the engines that read saved steps."""
+
+    def __init__(self, find_models: Callable[[], Mapping[str, Listing]]) -> None:
+        self.engines = Engines(max_loaded=AT_ONCE, max_batch=1)
+        self.by_session: dict[str, Machine] = {}
+        self._find_models = find_models
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def serve(self, sio: Any) -> None:
+        """Answer "machine_write" and "machine_stop"; see `chat.machine`."""
+
+        async def write(sid: str, data: object) -> None:
+            if (session := WebsocketSession.get(sid)) is None or not isinstance(data, dict):
+                return
+            if session.id not in self.by_session:
+                page = SocketPage(session)
+                self.by_session[session.id] = Machine(
+                    page, self.engines, self._find_models, self._turns
+                )
+            self.by_session[session.id].start(data)
+
+        async def stop(sid: str, data: object = None) -> None:
+            if (session := WebsocketSession.get(sid)) is not None:
+                self.stop(session)
+
+        sio.on("machine_write", handler=write)
+        sio.on("machine_stop", handler=stop)
+
+    def stop(self, session: WebsocketSession) -> None:
+        """Write no more for a page that went away, or does not want it any longer."""
+        if session.id in self.by_session:
+            self.by_session[session.id].stop()
