@@ -72,7 +72,8 @@ def desk() -> Desk:
     if session.id not in DESKS:
         page = SocketPage(session)
         keep = MEMORY.keep_for(session, page)
-        DESKS[session.id] = Desk(page, ENGINES, lambda: find_models(ROOT), keep, SOURCES)
+        votes = MEMORY.votes_of(session)
+        DESKS[session.id] = Desk(page, ENGINES, lambda: find_models(ROOT), keep, SOURCES, votes)
     return DESKS[session.id]
 
 
@@ -153,7 +154,7 @@ async def on_window_message(data: Any) -> None:
         case {"type": "story_like", "settings": dict(values), "model": str(model)}:
             # A new page goes on with the settings and the model of the one it was opened from.
             place = desk()
-            if not place.story.passages:
+            if not (place.story.passages or place.writing or place.awaits_vote):
                 await place.take(Kept(story=place.story, settings=values, model=model))
                 await offer(place)
         case {"type": "story_model", "model": str(model)}:

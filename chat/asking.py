@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Literal
 
 from chat import settings
 from chat.engines import Engines, Loaded
@@ -58,6 +59,7 @@ class Ask:
         takes: So many alternatives at once.
         sentence: Go on to the end of the sentence only.
         lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
+        contest: The two lanes are compared, with their names in sight or not (chat/contest.py).
         settings: For this wish alone, checked (`chat.settings.layer`).
     """
 
@@ -67,6 +69,7 @@ class Ask:
     takes: int = 1
     sentence: bool = False
     lanes: tuple[Lane, ...] = ()
+    contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, float | int | None] = field(default_factory=dict)
 
 

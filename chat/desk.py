@@ -5,23 +5,22 @@ The page that shows it is behind `Page`, so that all of this runs, and is tested
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Any
 
-from chat import settings, view
+from chat import contest, settings
 from chat.acts import act
 from chat.asking import Ask, RefusedError, from_page, settle
-from chat.engines import Engines, Loaded
+from chat.contest import Contest
 from chat.library import Kept
-from chat.models import Listing, default_model
-from chat.page import Page
-from chat.sources import Sources
-from chat.story import FinishReason, Story, StoryError
+from chat.runs import step_listings
+from chat.sheet import Sheet
+from chat.story import FinishReason, StoryError
 from chat.takes import Takes
+from chat.tally import Choice
 from chat.undo import History
-from chat.writing import Draft
 from gpt.checkpoint import CheckpointError
 from gpt.engine import EngineBusy
 
@@ -32,99 +31,8 @@ REFUSALS = (RefusedError, settings.SettingsError, StoryError, CheckpointError, E
 STILL_WRITING = "Still writing: stop it first."
 
 
-class Desk:
-    """One writer's story and what happens to it.
-
-    Args:
-        page: Shows it.
-        engines: The models in memory, shared by all desks.
-        find_models: Which models there are now.
-        keep: Told what to keep, each time something changed.
-        sources: The texts that the models learnt from, shared by all desks.
-    """
-
-    def __init__(
-        self,
-        page: Page,
-        engines: Engines,
-        find_models: Callable[[], Mapping[str, Listing]],
-        keep: Callable[[Kept], None] | None = None,
-        sources: Sources | None = None,
-    ) -> None:
-        self.page = page
-        self.engines = engines
-        self.find_models = find_models
-        self.keep = keep
-        self.sources = sources or Sources()
-        self.models = find_models()
-        self.model = default_model(self.models)
-        self.values = settings.defaults()
-        self.history = History(Story())
-        self.takes: Takes | None = None
-        self.choice: dict[str, str] = {}
-        """Ids of takes that stand side by side and wait for one to be picked, each with what tells
-        it from the others ("" where only the dice do)."""
-        self.status = ""
-        self.meter: dict[str, Any] | None = None
-        self.revision = 0
-        self._loaded: Loaded | None = None
-        """The model that wrote last: the meter counts in its tokens."""
-
-    @property
-    def story(self) -> Story:
-        """The story, with the writer's new words while the model is at it."""
-        return self.takes.turn.story if self.takes else self.history.story
-
-    @property
-    def drafts(self) -> list[Draft]:
-        """What is being written now."""
-        return self.takes.drafts if self.takes else []
-
-    @property
-    def writing(self) -> bool:
-        return self.status != ""
-
-    # What the page is told
-
-    def snapshot(self) -> dict[str, Any]:
-        return {
-            **view.story_data(self.story, self.drafts, self.choice),
-            "revision": self.revision,
-            "models": view.model_data(self.models),
-            "model": self.model,
-            "meter": self.meter,
-            "undo": len(self.history.past),
-            "redo": len(self.history.future),
-            "status": self.status,
-            "writing": self.writing,
-        }
-
-    async def show(self) -> None:
-        """Send everything; the tokens that follow are sent alone."""
-        self.revision += 1
-        self._remember()
-        await self.page.emit("story_state", self.snapshot())
-
-    async def sync(self, revision: int, have: int) -> None:
-        """Send what a page lacks that saw `revision`, and `have` tokens of its last passage."""
-        if revision != self.revision or len(self.drafts) != 1 or have > len(self.drafts[0].tokens):
-            await self.page.emit("story_state", self.snapshot())
-        else:
-            await self._show_tokens(self.drafts[0], have)
-
-    async def _show_tokens(self, draft: Draft, have: int) -> None:
-        data = {
-            "revision": self.revision,
-            "passage": draft.id,
-            "from": have,
-            "tokens": view.texts(draft.tokens[have:]),
-            "meter": self.meter,
-        }
-        await self.page.emit("story_delta", data)
-
-    async def _say(self, status: str) -> None:
-        self.status = status
-        await self.page.emit("story_status", {"status": status, "writing": self.writing})
+class Desk(Sheet):
+    """One writer's story and what happens to it."""
 
     # What the writer asks for
 
@@ -141,8 +49,9 @@ class Desk:
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `chat.asking.from_page`."""
         try:
-            ask = from_page(data, model)
-        except RefusedError as error:
+            read = contest.from_page if data.get("ask") == "compare" else from_page
+            ask = read(data, model)
+        except (RefusedError, settings.SettingsError) as error:
             return await self.give_back("", str(error))
         await self.ask(ask)
 
@@ -158,11 +67,16 @@ class Desk:
         """
         ask = replace(ask, model=ask.model or self.model)
         try:
+            if self.awaits_vote:
+                raise RefusedError(contest.CHOOSE_FIRST)
             await self._say("opening the model")
-            self.models = self.find_models()
+            models = self.models = self.find_models()
+            if {lane.model for lane in ask.lanes} - {None, *models}:
+                models = {**models, **step_listings(models)}
             turn = await settle(
-                ask, self.story, models=self.models, values=self.values, engines=self.engines
+                ask, self.story, models=models, values=self.values, engines=self.engines
             )
+            turn, compared = await contest.introduce(turn)
             takes = Takes(turn)
         except REFUSALS as error:
             await self.give_back(ask.words, str(error))
@@ -174,14 +88,21 @@ class Desk:
             why = f"This could not be done: {error or type(error).__name__}"
             await self.give_back(ask.words, why)
         else:
-            await self._run(takes)
+            await self._run(takes, compared)
 
     async def act(self, wish: Mapping[str, object]) -> None:
-        """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`."""
+        """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`.
+
+        With "vote" a `choice` of "a", "b" or "tie" decides a blind contest; "reveal", or any other
+        act, ends it without a vote.
+        """
         if self.writing:
             return await self.page.tell(STILL_WRITING, "warning")
         try:
-            self._settle(act(self.history, wish))
+            if self.awaits_vote or contest.ends_contest(wish):
+                await self._decide(contest.choice_of(wish))
+            if not contest.ends_contest(wish):
+                await self._change(wish)
         except (RefusedError, StoryError) as error:
             await self.page.tell(str(error), "warning")
         await self.show()
@@ -207,15 +128,12 @@ class Desk:
 
     # How it is done
 
-    def _remember(self) -> None:
-        """Have the story kept as it is now, with what the chat is set to."""
-        if self.keep is not None:
-            self.keep(Kept(story=self.story, settings=self.values, model=self.model))
-
-    async def _run(self, takes: Takes) -> None:
+    async def _run(self, takes: Takes, compared: Contest | None) -> None:
         """Let the model write, show it while it does, and keep what came."""
         turn = takes.turn
-        self.takes, self.choice, self._loaded = takes, {}, turn.loaded
+        self.takes, self.choice, self.contest = takes, {}, compared
+        if not self._blind:
+            self._loaded = turn.loaded
         if not turn.ask.lanes:
             self.model = turn.loaded.listing.key
         reason: FinishReason = "stopped"
@@ -246,49 +164,51 @@ class Desk:
         async with aclosing(takes.batches()) as batches:
             async for grown in batches:
                 await self._mind_the_window()
-                for draft, have in grown:
+                # How fast each grows would tell who it is.
+                for draft, have in [] if self._blind else grown:
                     await self._show_tokens(draft, have)
-        if takes.looped is not None:
-            await self.page.tell(
-                f"It went round in a loop, “{takes.looped.strip()[:60]}” again and again, and was "
-                "stopped. Retry it, warmer or with other words before it.",
-                "warning",
-            )
+        if takes.warning is not None:
+            await self.page.tell(takes.warning, "warning")
 
     def _keep(self, takes: Takes, reason: FinishReason) -> None:
-        """Make of the drafts passages of the story, side by side; the first of them is read."""
-        turn, passages = takes.turn, takes.passages(reason)
+        """Make of the drafts passages of the story, or of a blind contest that waits."""
+        compared = self.contest and self.contest.done(takes)
         self.takes, self.status = None, ""
-        # A retry that brought nothing leaves what was there.
-        story = turn.story if passages or turn.ask.words.strip() else turn.before
-        for passage in passages:
-            story = story.at(turn.story.current).append(passage)
-        if len(passages) > 1:
-            story = story.at(passages[0].id)
+        if compared and compared.waits:
+            self.contest = compared
+            return self._measure()
+        story, choice = takes.settled(reason)
         self._settle(self.history.change(story))
-        if len(passages) > 1:
-            labels = {draft.id: draft.label for draft in takes.drafts}
-            self.choice = {passage.id: labels[passage.id] for passage in passages}
+        self.choice = compared.named(choice) if compared else choice
+        self.contest = compared
+
+    async def _decide(self, choice: Choice | None) -> None:
+        """End a blind contest: both join the story, and the names are told."""
+        compared = self.contest
+        if compared is None or not compared.waits:
+            raise RefusedError(contest.NOTHING_TO_CHOOSE)
+        self._loaded = compared.voices[1 if choice == "b" else 0].loaded
+        self._settle(self.history.change(compared.settled(choice)))
+        self.contest = replace(compared, said=compared.outcome(choice))
+        if choice and self.votes:
+            try:
+                await self.votes.cast(compared.vote(choice))
+            except (sqlite3.Error, OSError) as error:
+                log.exception("a vote could not be kept")
+                await self.page.tell(f"The vote could not be kept on disk: {error}.", "error")
+
+    async def _change(self, wish: Mapping[str, object]) -> None:
+        """Do an act of `chat.acts`; after a pick the same two can be compared once more."""
+        compared, self.contest = self.contest, None
+        if compared and compared.said:
+            await self.page.tell(compared.said)
+        self._settle(act(self.history, wish))
+        self.contest = compared if wish.get("act") == "pick" else None
 
     def _settle(self, history: History) -> None:
         """Let this be the story, with nothing left to pick from."""
-        self.history, self.choice, self.status = history, {}, ""
+        self.history, self.choice, self.contest, self.status = history, {}, None, ""
         self._measure()
-
-    async def _mind_the_window(self) -> None:
-        """Measure, and say it once when the model first loses sight of the beginning."""
-        saw_all = not (self.meter and self.meter["unseen"])
-        self._measure()
-        if saw_all and self.meter and self.meter["unseen"]:
-            await self.page.tell(
-                f"The story has outgrown the {self.meter['window']} tokens this model can read. "
-                "It goes on from what it still sees; the rest is dimmed."
-            )
-
-    def _measure(self) -> None:
-        """Bring the context meter up to date."""
-        if self._loaded is not None:
-            self.meter = view.story_meter(self.story, self.drafts, self._loaded)
 
     async def give_back(self, words: str, why: str) -> None:
         """Return the writer's words, unused."""

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from chat.asking import Turn
 from chat.repetition import loop
 from chat.sentences import sentence_end
-from chat.story import FinishReason, Passage
+from chat.story import FinishReason, Passage, Story
 from chat.writing import Draft, in_batches
 from gpt.generator import Token
 from gpt.request import Request
@@ -133,6 +133,33 @@ class Takes:
             for draft in group
         ]
         return [each for each in passages if each.text or each.finish_reason == "end"]
+
+    def settled(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
+        """What becomes of the story: all takes side by side, the first of them read; and those
+        that can be picked from, by id with their labels, where there are several.
+
+        Args:
+            reason: See `passages`.
+        """
+        passages = self.passages(reason)
+        # A retry that brought nothing leaves what was there.
+        story = self.turn.story if passages or self.turn.ask.words.strip() else self.turn.before
+        for passage in passages:
+            story = story.at(self.turn.story.current).append(passage)
+        if len(passages) < 2:
+            return story, {}
+        labels = {draft.id: draft.label for draft in self.drafts}
+        return story.at(passages[0].id), {each.id: labels[each.id] for each in passages}
+
+    @property
+    def warning(self) -> str | None:
+        """What the writer should hear of a take that went round in a loop."""
+        if self.looped is None:
+            return None
+        return (
+            f"It went round in a loop, “{self.looped.strip()[:60]}” again and again, and was "
+            "stopped. Retry it, warmer or with other words before it."
+        )
 
     def _judge(self, draft: Draft) -> None:
         """End a take that should write no more."""

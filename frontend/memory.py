@@ -15,6 +15,7 @@ from chat.export import WRITERS, FileError, Pieces, file_name, from_file
 from chat.keeping import Keeper
 from chat.library import GoneError, Kept, Library
 from chat.story import StoryError
+from chat.votes import Ballot, Votes
 from frontend.history import LibraryLayer
 from frontend.page import SocketPage
 
@@ -39,6 +40,7 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self.library = Library(folder / "stories.sqlite")
+        self.votes = Votes(folder / "stories.sqlite")
         # One thread: what is asked first is done first.
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
         self.keepers: dict[str, Keeper] = {}
@@ -60,6 +62,10 @@ class Memory:
         )
         self.keepers[session.id] = keeper
         return keeper.keep
+
+    def votes_of(self, session: WebsocketSession) -> Ballot:
+        """Where the votes of a session's writer are kept."""
+        return Ballot(self.votes, _owner(session), self.executor)
 
     async def resume(self, session: WebsocketSession, place: Desk) -> None:
         """Put the story of the session's thread on its desk."""
