@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.tally import Pair, Record, pairs, rounds_for, sign_test, standings, wilson
+from chat.tally import Choice, Pair, Record, pairs, rounds_for, sign_test, standings, wilson
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,13 @@ def test_a_tie_is_half_a_win():
 
 
 def test_a_pair_is_one_whoever_stood_left_and_the_better_one_comes_first():
-    votes = [("x", "y", "a"), ("y", "x", "b"), ("x", "y", "b"), ("y", "x", "tie"), ("z", "x", "a")]
+    votes: list[tuple[str, str, Choice]] = [
+        ("x", "y", "a"),
+        ("y", "x", "b"),
+        ("x", "y", "b"),
+        ("y", "x", "tie"),
+        ("z", "x", "a"),
+    ]
     assert pairs(votes) == [
         Pair("x", "y", Record(2, 1, 1)),
         Pair("z", "x", Record(1, 0)),
@@ -77,7 +83,12 @@ def test_a_pair_is_one_whoever_stood_left_and_the_better_one_comes_first():
 
 
 def test_the_standings_count_each_vote_for_both():
-    votes = [("x", "y", "a"), ("y", "x", "b"), ("z", "x", "tie"), ("y", "z", "b")]
+    votes: list[tuple[str, str, Choice]] = [
+        ("x", "y", "a"),
+        ("y", "x", "b"),
+        ("z", "x", "tie"),
+        ("y", "z", "b"),
+    ]
     assert standings(votes) == [
         ("x", Record(2, 0, 1)),
         ("z", Record(1, 0, 1)),
