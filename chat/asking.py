@@ -191,6 +191,15 @@ async def settle(
     return Turn(ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes))
 
 
+def opening(ask: Ask, models: Mapping[str, Listing]) -> str:
+    """What the writer is told while those who shall write are made ready."""
+    keys = dict.fromkeys(key or "" for key in (ask.model, *(lane.model for lane in ask.lanes)))
+    coming = [key for key in keys if key in models and models[key].hub is not None]
+    if coming:
+        return f"downloading {' and '.join(coming)} from the Hub, this once"
+    return "opening the model"
+
+
 def _check(ask: Ask, models: Mapping[str, Listing]) -> None:
     if ask.model is None or not models:
         raise RefusedError(NO_MODEL)

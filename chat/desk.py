@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from chat import contest, settings
 from chat.acts import act
-from chat.asking import Ask, RefusedError, from_page, settle
+from chat.asking import Ask, RefusedError, from_page, opening, settle
 from chat.contest import Contest
 from chat.library import Kept
 from chat.runs import step_listings
@@ -69,8 +69,8 @@ class Desk(Sheet):
         try:
             if self.awaits_vote:
                 raise RefusedError(contest.CHOOSE_FIRST)
-            await self._say("opening the model")
             models = self.models = self.find_models()
+            await self._say(opening(ask, models))
             if {lane.model for lane in ask.lanes} - {None, *models}:
                 models = {**models, **step_listings(models)}
             turn = await settle(
@@ -118,7 +118,8 @@ class Desk(Sheet):
 
     async def warm_up(self) -> None:
         """Read the model that will most likely be asked for; a fault is told when it is asked."""
-        if self.model is not None:
+        # What is still on the Hub is fetched when it is asked for, and not before.
+        if self.model is not None and self.models[self.model].hub is None:
             with suppress(CheckpointError, OSError):
                 loaded = await self.engines.get(self.models[self.model])
                 if self._loaded is None and self.story.passages:

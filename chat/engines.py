@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gpt
-from chat.models import Listing
+from chat.models import Listing, fetched
 from gpt.checkpoint import Checkpoint
 from gpt.engine import Engine
 
@@ -32,6 +32,7 @@ class Engines:
             writes is never given up.
         max_batch: Stories that each writes at once; memory is taken for all of them.
         load: Reads a checkpoint folder.
+        fetch: Brings a model here that is still on the Hub.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Engines:
         max_loaded: int = 3,
         max_batch: int = 8,
         load: Callable[[Path], Checkpoint] = gpt.load,
+        fetch: Callable[[Listing], Listing] = fetched,
     ) -> None:
         self.max_loaded = max_loaded
         self._max_batch = max_batch
         self._load = load
+        self._fetch = fetch
         self._loaded: list[Loaded] = []
         self._reading: dict[str, asyncio.Lock] = {}
 
@@ -51,13 +54,16 @@ class Engines:
         """The model, read now if it is not in memory, or was written anew on disk since.
 
         Raises:
-            CheckpointError: The folder holds no checkpoint that can be loaded.
+            CheckpointError: The folder holds no checkpoint that can be loaded, or a model on the
+                Hub cannot be fetched.
         """
         # Two chats that ask at once wait for one reading.
         async with self._reading.setdefault(listing.key, asyncio.Lock()):
+            loop = asyncio.get_running_loop()
+            if listing.hub is not None:
+                listing = await loop.run_in_executor(None, self._fetch, listing)
             there = next((each for each in self._loaded if each.listing == listing), None)
             if there is None:
-                loop = asyncio.get_running_loop()
                 checkpoint = await loop.run_in_executor(None, self._load, listing.folder)
                 model, tokenizer = checkpoint.model, checkpoint.tokenizer
                 engine = Engine(model, tokenizer, max_batch=self._max_batch)

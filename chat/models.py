@@ -1,15 +1,25 @@
-"""Which models there are: every folder that holds a checkpoint, found anew each time one asks."""
+"""Which models there are: every folder that holds a checkpoint, found anew each time one asks.
+
+Beside them those on the Hugging Face Hub that INKLING_MODELS names, fetched when first used.
+"""
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gpt.checkpoint import CheckpointError, read_config, read_training
+from gpt.checkpoint import (
+    INDEX,
+    WEIGHTS,
+    CheckpointError,
+    read_config,
+    read_training,
+    weight_files,
+)
+from gpt.hub import HubName, cached, fetch, on_hub
 
 DEFAULT = "stories"
 FOLDERS_VARIABLE = "INKLING_MODELS"
-WEIGHTS = "model.safetensors"
 
 # Plain ASCII: the texts most models learn from have no curly quotes, and a character model refuses
 # what it never saw.
@@ -35,6 +45,7 @@ class Listing:
     Attributes:
         key: The name a page knows it by. A page never gives a path.
         version: Changes when the checkpoint is written again.
+        hub: Where it is to be fetched from first; None once it is here.
     """
 
     key: str
@@ -43,6 +54,7 @@ class Listing:
     block_size: int
     summary: str
     starters: tuple[str, ...]
+    hub: HubName | None = None
 
 
 def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
@@ -50,13 +62,14 @@ def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
 
     Args:
         root: The project's folder.
-        extra: Folders with a colon between them, each a checkpoint, a run, or a folder of such;
-            None reads INKLING_MODELS.
+        extra: Folders with a colon between them, each a checkpoint, a run, or a folder of such,
+            and names on the Hub (USER/NAME); None reads INKLING_MODELS.
     """
     extra = os.environ.get(FOLDERS_VARIABLE, "") if extra is None else extra
     found: dict[str, Listing] = {}
     seen: set[Path] = set()
-    folders = [Path(each).expanduser() for each in extra.split(":") if each]
+    named = {each: on_hub(each) for each in extra.split(":") if each}
+    folders = [Path(each).expanduser() for each, hub in named.items() if hub is None]
     for name, origin, folder in _candidates(root, folders):
         key, count = name, 1
         while key in found:
@@ -65,7 +78,36 @@ def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
         if folder.resolve() not in seen and (listing := read_listing(key, folder)) is not None:
             seen.add(folder.resolve())
             found[key] = listing
+    for hub in named.values():
+        if hub is not None and str(hub) not in found:
+            found[str(hub)] = _listing_of_hub(hub)
     return found
+
+
+def fetched(listing: Listing) -> Listing:
+    """The listing of a model that is here now: fetched first where it has yet to be.
+
+    Raises:
+        CheckpointError: The Hub is out of reach, or has no such model that we can open.
+    """
+    if listing.hub is None:
+        return listing
+    folder = fetch(listing.hub)
+    return read_listing(listing.key, folder) or replace(listing, folder=folder, hub=None)
+
+
+def _listing_of_hub(hub: HubName) -> Listing:
+    """What is known of a model on the Hub, without asking it."""
+    folder, key = cached(hub), str(hub)
+    return (folder and read_listing(key, folder)) or Listing(
+        key=key,
+        folder=Path(hub.repo),
+        version=0,
+        block_size=0,
+        summary="on the Hub, downloaded when first used",
+        starters=GENERIC_STARTERS,
+        hub=hub,
+    )
 
 
 def default_model(models: Iterable[str]) -> str | None:
@@ -94,7 +136,8 @@ def _candidates(root: Path, extra: list[Path]) -> Iterator[tuple[str, str, Path]
     for run in _folders(root / "runs"):
         yield from _of_run(run, "run")
     for folder in extra:
-        if any((place / WEIGHTS).is_file() for place in (folder, folder / "best")):
+        weights = (folder / WEIGHTS, folder / INDEX, folder / "best" / WEIGHTS)
+        if any(path.is_file() for path in weights):
             yield from _of_run(folder, folder.parent.name)
             continue
         for inner in _folders(folder):
@@ -119,7 +162,7 @@ def _folders(folder: Path) -> list[Path]:
 def read_listing(key: str, folder: Path) -> Listing | None:
     """What can be told without the weights; None where no checkpoint lies."""
     try:
-        version = (folder / WEIGHTS).stat().st_mtime_ns
+        version = max((folder / name).stat().st_mtime_ns for name in weight_files(folder))
         config, training = read_config(folder), read_training(folder)
     except (CheckpointError, OSError):
         return None

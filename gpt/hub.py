@@ -58,15 +58,19 @@ def hub_name(text: str | Path) -> HubName | None:
     return HubName(match[1], match[2]) if match else None
 
 
+def on_hub(name: str | Path) -> HubName | None:
+    """The model on the Hub that `name` stands for; None for a folder, which goes first."""
+    return None if checkpoint.is_here(Path(name).expanduser()) else hub_name(name)
+
+
 def resolve(name: str | Path) -> Path:
     """The folder of a model: itself where there is such a folder, else fetched from the Hub.
 
     Raises:
         HubError: it is no folder here, and the Hub has none that we can open or is out of reach.
     """
-    folder = Path(name).expanduser()
-    wanted = None if checkpoint.is_here(folder) else hub_name(name)
-    return folder if wanted is None else fetch(wanted)
+    wanted = on_hub(name)
+    return Path(name).expanduser() if wanted is None else fetch(wanted)
 
 
 def load(
@@ -80,9 +84,10 @@ def load(
     Raises:
         CheckpointError: there is no model there that we can open; a HubError where the Hub is why.
     """
-    folder = resolve(name)
+    wanted = on_hub(name)
+    folder = Path(name).expanduser() if wanted is None else fetch(wanted)
     opened = checkpoint.load(folder, device=device, dtype=dtype)
-    return opened if folder == Path(name).expanduser() else replace(opened, name=str(name))
+    return opened if wanted is None else replace(opened, name=str(wanted))
 
 
 def cached(wanted: HubName) -> Path | None:

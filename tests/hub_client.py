@@ -4,6 +4,7 @@ Each line in is a JSON list, a function's name and its arguments; each line out 
 with its "value", or with the "error" it raised.
 """
 
+import asyncio
 import json
 import os
 import subprocess
@@ -76,10 +77,29 @@ def running_client(address: str, home: Path, **variables: str) -> Iterator[Clien
 
 
 def serve() -> None:
+    from chat.engines import Engines
+    from chat.models import find_models
     from gpt import hub
     from gpt.checkpoint import CheckpointError
 
+    def pick(extra: str, key: str) -> list[Any]:
+        async def write() -> list[Any]:
+            engines = Engines()
+            models = find_models(Path("nowhere"), extra)
+            loaded = [await engines.get(models[key]) for _ in range(2)]
+            later = await engines.get(find_models(Path("nowhere"), extra)[key])
+            engines.close()
+            same = loaded[0] is loaded[1] is later
+            return [later.listing.key, later.listing.block_size, same]
+
+        return asyncio.run(write())
+
+    def picker(extra: str) -> dict[str, str]:
+        return {key: each.summary for key, each in find_models(Path("nowhere"), extra).items()}
+
     calls = {
+        "pick": pick,
+        "picker": picker,
         "fetch": lambda name: str(hub.resolve(name)),
         "cached": lambda name: str(hub.cached(hub.HubName(name))),
         "name": lambda name: hub.load(name).name,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from chat.desk import Desk
 from chat.engines import Engines
 from chat.library import Kept
-from chat.models import find_models
+from chat.models import Listing, find_models, read_listing
 from chat.story import Story
+from gpt.checkpoint import CheckpointError
+from gpt.hub import HubName
 from tests.tiny_checkpoint import save_characters
 
 
@@ -360,3 +363,36 @@ def test_a_story_that_ended_says_so_and_the_writer_may_go_on(root):
         assert desk.story.text == "Once\nBut"
 
     at_a_desk(root, act)
+
+
+def test_a_model_on_the_hub_is_fetched_when_it_is_asked_for_and_the_page_says_so(root: Path):
+    here = read_listing("ada/far", root / "checkpoints" / "letters")
+    assert here
+    fetched: list[Listing] = []
+
+    def fetch(listing: Listing) -> Listing:
+        fetched.append(listing)
+        if len(fetched) == 1:
+            raise CheckpointError("the Hub cannot be reached")
+        return here
+
+    async def run() -> None:
+        engines, page = Engines(fetch=fetch), RecordingPage()
+        far = replace(here, folder=Path("ada/far"), hub=HubName("ada/far"))
+        desk = Desk(page, engines, lambda: {"ada/far": far})
+        try:
+            await desk.change_settings({"max_new_tokens": "12"})
+            await desk.warm_up()
+            assert fetched == []
+            await desk.write("Once")
+            assert (page.said[-1], page.refused) == ("the Hub cannot be reached", ["Once"])
+            await desk.write("Once")
+            assert page.text.startswith("Once")
+            assert len(desk.story.passages) == 2
+        finally:
+            engines.close()
+        said = [data["status"] for event, data in page.events if event == "story_status"]
+        assert said[0] == "downloading ada/far from the Hub, this once"
+
+    asyncio.run(run())
+    assert [listing.hub for listing in fetched] == [HubName("ada/far")] * 2

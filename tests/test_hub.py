@@ -253,6 +253,23 @@ def test_the_command_line_writes_with_a_model_from_the_hub(
     os.close(terminal)
 
 
+def test_the_picker_lists_a_model_on_the_hub_and_fetches_it_when_it_is_used(
+    hub: Hub, client: Client, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    hub.add("ada/picked", files)
+    save_characters(tmp_path / "mine")
+    extra = f"{tmp_path / 'mine'}:ada/picked:ada/nothing:{tmp_path / 'nowhere'}"
+    hub.asked.clear()
+    there = client.ask("picker", extra)
+    assert list(there) == ["mine", "ada/picked", "ada/nothing"]
+    assert there["ada/picked"] == "on the Hub, downloaded when first used"
+    assert hub.asked == []
+    assert client.ask("pick", extra, "ada/picked") == ["ada/picked", 64, True]
+    assert len(hub.fetched("/store/")) == 1
+    assert "reads 64 tokens" in client.ask("picker", extra)["ada/picked"]
+    assert "can be seen by you" in client.fails("pick", extra, "ada/nothing")
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
