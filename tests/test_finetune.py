@@ -201,6 +201,9 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(
     assert weights("run").keys() == weights("whole").keys()
     for name, tensor in weights("whole").items():
         assert torch.equal(tensor, weights("run")[name]), name
+    with pytest.raises(SystemExit):
+        run(*options, "--layer-decay", "0.5", "--resume")
+    assert "give the options it was started with" in capsys.readouterr().err
     Path("new.txt").write_text(NEW + "more.\n")
     with pytest.raises(SystemExit):
         run(*options, "--resume")

@@ -57,7 +57,9 @@ def finetune(
     """
     old = old_text(source, old_file)
     torch.manual_seed(config.seed)
+    device = pick_device(config.device)
     model, carried = start(source, data.tokenizer, config, steering)
+    model.to(device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     about: dict[str, Any] = {
         "from": describe(source),
@@ -65,7 +67,7 @@ def finetune(
         "vocabulary": asdict(carried) if carried else None,
     }
     if resume:
-        check_resumed(run, about["from"], data)
+        check_resumed(run, about, data)
     print(f"from {source.name}: {steering}; {learning:,} parameters learn")
     if carried:
         print(f"another vocabulary: {carried}")
@@ -82,9 +84,8 @@ def finetune(
     )
     if not finished:
         return None
-    device = str(pick_device(config.device))
     source.model.to(device)
-    report = compare(source, load(run.best, device=device), held_out(data), old)
+    report = compare(source, load(run.best, device=str(device)), held_out(data), old)
     run.write_json("report.json", {**about, "command": command, **report})
     print(table(report))
     return report
@@ -107,14 +108,19 @@ def start(
     return copy, carried
 
 
-def check_resumed(run: Run, source: dict[str, Any], data: Data) -> None:
-    """A StateError unless the run in the folder began from this checkpoint and this text."""
+def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
+    """A StateError unless the run in the folder began from this checkpoint, way and text."""
     path = run.folder / "config.json"
     if not path.exists():
         raise StateError(f"no run in {run.folder}: start without --resume")
     begun = json.loads(path.read_text(encoding="utf-8"))
-    if begun.get("from", {}).get("sha256") != source["sha256"]:
+    if begun.get("from", {}).get("sha256") != about["from"]["sha256"]:
         raise StateError(f"the run in {run.folder} began from another checkpoint")
+    if begun["finetune"] != about["finetune"]:
+        raise StateError(
+            f"the run in {run.folder} began with {begun['finetune']['said']}, not with "
+            f"{about['finetune']['said']}: give the options it was started with"
+        )
     if begun["data"]["train"]["sha256"] != data.facts["train"]["sha256"]:
         raise StateError(f"the run in {run.folder} is of another text, or it has changed since")
 

@@ -102,9 +102,9 @@ def open_data(source: Checkpoint, given: Path, tokenizer: Path | None, out: Path
         found = CharTokenizer.train(read_texts([*parts[0], *parts[1]])).characters
         if unknown := sorted(set(found) - set(wanted.characters)):
             raise DataError(
-                f"{UnknownCharacterError(unknown, wanted.characters)}. Take them out of the text, "
-                f"or give the model a new vocabulary: `python -m train.prepare {given} "
-                "--tokenizer char --out FOLDER`, then --data FOLDER --tokenizer FOLDER"
+                f"{UnknownCharacterError(unknown, wanted.characters)}. Leave them out, or give the "
+                f"model a new vocabulary: `python -m train.prepare {given} --tokenizer char --out "
+                "FOLDER`, then --data FOLDER --tokenizer FOLDER"
             )
     prepare(texts, out / "data", kind=wanted, valid_fraction=VALID_FRACTION)
     return load_data(out / "data")
