@@ -12,7 +12,7 @@ PIP := $(RUN) pip --disable-pip-version-check install --quiet
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test check lint style types-of-code quick-tests fix lock clean
+.PHONY: help setup chat test torture check lint style types-of-code quick-tests fix lock clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 9
@@ -31,6 +31,9 @@ test: lint ## every check, the browser's too where there is a Chromium
 check: style ## the quick ones of them, about a minute
 	@$(MAKE) --no-print-directory -j2 types-of-code quick-tests
 
+torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
+	$(RUN) pytest -m torture
+
 lint: style ## the checks that run nothing: ruff and pyright
 	$(RUN) pyright
 
@@ -43,7 +46,7 @@ types-of-code:
 	$(RUN) pyright $(wildcard gpt chat frontend train bench app.py)
 
 quick-tests:
-	$(RUN) pytest -m "not slow and not browser and not network"
+	$(RUN) pytest -m "not slow and not browser and not network and not torture"
 
 fix: .venv/.installed-dev ## mend what ruff can mend
 	$(RUN) ruff check --fix .

@@ -18,7 +18,6 @@ from bench.recipe_table import Outcome, markdown, outcome
 from train.config import PRESETS, TrainConfig
 from train.data import Data, DataError, load_data
 from train.run import Run
-from train.state import FILE as STATE
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS_ABOVE = 1.01
@@ -65,7 +64,7 @@ def pretrain_command(preset: str, config: TrainConfig, data: Path, folder: Path)
             command.append(option if value else option.replace("--", "--no-", 1))
         elif value != usual[name]:
             command += [option, str(value)]
-    return [*command, "--resume"] if (folder / STATE).exists() else command
+    return [*command, "--resume"] if Run(folder).begun else command
 
 
 def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome:

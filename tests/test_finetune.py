@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 import gpt
@@ -20,6 +19,7 @@ from train import evaluate, finetune, pretrain
 from train.optimize import make_optimizers, set_learning_rate
 from train.prepare import prepare
 from train.source import open_data, suggest
+from train.state import load_state
 from train.steering import Steering, rate_scale, steer
 from train.texts import Text
 
@@ -61,8 +61,7 @@ def run(*options: str, source: str = "source-llama", data: str = "new.txt") -> d
 
 
 def weights(folder: str) -> dict[str, torch.Tensor]:
-    state = load_file(Path(folder) / "state.safetensors")
-    return {name[6:]: t for name, t in state.items() if name.startswith("model/")}
+    return load_state(Path(folder), say=pytest.fail).tensors["model"]
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "llama-untied-grouped", "llama-odd"])

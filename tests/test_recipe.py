@@ -91,7 +91,7 @@ def test_the_command_spells_only_what_differs_from_the_preset(tmp_path: Path) ->
     command = pretrain_command("nanogpt", config, tmp_path, tmp_path / "run")
     assert command[-3:] == ["--bias", "--seed", "3"]
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "state.safetensors").touch()
+    (tmp_path / "run" / "config.json").touch()
     assert pretrain_command("nanogpt", config, tmp_path, tmp_path / "run")[-1] == "--resume"
 
 

@@ -2,15 +2,13 @@
 
 import subprocess
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gpt.model import GPT
 from train.config import TrainConfig
 from train.data import Data
 from train.machine import describe
-
-if TYPE_CHECKING:
-    from train.judging import Progress
+from train.snapshot import Progress
 
 
 def code_version() -> str:
@@ -29,7 +27,7 @@ def about_training(
     config: TrainConfig,
     data: Data,
     losses: dict[str, float] | None,
-    progress: "Progress",
+    progress: Progress,
     *,
     about: dict[str, Any],
 ) -> dict[str, Any]:

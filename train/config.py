@@ -54,6 +54,10 @@ class TrainConfig:
     grad_clip: float = 1.0
     """Longest gradient, all parameters together; 0 never clips."""
 
+    nan_patience: int = 10
+    """Steps in a row whose loss is no number before training ends (never more than eval_every);
+    each of them is skipped."""
+
     eval_every: int = 200
     """Steps between evaluations; each prints a sample and saves."""
     save_steps: int = 10
@@ -75,8 +79,8 @@ class TrainConfig:
     """CPU threads; 0 for one per core."""
 
     def __post_init__(self) -> None:
-        positive = ("max_steps", "batch_size", "accumulate", "eval_every", "learning_rate")
-        for name in positive:
+        positive = ("max_steps", "batch_size", "accumulate", "eval_every", "nan_patience")
+        for name in (*positive, "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         counts = ("save_steps", "sample_tokens")

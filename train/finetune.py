@@ -22,8 +22,8 @@ from train.data import Data, DataError
 from train.machine import pick_device
 from train.optimize import make_optimizers
 from train.options import add_field_options, given_fields
-from train.pretrain import TrainingError, train
-from train.run import Run
+from train.pretrain import train
+from train.run import Run, TrainingError, faults_told
 from train.source import describe, open_data, suggest
 from train.state import StateError
 from train.steering import Steering, rate_scale, steer
@@ -53,7 +53,7 @@ def finetune(
     Raises:
         ValueError: a value that does not fit this model.
         StateError: the run that is to be resumed is another one.
-        TrainingError: the loss became infinite or no number.
+        TrainingError: the loss was no number too often, or the disk refused.
     """
     old = old_text(source, old_file)
     torch.manual_seed(config.seed)
@@ -72,16 +72,17 @@ def finetune(
     if carried:
         print(f"another vocabulary: {carried}")
     optimizers = make_optimizers(model, config, rate_scale(model.config, steering.layer_decay))
-    finished = train(
-        config,
-        data,
-        run,
-        command=command,
-        resume=resume,
-        model=model,
-        optimizers=optimizers,
-        about=about,
-    )
+    with faults_told(run):
+        finished = train(
+            config,
+            data,
+            run,
+            command=command,
+            resume=resume,
+            model=model,
+            optimizers=optimizers,
+            about=about,
+        )
     if not finished:
         return None
     source.model.to(device)

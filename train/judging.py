@@ -1,7 +1,6 @@
 """What a training stops for: validation loss, a sample, the best weights, those along the way."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,9 @@ from train.config import TrainConfig
 from train.data import Data
 from train.machine import autocast
 from train.plot import plot_losses
-from train.run import Run
+from train.run import Run, TrainingError
 from train.scoring import score, summary
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a training is: what a resumed one needs beside weights and optimizer states."""
-
-    step: int = 0
-    """Updates done."""
-    elapsed_s: float = 0.0
-    best_loss: float = math.inf
-    best_step: int = -1
+from train.snapshot import Progress
 
 
 def evaluate(
@@ -44,10 +33,18 @@ def evaluate(
 
     Returns:
         "loss" in nats per token and "bpb" in bits per byte.
+
+    Raises:
+        TrainingError: the loss is no number.
     """
     block = model.config.block_size  # training windows may be shorter
     nats = score(model, data.valid, block, autocast(model.device, config.precision))
     facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
+    if not math.isfinite(facts["loss"]):
+        raise TrainingError(
+            f"the validation loss became {facts['loss']} at step {progress.step}: {run.left()}; "
+            "try a lower --learning-rate"
+        )
     run.log(
         step=progress.step,
         tokens=progress.step * config.tokens_per_step,
@@ -98,6 +95,7 @@ def keep_step(
     Args:
         losses: What `evaluate` found at this step; None where it was not asked.
     """
+    run.steps.mkdir(exist_ok=True)  # without its parents: a run folder that went away is a fault
     folder = run.steps / f"{progress.step:06}"
     write(folder, model, config, data, progress, losses=losses, about=about)
 

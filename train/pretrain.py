@@ -5,7 +5,6 @@ import math
 import shlex
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,21 @@ from tqdm import tqdm
 from gpt.model import GPT
 from train.config import TrainConfig
 from train.data import Data, DataError, load_data
-from train.judging import Progress, evaluate, keep_step, steps_to_keep
+from train.judging import evaluate, keep_step, steps_to_keep
 from train.lora import merged
 from train.machine import autocast, pick_device, tune
 from train.optimize import clip, learning_rate, make_optimizers, set_learning_rate
 from train.options import add_config_options, config_from
 from train.order import Batches
 from train.prepare import prepare
-from train.run import Run
-from train.state import StateError, load_state, save_state
+from train.run import Run, TrainingError, faults_told
+from train.snapshot import Progress, finite, restore, snapshot
+from train.state import StateError, forget_states, load_state, save_state
 from train.stop import StopSignal
 from train.texts import Text
 
 LOG_EVERY = 10
 """Steps whose mean loss makes one line of metrics.jsonl."""
-
-
-class TrainingError(Exception):
-    """The loss is no number any more; the last good checkpoint is untouched."""
 
 
 def train(
@@ -62,8 +58,10 @@ def train(
 
     Raises:
         StateError: there is nothing to resume, or it is of another model.
-        TrainingError: the loss became infinite or no number.
+        TrainingError: the loss was no number too often.
+        OSError: something could not be written.
     """
+    stop = StopSignal()
     tune(config.threads)
     device = pick_device(config.device)
     torch.manual_seed(config.seed)
@@ -75,29 +73,31 @@ def train(
     batches = Batches(data.train, config)
     kept_steps = steps_to_keep(config.max_steps, config.save_steps)
     progress = Progress()
-    if resume:
-        progress = Progress(**load_state(run.folder, model, optimizers))
+    if resume and (run.has_states or not run.begun):
+        progress = restore(load_state(run.folder, say=print), model, optimizers)
+    else:  # a run that was killed before its first state begins again
+        forget_states(run.folder)
     run.begin(config, {**about, "data": data.facts}, step=progress.step)
     print(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
         f"{batches.epoch(config.max_steps):.1f} passes over them"
     )
 
-    stop = StopSignal()
     started_s = time.monotonic() - progress.elapsed_s
-    recent: list[float] = []
     bar = tqdm(total=config.max_steps, initial=progress.step, unit="step", dynamic_ncols=True)
     for step in range(progress.step, config.max_steps + 1):
         progress.step, progress.elapsed_s = step, time.monotonic() - started_s
         found = None
         if stop.asked:
-            save_state(run.folder, model, optimizers, asdict(progress))
             bar.close()
+            if not finite(model.parameters()):
+                raise TrainingError(f"the weights are no numbers at step {step}: {run.left()}")
+            save_state(run.folder, snapshot(model, optimizers, progress))
             print(f"stopped at step {step} and saved: go on with --resume")
             return False
         if step % config.eval_every == 0 or step == config.max_steps:
             found = evaluate(merged(model), config, data, run, progress, about=about)
-            save_state(run.folder, model, optimizers, asdict(progress))
+            save_state(run.folder, snapshot(model, optimizers, progress))
         if step in kept_steps:
             keep_step(merged(model), config, data, run, progress, losses=found, about=about)
         if step == config.max_steps:
@@ -114,34 +114,50 @@ def train(
             loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.to(device).flatten())
             (loss / config.accumulate).backward()
             loss_sum += loss.item()
-        clip(model, config.grad_clip)
-        recent.append(loss_sum / config.accumulate)
-        if not math.isfinite(recent[-1]):
-            raise TrainingError(
-                f"the loss became {recent[-1]} at step {step}: the best checkpoint so far is "
-                f"{run.best}; try a lower --learning-rate"
-            )
+        loss = loss_sum / config.accumulate
+        if math.isfinite(loss) and math.isfinite(clip(model, config.grad_clip)):
+            for optimizer in optimizers:
+                optimizer.step()
+            progress.recent.append(loss)
+            progress.skipped_in_row = 0
+        else:
+            skip(step, loss, progress, config, run)
         for optimizer in optimizers:
-            optimizer.step()
             optimizer.zero_grad()
 
         bar.update()
         speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
-        bar.set_postfix_str(f"loss {recent[-1]:.3f}, {speed:,.0f} tokens/s")
-        if (step + 1) % LOG_EVERY == 0:
+        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
+        if (step + 1) % LOG_EVERY == 0 and progress.recent:
             run.log(
                 step=step + 1,
                 tokens=(step + 1) * config.tokens_per_step,
                 elapsed_s=round(time.monotonic() - started_s, 1),
-                train_loss=sum(recent) / len(recent),
+                train_loss=sum(progress.recent) / len(progress.recent),
                 learning_rate=rate,
             )
-            recent.clear()
+            progress.recent.clear()
     bar.close()
     print(
         f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}"
     )
     return True
+
+
+def skip(step: int, loss: float, progress: Progress, config: TrainConfig, run: Run) -> None:
+    """Count a step that is not taken because its loss, or its gradient, is no number.
+
+    Raises:
+        TrainingError: it was one too many in a row.
+    """
+    progress.skipped += 1
+    progress.skipped_in_row += 1
+    if progress.skipped_in_row >= min(config.nan_patience, config.eval_every):
+        raise TrainingError(
+            f"loss or gradient was no number {progress.skipped_in_row} times in a row, up to step "
+            f"{step} (loss {loss}): {run.left()}; try a lower --learning-rate"
+        )
+    tqdm.write(f"step {step} skipped: loss {loss}, or its gradient, is no number")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -193,7 +209,9 @@ def main(arguments: list[str] | None = None) -> None:
         if not options.resume and (out / "metrics.jsonl").exists():
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
         data = load_data(options.data or default_data(name))
-        train(config, data, Run(out), command=command, resume=options.resume)
+        run = Run(out)
+        with faults_told(run):
+            train(config, data, run, command=command, resume=options.resume)
     except (DataError, StateError, ValueError) as error:
         parser.error(str(error))
     except TrainingError as error:

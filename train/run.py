@@ -1,10 +1,21 @@
 """A run folder: `config.json`, `metrics.jsonl`, `loss.png`, checkpoints, the state."""
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from train.config import TrainConfig
+from train.state import FOLDER, damage, saved
+
+
+class TrainingError(Exception):
+    """A training that cannot go on, with what is left of it and what to do."""
 
 
 class Run:
@@ -20,24 +31,38 @@ class Run:
         self.steps = folder / "steps"
         self.metrics = folder / "metrics.jsonl"
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run in the folder."""
+        return (self.folder / "config.json").exists()
+
+    @property
+    def has_states(self) -> bool:
+        """Whether there is something to resume, whole or not."""
+        return bool(saved(self.folder / FOLDER))
+
     def begin(self, config: TrainConfig, about: dict[str, Any], *, step: int = 0) -> None:
         """Make the folder, write what is trained, forget what was logged after `step`.
 
         A resumed run logs the rest again, the evaluation at `step` included.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        for half in (*self.folder.glob(".best-*"), *self.steps.glob(".*-*")):
+            shutil.rmtree(half)  # what was being saved when the run was killed
         self.write_json("config.json", {**about, "config": config.to_dict()})
         kept = [
             record
             for record in self.records()
             if record["step"] < step or (record["step"] == step and "train_loss" in record)
         ]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        self.metrics.write_text(text, encoding="utf-8")
+        self._replace(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
 
     def log(self, **record: float) -> None:
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+            if "val_loss" in record:  # a state follows, which counts on the lines before it
+                file.flush()
+                os.fsync(file.fileno())
 
     def records(self) -> list[dict[str, float]]:
         """All that was logged; a line cut off by a crash is left out."""
@@ -57,6 +82,36 @@ class Run:
         return bool(records) and "val_loss" in records[-1] and records[-1]["step"] == max_steps
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
-        part = self.folder / (name + ".part")
-        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        part.replace(self.folder / name)
+        self._replace(self.folder / name, json.dumps(values, indent=2) + "\n")
+
+    def _replace(self, path: Path, text: str) -> None:
+        """Write a file whole or not at all."""
+        part = path.with_name(path.name + ".part")
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def left(self) -> str:
+        """Which weights there are to go on from or to use, as part of a sentence."""
+        whole = [folder for folder in saved(self.folder / FOLDER) if not damage(folder)]
+        said = f"the last whole state is of step {int(whole[-1].name)}" if whole else "no state yet"
+        if self.best.exists():
+            said += f", the best checkpoint so far is {self.best}"
+        return said
+
+
+@contextmanager
+def faults_told(run: Run) -> Iterator[None]:
+    """Turn what the disk refuses into a TrainingError that says what is left and what to do."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        why = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            why = error.strerror + (f": {error.filename}" if error.filename else "")
+        raise TrainingError(
+            f"{run.folder} cannot be written ({why}); {run.left()}. Mend that (is there room on "
+            "the disk? may you write there?), then go on with --resume"
+        ) from error

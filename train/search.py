@@ -31,11 +31,11 @@ from train.config import TrainConfig
 from train.data import Data, DataError, load_data
 from train.folds import cut_folds
 from train.options import add_config_options, config_from
-from train.pretrain import TrainingError, train
-from train.run import Run
+from train.pretrain import train
+from train.run import Run, TrainingError
 from train.search_report import describe, write_report
 from train.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
-from train.state import FILE as STATE
+from train.state import FOLDER as STATE
 
 MACHINE = ("device", "precision", "compile", "threads")
 """Fields in which the workers of one study may differ."""
@@ -132,7 +132,7 @@ def run_quietly(config: TrainConfig, data: Data, run: TrialRun) -> dict[str, flo
                 ended = train(config, data, run, command="train.search", resume=False)
         finally:
             shutil.rmtree(run.best, ignore_errors=True)
-            (run.folder / STATE).unlink(missing_ok=True)
+            shutil.rmtree(run.folder / STATE, ignore_errors=True)
     if not ended:
         raise KeyboardInterrupt
     return run.best_evaluation()

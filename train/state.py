@@ -1,80 +1,173 @@
-"""The state of a training on disk: one safetensors file, replaced in one step, no pickle."""
+"""The states of a training on disk: safetensors and JSON with their hashes, no pickle.
 
+    RUN/state/000120/model.safetensors, optimizer-0.safetensors, …   tensors by name
+                     progress.json                                   all that is no tensor
+                     manifest.json                                   sizes and SHA-256 of the others
+
+A state is written beside the others under another name, flushed to the disk, its manifest last,
+and then renamed: what has its name is whole. The last two are kept, and what is read back is held
+against the hashes first, so that a disk that lost or turned a bit costs one state, not the run.
+"""
+
+import hashlib
 import json
 import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as to_bytes
 from torch import Tensor
-from torch.optim import Optimizer
 
-from gpt.model import GPT
-
-FILE = "state.safetensors"
+FOLDER = "state"
+MANIFEST = "manifest.json"
+PROGRESS = "progress.json"
+FORMAT = 1
+KEPT = 2
 
 
 class StateError(Exception):
     """A training state that cannot be resumed, with what to do instead."""
 
 
-def save_state(
-    folder: Path, model: GPT, optimizers: list[Optimizer], progress: dict[str, Any]
-) -> None:
-    """Write weights, optimizer states, the dropout's random state and `progress` (JSON).
+@dataclass(frozen=True, slots=True)
+class State:
+    """One moment of a training."""
 
-    A reader finds the old file or the new one, never half of one.
-    """
-    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
-    for number, optimizer in enumerate(optimizers):
-        for index, values in optimizer.state_dict()["state"].items():
-            for key, value in values.items():
-                tensors[f"optimizer/{number}/{index}/{key}"] = value
-    tensors["random/cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (FILE + ".part")
-    whole = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    save_file(whole, part, metadata={"progress": json.dumps(progress)})
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(folder / FILE)
+    tensors: dict[str, dict[str, Tensor]]
+    """By kind ("model", "optimizer-0", …), then by name."""
+    progress: dict[str, Any]
+    """JSON; its "step" names the state."""
+
+    @property
+    def step(self) -> int:
+        return self.progress["step"]
 
 
-def load_state(folder: Path, model: GPT, optimizers: list[Optimizer]) -> dict[str, Any]:
-    """Put a saved state back into `model`, `optimizers` and the random generators.
+def save_state(run: Path, state: State) -> None:
+    """Write `state` into the folder of a run, and drop all but the last two whole ones.
 
-    Returns:
-        The progress that was saved with it.
+    A state of this step that is whole already is left alone: it is the same.
 
     Raises:
-        StateError: there is no state, or it belongs to another model.
+        OSError: it could not be written; the states before it are as they were.
     """
-    path = folder / FILE
-    if not path.exists():
-        raise StateError(f"no training state in {folder}: start without --resume")
-    with safe_open(path, framework="pt") as file:
-        progress = json.loads(file.metadata()["progress"])
-        tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model/")}
+    states, name = run / FOLDER, f"{state.step:06}"
+    states.mkdir(exist_ok=True)
+    if (states / name).exists() and not damage(states / name):
+        return
+    new = states / f".{name}"
+    shutil.rmtree(new, ignore_errors=True)  # what a crash left
     try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise StateError(
-            f"the state in {folder} is of another model: give the options it was started with"
-        ) from error
-    for number, optimizer in enumerate(optimizers):
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith(f"optimizer/{number}/"):
-                _, _, index, key = name.split("/")
-                state.setdefault(int(index), {})[key] = tensor
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
-    torch.set_rng_state(tensors["random/cpu"])
-    if torch.cuda.is_available() and "random/cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random/cuda"])
-    return progress
+        new.mkdir()
+        hashes: dict[str, dict[str, Any]] = {}
+        for kind, tensors in state.tensors.items():
+            whole = {key: tensor.detach().contiguous().cpu() for key, tensor in tensors.items()}
+            _write(new / f"{kind}.safetensors", to_bytes(whole), hashes)
+        _write(new / PROGRESS, json.dumps(state.progress).encode(), hashes)
+        _write(new / MANIFEST, manifest(state.step, hashes), {})
+        _flush(new)
+        shutil.rmtree(states / name, ignore_errors=True)  # found damaged above
+        new.rename(states / name)
+        _flush(states)
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    _prune(states, state.step)
+
+
+def load_state(run: Path, say: Callable[[str], None]) -> State:
+    """The newest state of a run that is whole; `say` hears of each newer one that is not.
+
+    Raises:
+        StateError: there is none.
+    """
+    found = saved(run / FOLDER)
+    if not found:
+        raise StateError(f"no training state in {run}: start without --resume")
+    for folder in reversed(found):
+        if why := damage(folder):
+            say(f"skipped the state of step {int(folder.name)}: {why}")
+            continue
+        tensors = {
+            path.stem: load_tensors(path.read_bytes())
+            for path in sorted(folder.glob("*.safetensors"))
+        }
+        return State(tensors, json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
+    raise StateError(
+        f"none of the {len(found)} states in {run / FOLDER} is whole: train again into another "
+        "--out, or copy them back from a backup"
+    )
+
+
+def forget_states(run: Path) -> None:
+    """Remove the states of a run that begins anew."""
+    if (run / FOLDER).exists():
+        shutil.rmtree(run / FOLDER)
+
+
+def saved(states: Path) -> list[Path]:
+    """The states in a folder by step, whole or not; what was being written is none."""
+    if not states.is_dir():
+        return []
+    found = [path for path in states.iterdir() if path.name.isdecimal()]
+    return sorted(found, key=lambda path: int(path.name))
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with a state, in a few words; "" when every byte is as it was written."""
+    try:
+        raw = (folder / MANIFEST).read_bytes()
+        listed = json.loads(raw)
+        if listed["format"] != FORMAT:
+            return f"{MANIFEST} is of format {listed['format']}, this version reads {FORMAT}"
+        if raw != manifest(listed["step"], listed["files"]) or listed["step"] != int(folder.name):
+            return f"{MANIFEST} is damaged"
+        for name, about in listed["files"].items():
+            data = (folder / name).read_bytes()
+            if len(data) != about["bytes"]:
+                return f"{name} has {len(data)} bytes instead of {about['bytes']}"
+            if hashlib.sha256(data).hexdigest() != about["sha256"]:
+                return f"{name} is damaged (its SHA-256 is another)"
+    except OSError as error:
+        return f"{Path(error.filename or folder).name}: {error.strerror}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{MANIFEST} is damaged"
+    return ""
+
+
+def manifest(step: int, files: dict[str, dict[str, Any]]) -> bytes:
+    """manifest.json, which ends with the hash of what stands before it in it."""
+    values = {"format": FORMAT, "step": step, "files": files}
+    own = hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    return (json.dumps({**values, "sha256": own}, indent=2) + "\n").encode()
+
+
+def _write(path: Path, data: bytes, hashes: dict[str, dict[str, Any]]) -> None:
+    """Write a file through to the disk and note its size and hash."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    hashes[path.name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _flush(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _prune(states: Path, step: int) -> None:
+    """Keep the state of `step` and the whole ones just before it."""
+    older = [path for path in saved(states) if int(path.name) < step and not damage(path)]
+    kept = {f"{step:06}", *(path.name for path in older[-(KEPT - 1) :])}
+    for path in list(states.iterdir()):
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
