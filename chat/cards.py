@@ -12,9 +12,15 @@ from typing import Any
 
 from chat.asking import RefusedError
 from chat.desk import Desk
-from chat.models import UNITS, WEIGHTS, Listing
-from chat.runs import number, read_curve
-from gpt.checkpoint import CheckpointError, count_parameters, read_config, read_training
+from chat.models import UNITS, Listing
+from chat.runs import Curve, number, read_curve
+from gpt.checkpoint import (
+    CheckpointError,
+    count_parameters,
+    read_config,
+    read_training,
+    weight_files,
+)
 from gpt.tokenizer import load_tokenizer
 
 NOT_KNOWN = "not known"
@@ -68,14 +74,14 @@ def card_data(listing: Listing) -> dict[str, Any]:
         as a data URL, or None.
     """
     training, (head, text) = _training(listing), _readme(listing)
-    curve = read_curve(listing.folder)
+    curve = Curve() if listing.hub else read_curve(listing.folder)
     return {
         "key": listing.key,
         "facts": [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)],
         "commands": [each for each in [training.get("command")] if isinstance(each, str)],
         "text": text,
         "curve": {"train": curve.train, "valid": curve.valid},
-        "picture": None if curve else _picture(listing),
+        "picture": None if curve or listing.hub else _picture(listing),
     }
 
 
@@ -87,11 +93,11 @@ def _facts(
     vocabulary = _vocabulary(listing)
     tokenizer = TOKENIZERS.get(kind)
     nats, bits = number(training.get("val_loss")), number(training.get("val_bpb"))
-    size = (listing.folder / WEIGHTS).stat().st_size
+    seen = f"{listing.block_size:,} tokens are all it sees at once"
     return [
         ("Parameters", None if parameters is None else f"{parameters:,}"),
         ("Tokenizer", tokenizer and f"{tokenizer}, {vocabulary} {UNITS[kind]}"),
-        ("Window", f"{listing.block_size:,} tokens are all it sees at once"),
+        ("Window", seen if listing.block_size else None),
         ("Trained on", _sources(data)),
         ("Training text", _text_size(data)),
         ("Began from", _began(training)),
@@ -102,15 +108,26 @@ def _facts(
         ("Machine", _machine(_part(training, "machine"))),
         ("Date", training["date"] if isinstance(training.get("date"), str) else None),
         ("Licence", _licence(training, head)),
-        ("On the disk", f"{size / 1e6:.1f} MB of weights"),
+        ("On the disk", _size(listing)),
     ]
 
 
 def _training(listing: Listing) -> dict[str, Any]:
     try:
-        return read_training(listing.folder)
+        # One on the Hub has no folder yet.
+        return {} if listing.hub else read_training(listing.folder)
     except CheckpointError:
         return {}
+
+
+def _size(listing: Listing) -> str | None:
+    if listing.hub:
+        return "nothing yet: downloaded from the Hub when first used"
+    try:
+        files = [listing.folder / name for name in weight_files(listing.folder)]
+        return f"{sum(each.stat().st_size for each in files) / 1e6:.1f} MB of weights"
+    except (CheckpointError, OSError):
+        return None
 
 
 def _part(training: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -131,7 +148,7 @@ def _kind(listing: Listing, training: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=256)
 def _counted(listing: Listing) -> int | None:
     try:
-        return count_parameters(read_config(listing.folder))
+        return None if listing.hub else count_parameters(read_config(listing.folder))
     except CheckpointError:
         return None
 
@@ -140,7 +157,7 @@ def _counted(listing: Listing) -> int | None:
 def _opened(listing: Listing) -> str:
     """The kind of the tokenizer; "" for one that cannot be opened."""
     try:
-        return load_tokenizer(listing.folder).kind
+        return "" if listing.hub else load_tokenizer(listing.folder).kind
     except (OSError, ValueError):
         return ""
 
@@ -218,6 +235,8 @@ def _licence(training: Mapping[str, Any], head: str) -> str | None:
 def _readme(listing: Listing) -> tuple[str, str]:
     """The head of the card, which is for machines, and its text."""
     path = listing.folder / "README.md"
+    if listing.hub:
+        return "", ""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             whole = file.read(MOST_BYTES)

@@ -156,8 +156,8 @@ class Machine:
         await self._page.emit(NEWS, {**about, "ending": ending, "tokens": len(draft.tokens)})
 
     def _listing(self, key: str) -> Listing:
-        for steps in find_steps(self._find_models()).values():
-            for step in steps:
-                if step.listing.key == key:
-                    return step.listing
+        models, run = self._find_models(), key.rpartition("@")[0]
+        for step in find_steps({run: models[run]}).get(run, ()) if run in models else ():
+            if step.listing.key == key:
+                return step.listing
         raise CheckpointError(GONE)

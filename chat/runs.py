@@ -77,7 +77,7 @@ def step_listings(models: Mapping[str, Listing]) -> dict[str, Listing]:
 
 def _steps(run: Listing) -> Iterator[SavedStep]:
     folder = run_folder(run) / STEPS
-    if not folder.is_dir():
+    if run.hub or not folder.is_dir():
         return
     names = [each.name for each in folder.iterdir() if each.name.isascii() and each.name.isdigit()]
     for name in sorted(names, key=int):

@@ -9,7 +9,9 @@ import pytest
 from chat.cards import NOT_KNOWN, card_data, line
 from chat.looks import look
 from chat.models import find_models
+from chat.runs import find_steps
 from gpt.checkpoint import count_parameters, load, read_config
+from gpt.hub import HubName
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
 
@@ -90,6 +92,25 @@ def test_a_folder_from_elsewhere_says_what_can_be_counted_and_not_known_for_the_
         assert known[label] == NOT_KNOWN
     card = card_data(find_models(tmp_path, "")["theirs"])
     assert (card["commands"], card["text"], card["picture"]) == ([], "", None)
+
+
+def test_a_model_that_is_still_on_the_hub_says_so_and_reads_no_folder_of_that_name(
+    tmp_path, monkeypatch
+):
+    # Beside the app lies something that is called the same.
+    save_characters(tmp_path / "who" / "what", **TRAINING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("chat.models.on_hub", lambda name: HubName("who/what"))
+    monkeypatch.setattr("chat.models.cached", lambda hub: None)
+    models = find_models(tmp_path / "app", "who/what")
+    (listing,) = models.values()
+    card = card_data(listing)
+    said = dict(card["facts"])
+    assert said.pop("On the disk").startswith("nothing yet: downloaded from the Hub")
+    assert set(said.values()) == {NOT_KNOWN}
+    assert (card["text"], card["picture"], card["commands"]) == ("", None, [])
+    assert (line(listing)["parameters"], line(listing)["val_bpb"]) == (None, None)
+    assert find_steps(models) == {}
 
 
 @pytest.mark.parametrize("wrong", [None, [], "x", -1, True, {"a": []}, float("inf")])
