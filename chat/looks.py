@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from chat import outcomes
 from chat.asking import OTHER_PAGE, RefusedError
 from chat.cards import card, models
 from chat.copied import copied
@@ -59,10 +60,14 @@ async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
 
 LOOKS: dict[str, Look] = {
     "card": card,
+    "compare": outcomes.compare,
     "copied": copied,
     "models": models,
     "runs": runs,
     "token": token,
+    "votes": outcomes.votes,
+    "votes_csv": outcomes.votes_csv,
+    "votes_forget": outcomes.votes_forget,
 }
 
 

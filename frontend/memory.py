@@ -22,7 +22,9 @@ from frontend.page import SocketPage
 SHOWN_BY = (
     "StoryFiles",
     "StoryView",
+    "StoryTakes",
     "StoryControls",
+    "StoryCompare",
     "StoryCopied",
     "StoryMachine",
     "StoryModels",

@@ -1,5 +1,5 @@
-// What a writer does with the story: the row below it, the row of the passage that was clicked, the takes to pick from,
-// keys and help. StoryView hears the server and draws the text; both share one store for each session.
+// What a writer does with the story: the row below it, the row of the passage that was clicked, keys
+// and help. StoryView hears the server and draws the text; both share one store for each session.
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 import { sessionIdState, useChatData, useChatInteract } from '@chainlit/react-client';
@@ -152,22 +152,6 @@ const Meter = ({ meter }) => {
   );
 };
 
-const Takes = ({ takes, busy, act }) => (
-  <section className="takes" aria-label="Takes to pick from">
-    <p>{busy ? `${takes.length} takes, side by side` : 'Pick the one you like. The others stay, as alternatives.'}</p>
-    <div className="takes-grid">
-      {takes.map((take, at) => (
-        <button key={take.id} type="button" className="take" data-take={at + 1} disabled={busy}
-          title="Go on with this one" onClick={() => act({ act: 'pick', passage: take.id })}>
-          <span className="take-words">{take.tokens.join('')}</span>
-          {take.label && <span className="take-label">{take.label}</span>}
-          <span className="take-facts">Seed {take.facts.seed}{!busy && take.facts.ending && ` · ${take.facts.ending}`}</span>
-        </button>
-      ))}
-    </div>
-  </section>
-);
-
 const Help = ({ commands, close }) => (
   <section className="help" id="story-help" aria-label="Commands and keys">
     <button type="button" className="quiet" onClick={close} title="Close (Esc)">Close</button>
@@ -229,22 +213,22 @@ export default function StoryControls() {
   if (!state || (!passages.length && !state.takes.length && !state.undo && !state.redo && !store.help)) return null;
   const shown = (selected && selected.facts) || (written && written.facts);
   const row = chosen && { ...chosen, act: store.act };
+  const waits = Boolean(state.contest && state.contest.waits);
   return (
     <div className="story tail" data-busy={busy}>
-      {state.takes.length > 0 && <Takes takes={state.takes} busy={busy} act={store.act} />}
       {state.ended && <p className="the-end" id="story-end">The end</p>}
       <div className="tail-row">
         {busy ? <span className="status" role="status">{state.status || 'writing'}…</span> : (
           <>
-            {!state.ended && (
+            {!state.ended && !waits && (
               <button type="button" id="story-continue" className="quiet" onClick={goOn}
                 title="The model writes on (Enter on an empty line, or Ctrl+Enter)">Continue</button>
             )}
-            {!state.ended && passages.length > 0 && (
+            {!state.ended && !waits && passages.length > 0 && (
               <button type="button" id="story-finish" className="quiet" onClick={() => store.send('Finish', { ask: 'finish' })}
                 title="The model writes on just to the end of the sentence">Finish the sentence</button>
             )}
-            {written && <button type="button" id="story-retry" className="quiet" onClick={retry} title={RETRY}>Retry</button>}
+            {written && !waits && <button type="button" id="story-retry" className="quiet" onClick={retry} title={RETRY}>Retry</button>}
             {row && (
               <span className="arrows">
                 <button type="button" id="story-previous" className="quiet" disabled={row.place === 1} title={PREVIOUS}
