@@ -189,11 +189,14 @@ def test_stop_while_both_write_leaves_the_engines_idle(page, base, blind):
     while status(base)["active"]:
         assert time.monotonic() - stopped_s < STOP_S + 2 * latency_s
     page.wait_for_function(IDLE)
-    expect(page.locator(".take-facts").first).to_contain_text("stopped by you")
-    assert sorted(page.locator(".take-label").all_text_contents()) == ["letters", "stories"]
-    assert story(page) == before
     if blind:
+        # One of them may not have come to its first word.
         expect(page.locator("#verdict")).to_contain_text("no vote")
+        assert story(page).startswith(before)
+    else:
+        expect(page.locator(".take-facts").first).to_contain_text("stopped by you")
+        assert page.locator(".take-label").all_text_contents() == ["stories", "letters"]
+        assert story(page) == before
 
 
 def test_a_phone_shows_the_vote_and_every_control_says_what_it_does(browser, base):
