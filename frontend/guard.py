@@ -3,28 +3,40 @@
 Chainlit's socket takes any origin, whatever its settings say.
 """
 
+import os
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
+FRAMED_BY_VARIABLE = "INKLING_FRAMED_BY"
+"""The one other site that may show the page in a frame, as https://huggingface.co does a Space."""
+
 # The story view is compiled in the page: 'unsafe-eval'. 'unsafe-inline' is for Chainlit's own.
-CONTENT_POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self' ws: wss:",
-        "worker-src 'self' blob:",
-        "frame-ancestors 'none'",
-        "base-uri 'self'",
-    ]
+CONTENT_POLICY = (
+    "default-src 'self'",
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' ws: wss:",
+    "worker-src 'self' blob:",
+    "base-uri 'self'",
 )
-SECURITY_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"content-security-policy", CONTENT_POLICY.encode()),
-]
+
+
+def security_headers(framed_by: str = "") -> list[tuple[bytes, bytes]]:
+    """What every answer carries.
+
+    Args:
+        framed_by: An origin, https://HOST; anything else lets nobody show the page in a frame.
+    """
+    ancestors = framed_by if re.fullmatch(r"https://[\w.-]+(:\d+)?", framed_by) else "'none'"
+    policy = "; ".join([*CONTENT_POLICY, f"frame-ancestors {ancestors}"])
+    return [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"content-security-policy", policy.encode()),
+    ]
 
 
 class OriginGuard:
@@ -36,6 +48,7 @@ class OriginGuard:
     def __init__(self, app: Any, allowed: frozenset[str] = frozenset()) -> None:
         self.app = app
         self.allowed = allowed
+        self.headers = security_headers(os.environ.get(FRAMED_BY_VARIABLE, ""))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -49,7 +62,7 @@ class OriginGuard:
 
         async def send_with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *SECURITY_HEADERS]}
+                message = {**message, "headers": [*message.get("headers", []), *self.headers]}
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)

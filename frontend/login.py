@@ -1,7 +1,11 @@
-"""The door: nobody is asked who they are, unless there are accounts."""
+"""The door: nobody is asked who they are, unless there are accounts.
+
+Where strangers come by, as on a Space, each can be a guest who sees no story but their own.
+"""
 
 import asyncio
 import os
+import secrets
 from collections.abc import Mapping
 
 import chainlit as cl
@@ -10,17 +14,21 @@ from fastapi import HTTPException
 from chat.accounts import LOCAL, Accounts
 
 SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"
+GUESTS_VARIABLE = "INKLING_GUESTS"
 
 
 def keep_door(accounts: Accounts, secret: str) -> None:
     """Let the one local writer in without a question, or ask for a name and a password.
+
+    With INKLING_GUESTS=1 and no accounts, every browser is a guest with stories of its own, which
+    its cookie finds again.
 
     Args:
         secret: Signs the sessions of those who are in.
     """
     os.environ.setdefault(SECRET_VARIABLE, secret)
     if not accounts.asked:
-        cl.header_auth_callback(_local)
+        cl.header_auth_callback(_guest if os.environ.get(GUESTS_VARIABLE) == "1" else _local)
         return
     one_at_a_time = asyncio.Lock()
 
@@ -40,3 +48,7 @@ def keep_door(accounts: Accounts, secret: str) -> None:
 
 async def _local(headers: Mapping[str, str]) -> cl.User:
     return cl.User(identifier=LOCAL)
+
+
+async def _guest(headers: Mapping[str, str]) -> cl.User:
+    return cl.User(identifier=f"guest-{secrets.token_hex(16)}", display_name="guest")

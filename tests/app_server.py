@@ -29,9 +29,7 @@ def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
     for part in PARTS:
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     base = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h"]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
@@ -50,14 +48,26 @@ def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_for(base, process, folder / "log")
+            wait_for(base, process, folder / "log")
             yield base
         finally:
             process.terminate()
             process.wait(10)
 
 
-def _wait_for(base: str, process: subprocess.Popen, log: Path) -> None:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(base: str, process: subprocess.Popen, log: Path) -> None:
+    """Return once the app answers.
+
+    Raises:
+        RuntimeError: it ended, or does not answer in time; what it printed is in the message.
+    """
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         try:

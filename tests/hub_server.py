@@ -49,6 +49,8 @@ class Hub:
     tokens: dict[str, str] = field(default_factory=dict)
     """Whose a token is."""
     organizations: tuple[str, ...] = ()
+    read_only: set[str] = field(default_factory=set)
+    """Whose tokens may only read."""
     cut_after: dict[str, list[int]] = field(default_factory=dict)
     """Of a file by its name: after how many bytes the next answers break off, and then no more."""
     stored: dict[str, bytes] = field(default_factory=dict)
@@ -121,6 +123,11 @@ class Handler(BaseHTTPRequestHandler):
     @property
     def user(self) -> str | None:
         return self.hub.tokens.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
+
+    @property
+    def writable(self) -> tuple[str | None, ...]:
+        """Under which names this user may publish."""
+        return () if self.user in self.hub.read_only else (self.user, *self.hub.organizations)
 
     def seen(self, kind: str, name: str) -> Repository | None:
         """The repository, if whoever asks may see it; says why not."""
@@ -213,7 +220,7 @@ class Handler(BaseHTTPRequestHandler):
         kind = {"space": "spaces"}.get(wish.get("type"), "models")
         owner = wish.get("organization") or self.user
         name = f"{owner}/{wish['name']}"
-        if owner not in (self.user, *self.hub.organizations):
+        if owner not in self.writable:
             return self.say(403, {"error": "You don't have the rights"})
         url = {"url": f"{self.hub.address}/{'spaces/' if kind == 'spaces' else ''}{name}"}
         if (kind, name) in self.hub.repositories:
@@ -251,7 +258,7 @@ class Handler(BaseHTTPRequestHandler):
         self.say(200, {})
 
     def commit(self, kind: str, repo: str, revision: str) -> None:
-        if self.user not in (repo.split("/")[0], *([self.user] if self.hub.organizations else [])):
+        if repo.split("/")[0] not in self.writable:
             return self.say(403, {"error": "You don't have the rights"})
         repository = self.hub.repositories[kind, repo]
         for line in self.body.splitlines():
