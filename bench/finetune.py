@@ -58,6 +58,7 @@ def ways(n_layer: int) -> list[Way]:
         ),
         Way("all weights", ()),
         Way("all weights, one rate for all layers", ("--layer-decay", "1")),
+        Way("all weights, AdamW", ("--optimizer", "adamw")),
         Way("embeddings frozen", ("--freeze-embeddings",)),
         Way(f"lowest {half} blocks frozen", ("--freeze-first", half)),
         Way(

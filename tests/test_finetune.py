@@ -258,14 +258,33 @@ def test_the_way_out_is_a_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert best.tokenizer.encode("Zoë!")
 
 
-def test_a_text_that_one_of_both_cannot_read_has_no_figure_and_the_reason() -> None:
+def test_both_are_compared_on_what_both_can_read(capsys: pytest.CaptureFixture[str]) -> None:
+    source = gpt.load(save_source())
+    tail = f"{'the cat ran on the mat, ' * 3}Zoë!\n" * 2
+    Path("new.txt").write_text(NEW + tail)
+    prepare([Text(path=Path("new.txt"))], Path("mine"), kind="char", valid_fraction=0.1)
+    report = run("--tokenizer", "mine", "--old-text", "old.txt", data="mine")
+    text = (NEW + tail)[int(0.9 * len(NEW + tail)) :]
+    assert report["new"]["left_out"] == sum(text.count(c) for c in "Zë!") > 0
+    assert report["new"]["before"]["bytes"] == len(text) - report["new"]["left_out"]
+    Path("read.txt").write_text("".join(c for c in text if c not in "Zë!"))
+    for folder, when in (("source-llama", "before"), ("run/best", "after")):
+        capsys.readouterr()
+        evaluate.main([folder, "--text", "read.txt", "--device", "cpu"])
+        said = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert report["new"][when]["bpb"] == pytest.approx(said["val_bpb"], abs=1e-6)
+    assert source.tokenizer.vocab_size == len(LETTERS) + 1
+
+
+def test_two_that_can_read_hardly_the_same_text_are_not_compared(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     save_source()
-    Path("new.txt").write_text(NEW + "Zoë!\n" * 40)
+    Path("old.txt").write_text("xxjj " * 30)
     prepare([Text(path=Path("new.txt"))], Path("mine"), kind="char")
     report = run("--tokenizer", "mine", "--old-text", "old.txt", data="mine")
-    assert "(LATIN CAPITAL LETTER Z)" in report["new"]["before"]["unread"]
-    assert "(LATIN SMALL LETTER B)" in report["old"]["after"]["unread"]
-    assert report["old"]["before"]["bpb"] > 0
+    assert report["old"] == {"text": "old.txt", "left_out": 120, "before": None, "after": None}
+    assert "cannot be compared" in capsys.readouterr().out
 
 
 def test_a_new_vocabulary_has_to_be_learnt(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """What a fine-tuned model gained on the new text and lost on the old one, before and after."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,8 @@ from train.vocabulary import same_tokenizer
 
 OLD_TOKENS = 100_000
 """Of the old text so much is scored: enough to see what was lost, little enough not to wait for."""
+MOST_LEFT_OUT = 0.1
+"""Share of the characters of a text without which it is the same text no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +31,30 @@ class HeldOut:
     ids: NDArray[np.unsignedinteger]
     tokenizer: Tokenizer
 
-    def read_by(self, tokenizer: Tokenizer) -> TokenizedText:
-        """The same text under any tokenizer.
+    def read_by(self, tokenizer: Tokenizer, without: Collection[str] = ()) -> TokenizedText:
+        """The same text under any tokenizer, some of its characters left out.
 
         Raises:
-            UnknownCharacterError: it is one of characters that never saw some of the text's.
+            UnknownCharacterError: the tokenizer is one of characters that never saw some others.
         """
         ids = self.ids.astype(np.uint32)
-        if not same_tokenizer(tokenizer, self.tokenizer):
-            ids = np.array(list(self._again(tokenizer)), np.uint32)
+        if without or not same_tokenizer(tokenizer, self.tokenizer):
+            ids = np.array(list(self._again(tokenizer, without)), np.uint32)
         lengths = np.array([len(piece) for piece in tokenizer.pieces])
         ends = int((ids == tokenizer.eos_id).sum())
         return TokenizedText(tokens=ids, bytes=int(lengths[ids].sum()), documents=ends)
 
-    def _again(self, tokenizer: Tokenizer) -> Iterator[int]:
-        ends = np.flatnonzero(self.ids == self.tokenizer.eos_id)
-        for i, part in enumerate(np.split(self.ids, ends)):
+    def _again(self, tokenizer: Tokenizer, without: Collection[str]) -> Iterator[int]:
+        for i, text in enumerate(self.documents()):
             if i:
                 yield tokenizer.eos_id
-                part = part[1:]
-            yield from tokenizer.encode(self.tokenizer.decode(part.tolist()))
+            yield from tokenizer.encode("".join(c for c in text if c not in without))
+
+    def documents(self) -> Iterator[str]:
+        """The text between the ends of stories."""
+        ends = np.flatnonzero(self.ids == self.tokenizer.eos_id)
+        for i, part in enumerate(np.split(self.ids, ends)):
+            yield self.tokenizer.decode(part[bool(i) :].tolist())
 
 
 def held_out(data: Data) -> HeldOut:
@@ -86,16 +93,9 @@ def old_text(source: Checkpoint, file: Path | None) -> HeldOut | None:
     return None
 
 
-def measure(checkpoint: Checkpoint, text: HeldOut) -> dict[str, Any]:
-    """Nats per token and bits per byte over disjoint windows, in float32.
-
-    Returns:
-        "loss", "bpb", "tokens" and "bytes"; or "unread", why the model cannot read the text.
-    """
-    try:
-        read = text.read_by(checkpoint.tokenizer)
-    except UnknownCharacterError as error:
-        return {"unread": str(error)}
+def measure(checkpoint: Checkpoint, text: HeldOut, without: Collection[str]) -> dict[str, Any]:
+    """Nats per token ("loss") and bits per byte ("bpb") over disjoint windows, in float32."""
+    read = text.read_by(checkpoint.tokenizer, without)
     nats = score(checkpoint.model, read.tokens, checkpoint.config.block_size)
     facts = summary(nats, read.tokens[1:], checkpoint.tokenizer.eos_id, read.bytes)
     return {**facts, "tokens": len(read.tokens) - 1, "bytes": read.bytes}
@@ -104,10 +104,21 @@ def measure(checkpoint: Checkpoint, text: HeldOut) -> dict[str, Any]:
 def compare(
     before: Checkpoint, after: Checkpoint, new: HeldOut, old: HeldOut | None
 ) -> dict[str, Any]:
-    """report.json: both models on both texts; "old" is null where there is no old text."""
+    """report.json: both models on both texts; "old" is null where there is no old text.
+
+    Characters that one of the two has never seen are left out for both, and counted in
+    "left_out"; where they are more than MOST_LEFT_OUT of the text, both figures are null.
+    """
+    models = {"before": before, "after": after}
 
     def both(text: HeldOut) -> dict[str, Any]:
-        return {"text": text.name, "before": measure(before, text), "after": measure(after, text)}
+        counts = Counter(c for document in text.documents() for c in document)
+        unknown = {c for model in models.values() for c in _unknown(model.tokenizer, counts)}
+        left_out = sum(counts[c] for c in unknown)
+        facts: dict[str, Any] = {"text": text.name, "left_out": left_out}
+        if left_out > MOST_LEFT_OUT * counts.total():
+            return facts | dict.fromkeys(models)
+        return facts | {when: measure(model, text, unknown) for when, model in models.items()}
 
     return {
         "step": after.training["step"],
@@ -115,6 +126,15 @@ def compare(
         "new": both(new),
         "old": both(old) if old else None,
     }
+
+
+def _unknown(tokenizer: Tokenizer, characters: Iterable[str]) -> set[str]:
+    """Which of `characters` the tokenizer refuses."""
+    try:
+        tokenizer.encode("".join(characters))
+    except UnknownCharacterError as error:
+        return set(error.characters)
+    return set()
 
 
 def table(report: dict[str, Any]) -> str:
@@ -127,11 +147,13 @@ def table(report: dict[str, Any]) -> str:
         label = f"{said} text, {found['text']}"
         cells = [_cell(found, "loss"), _cell(found, "bpb")]
         lines.append(f"{label[:32]:32} {cells[0]:>22} {cells[1]:>22}")
+        if found["left_out"]:
+            lines.append(f"  without {found['left_out']:,} characters that one of both cannot read")
     return "\n".join(lines)
 
 
 def _cell(found: dict[str, Any], figure: str) -> str:
-    before, after = (found[when].get(figure) for when in ("before", "after"))
-    said = [f"{value:.4f}" if value is not None else "unread" for value in (before, after)]
-    change = f" ({after - before:+.3f})" if before is not None and after is not None else ""
-    return " → ".join(said) + change
+    if found["before"] is None:
+        return "cannot be compared"
+    before, after = (found[when][figure] for when in ("before", "after"))
+    return f"{before:.4f} → {after:.4f} ({after - before:+.3f})"
