@@ -15,6 +15,7 @@ from chainlit.types import ThreadDict
 from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
 from chat.composer import say
 from chat.desk import Desk
+from chat.dials import pick
 from chat.engines import Engines
 from chat.home import home
 from chat.library import Kept
@@ -29,7 +30,7 @@ from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
 from frontend.status import serve_status
 from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
-from frontend.widgets import MODEL_PICKER, model_picker, setting_widgets
+from frontend.widgets import MODEL_PICKER, PRESET_PICKER, setting_widgets
 
 ROOT = Path(__file__).parent
 HOME = home(ROOT)
@@ -72,20 +73,27 @@ def desk() -> Desk:
     if session.id not in DESKS:
         page = SocketPage(session)
         keep = MEMORY.keep_for(session, page)
-        votes = MEMORY.votes_of(session)
-        DESKS[session.id] = Desk(page, ENGINES, lambda: find_models(ROOT), keep, SOURCES, votes)
+        DESKS[session.id] = Desk(
+            page,
+            ENGINES,
+            lambda: find_models(ROOT),
+            keep,
+            SOURCES,
+            MEMORY.votes_of(session),
+            MEMORY.presets_of(session),
+        )
     return DESKS[session.id]
 
 
 async def offer(place: Desk) -> None:
     """Send the models and the settings dialog as they are now."""
-    await cl.context.emitter.set_modes([model_picker(place.models, place.model)])
+    await place.offer()
     await offer_settings(place)
 
 
 async def offer_settings(place: Desk) -> None:
     """Send the settings dialog as it is now."""
-    await cl.ChatSettings(setting_widgets(place.values)).send()
+    await cl.ChatSettings(setting_widgets(place.tuning.values)).send()
 
 
 @cl.on_app_startup
@@ -124,13 +132,16 @@ async def on_message(message: cl.Message) -> None:
     place = desk()
     if not WRITING.claim(current_session()):
         return await place.page.tell("Still writing: stop it first.", "warning")
-    values, model = place.values, (message.modes or {}).get(MODEL_PICKER)
+    picks = message.modes or {}
+    values, model = place.tuning.values, picks.get(MODEL_PICKER)
+    if not await pick(place, picks.get(PRESET_PICKER), message.content):
+        return
     # A button sends a message too, for only a message has a Stop; what it wants is beside it.
     if (message.metadata or {}).get("ask"):
         await place.ask_for(message.metadata or {}, model=model)
     else:
         await say(place, message.content, model=model)
-    if place.values != values:
+    if place.tuning.values != values:
         await offer_settings(place)
 
 
@@ -151,11 +162,13 @@ async def on_window_message(data: Any) -> None:
                 # After a lost connection Chainlit's page thinks that nothing runs, and has no Stop.
                 await cl.context.emitter.task_start()
             await place.sync(revision, have)
-        case {"type": "story_like", "settings": dict(values), "model": str(model)}:
-            # A new page goes on with the settings and the model of the one it was opened from.
+        case {"type": "story_like", "settings": dict(values), "model": str(model), **more}:
+            # A new page goes on with the settings and the picks of the one it was opened from.
             place = desk()
             if not (place.story.passages or place.writing or place.awaits_vote):
-                await place.take(Kept(story=place.story, settings=values, model=model))
+                preset = str(more.get("preset", ""))[:100] or None
+                kept = Kept(story=place.story, settings=values, model=model, preset=preset)
+                await place.take(kept)
                 await offer(place)
         case {"type": "story_model", "model": str(model)}:
             place = desk()

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
 from chat import settings
@@ -61,6 +60,7 @@ class Ask:
         lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
         contest: The two lanes are compared, with their names in sight or not (chat/contest.py).
         settings: For this wish alone, checked (`chat.settings.layer`).
+        again: The retry is to bring the same text once more (chat/again.py).
     """
 
     words: str = ""
@@ -71,6 +71,7 @@ class Ask:
     lanes: tuple[Lane, ...] = ()
     contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, float | int | None] = field(default_factory=dict)
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,21 +111,25 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
     """The wish that a button of the page sends; untrusted.
 
     Args:
-        data: `ask` is "continue", "retry", "finish" or "ladder"; `passage`, `takes`: see `Ask`.
+        data: `ask` is "continue", "retry", "finish" or "ladder"; `passage`, `takes` and `settings`:
+            see `Ask`.
 
     Raises:
         RefusedError: It is no wish, or for too many takes.
+        SettingsError: A setting cannot be used.
     """
+    raw = data.get("settings")
+    own = settings.layer(raw) if isinstance(raw, Mapping) else {}
     takes, passage = data.get("takes", 1), data.get("passage", LAST)
     if not isinstance(takes, int) or takes not in TAKES:
         raise RefusedError(f"Not so many takes can be written at once: {LIMITS['n'].range}.")
     match data.get("ask"):
         case "retry":
-            return Ask(retry=str(passage), takes=takes, model=model)
+            return Ask(retry=str(passage), takes=takes, model=model, settings=own)
         case "finish":
-            return Ask(sentence=True, model=model)
+            return Ask(sentence=True, model=model, settings=own)
         case "continue":
-            return Ask(takes=takes, model=model)
+            return Ask(takes=takes, model=model, settings=own)
         case "ladder":
             return Ask(lanes=ladder(), model=model)
     raise RefusedError(OTHER_PAGE)
@@ -164,7 +169,7 @@ async def settle(
     if words:
         text = joint(story.text, words, ended=story.ended) + words
         own = loaded[0].listing.key
-        ids = tuple(_read(loaded[0], tokenizer.encode, text))
+        ids = tuple(_read(loaded[0], lambda: tokenizer.encode(text)))
         story = story.append(Passage(author="writer", text=text, ids=ids, model=own))
     elif story.ended:
         raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
@@ -179,7 +184,8 @@ async def settle(
         seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
         voices.append(replace(voice, params=replace(voice.params, seed=seed)))
     params = voices[0].params
-    if params.temperature == 0 and ask.retry and not ask.lanes and _same(voices[0], story):
+    other = ask.retry and not ask.again and not ask.lanes
+    if params.temperature == 0 and other and _same(voices[0], story):
         raise RefusedError(
             "At temperature 0 the model always writes the same: raise it for another take."
         )
@@ -224,8 +230,8 @@ def _voice(
     if ask.sentence:
         length = FINISH_TOKENS.get(tokenizer.kind, FINISH_TOKENS_OF_WORDS)
         params = replace(params, max_new_tokens=length)
-    key, encode = loaded.listing.key, partial(_read, loaded, tokenizer.encode)
-    prompt = story.prompt_ids(key, encode, tokenizer.bos_id)
+    key = loaded.listing.key
+    prompt = _read(loaded, lambda: story.prompt_ids(key, tokenizer))
     takes = 1 if ask.lanes else ask.takes
     return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 
@@ -264,9 +270,9 @@ def _same(voice: Voice, story: Story) -> list[Passage]:
     return [each for each in story.following if each.model == key and dict(each.settings) == used]
 
 
-def _read(loaded: Loaded, encode: Callable[[str], list[int]], text: str) -> list[int]:
+def _read(loaded: Loaded, ids: Callable[[], list[int]]) -> list[int]:
     try:
-        return encode(text)
+        return ids()
     except UnknownCharacterError as error:
         raise RefusedError(_unknown(error, loaded.listing.key)) from error
 

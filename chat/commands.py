@@ -37,7 +37,19 @@ class Set:
     value: float | int | None
 
 
-Command = Ask | Act | Set | Literal["new", "help"]
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A preset to be picked, by name; "" asks which there are."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The last passage, written once more from its own seed."""
+
+
+Command = Ask | Act | Set | Pick | Again | Literal["new", "help"]
 
 KINDS = {
     "continue": ("/continue 3", "The model writes on; with a number, so many takes to pick from"),
@@ -47,6 +59,8 @@ KINDS = {
         "/ladder",
         f"The model writes on {len(LADDER)} times, from careful to wild; pick one",
     ),
+    "again": ("/again", "The same again: the last passage from its own settings and seed"),
+    "preset": ("/preset wild", "Pick a preset; without a name, the list of them"),
     "previous": ("/previous", "Back to the alternative before"),
     "next": ("/next", "On to the alternative after"),
     "undo": ("/undo 2", "Take back the last change, or so many"),
@@ -81,6 +95,8 @@ def parse(line: str) -> Command | None:
             return Ask(retry=LAST, takes=_number(typed, rest, TAKES[-1], "takes"))
         case "undo" | "redo":
             return Act({"act": name, "count": _number(typed, rest, STEPS, "changes")})
+        case "preset":
+            return Pick(rest)
     if name in settings.ALIASES:
         return _setting(typed, settings.ALIASES[name], rest)
     if name not in KINDS:
@@ -96,6 +112,8 @@ def parse(line: str) -> Command | None:
             return Ask(sentence=True)
         case "ladder":
             return Ask(lanes=ladder())
+        case "again":
+            return Again()
         case "previous" | "next":
             by = 1 if name == "next" else -1
             return Act({"act": "step", "passage": LAST, "by": by})

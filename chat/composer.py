@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from chat import commands, settings
+from chat import commands, dials
 from chat.asking import Ask
 from chat.desk import Desk
 
@@ -25,9 +25,17 @@ async def say(desk: Desk, line: str, *, model: str | None = None) -> None:
         case commands.Act(wish):
             await desk.act(wish)
         case commands.Set(name, value):
-            await desk.change_settings({name: value})
-            shown = f"{settings.LABELS[name]}: {settings.shown(name, value)}"
-            await desk.page.tell(f"{shown}, from now on.")
+            await dials.set_one(desk, name, value)
+        case commands.Again():
+            await desk.ask_for({"ask": "again"})
+        case commands.Pick(""):
+            lines = [
+                {"usage": f"/preset {preset.name.lower()}", "about": preset.about}
+                for preset in desk.tuning.presets().values()
+            ]
+            await desk.page.emit("story_help", {"commands": lines})
+        case commands.Pick(name):
+            await dials.turn(desk, {"act": "preset", "name": name})
         case "new":
             await desk.page.emit("story_leave", {})
         case "help":

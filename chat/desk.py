@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from chat import contest, settings
 from chat.acts import act
-from chat.asking import Ask, RefusedError, from_page, opening, settle
+from chat.again import again
+from chat.asking import LAST, Ask, RefusedError, from_page, opening, settle
 from chat.contest import Contest
 from chat.library import Kept
 from chat.runs import step_listings
@@ -39,19 +40,29 @@ class Desk(Sheet):
     async def change_settings(self, raw: Mapping[str, object]) -> bool:
         """Take new settings for the chat; what cannot be used is said, and nothing changes."""
         try:
-            self.values = {**self.values, **settings.layer(raw)}
+            note = self.tuning.change(raw)
         except settings.SettingsError as error:
             await self.page.tell(f"{error} The settings stay as they were.", "error")
             return False
+        if note:
+            await self.page.tell(note)
         self._remember()
         return True
+
+    async def offer(self) -> None:
+        """Let the writer pick from the models and the presets there are now."""
+        tuning = self.tuning
+        await self.page.offer(self.models, self.model, tuning.presets(), tuning.picked)
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `chat.asking.from_page`."""
         try:
-            read = contest.from_page if data.get("ask") == "compare" else from_page
-            ask = read(data, model)
-        except (RefusedError, settings.SettingsError) as error:
+            if data.get("ask") == "again":
+                ask = again(self.story, str(data.get("passage", LAST)))
+            else:
+                read = contest.from_page if data.get("ask") == "compare" else from_page
+                ask = read(data, model)
+        except (RefusedError, StoryError, settings.SettingsError) as error:
             return await self.give_back("", str(error))
         await self.ask(ask)
 
@@ -65,7 +76,8 @@ class Desk(Sheet):
         Runs until the model has ended, or is cancelled: what was written until then stays. A wish
         that cannot be met is said, the words go back to the writer, and the story is unchanged.
         """
-        ask = replace(ask, model=ask.model or self.model)
+        once = {} if ask.again else self.tuning.once
+        ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
         try:
             if self.awaits_vote:
                 raise RefusedError(contest.CHOOSE_FIRST)
@@ -74,7 +86,7 @@ class Desk(Sheet):
             if {lane.model for lane in ask.lanes} - {None, *models}:
                 models = {**models, **step_listings(models)}
             turn = await settle(
-                ask, self.story, models=models, values=self.values, engines=self.engines
+                ask, self.story, models=models, values=self.tuning.standing, engines=self.engines
             )
             turn, compared = await contest.introduce(turn)
             takes = Takes(turn)
@@ -114,6 +126,8 @@ class Desk(Sheet):
         await self.change_settings(kept.settings)
         if kept.model in self.models:
             self.model = kept.model
+        with suppress(settings.SettingsError):  # it was taken away since
+            self.tuning.pick(kept.preset)
         await self.show()
 
     async def warm_up(self) -> None:
@@ -137,6 +151,8 @@ class Desk(Sheet):
             self._loaded = turn.loaded
         if not turn.ask.lanes:
             self.model = turn.loaded.listing.key
+        if not turn.ask.again:
+            self.tuning.arm({})
         reason: FinishReason = "stopped"
         try:
             for note in turn.notes:
@@ -155,6 +171,8 @@ class Desk(Sheet):
             takes.cancel()
             self._keep(takes, reason)
             await self.show()
+            if takes.note:
+                await self.page.tell(takes.note)
 
     async def _stream(self, takes: Takes) -> None:
         """Show how the takes grow."""

@@ -19,6 +19,8 @@ from typing import Any
 from chat.story import Story
 
 FORMAT = 1
+PRESET = "preset"
+"""Among the settings of a story stands the preset that was picked for it."""
 TIMEOUT_S = 30.0
 """So long does one writer wait for another one's transaction, in this process or the next."""
 
@@ -100,11 +102,13 @@ class Kept:
     Attributes:
         settings: By name, as `chat.settings.layer` gives them.
         model: The key of the model that was picked.
+        preset: The name of the preset that was picked; None for none.
     """
 
     story: Story
     settings: Mapping[str, float | int | None]
     model: str | None
+    preset: str | None = None
 
 
 class Library:
@@ -118,6 +122,7 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._turn = threading.Lock()
         self._rows = sqlite3.connect(
@@ -183,7 +188,7 @@ class Library:
             "title": _storable(story.title),
             "text": _storable(story.text),
             "head": json.dumps(_head(story)),
-            "settings": json.dumps(dict(kept.settings)),
+            "settings": json.dumps({**kept.settings, PRESET: kept.preset}),
             "model": kept.model,
             "now": time.time(),
         }
@@ -218,6 +223,7 @@ class Library:
                 "SELECT data FROM passages WHERE story = ? ORDER BY place", [story_id]
             ).fetchall()
         head, settings, model = json.loads(found[0]), json.loads(found[1]), found[2]
+        preset = settings.pop(PRESET, None)
         passages = [json.loads(row[0]) for row in data]
         # A window that was behind may have kept a place that another one took out.
         ids = {each["id"] for each in passages}
@@ -225,9 +231,8 @@ class Library:
             head["current"] = passages[-1]["id"] if passages and head["current"] else None
         read = head.get("read", {})
         head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
-        return Kept(
-            story=Story.from_dict({**head, "passages": passages}), settings=settings, model=model
-        )
+        story = Story.from_dict({**head, "passages": passages})
+        return Kept(story=story, settings=settings, model=model, preset=preset)
 
     def titles(
         self, owner: str, *, limit: int, skip: int = 0, search: str = ""

@@ -13,6 +13,7 @@ from chat.asking import OTHER_PAGE, RefusedError
 from chat.cards import card, models
 from chat.copied import copied
 from chat.desk import REFUSALS, Desk
+from chat.dials import tune
 from chat.learning import runs
 from chat.story import StoryToken
 
@@ -65,6 +66,7 @@ LOOKS: dict[str, Look] = {
     "models": models,
     "runs": runs,
     "token": token,
+    "tune": tune,
     "votes": outcomes.votes,
     "votes_csv": outcomes.votes_csv,
     "votes_forget": outcomes.votes_forget,

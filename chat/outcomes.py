@@ -25,7 +25,7 @@ async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
                 "label": label,
                 "about": LIMITS[name].explanation,
                 "range": LIMITS[name].range,
-                "set": shown(name, desk.values[name]),
+                "set": shown(name, desk.tuning.standing[name]),
             }
             for name, label in LABELS.items()
             if name != "seed"

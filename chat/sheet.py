@@ -6,15 +6,17 @@ It knows what the page that shows it is told, and when; who writes is `chat.desk
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chat import settings, view
+from chat import view
 from chat.contest import Contest, curtain
 from chat.engines import Engines, Loaded
 from chat.library import Kept
 from chat.models import Listing, default_model
 from chat.page import Page
+from chat.presets import OwnPresets
 from chat.sources import Sources
 from chat.story import Story
 from chat.takes import Takes
+from chat.tuning import Tuning
 from chat.undo import History
 from chat.votes import Ballot
 from chat.writing import Draft
@@ -30,6 +32,7 @@ class Sheet:
         keep: Told what to keep, each time something changed.
         sources: The texts that the models learnt from, shared by all desks.
         votes: Where the writer's votes are kept; None to keep none.
+        presets: Where the writer's own presets are kept; None to keep none.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Sheet:
         keep: Callable[[Kept], None] | None = None,
         sources: Sources | None = None,
         votes: Ballot | None = None,
+        presets: OwnPresets | None = None,
     ) -> None:
         self.page = page
         self.engines = engines
@@ -49,7 +53,7 @@ class Sheet:
         self.votes = votes
         self.models = find_models()
         self.model = default_model(self.models)
-        self.values = settings.defaults()
+        self.tuning = Tuning(presets)
         self.history = History(Story())
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}
@@ -102,6 +106,7 @@ class Sheet:
             "revision": self.revision,
             "models": view.model_data(self.models),
             "model": self.model,
+            "tuning": self.tuning.data(),
             "meter": self.meter,
             "undo": len(self.history.past) + self.awaits_vote,
             "redo": len(self.history.future),
@@ -151,9 +156,19 @@ class Sheet:
         if self._loaded is not None:
             self.meter = view.story_meter(self.story, self.drafts, self._loaded)
 
+    def kept(self, story: Story) -> Kept:
+        """A story with what this chat is set to."""
+        preset = self.tuning.preset
+        return Kept(
+            story=story,
+            settings=self.tuning.values,
+            model=self.model,
+            preset=preset.name if preset else None,
+        )
+
     def _remember(self) -> None:
         """Have the story kept as it is now, with what the chat is set to."""
         if self.keep is not None:
             hidden = self.contest if self.awaits_vote else None
             story = hidden.settled() if hidden else self.story
-            self.keep(Kept(story=story, settings=self.values, model=self.model))
+            self.keep(self.kept(story))

@@ -7,11 +7,13 @@ already (edit them, cut them) is in chat/editing.py.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, Literal, get_args
+
+from gpt.tokenizer import Tokenizer
 
 Author = Literal["writer", "model", "edited"]
 FinishReason = Literal["end", "stop", "length", "stopped", "failed", "sentence", "loop", "cut"]
@@ -195,18 +197,26 @@ class Story:
         place = ids.index(passage_id) + by
         return self.choose(ids[place]) if 0 <= place < len(ids) else self
 
-    def prompt_ids(self, model: str, encode: Callable[[str], list[int]], eos_id: int) -> list[int]:
-        """What `model` reads: the end of the story before, then this story as ids.
+    def prompt_ids(self, model: str, tokenizer: Tokenizer) -> list[int]:
+        """What `model` reads: what a story begins after, then this story as ids.
 
-        A passage whose ids are the model's own is read with just those. What others wrote is
-        encoded again, neighbours together, as one text.
+        A passage whose ids are the model's own, and still say its text (a model may have been
+        trained anew under its name), is read with just those. What others wrote is encoded again,
+        neighbours together, as one text.
+
+        Raises:
+            UnknownCharacterError: The tokenizer never saw a character of the story.
         """
-        ids = [eos_id]
-        for own, passages in groupby(self.path, key=lambda passage: passage.model == model):
+
+        def is_own(passage: Passage) -> bool:
+            return passage.model == model and _says(tokenizer, passage)
+
+        ids = [tokenizer.bos_id]
+        for own, passages in groupby(self.path, key=is_own):
             if own:
                 ids += (id for passage in passages for id in passage.ids)
             else:
-                ids += encode("".join(passage.text for passage in passages))
+                ids += tokenizer.encode("".join(passage.text for passage in passages))
         return ids
 
     def to_dict(self) -> dict[str, Any]:
@@ -253,6 +263,12 @@ class Story:
                 raise StoryError(f"passage {parent} was not read on to {child}: it is no child")
         # The path itself is read, whatever the file says of it.
         return story.at(story.current)
+
+
+def _says(tokenizer: Tokenizer, passage: Passage) -> bool:
+    """Whether the ids of a passage are its text."""
+    known = all(0 <= id < tokenizer.vocab_size for id in passage.ids)
+    return known and tokenizer.decode(passage.ids) == passage.text
 
 
 def _parent(passage: Passage) -> str:

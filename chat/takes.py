@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from chat.again import compared, same
 from chat.asking import Turn
 from chat.repetition import loop
 from chat.sentences import sentence_end
@@ -77,6 +78,8 @@ class Takes:
             raise
         self.looped: str | None = None
         """What a take that went round in a loop repeated."""
+        self.note: str | None = None
+        """What the writer should hear of what was kept."""
 
     @property
     def drafts(self) -> list[Draft]:
@@ -127,12 +130,18 @@ class Takes:
         Args:
             reason: Why a take ended that has not said so.
         """
-        passages = [
+        written = [
             draft.finish(voice.loaded.checkpoint.tokenizer, reason)
             for voice, group in zip(self.turn.voices, self.groups, strict=True)
             for draft in group
         ]
-        return [each for each in passages if each.text or each.finish_reason == "end"]
+        passages = [each for each in written if each.text or each.finish_reason == "end"]
+        if self.turn.ask.again and passages:
+            old, new = self.turn.before.passage(self.turn.ask.retry or ""), passages[0]
+            self.note = compared(old, new)
+            # The same text twice would be no alternative.
+            return [] if same(old, new) else passages
+        return passages
 
     def settled(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
         """What becomes of the story: all takes side by side, the first of them read; and those

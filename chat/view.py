@@ -110,7 +110,7 @@ def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[s
         text, ids = text + draft.text, [*draft.prompt, *draft.ids]
     else:
         try:
-            ids = story.prompt_ids(loaded.listing.key, tokenizer.encode, tokenizer.bos_id)
+            ids = story.prompt_ids(loaded.listing.key, tokenizer)
         except UnknownCharacterError:
             return None
     return meter(ids, loaded.listing.block_size, text, tokenizer.decode)

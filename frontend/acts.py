@@ -11,6 +11,7 @@ from chainlit.session import WebsocketSession
 
 from chat.asking import OTHER_PAGE
 from chat.desk import Desk
+from chat.dials import TURNS, turn
 from chat.looks import look
 
 
@@ -25,7 +26,11 @@ def serve_acts(sio: Any, desks: Mapping[str, Desk]) -> None:
         return desks.get(session.id) if session else None
 
     async def story_act(sid: str, data: object) -> None:
-        if (place := at(sid)) is not None and isinstance(data, dict):
+        if (place := at(sid)) is None or not isinstance(data, dict):
+            return
+        if data.get("act") in TURNS:
+            await turn(place, data)
+        else:
             await place.act(data)
 
     async def story_look(sid: str, data: object) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from chat.desk import Desk
 from chat.export import WRITERS, FileError, Pieces, file_name, from_file
 from chat.keeping import Keeper
 from chat.library import GoneError, Kept, Library
+from chat.presets import OwnPresets
 from chat.story import StoryError
 from chat.votes import Ballot, Votes
 from frontend.history import LibraryLayer
@@ -28,6 +29,7 @@ SHOWN_BY = (
     "StoryCopied",
     "StoryMachine",
     "StoryModels",
+    "StoryTune",
     "StoryTools",
 )
 """The elements that show a story, from top to bottom."""
@@ -69,6 +71,10 @@ class Memory:
         """Where the votes of a session's writer are kept."""
         return Ballot(self.votes, _owner(session), self.executor)
 
+    def presets_of(self, session: WebsocketSession) -> OwnPresets:
+        """What a session's writer saved to pick from."""
+        return OwnPresets(self.library.path, _owner(session))
+
     async def resume(self, session: WebsocketSession, place: Desk) -> None:
         """Put the story of the session's thread on its desk."""
         try:
@@ -98,7 +104,7 @@ class Memory:
             story = await asyncio.to_thread(from_file, *whole)
         except FileError as error:
             return await place.page.tell(str(error), "error")
-        kept = Kept(story=story, settings=place.values, model=place.model)
+        kept = place.kept(story)
         thread = str(uuid.uuid4())
         await asyncio.get_running_loop().run_in_executor(
             self.executor,

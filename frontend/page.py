@@ -5,7 +5,10 @@ from typing import Any
 
 from chainlit.session import WebsocketSession
 
+from chat.models import Listing
 from chat.page import ToldAs
+from chat.presets import Preset
+from frontend.widgets import model_picker, preset_picker
 
 
 class SocketPage:
@@ -22,6 +25,17 @@ class SocketPage:
         # It does so when this text changes; quotes tell it from the writer's first message.
         data = {"interaction": f"“{title}”", "thread_id": self.session.thread_id}
         await self.session.emit("first_interaction", data)  # type: ignore[misc]
+
+    async def offer(
+        self,
+        models: Mapping[str, Listing],
+        model: str | None,
+        presets: Mapping[str, Preset],
+        preset: str,
+    ) -> None:
+        pickers = [model_picker(models, model), preset_picker(presets, preset)]
+        modes = [picker.to_dict() for picker in pickers]
+        await self.session.emit("set_modes", modes)  # type: ignore[misc]
 
     async def tell(self, message: str, kind: ToldAs = "info") -> None:
         await self.session.emit("toast", {"message": message, "type": kind})  # type: ignore[misc]

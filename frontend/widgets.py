@@ -6,10 +6,12 @@ import chainlit as cl
 from chainlit.input_widget import InputWidget, Slider, TextInput
 
 from chat.models import Listing
+from chat.presets import AS_SET, Preset
 from chat.settings import LABELS, shown
 from gpt.sampling import LIMITS
 
 MODEL_PICKER = "model"
+PRESET_PICKER = "preset"
 STEP = 0.01
 
 
@@ -51,3 +53,14 @@ def model_picker(models: Mapping[str, Listing], chosen: str | None) -> cl.Mode:
         for key, each in models.items()
     ]
     return cl.Mode(id=MODEL_PICKER, name="Model", options=options)
+
+
+def preset_picker(presets: Mapping[str, Preset], chosen: str) -> cl.Mode:
+    """What decides how words are picked: what the chat is set to, or a preset."""
+    about = {AS_SET: "As this chat is set (the gear)"}
+    about |= {name: preset.about for name, preset in presets.items()}
+    options = [
+        cl.ModeOption(id=name, name=name, description=each, default=name == chosen)
+        for name, each in about.items()
+    ]
+    return cl.Mode(id=PRESET_PICKER, name="Preset", options=options)

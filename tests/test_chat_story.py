@@ -8,10 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.story import Author, Choice, Passage, Story, StoryError, StoryToken
+from gpt.tokenizer import BPETokenizer
 
 
 def letters(text: str) -> list[int]:
     return [ord(character) for character in text]
+
+
+@pytest.fixture(scope="module")
+def pieces() -> BPETokenizer:
+    return BPETokenizer.train(["Once the lion met the lion. " * 20], 270)
 
 
 def wrote(text: str, model: str = "a", author: Author = "writer", **more) -> Passage:
@@ -87,26 +93,31 @@ def test_a_passage_cannot_stand_twice():
         Story().append(passage).append(passage)
 
 
-def test_a_model_reads_its_own_ids_as_it_wrote_them():
+def test_a_model_reads_its_own_ids_as_it_wrote_them(pieces):
     # Ids that no encoder would give for the text, as a sampled model's often are.
-    story = Story().append(wrote("Once")).append(replace(wrote("ab", author="model"), ids=(7, 8)))
-    assert story.prompt_ids("a", letters, 0) == [0, *letters("Once"), 7, 8]
+    spelt = tuple(id for letter in "the" for id in pieces.encode(letter))
+    assert spelt != tuple(pieces.encode("the"))
+    story = Story().append(wrote("Once")).append(replace(wrote("the", author="model"), ids=spelt))
+    assert story.prompt_ids("a", pieces) == [pieces.bos_id, *pieces.encode("Once"), *spelt]
 
 
-def test_what_another_model_wrote_is_encoded_again_as_one_text():
-    story = Story().append(wrote("Once", "b")).append(wrote("!", "b")).append(wrote("x", "a"))
-    read: list[str] = []
-
-    def encode(text):
-        read.append(text)
-        return letters(text)
-
-    assert story.prompt_ids("a", encode, 0) == [0, *letters("Once!x")]
-    assert read == ["Once!"]
+def test_what_another_model_wrote_is_encoded_again_as_one_text(pieces):
+    story = Story().append(wrote("the li", "b")).append(wrote("on", "b"))
+    own = replace(wrote(" the", "a"), ids=tuple(pieces.encode(" the")))
+    whole = [pieces.bos_id, *pieces.encode("the lion"), *own.ids]
+    assert story.append(own).prompt_ids("a", pieces) == whole
+    assert len(whole) < len(pieces.encode("the li")) + len(pieces.encode("on")) + len(own.ids) + 1
 
 
-def test_an_empty_story_is_read_as_the_end_of_the_one_before():
-    assert Story().prompt_ids("a", letters, 5) == [5]
+@pytest.mark.parametrize("ids", [(3, 4), (10**6,), (-1,), ()])
+def test_ids_that_do_not_say_the_text_are_encoded_again(pieces, ids):
+    # The model was trained anew under its name, or the file was written by hand.
+    story = Story().append(replace(wrote("the lion"), model="a", ids=ids))
+    assert story.prompt_ids("a", pieces) == [pieces.bos_id, *pieces.encode("the lion")]
+
+
+def test_an_empty_story_is_read_as_the_end_of_the_one_before(pieces):
+    assert Story().prompt_ids("a", pieces) == [pieces.bos_id]
 
 
 @pytest.mark.parametrize(

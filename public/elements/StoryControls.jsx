@@ -42,9 +42,16 @@ const passageRow = (passage, last, store, edit) => {
   if (!last)
     row.append(button('branch', 'Branch from here', 'Go on from the end of this passage; what follows now stays, see the arrows',
       () => store.act({ act: 'branch', passage: passage.id })));
-  if (model)
-    row.append(button('copied', 'Did it copy?', 'Look for these words in the text that the model learnt from',
-      () => store.open('copied', passage.id)));
+  if (model) {
+    row.append(
+      button('retry-with', 'Retry with…', 'Turn the dials that made this passage, and write it anew; the old one stays',
+        () => store.open('tune', passage.id)),
+      button('again', 'Same again', 'Write it once more from its own settings and seed: the same text, to the letter',
+        () => store.send('Same again', { ask: 'again', passage: passage.id })),
+      button('copied', 'Did it copy?', 'Look for these words in the text that the model learnt from',
+        () => store.open('copied', passage.id)),
+    );
+  }
   if (token !== null)
     row.append(button('cut', `Cut after “${passage.tokens[token].trim() || '↵'}”`,
       'Keep the words up to the one you clicked, and go on from there; the whole passage stays as an alternative',

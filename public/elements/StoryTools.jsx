@@ -21,9 +21,17 @@ export default function StoryTools() {
   }, [panel]);
 
   if (!state || state.models.length === 0 || panels.size === 0) return null;
+  const { once } = state.tuning;
   const entries = [...panels].sort(([, one], [, other]) => one.place - other.place);
   return (
     <nav className="story tools" aria-label="Tools">
+      {once.length > 0 && (
+        <span className="armed" id="armed" title="Only the next message is written with these">
+          Next message: {once.map(({ label, value }) => `${label} ${value}`).join(', ')}
+          <button type="button" className="quiet" id="disarm" aria-label="Take these settings back" title="Take these settings back"
+            onClick={() => store.act({ act: 'once', settings: {} })}>✕</button>
+        </span>
+      )}
       {entries.map(([name, { label, title }]) => (
         <button key={name} type="button" id={`open-${name}`} className="quiet" title={title}
           aria-pressed={panel === name} onClick={() => store.open(name)}>{label}</button>

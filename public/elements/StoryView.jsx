@@ -155,16 +155,14 @@ export default function StoryView() {
   const socket = session && session.socket;
   const { state } = store;
   const busy = loading || Boolean(state && state.writing);
-  const picked = modes.find((mode) => mode.id === 'model');
-  const option = picked && (picked.options.find((each) => each.default) || picked.options[0]);
-  const model = option ? option.id : state && state.model;
+  const picks = Object.fromEntries(modes.map(({ id, options }) => [id, (options.find((each) => each.default) || options[0] || {}).id]));
+  const model = picks.model || (state && state.model);
 
   const send = (output, wish) => {
     store.follow = true;
     store.selected = null;
-    const chosen = option ? { model: option.id } : undefined;
     sendMessage({
-      threadId: '', id: window.inkling.uuid(), name: 'User', type: 'user_message', output, modes: chosen,
+      threadId: '', id: window.inkling.uuid(), name: 'User', type: 'user_message', output, modes: picks,
       createdAt: new Date().toISOString(), metadata: wish || {},
     });
   };
@@ -216,10 +214,10 @@ export default function StoryView() {
   }, [socket, store]);
 
   useEffect(() => {
-    const onClick = carried({ model: model || '' }, settings);
+    const onClick = carried({ ...picks, model: model || '' }, settings);
     document.addEventListener('click', onClick, true);
     return () => document.removeEventListener('click', onClick, true);
-  }, [model, settings]);
+  }, [model, picks.preset, settings]);
 
   // The tail, the end mark and the facts change the height after the text was drawn.
   useEffect(() => paint(true), [state && state.revision, store]);
