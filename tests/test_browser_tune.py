@@ -1,0 +1,123 @@
+"""Settings for each message in a real browser: what is shown is what is used, and only there."""
+
+from playwright.sync_api import expect
+
+from tests import test_browser, test_browser_loop
+from tests.test_browser import send, set_values, setting, start_anew, story, write
+from tests.test_browser_loop import passage, press, select, settled, tell
+
+browser = test_browser.browser
+page = test_browser.page
+base = test_browser_loop.base
+pytestmark = test_browser_loop.pytestmark
+
+
+def pick(page, preset: str) -> None:
+    page.click("#mode-picker-trigger-preset")
+    page.locator("#mode-picker-popover-preset").get_by_text(preset, exact=True).click()
+    expect(page.locator("#mode-picker-trigger-preset")).to_contain_text(preset)
+
+
+def turn(page, **values: str) -> None:
+    """Turn dials of the open panel."""
+    for name, value in values.items():
+        dial = page.locator(f"#tune-{name}")
+        expect(dial).to_be_visible()
+        dial.fill(value)
+
+
+def test_what_is_armed_holds_for_one_message_and_stands_with_it(page):
+    set_values(page, max_new_tokens="8")
+    page.click("#open-tune")
+    turn(page, temperature="1.5", top_k="7", seed="11")
+    page.click("#tune-once")
+    expect(page.locator("#armed")).to_contain_text("Temperature 1.5, Top-k 7, Seed 11")
+    page.keyboard.press("Escape")
+    write(page, "Once upon a time")
+    used = ("temperature", "top_k", "seed", "max_new_tokens")
+    assert [setting(page, name) for name in used] == ["1.5", "7", "11", "8"]
+    expect(page.locator("#armed")).to_have_count(0)
+    press(page, "#story-continue")
+    assert [setting(page, name) for name in used[:2]] == ["0.8", "Off"]
+    assert setting(page, "seed") != "11"
+
+
+def test_what_was_armed_is_taken_back_and_a_refused_message_leaves_it(page):
+    page.click("#open-tune")
+    turn(page, max_new_tokens="5")
+    page.click("#tune-once")
+    send(page, "/with t=9 Once")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("0 to 2")
+    expect(page.locator("#armed")).to_contain_text("Length 5")
+    turn(page, max_new_tokens="99999")
+    page.click("#tune-once")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("1 to 2048")
+    expect(page.locator("#armed")).to_contain_text("Length 5")
+    page.click("#disarm")
+    expect(page.locator("#armed")).to_have_count(0)
+
+
+def test_a_passage_is_written_anew_with_other_settings_and_the_old_one_stays(page):
+    first = write(page, "/with max=12 t=0.5 seed=3 Once upon a time")
+    select(page, 1)
+    page.click(".passage-row .act-retry-with")
+    expect(page.locator("#tune-temperature")).to_have_value("0.5")
+    expect(page.locator("#tune-max_new_tokens")).to_have_value("12")
+    expect(page.locator("#tune-seed")).to_have_value("")
+    turn(page, temperature="1.3")
+    second = press(page, "#tune-retry")
+    assert second != first
+    assert (setting(page, "temperature"), setting(page, "max_new_tokens")) == ("1.3", "12")
+    expect(page.locator("#story-place")).to_have_text("2/2")
+    page.click("#story-previous")
+    expect(page.locator("#story-place")).to_have_text("1/2")
+    assert (story(page), setting(page, "temperature")) == (first, "0.5")
+
+
+def test_same_again_writes_the_same_text_to_the_letter(page):
+    write(page, "/with max=14 t=1.2 Once upon a time")
+    whole = press(page, "#story-retry")
+    select(page, 1)
+    assert press(page, ".passage-row .act-again") == whole
+    toast = page.locator("[data-sonner-toast]").first
+    expect(toast).to_contain_text("The same again, to the letter")
+    expect(page.locator("#story-place")).to_have_text("2/2")
+    # One that was stopped goes on past where it was.
+    send(page, "/with max=400 t=1.2 And then")
+    page.wait_for_function("document.querySelectorAll('.passage:last-child .part').length > 12")
+    page.keyboard.press("Escape")
+    part = settled(page)
+    send(page, "/again")
+    page.wait_for_function(
+        "text => document.querySelector('#story-text').textContent.length > text.length + 9",
+        arg=part,
+    )
+    page.keyboard.press("Escape")
+    assert settled(page).startswith(whole)
+
+
+def test_a_preset_is_picked_kept_and_taken_away(page):
+    pick(page, "Careful")
+    write(page, "/with max=6 Once upon a time")
+    assert (setting(page, "temperature"), setting(page, "top_p")) == ("0.5", "0.9")
+    page.click("#open-tune")
+    turn(page, temperature="1.1")
+    page.fill("#tune-name", "My own")
+    page.click("#tune-save")
+    expect(page.locator("#mode-picker-trigger-preset")).to_contain_text("My own")
+    press(page, "#story-continue")
+    assert (setting(page, "temperature"), setting(page, "top_p")) == ("1.1", "0.9")
+    page.reload()
+    page.wait_for_selector("#story-continue")
+    expect(page.locator("#mode-picker-trigger-preset")).to_contain_text("My own")
+    # A command for one value gives the preset up, and keeps the rest of it.
+    tell(page, "/temp 0.3")
+    expect(page.locator("#mode-picker-trigger-preset")).to_contain_text("As set")
+    send(page, "/max 6")
+    press(page, "/retry")
+    assert (setting(page, "temperature"), setting(page, "top_p")) == ("0.3", "0.9")
+    start_anew(page)
+    page.click("#open-tune")
+    page.locator(".tune-preset").filter(has_text="My own").locator(".tune-forget").click()
+    expect(page.locator(".tune-preset").filter(has_text="My own")).to_have_count(0)
+    expect(passage(page, 0)).to_have_count(0)
