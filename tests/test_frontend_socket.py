@@ -1,6 +1,7 @@
 """The real app over its socket, without a browser: who may talk to it, and that Stop stops."""
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -276,3 +277,35 @@ def test_settings_from_a_page_are_checked(base):
         assert {each["name"]: each["value"] for each in facts}["temperature"] == "1.5"
 
     at_the_app(base, act)
+
+
+def test_a_blind_contest_sends_no_name_before_the_vote(base):
+    async def act(writer):
+        await writer.write("/with max=5 once")
+        contestants = [{"model": name, "settings": {}} for name in ("letters", "slow")]
+        since = len(writer.events)
+        wish = {"ask": "compare", "contestants": contestants, "blind": True}
+        await writer.send("Compare", metadata=wish)
+        await until(lambda: bool((writer.state.get("contest") or {}).get("waits")))
+        assert [take["facts"] for take in writer.state["takes"]] == [None, None]
+        # The passage before tells its own model, and the list of models tells all there are.
+        told = [
+            {**data, "models": [], "model": "", "passages": []} if event == "story_state" else data
+            for event, data in writer.events[since:]
+            if event not in ("set_modes", "chat_settings")
+        ]
+        told = [data for data in told if not _is_own_wish(data)]
+        wire = json.dumps(told)
+        assert "letters" not in wire
+        assert "slow" not in wire
+        assert "story_delta" not in [event for event, _ in writer.events[since:]]
+        await writer.socket.emit("story_act", {"act": "vote", "choice": "tie"})
+        await until(lambda: bool(writer.state["contest"]["said"]))
+        assert "letters" in writer.state["contest"]["said"]
+
+    at_the_app(base, act)
+
+
+def _is_own_wish(data: Any) -> bool:
+    """Whether this is what the page itself asked, echoed: both names, as they were chosen."""
+    return isinstance(data, dict) and data.get("type") == "user_message"

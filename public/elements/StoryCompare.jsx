@@ -116,7 +116,7 @@ const Votes = ({ votes, store }) => (
     <h3>Your votes so far: {votes.count}</h3>
     {votes.pairs.map((pair) => (
       <div className="compare-pair" key={`${pair.first} ${pair.second}`}>
-        <table><Head who={`${pair.first}, against ${pair.second}`} /><tbody><tr><td>{pair.first}</td>{figures(pair)}</tr></tbody></table>
+        <table><Head who={`Against ${pair.second}`} /><tbody><tr><td>{pair.first}</td>{figures(pair)}</tr></tbody></table>
         <p className="words">{pair.words}</p>
       </div>
     ))}
