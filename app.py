@@ -37,9 +37,9 @@ HOME = home(ROOT)
 ENGINES = Engines()
 MEMORY = Memory(HOME)
 SOURCES = Sources(ROOT / "data")
+MACHINES = Machines(lambda: find_models(ROOT), SOURCES)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
-MACHINES = Machines(lambda: find_models(ROOT))
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""

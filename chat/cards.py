@@ -24,7 +24,7 @@ from gpt.checkpoint import (
 from gpt.tokenizer import load_tokenizer
 
 NOT_KNOWN = "not known"
-TOKENIZERS = {"char": "characters", "bpe": "byte pairs", "sentencepiece": "SentencePiece"}
+TOKENIZERS = {"char": "", "bpe": "byte pairs, ", "sentencepiece": "SentencePiece, "}
 MOST_BYTES = 2_000_000
 """Of a picture or a card: a page is sent no more."""
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
@@ -92,11 +92,13 @@ def _facts(
     parameters, kind = _parameters(listing, training), _kind(listing, training)
     vocabulary = _vocabulary(listing)
     tokenizer = TOKENIZERS.get(kind)
+    if tokenizer is not None:
+        tokenizer = f"{tokenizer}{vocabulary} {UNITS[kind]}"
     nats, bits = number(training.get("val_loss")), number(training.get("val_bpb"))
     seen = f"{listing.block_size:,} tokens are all it sees at once"
     return [
         ("Parameters", None if parameters is None else f"{parameters:,}"),
-        ("Tokenizer", tokenizer and f"{tokenizer}, {vocabulary} {UNITS[kind]}"),
+        ("Tokenizer", tokenizer),
         ("Window", seen if listing.block_size else None),
         ("Trained on", _sources(data)),
         ("Training text", _text_size(data)),

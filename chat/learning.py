@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from chat.desk import Desk
 from chat.models import UNITS, Listing
 from chat.runs import Curve, SavedStep, find_steps, read_curve, run_folder
+from gpt.overlap import SPELT
 
 RISE = 1.005
 """A loss counts as risen when it is so many times the lowest: less is within the noise."""
@@ -51,6 +52,21 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
 async def runs(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """`runs`: those that have saved steps, as in `runs_data`."""
     return {"runs": await asyncio.to_thread(runs_data, desk.find_models)}
+
+
+def spelt_words(text: str, after: int, known: Container[str], *, cut: bool) -> tuple[int, int]:
+    """How many words of `text` were written behind its first `after` characters, and how many of
+    them are `known`, whatever their case.
+
+    Args:
+        cut: The text may end in the middle of a word, which then is not counted.
+    """
+    words = [
+        match[0].lower()
+        for match in SPELT.finditer(text)
+        if match.end() > after and not (cut and match.end() == len(text))
+    ]
+    return len(words), sum(word in known for word in words)
 
 
 def val_loss(step: SavedStep, curve: Curve) -> float | None:

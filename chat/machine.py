@@ -14,10 +14,12 @@ from typing import Any
 from chat.asking import OTHER_PAGE, Ask, Lane, RefusedError, settle
 from chat.desk import REFUSALS
 from chat.engines import Engines
+from chat.learning import spelt_words
 from chat.models import Listing
 from chat.page import Page
 from chat.runs import find_steps
 from chat.settings import SettingsError, defaults, layer
+from chat.sources import Sources
 from chat.story import Story
 from chat.takes import Takes
 from chat.view import ENDINGS
@@ -73,22 +75,31 @@ class Machine:
     """One page's time machine. It writes one wish at a time; a new one ends the one before.
 
     The page hears of it in "machine_news", each with the `job` and the `step` it is of: more
-    `text`, then `ending` with the count of `tokens`, or an `error`. The last of a job has `over`.
+    `text`, then `ending` with the count of `tokens`, or an `error`. Where the training text lies on
+    this machine, the count of `words` follows, and how many of them are `known` from it. The last
+    of a job has `over`.
 
     Args:
         page: Hears it.
         engines: For saved steps alone.
         find_models: Which models there are now; may take its time.
         turns: So many machines write at once, that no more models than these are in memory.
+        sources: The texts that models learnt from.
     """
 
     def __init__(
-        self, page: Page, engines: Engines, find_models: FindModels, turns: asyncio.Semaphore
+        self,
+        page: Page,
+        engines: Engines,
+        find_models: FindModels,
+        turns: asyncio.Semaphore,
+        sources: Sources,
     ) -> None:
         self._page = page
         self._engines = engines
         self._find_models = find_models
         self._turns = turns
+        self._sources = sources
         self._task: asyncio.Task[None] | None = None
 
     def start(self, data: Mapping[str, object]) -> None:
@@ -154,6 +165,18 @@ class Machine:
         draft = takes.drafts[0]
         ending = ENDINGS.get(draft.finish_reason or "", "")
         await self._page.emit(NEWS, {**about, "ending": ending, "tokens": len(draft.tokens)})
+        try:
+            source = await self._sources.get(turn.loaded.checkpoint)
+            spellings = await asyncio.to_thread(lambda: source.spellings)
+        except RefusedError:
+            return  # it learnt elsewhere
+        except Exception:
+            log.exception("the training text cannot be read")
+            return
+        begun = turn.story.text
+        cut = draft.finish_reason == "length"
+        words, known = spelt_words(begun + draft.text, len(begun), spellings, cut=cut)
+        await self._page.emit(NEWS, {**about, "words": words, "known": known})
 
     def _listing(self, key: str) -> Listing:
         models, run = self._find_models(), key.rpartition("@")[0]

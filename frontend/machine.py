@@ -9,6 +9,7 @@ from chainlit.session import WebsocketSession
 from chat.engines import Engines
 from chat.machine import Machine
 from chat.models import Listing
+from chat.sources import Sources
 from frontend.page import SocketPage
 
 AT_ONCE = 2
@@ -17,10 +18,11 @@ AT_ONCE = 2
 class Machines:
     """The machines of all sessions; they share the engines that read saved steps."""
 
-    def __init__(self, find_models: Callable[[], Mapping[str, Listing]]) -> None:
+    def __init__(self, find_models: Callable[[], Mapping[str, Listing]], sources: Sources) -> None:
         self.engines = Engines(max_loaded=AT_ONCE, max_batch=1)
         self.by_session: dict[str, Machine] = {}
         self._find_models = find_models
+        self._sources = sources
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     def serve(self, sio: Any) -> None:
@@ -32,7 +34,7 @@ class Machines:
             if session.id not in self.by_session:
                 page = SocketPage(session)
                 self.by_session[session.id] = Machine(
-                    page, self.engines, self._find_models, self._turns
+                    page, self.engines, self._find_models, self._turns, self._sources
                 )
             self.by_session[session.id].start(data)
 

@@ -9,6 +9,7 @@ Shapes: N words of the source, M of the text in question.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 from typing import cast
 
@@ -17,6 +18,9 @@ import numpy.typing as npt
 
 COPIED_WORDS = 8
 """From so many words in a row on a run counts as copied: shorter ones are how the language goes."""
+
+SPELT = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+"""A word without the punctuation around it, as a dictionary has it."""
 
 Places = npt.NDArray[np.int64]
 
@@ -84,6 +88,12 @@ class Source:
     def __len__(self) -> int:
         """How many words it has."""
         return int((self._words >= 0).sum())
+
+    @cached_property
+    def spellings(self) -> frozenset[str]:
+        """Its different words in small letters, without the punctuation around them."""
+        names = (name.lower() for name in self._names)
+        return frozenset(word for name in names for word in SPELT.findall(name))
 
     def quote(self, at: int, words: int) -> str:
         """The words from a place of the source on, as far as its document goes."""

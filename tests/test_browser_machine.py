@@ -43,7 +43,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def folder(browser: Browser, tmp_path_factory) -> Path:
     """The app's folder, with a run that was trained for it, and one that writes without an end."""
-    folder, data = tmp_path_factory.mktemp("app"), tmp_path_factory.mktemp("data")
+    folder = tmp_path_factory.mktemp("app")
+    data = folder / "data" / "story"
     prepare([Text(path=ROOT / "data" / "story.txt")], data, kind="char")
     options = [str(each) for pair in SMALL.items() for each in pair]
     run = ["--data", str(data), "--out", str(folder / "runs" / "tiny")]
@@ -88,6 +89,17 @@ def cursor(page: Page) -> tuple[int, float]:
     return int(line.get_attribute("data-step") or -1), float(line.get_attribute("x1") or -1)
 
 
+def there_and_back_s(page: Page, base: str) -> float:
+    """How long a click and the server's answer take just now, whatever else the machine does."""
+    took_s = []
+    for _ in range(3):
+        asked_s = time.monotonic()
+        page.click("#machine-panel h2")
+        status(base)
+        took_s.append(time.monotonic() - asked_s)
+    return max(took_s)
+
+
 def test_the_same_beginning_at_each_step_and_the_same_text_again_when_slid_back(page, base):
     open_machine(page)
     assert page.locator(".machine-steps button").all_text_contents() == [str(n) for n in STEPS]
@@ -96,6 +108,7 @@ def test_the_same_beginning_at_each_step_and_the_same_text_again_when_slid_back(
     page.click("#machine-write")
     last, at_last = wait_for_text(page), cursor(page)
     assert 0 < len(last) <= 40
+    expect(page.locator(".machine-foot")).to_contain_text("words stand in its training text")
     # With the keyboard, one step back: it is written without another click.
     page.focus("#machine-step")
     page.keyboard.press("ArrowLeft")
@@ -149,9 +162,8 @@ def test_a_closed_panel_or_page_leaves_the_engine_idle(page, base, how):
     page.locator("#machine-temperature").fill("1.5")
     page.click("#machine-all")
     page.wait_for_function("document.querySelector('#machine-written').textContent.length > 20")
-    asked_s = time.monotonic()
     assert status(base)["active"] == 1
-    latency_s = time.monotonic() - asked_s
+    latency_s = there_and_back_s(page, base)
     if how == "close":
         page.click("#machine-panel header button")
     elif how == "escape":
@@ -162,7 +174,7 @@ def test_a_closed_panel_or_page_leaves_the_engine_idle(page, base, how):
         page.goto("about:blank")
     stopped_s = time.monotonic()
     while status(base)["active"]:
-        assert time.monotonic() - stopped_s < STOP_S + 2 * latency_s
+        assert time.monotonic() - stopped_s < STOP_S + 2 * latency_s, latency_s
     if how == "leave":
         return open_desk(page, base)
     if how == "stop":

@@ -51,7 +51,7 @@ def test_a_card_shows_what_the_training_left(tmp_path):
     size = (folder / "model.safetensors").stat().st_size / 1e6
     assert known == {
         "Parameters": "1,234,567",
-        "Tokenizer": f"characters, {read_config(folder).vocab_size} characters",
+        "Tokenizer": f"{read_config(folder).vocab_size} characters",
         "Window": "64 tokens are all it sees at once",
         "Trained on": "mine.txt",
         "Training text": "12,400 bytes, 12,345 tokens",
@@ -85,7 +85,7 @@ def test_a_folder_from_elsewhere_says_what_can_be_counted_and_not_known_for_the_
         (folder / name).unlink()
     known, counted = facts(tmp_path), load(folder).model.n_params
     assert known["Parameters"] == f"{counted:,}" == f"{count_parameters(read_config(folder)):,}"
-    assert known["Tokenizer"].startswith("characters, ")
+    assert known["Tokenizer"].endswith(" characters")
     for label in ("Trained on", "Training text", "Began from", "Steps", "On new text"):
         assert known[label] == NOT_KNOWN
     for label in ("Validation loss", "Training time", "Machine", "Date", "Licence"):

@@ -1,6 +1,8 @@
 """The time machine without a page: it writes at saved steps, and ends when it is told to."""
 
 import asyncio
+import json
+import re
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,12 +11,15 @@ from typing import Any
 import pytest
 
 from chat.engines import Engines
-from chat.learning import runs_data, says
+from chat.learning import runs_data, says, spelt_words
 from chat.machine import Machine
 from chat.models import find_models
 from chat.runs import Curve, find_steps
+from chat.sources import Sources
 from tests.test_chat_desk import RecordingPage, until
-from tests.tiny_checkpoint import save_characters
+from tests.tiny_checkpoint import LETTERS, save_characters
+from train.prepare import prepare
+from train.texts import Text
 
 LONG = 2048
 
@@ -26,6 +31,7 @@ class HearingPage(RecordingPage):
         super().__init__()
         self.texts: dict[str, str] = {}
         self.ends: dict[str, tuple[str, int]] = {}
+        self.words: dict[str, tuple[int, int]] = {}
         self.errors: dict[str | None, str] = {}
         self.over: list[str] = []
 
@@ -36,6 +42,8 @@ class HearingPage(RecordingPage):
             self.texts[step] = self.texts.get(step, "") + data["text"]
         if "ending" in data:
             self.ends[step] = (data["ending"], data["tokens"])
+        if "words" in data:
+            self.words[step] = (data["words"], data["known"])
         if "error" in data:
             self.errors[step] = data["error"]
         if data.get("over"):
@@ -62,7 +70,8 @@ def at_a_machine(
     async def run() -> None:
         engines, page = Engines(max_loaded=1, max_batch=1), HearingPage()
         turns = asyncio.Semaphore(1)
-        machine = Machine(page, engines, lambda: find_models(root, ""), turns)
+        sources = Sources(root / "data")
+        machine = Machine(page, engines, lambda: find_models(root, ""), turns, sources)
         try:
             await act(machine, page, engines)
             await until(lambda: engines.active == 0)
@@ -178,7 +187,7 @@ def test_the_settings_of_the_panel_are_the_ones_used_whatever_the_beginning_says
 def test_a_second_machine_waits_until_a_place_is_free(root):
     async def act(machine, page, engines):
         other_page = HearingPage()
-        other = Machine(other_page, engines, lambda: find_models(root, ""), machine._turns)
+        other = Machine(other_page, engines, machine._find_models, machine._turns, Sources())
         machine.start(wish("000000", max_new_tokens=LONG))
         await until(lambda: bool(page.texts))
         other.start(wish("000100"))
@@ -189,6 +198,36 @@ def test_a_second_machine_waits_until_a_place_is_free(root):
         assert list(other_page.ends) == ["mine@000100"]
 
     at_a_machine(root, act)
+
+
+def test_words_are_counted_that_stand_in_the_training_text_where_it_is_here(root):
+    text = root / "mine.txt"
+    text.write_text(LETTERS + "a b c d e f g h i j k l m n o p q r s t u v w x y z. " * 40)
+    prepare([Text(path=text)], root / "data" / "mine", kind="char")
+    data = json.loads((root / "data" / "mine" / "data.json").read_text())
+    save_characters(root / "runs" / "mine" / "steps" / "000010", data=data, step=10)
+
+    async def act(machine, page, engines):
+        await write(machine, wish("000010", "000100", max_new_tokens=200))
+        written = "Once" + page.texts["mine@000010"]
+        words = [word.lower() for word in re.findall(r"[A-Za-z]+(?:'[A-Za-z]+)*", written)]
+        cut = written[-1].isalpha()
+        counted = words[(written[4].isalpha() is False) : len(words) - cut]
+        known = [word for word in counted if len(word) == 1]
+        assert 0 < len(known) < len(counted)
+        assert page.words == {"mine@000010": (len(counted), len(known))}
+
+    at_a_machine(root, act)
+
+
+def test_a_word_is_counted_whatever_its_case_and_a_cut_one_is_not():
+    known = {"fox", "don't", "the", "on"}
+    text = "Once on The Fox, don't_dont 7 the"
+    assert spelt_words(text, 4, known, cut=False) == (6, 5)
+    assert spelt_words(text, 4, known, cut=True) == (5, 4)
+    # A word that was begun before counts where it ends.
+    assert spelt_words("Once", 2, known, cut=False) == (1, 0)
+    assert spelt_words("Once", 4, known, cut=False) == (0, 0)
 
 
 # What is said of a step

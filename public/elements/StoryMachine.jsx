@@ -40,6 +40,7 @@ const listen = (store, socket) => {
     const entry = key && m.texts.get(key);
     if (data.text !== undefined && entry) entry.text += data.text;
     if (data.ending !== undefined && entry) Object.assign(entry, { ending: data.ending, tokens: data.tokens, done: true });
+    if (data.words !== undefined && entry) entry.known = `${data.known} of its ${data.words} words stand in its training text`;
     if (data.error && entry) Object.assign(entry, { error: data.error, done: true });
     else if (data.error) m.problem = data.error;
     if (data.over) giveUp(m);
@@ -205,7 +206,7 @@ const Written = ({ m, step }) => {
   const entry = textOf(m, step);
   const writing = Boolean(entry && !entry.done && !entry.stopped);
   const note = !entry ? 'Nothing is written at this step yet with these settings.'
-    : entry.error ? '' : entry.done ? `${entry.tokens} tokens · ${entry.ending}` : entry.stopped ? 'stopped before it was done'
+    : entry.error ? '' : entry.done ? [`${entry.tokens} tokens`, entry.ending, entry.known].filter(Boolean).join(' · ') : entry.stopped ? 'stopped before it was done'
       : m.waits ? 'waiting for a place…' : entry.text ? 'writing…' : 'its turn will come…';
   return (
     <>
