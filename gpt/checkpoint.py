@@ -243,7 +243,8 @@ def load_model(
         raise CheckpointError(f"{folder}/{WEIGHTS} lacks the tensor {error}") from error
     except (SafetensorError, RuntimeError, OSError) as error:
         raise CheckpointError(
-            f"{folder}/{WEIGHTS} is damaged or does not fit config.json: {error}"
+            f"{folder}/{WEIGHTS} is damaged or does not fit config.json: "
+            + " ".join(str(error).split())
         ) from error
     model.fill_tables()
     return model.to(device).eval().requires_grad_(False)

@@ -20,6 +20,7 @@ from tests.hub_server import Hub, running_hub
 from tests.tiny import tiny_model
 from tests.tiny_checkpoint import LETTERS, save_characters
 from train import publish
+from train.hub_card import front_matter
 
 TRAINING = {
     "command": "python -m train.pretrain --data data/mine",
@@ -139,6 +140,13 @@ def test_a_card_is_made_for_a_model_without_one(tmp_path: Path) -> None:
     publish.main([str(folder), "ada/bare", "--dry-run", str(tmp_path / "b")])
     card = ModelCard.load(tmp_path / "b" / "model" / "README.md")
     assert card.data.to_dict()["license"] == "unknown"
+
+
+def test_what_a_model_on_the_hub_was_tuned_from_is_named() -> None:
+    tuned = {**TRAINING, "from": {"name": "ada/tales@v1", "sha256": "0"}}
+    assert front_matter({}, tuned, "ada/new", None).to_dict()["base_model"] == "ada/tales"
+    local = {**TRAINING, "from": {"name": "tales", "sha256": "0"}}
+    assert "base_model" not in front_matter({}, local, "ada/new", None).to_dict()
 
 
 @pytest.mark.parametrize("name", ["tales", "ada/tales@v1", "ada/my tales", "a/b/c", "ada/"])

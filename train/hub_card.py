@@ -32,7 +32,7 @@ def published_card(
     own = ModelCard(checkpoint.card, ignore_metadata_errors=True)
     text = own.text.strip() or f"# {repo.split('/')[1]}\n\n{_kind(checkpoint)}"
     parts = [text]
-    if "val_bpb" in checkpoint.training and "## Results" not in text:
+    if "val_bpb" in checkpoint.training and "bits per byte" not in text:
         parts.append(_results(checkpoint.training))
     if picture and "(loss.png)" not in text:
         parts.append(PICTURE)
@@ -52,6 +52,9 @@ def front_matter(
     given["library_name"] = given.get("library_name") or "transformers"
     given["pipeline_tag"] = given.get("pipeline_tag") or "text-generation"
     given["tags"] = list(dict.fromkeys([*(given.get("tags") or []), "inkling"]))
+    origin = str((training.get("from") or {}).get("name", ""))
+    if "/" in origin:  # a model on the Hub; one of a folder goes by a single name
+        given.setdefault("base_model", origin.split("@")[0])
     scores: list[EvalResult] = []
     if isinstance(training.get("val_bpb"), float | int):
         sources = training.get("data", {}).get("sources", [])
