@@ -5,8 +5,9 @@ Acts come from a page, as plain data, and are checked here.
 
 from collections.abc import Mapping
 
-from chat.asking import LAST, OTHER_PAGE, RefusedError
+from chat.asking import LAST, OTHER_PAGE
 from chat.editing import cut, edit
+from chat.refusal import RefusedError
 from chat.story import Story
 from chat.undo import History
 from gpt.tokenizer_pieces import whole_characters

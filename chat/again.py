@@ -1,6 +1,7 @@
 """Same again: a passage written once more, from the settings and the seed that made it."""
 
-from chat.asking import LAST, Ask, RefusedError
+from chat.asking import LAST, Ask
+from chat.refusal import RefusedError
 from chat.story import Passage, Story
 
 IN_PART = ("stopped", "failed", "cut")

@@ -1,18 +1,20 @@
 """What is asked of a model, and everything that is settled before it writes."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from chat import settings
+from chat.editing import fork
 from chat.engines import Engines, Loaded
-from chat.joining import joint, strip_trailing_spaces
+from chat.joining import strip_trailing_spaces
 from chat.models import Listing
+from chat.reading import prompt_of, with_words
+from chat.refusal import RefusedError
 from chat.sentences import ends_sentence
 from chat.story import Passage, Story
 from gpt.sampling import LIMITS, SamplingParams
-from gpt.tokenizer import UnknownCharacterError
 from gpt.tokenizer_pieces import whole_characters
 
 DRAWN_SEEDS = 2**32
@@ -26,10 +28,6 @@ LADDER = (0.2, 0.5, 0.8, 1.0, 1.3)
 """Temperatures that stand side by side, from careful to wild."""
 OTHER_PAGE = "This page asks for what this version does not know: reload it."
 NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
-
-
-class RefusedError(Exception):
-    """The wish cannot be met; the message says why and what would do. The story stays as it was."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +45,20 @@ class Lane:
     settings: Mapping[str, float | int | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Another token in the place of one that a model wrote; see `chat.editing.fork`.
+
+    Attributes:
+        at: The place of the token in the passage.
+        token: The id of the one that shall stand there.
+    """
+
+    passage: str
+    at: int
+    token: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ask:
     """A wish for words.
@@ -57,6 +69,7 @@ class Ask:
         retry: The passage to write another alternative of, or LAST: the last one a model wrote.
         takes: So many alternatives at once.
         sentence: Go on to the end of the sentence only.
+        fork: Put another token in the place of one, and go on from there.
         lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
         contest: The two lanes are compared, with their names in sight or not (chat/contest.py).
         settings: For this wish alone, checked (`chat.settings.layer`).
@@ -68,6 +81,7 @@ class Ask:
     retry: str | None = None
     takes: int = 1
     sentence: bool = False
+    fork: Fork | None = None
     lanes: tuple[Lane, ...] = ()
     contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, float | int | None] = field(default_factory=dict)
@@ -111,8 +125,8 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
     """The wish that a button of the page sends; untrusted.
 
     Args:
-        data: `ask` is "continue", "retry", "finish" or "ladder"; `passage`, `takes` and `settings`:
-            see `Ask`.
+        data: `ask` is "continue", "retry", "finish", "ladder" or "fork"; `passage`, `takes` and
+            `settings`: see `Ask`; to continue, `words` as well; `at`, `token`: see `Fork`.
 
     Raises:
         RefusedError: It is no wish, or for too many takes.
@@ -123,15 +137,19 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
     takes, passage = data.get("takes", 1), data.get("passage", LAST)
     if not isinstance(takes, int) or takes not in TAKES:
         raise RefusedError(f"Not so many takes can be written at once: {LIMITS['n'].range}.")
-    match data.get("ask"):
-        case "retry":
+    match data:
+        case {"ask": "retry"}:
             return Ask(retry=str(passage), takes=takes, model=model, settings=own)
-        case "finish":
+        case {"ask": "finish"}:
             return Ask(sentence=True, model=model, settings=own)
-        case "continue":
-            return Ask(takes=takes, model=model, settings=own)
-        case "ladder":
+        case {"ask": "continue"}:
+            words = data.get("words")
+            words = words if isinstance(words, str) else ""
+            return Ask(words=words, takes=takes, model=model, settings=own)
+        case {"ask": "ladder"}:
             return Ask(lanes=ladder(), model=model)
+        case {"ask": "fork", "passage": str(id), "at": int(at), "token": int(token)}:
+            return Ask(fork=Fork(id, at, token), model=model)
     raise RefusedError(OTHER_PAGE)
 
 
@@ -157,6 +175,9 @@ async def settle(
         RefusedError, SettingsError, StoryError: The wish cannot be met.
         CheckpointError: The model cannot be read.
     """
+    if ask.fork is not None:
+        # The token is one of the vocabulary of whoever wrote there.
+        ask = replace(ask, model=story.passage(ask.fork.passage).model or ask.model)
     before, key = story, ask.model
     _check(ask, models)
     wish, words = settings.directive(whole_characters(ask.words))
@@ -165,14 +186,10 @@ async def settle(
         story = story.at(_to_retry(story, ask.retry).parent)
     lanes = ask.lanes or (Lane(label=""),)
     loaded = [await engines.get(models[lane.model or key or ""]) for lane in lanes]
-    tokenizer = loaded[0].checkpoint.tokenizer
-    if words:
-        text = joint(story.text, words, ended=story.ended) + words
-        own = loaded[0].listing.key
-        ids = tuple(_read(loaded[0], lambda: tokenizer.encode(text)))
-        story = story.append(Passage(author="writer", text=text, ids=ids, model=own))
-    elif story.ended:
-        raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
+    if ask.fork is not None:
+        tokenizer = loaded[0].checkpoint.tokenizer
+        story = fork(story, ask.fork.passage, ask.fork.at, ask.fork.token, tokenizer)
+    story = with_words(story, words, loaded[0])
     if ask.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
     layers = (values, ask.settings, wish)
@@ -230,8 +247,7 @@ def _voice(
     if ask.sentence:
         length = FINISH_TOKENS.get(tokenizer.kind, FINISH_TOKENS_OF_WORDS)
         params = replace(params, max_new_tokens=length)
-    key = loaded.listing.key
-    prompt = _read(loaded, lambda: story.prompt_ids(key, tokenizer))
+    prompt = prompt_of(story, loaded)
     takes = 1 if ask.lanes else ask.takes
     return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 
@@ -268,19 +284,3 @@ def _same(voice: Voice, story: Story) -> list[Passage]:
     """What this model wrote here already with these settings, whatever the seed."""
     key, used = voice.loaded.listing.key, settings.used(voice.params)
     return [each for each in story.following if each.model == key and dict(each.settings) == used]
-
-
-def _read(loaded: Loaded, ids: Callable[[], list[int]]) -> list[int]:
-    try:
-        return ids()
-    except UnknownCharacterError as error:
-        raise RefusedError(_unknown(error, loaded.listing.key)) from error
-
-
-def _unknown(error: UnknownCharacterError, model: str) -> str:
-    """Which characters the model cannot read, in words for the writer."""
-    names = (
-        c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in error.characters
-    )
-    listed = " ".join(list(names)[:20])
-    return f"“{model}” never saw {listed}: write it without, or pick another model."

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from chat.asking import RefusedError
 from chat.desk import Desk
 from chat.models import UNITS, Listing
+from chat.refusal import RefusedError
 from chat.runs import Curve, number, read_curve
 from gpt.checkpoint import (
     CheckpointError,

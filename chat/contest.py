@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from chat import settings
-from chat.asking import OTHER_PAGE, Ask, Lane, RefusedError, Turn, Voice
+from chat.asking import OTHER_PAGE, Ask, Lane, Turn, Voice
 from chat.models import WEIGHTS, Listing
+from chat.refusal import RefusedError
 from chat.story import Passage, Story
 from chat.takes import Takes
 from chat.tally import Choice

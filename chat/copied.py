@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from chat.asking import RefusedError
 from chat.desk import Desk
+from chat.refusal import RefusedError
 from chat.story import Passage
 from gpt.overlap import COPIED_WORDS, Overlap, Source
 

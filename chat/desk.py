@@ -13,9 +13,10 @@ from dataclasses import replace
 from chat import contest, settings
 from chat.acts import act
 from chat.again import again
-from chat.asking import LAST, Ask, RefusedError, from_page, opening, settle
+from chat.asking import LAST, Ask, from_page, opening, settle
 from chat.contest import Contest
 from chat.library import Kept
+from chat.refusal import RefusedError
 from chat.runs import step_listings
 from chat.sheet import Sheet
 from chat.story import FinishReason, StoryError

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat import settings
-from chat.asking import OTHER_PAGE, RefusedError
+from chat.asking import OTHER_PAGE
 from chat.desk import Desk
 from chat.presets import Preset
+from chat.refusal import RefusedError
 from gpt.sampling import LIMITS
 
 STEP = 0.01

@@ -1,9 +1,10 @@
 """What a writer does to words that stand there already. The old ones stay, as an alternative."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chat.story import Passage, Story, StoryError, new_id
+from chat.story import Passage, Story, StoryError, StoryToken, new_id
+from gpt.tokenizer import Tokenizer
 
 
 def edit(story: Story, passage_id: str, text: str, *, rest: bool = True) -> Story:
@@ -44,17 +45,70 @@ def cut(story: Story, passage_id: str, length: int) -> Story:
         StoryError: There is no such passage, it has not so many tokens, or its tokens are not
             what its text is made of.
     """
-    whole = story.passage(passage_id)
-    if not 0 <= length <= len(whole.tokens):
-        raise StoryError(f"the passage has {len(whole.tokens)} tokens: it has no place {length}")
-    if whole.ids != tuple(token.id for token in whole.tokens):
-        raise StoryError("the passage was shortened by a stop string: it cannot be cut at a token")
+    whole = _to_cut(story, passage_id, length)
     tokens = list(whole.tokens[:length])
     while tokens and not tokens[-1].text:
         tokens.pop()
-    if not tokens:
-        return story.at(whole.parent)
-    kept = replace(
+    return _beside(story, whole, _with_tokens(whole, tokens)) if tokens else story.at(whole.parent)
+
+
+def fork(story: Story, passage_id: str, at: int, token_id: int, tokenizer: Tokenizer) -> Story:
+    """Read a passage up to token `at`, and there another token that might have been drawn.
+
+    The whole passage stays beside it. What is kept is the model's own, and the other token brings
+    the chances it had. No seed writes these words, so the passage has none. The token that stands
+    there already is no other: then it is a `cut` after it.
+
+    Args:
+        token_id: One of the likeliest that the token `at` was drawn among.
+        tokenizer: Of the model that wrote the passage.
+
+    Raises:
+        StoryError: As `cut`; or it is not among the likeliest, it ends the story, or it brings no
+            whole character.
+    """
+    whole = _to_cut(story, passage_id, at, at + 1)
+    old = whole.tokens[at]
+    if token_id == old.id:
+        return cut(story, passage_id, at + 1)
+    choice = next((each for each in old.top if each.id == token_id), None)
+    if choice is None:
+        raise StoryError("That token is not among the likeliest here: pick one of those shown.")
+    if token_id in tokenizer.end_ids:
+        raise StoryError("That token ends the story, so nothing could follow it.")
+    kept = whole.tokens[:at]
+    before, ids = "".join(token.text for token in kept), [*(token.id for token in kept), token_id]
+    decoder = tokenizer.decoder()
+    # Neither may bytes be left over, nor the words before come out other than they stand there.
+    text = "".join([decoder.decode(id) for id in ids])
+    if decoder.flush() or len(text) == len(before) or not text.startswith(before):
+        raise StoryError(
+            "That token is only a part of a character, which nothing would finish: pick another."
+        )
+    other = replace(
+        old,
+        id=token_id,
+        text=text[len(before) :],
+        raw_probability=choice.raw_probability,
+        probability=choice.probability,
+    )
+    return _beside(story, whole, replace(_with_tokens(whole, [*kept, other]), seed=None))
+
+
+def _to_cut(story: Story, passage_id: str, *lengths: int) -> Passage:
+    """The passage, which can be cut after so many tokens; else StoryError."""
+    whole = story.passage(passage_id)
+    count = len(whole.tokens)
+    if outside := [length for length in lengths if not 0 <= length <= count]:
+        raise StoryError(f"the passage has {count} tokens: it has no place {outside[0]}")
+    if whole.ids != tuple(token.id for token in whole.tokens):
+        raise StoryError("the passage was shortened by a stop string: it cannot be cut at a token")
+    return whole
+
+
+def _with_tokens(whole: Passage, tokens: Sequence[StoryToken]) -> Passage:
+    """What is left of a passage that was cut."""
+    return replace(
         whole,
         id=new_id(),
         text="".join(token.text for token in tokens),
@@ -63,6 +117,10 @@ def cut(story: Story, passage_id: str, length: int) -> Story:
         finish_reason="cut",
         elapsed_s=None,
     )
+
+
+def _beside(story: Story, whole: Passage, kept: Passage) -> Story:
+    """Read `kept` in the place of `whole`; where the same words stand there already, those."""
     there = next((each for each in story.alternatives(whole.id) if _same_words(each, kept)), None)
     return story.at(there.id) if there else story.at(whole.parent).append(kept)
 

@@ -9,14 +9,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chat import outcomes
-from chat.asking import OTHER_PAGE, RefusedError
+from chat.asking import OTHER_PAGE
 from chat.cards import card, models
 from chat.copied import copied
 from chat.desk import REFUSALS, Desk
 from chat.dials import tune
+from chat.dice import dice
 from chat.learning import runs
-from chat.story import StoryToken
+from chat.refusal import RefusedError
+from chat.story import Passage
+from chat.writing import Draft
 
+NO_TOKEN = "There is no such token of the model's in the story."
 log = logging.getLogger(__name__)
 
 Look = Callable[[Desk, Mapping[str, object]], Awaitable[dict[str, Any]]]
@@ -26,20 +30,22 @@ async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """The dice of one token: `passage`, and its place `at` in it.
 
     Returns:
-        text, raw_probability, probability, entropy (nats), and top: the likeliest tokens, best
-        first, each with id, text, raw_probability and probability.
+        id, text, raw_probability, probability, entropy (nats), moved (the words before it were
+        changed since), and top: the likeliest tokens, best first, each with id, text,
+        raw_probability and probability.
 
     Raises:
         RefusedError: There is no such token, or a writer wrote it.
     """
-    tokens: dict[str, tuple[StoryToken, ...]] = {
-        each.id: each.tokens for each in (*desk.story.passages, *(d.passage() for d in desk.drafts))
-    }
+    drafts: dict[str, Draft | Passage] = {draft.id: draft for draft in desk.drafts}
     match wish:
-        case {"passage": str(id), "at": int(at)} if 0 <= at < len(tokens.get(id, ())):
-            found = tokens[id][at]
+        case {"passage": str(id), "at": int(at)} if id in (known := desk.story.by_id | drafts):
+            passage = known[id]
         case _:
-            raise RefusedError("There is no such token of the model's in the story.")
+            raise RefusedError(NO_TOKEN)
+    if not 0 <= at < len(passage.tokens):
+        raise RefusedError(NO_TOKEN)
+    found = passage.tokens[at]
     top = [
         {
             "id": each.id,
@@ -55,6 +61,7 @@ async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
         "raw_probability": found.raw_probability,
         "probability": found.probability,
         "entropy": found.entropy,
+        "moved": isinstance(passage, Passage) and passage.moved,
         "top": top,
     }
 
@@ -63,6 +70,7 @@ LOOKS: dict[str, Look] = {
     "card": card,
     "compare": outcomes.compare,
     "copied": copied,
+    "dice": dice,
     "models": models,
     "runs": runs,
     "token": token,

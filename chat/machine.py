@@ -11,12 +11,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from chat.asking import OTHER_PAGE, Ask, Lane, RefusedError, settle
+from chat.asking import OTHER_PAGE, Ask, Lane, settle
 from chat.desk import REFUSALS
 from chat.engines import Engines
 from chat.learning import spelt_words
 from chat.models import Listing
 from chat.page import Page
+from chat.refusal import RefusedError
 from chat.runs import find_steps
 from chat.settings import SettingsError, defaults, layer
 from chat.sources import Sources

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat.asking import RefusedError
 from chat.desk import Desk
+from chat.refusal import RefusedError
 from chat.settings import LABELS, shown
 from chat.tally import Choice, Pair, Record, pairs, rounds_for, standings
 from chat.votes import Ballot, Contestant, Vote, contestants, to_csv

@@ -3,7 +3,7 @@
 It knows what the page that shows it is told, and when; who writes is `chat.desk`'s.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from chat import view
@@ -63,6 +63,8 @@ class Sheet:
         """Two that are compared, until the writer goes on otherwise."""
         self.status = ""
         self.meter: dict[str, Any] | None = None
+        self.logits: dict[Hashable, Any] = {}
+        """What models say of the next token; see `chat.dice`."""
         self.revision = 0
         self._loaded: Loaded | None = None
         """The model that wrote last: the meter counts in its tokens."""
@@ -133,6 +135,7 @@ class Sheet:
             "passage": draft.id,
             "from": have,
             "tokens": view.texts(draft.tokens[have:]),
+            "odds": view.odds(draft.tokens[have:]),
             "meter": self.meter,
         }
         await self.page.emit("story_delta", data)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chat.asking import RefusedError
+from chat.refusal import RefusedError
 from gpt.checkpoint import Checkpoint
 from gpt.dataset import open_tokens
 from gpt.overlap import Source

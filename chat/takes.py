@@ -152,7 +152,8 @@ class Takes:
         """
         passages = self.passages(reason)
         # A retry that brought nothing leaves what was there.
-        story = self.turn.story if passages or self.turn.ask.words.strip() else self.turn.before
+        ask = self.turn.ask
+        story = self.turn.story if passages or ask.words.strip() or ask.fork else self.turn.before
         for passage in passages:
             story = story.at(self.turn.story.current).append(passage)
         if len(passages) < 2:

@@ -64,6 +64,14 @@ def texts(tokens: Iterable[StoryToken]) -> list[str]:
     return [token.text for token in tokens]
 
 
+def odds(tokens: Iterable[StoryToken]) -> list[float | None]:
+    """For each token how likely the model itself held it, to three digits; None where nobody knows.
+
+    More of its dice is told when somebody asks; see `chat.looks.token`.
+    """
+    return [float(f"{each.raw_probability:.3g}") if each.top else None for each in tokens]
+
+
 def passage_data(passage: Passage, story: Story | None = None) -> dict[str, Any]:
     """A passage as the page shows it.
 
@@ -77,6 +85,7 @@ def passage_data(passage: Passage, story: Story | None = None) -> dict[str, Any]
         "places": len(ids),
         "author": passage.author,
         "tokens": pieces(passage),
+        "odds": odds(passage.tokens),
         "facts": facts(passage),
         "finish": passage.finish_reason,
     }

@@ -35,6 +35,7 @@ class RecordingPage:
             last = next(each for each in shown if each["id"] == data["passage"])
             assert data["from"] == len(last["tokens"])
             last["tokens"] = [*last["tokens"], *data["tokens"]]
+            last["odds"] = [*last["odds"], *data["odds"]]
             self.state["meter"] = data["meter"]
 
     async def tell(self, message, kind="info") -> None:

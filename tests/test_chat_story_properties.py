@@ -3,21 +3,45 @@
 import itertools
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.editing import cut, edit
-from chat.story import Passage, Story, StoryError, StoryToken
+from chat.editing import cut, edit, fork
+from chat.story import Choice, Passage, Story, StoryError, StoryToken
 from chat.undo import STEPS, History
+from gpt.tokenizer_pieces import Pieces
 
 WORDS = ["Once", " upon", " a", " time", ".", "\n", " é", " 你"]
+VOCABULARY = [*WORDS, "", "One", " two", " three", "Two", "a", " cat", "The", " end", "é", "<end>"]
+HALF = len(VOCABULARY)
+"""Id of the first byte of "é"."""
+
+
+class Words(Pieces):
+    """A tokenizer of whole words, and of half a character."""
+
+    kind = "words"
+
+    def __init__(self) -> None:
+        super().__init__([*(word.encode() for word in VOCABULARY), b"\xc3"], HALF - 1)
+
+    def encode(self, text: str) -> list[int]:
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+TOKENIZER = Words()
+TOP = tuple(Choice(id, text, 0.3, 0.2) for id, text in enumerate([*VOCABULARY, "\\xc3"]))
 
 
 def wrote(words: list[str], **more) -> Passage:
     """What a model wrote: one token for each word; an empty one is half a character."""
-    tokens = tuple(StoryToken(id=len(word) + 7, text=word) for word in words)
+    tokens = tuple(StoryToken(VOCABULARY.index(word), word, top=TOP) for word in words)
     ids = tuple(token.id for token in tokens)
     return Passage(author="model", text="".join(words), ids=ids, model="a", tokens=tokens, **more)
 
@@ -53,6 +77,11 @@ class Act:
                     if chosen.tokens
                     else story
                 )
+            case "fork":
+                if not chosen.tokens:
+                    return history
+                at, id = self.count % len(chosen.tokens), int(self.at * len(WORDS))
+                return history.change(fork(story, chosen.id, at, id, TOKENIZER))
             case "branch":
                 return history.change(story.at(chosen.id))
             case "choose":
@@ -60,7 +89,7 @@ class Act:
         return history.change(story.step(chosen.id, self.count - 3))
 
 
-NAMES = ["undo", "redo", "say", "write", "retry", "edit", "cut", "branch", "choose", "step"]
+NAMES = ["undo", "redo", "say", "write", "retry", "edit", "cut", "fork", "branch", "choose", "step"]
 acts = st.lists(
     st.builds(
         Act,
@@ -199,6 +228,65 @@ def test_a_cut_keeps_the_first_ids_and_tokens_exactly(todo, at, length):
     assert short.passage(whole.id) is whole
     # Done twice it stands there once.
     assert cut(short, whole.id, length).passages == short.passages
+
+
+@given(acts, st.floats(0, 0.999), st.integers(0, 5), st.integers(0, len(WORDS) - 1))
+@settings(deadline=None)
+def test_a_fork_keeps_what_stood_before_and_puts_the_other_token_there(todo, at, place, id):
+    story = after(todo).story
+    whole = next((each for each in story.path[int(at * len(story.path)) :] if each.tokens), None)
+    if whole is None:
+        return
+    place %= len(whole.tokens)
+    new = fork(story, whole.id, place, id, TOKENIZER)
+    check(new)
+    assert new.passage(whole.id) is whole
+    assert new.last is not None
+    if whole.tokens[place].id == id:
+        assert new.text == cut(story, whole.id, place + 1).text
+        return
+    before = "".join(passage.text for passage in story.way_to(whole.parent))
+    kept = "".join(token.text for token in whole.tokens[:place])
+    assert new.text == before + kept + WORDS[id]
+    assert new.last in new.alternatives(whole.id)
+    # Another who forked or wrote the same words before may stand for it.
+    assert new.last.ids == (*whole.ids[:place], id)
+    if new.last.id not in story.by_id:
+        assert new.last.tokens[:place] == whole.tokens[:place]
+        assert (new.last.seed, new.last.finish_reason) == (None, "cut")
+    history = History(story).change(new)
+    assert history.undo().story.path == story.path
+    assert history.undo().redo() == history
+    # Done twice it stands there once.
+    assert fork(new, whole.id, place, id, TOKENIZER).passages == new.passages
+
+
+def test_a_forked_token_brings_its_own_chances():
+    top = (Choice(0, "Once", 0.5, 0.75), Choice(4, ".", 0.25, 0.0))
+    token = StoryToken(0, "Once", 0.5, 0.75, 1.2, top)
+    whole = Passage(author="model", text="Once", ids=(0,), model="a", tokens=(token,), seed=7)
+    new = fork(Story().append(whole), whole.id, 0, 4, TOKENIZER).last
+    assert new is not None
+    assert (new.text, new.model, new.seed) == (".", "a", None)
+    assert new.tokens == (StoryToken(4, ".", 0.25, 0.0, 1.2, top),)
+
+
+@pytest.mark.parametrize(
+    ("at", "id", "why"),
+    [
+        (2, 0, "has no place 3"),
+        (-1, 0, "has no place -1"),
+        (0, 999, "not among the likeliest"),
+        (0, HALF - 1, "ends the story"),
+        (1, HALF, "part of a character"),
+        (0, VOCABULARY.index(""), "part of a character"),
+    ],
+)
+def test_a_fork_that_cannot_be_is_refused(at, id, why):
+    story = Story().append(wrote([" a", " cat"]))
+    assert story.last is not None
+    with pytest.raises(StoryError, match=why):
+        fork(story, story.last.id, at, id, TOKENIZER)
 
 
 def test_a_change_after_an_undo_drops_what_was_taken_back():

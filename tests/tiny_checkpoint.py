@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gpt import checkpoint
 from gpt.config import GPTConfig
-from gpt.tokenizer import CharTokenizer
+from gpt.tokenizer import BPETokenizer, CharTokenizer
 from tests.tiny import tiny_model
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,.:;!?'\"*#_<>/\n"
@@ -42,4 +42,25 @@ def save_characters(
     weights["tokens.weight"][:, 0] = 0.0
     weights["tokens.weight"][tokenizer.eos_id, 0] = 3.0 if ends else -3.0
     checkpoint.save(folder, model, tokenizer, card="Noise.", training=training)
+    return folder
+
+
+def save_bytes(folder: Path, *, noise: str, block_size: int = 256) -> Path:
+    """A byte-level model that writes the bytes of `noise` at random and never ends its story."""
+    tokenizer = BPETokenizer.train([noise], 257)
+    config = GPTConfig(
+        family="gpt2",
+        vocab_size=tokenizer.vocab_size,
+        block_size=block_size,
+        n_layer=1,
+        n_head=2,
+        n_embd=16,
+    )
+    model = tiny_model(config, scale=1.0)
+    # As above: one constant channel tells the bytes of `noise` from all others.
+    weights = dict(model.named_parameters())
+    weights["norm.weight"][0], weights["norm.bias"][0] = 0.0, 10.0
+    weights["tokens.weight"][:, 0] = -3.0
+    weights["tokens.weight"][sorted(set(tokenizer.encode(noise))), 0] = 0.0
+    checkpoint.save(folder, model, tokenizer, card="Noise.", training={})
     return folder

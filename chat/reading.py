@@ -1,0 +1,49 @@
+"""What a model reads of a story: its ids, with the writer's new words at the end."""
+
+from collections.abc import Callable
+
+from chat.engines import Loaded
+from chat.joining import joint
+from chat.refusal import RefusedError
+from chat.story import Passage, Story
+from gpt.tokenizer import UnknownCharacterError
+
+
+def with_words(story: Story, words: str, loaded: Loaded) -> Story:
+    """The story with the writer's words at its end, as the model reads them.
+
+    Args:
+        words: Without a space at the end (`strip_trailing_spaces`); "" to just go on.
+
+    Raises:
+        RefusedError: There is a character that the model does not know, or nothing to go on from.
+    """
+    if not words:
+        if story.ended:
+            raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
+        return story
+    text = joint(story.text, words, ended=story.ended) + words
+    ids = tuple(_read(loaded, lambda: loaded.checkpoint.tokenizer.encode(text)))
+    own = loaded.listing.key
+    return story.append(Passage(author="writer", text=text, ids=ids, model=own))
+
+
+def prompt_of(story: Story, loaded: Loaded) -> list[int]:
+    """The story as ids of the model; RefusedError where it does not know a character."""
+    return _read(loaded, lambda: story.prompt_ids(loaded.listing.key, loaded.checkpoint.tokenizer))
+
+
+def _read(loaded: Loaded, ids: Callable[[], list[int]]) -> list[int]:
+    try:
+        return ids()
+    except UnknownCharacterError as error:
+        raise RefusedError(_unknown(error, loaded.listing.key)) from error
+
+
+def _unknown(error: UnknownCharacterError, model: str) -> str:
+    """Which characters the model cannot read, in words for the writer."""
+    names = (
+        c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in error.characters
+    )
+    listed = " ".join(list(names)[:20])
+    return f"“{model}” never saw {listed}: write it without, or pick another model."
