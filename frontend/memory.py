@@ -27,10 +27,12 @@ SHOWN_BY = (
     "StoryControls",
     "StoryCompare",
     "StoryCopied",
+    "StoryDice",
     "StoryMachine",
     "StoryModels",
     "StoryTune",
     "StoryTools",
+    "StoryTokens",
 )
 """The elements that show a story, from top to bottom."""
 

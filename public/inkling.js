@@ -14,6 +14,8 @@
       follow: true, // the tail of the text, while it grows
       panels: new Map(), // name → {label, title, place}: what StoryTools offers to open
       panel: null, // name of the one that is open
+      shaded: false, // whether the tokens are shaded by how likely they were
+      odds: null, // the token whose dice are looked at
       about: null, // what it was opened for, if anything
       listeners: new Set(),
       tell: () => store.listeners.forEach((hear) => hear()),
@@ -73,6 +75,26 @@
     return node;
   };
 
+  // How a probability is read: exact where it is small, never more digits than say something.
+  const percent = (p) => {
+    if (p === 0) return '0%';
+    if (p < 0.0001) return '<0.01%';
+    return `${(100 * p).toFixed(p < 0.01 ? 2 : p < 0.0995 ? 1 : 0)}%`;
+  };
+
+  // An entropy in nats in plain words.
+  const choices = (nats) => {
+    const many = Math.exp(nats);
+    const about = many < 9.5 ? many.toFixed(1).replace(/\.0$/, '') : Math.round(many).toLocaleString('en-US');
+    return `about ${about} equally likely ${about === '1' ? 'choice' : 'choices'} (${(nats / Math.LN2).toFixed(1)} bits)`;
+  };
+
+  const SIGNS = { ' ': '\u2423', '\n': '\u21b5', '\t': '\u21e5', '\r': '\u240d' };
+  // A token as it can be seen: [kind, text] parts, a space, a line end or nothing at all as a "sign".
+  const visible = (text) =>
+    text === '' ? [['sign', 'part of a character']]
+      : text.split(/([ \n\t\r])/).filter(Boolean).map((part) => (SIGNS[part] ? ['sign', SIGNS[part]] : ['text', part]));
+
   const input = () => document.getElementById('chat-input');
   const setInput = (text) => {
     const field = input();
@@ -100,5 +122,5 @@
     document.head.append(script);
   });
 
-  window.inkling = { useStory, usePanel, make, button, input, setInput, uuid, startAnew };
+  window.inkling = { useStory, usePanel, make, button, input, setInput, percent, choices, visible, uuid, startAnew };
 })();

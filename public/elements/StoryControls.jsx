@@ -208,7 +208,7 @@ export default function StoryControls() {
       else if (code === 'KeyZ' && ((altKey && !mod) || (mod && !altKey && alone))) todo = () => store.act({ act: shiftKey ? 'redo' : 'undo' });
       else if (code === 'KeyY' && mod && alone) todo = () => store.act({ act: 'redo' });
       else if (altKey && !mod && (code === 'Comma' || code === 'Period')) todo = () => step(code === 'Comma' ? -1 : 1);
-      else if (alone && !mod && !altKey && !shiftKey && /^Arrow(Left|Right)$/.test(key)) todo = () => step(key === 'ArrowLeft' ? -1 : 1);
+      else if (alone && !target.dataset.odds && !mod && !altKey && !shiftKey && /^Arrow(Left|Right)$/.test(key)) todo = () => step(key === 'ArrowLeft' ? -1 : 1);
       if (!todo || (busy && key !== 'Escape')) return undefined;
       if (key !== 'Escape') event.preventDefault();
       return todo();

@@ -36,6 +36,12 @@ export default function StoryTools() {
         <button key={name} type="button" id={`open-${name}`} className="quiet" title={title}
           aria-pressed={panel === name} onClick={() => store.open(name)}>{label}</button>
       ))}
+      <button type="button" id="story-tokens" className="quiet" aria-pressed={Boolean(store.shaded)}
+        title="Shade each of the model’s tokens by how likely it was; point at one to see what else might have come, and branch there"
+        onClick={() => { store.shaded = !store.shaded; store.tell(); }}>Tokens</button>
+      <button type="button" id="story-ladder" className="quiet" disabled={state.writing || state.ended}
+        title="The model writes on five times, side by side, from careful (temperature 0.2) to wild (1.3), with the same dice; pick one"
+        onClick={() => store.send('Ladder', { ask: 'ladder' })}>Ladder</button>
     </nav>
   );
 }

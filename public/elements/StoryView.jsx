@@ -33,6 +33,10 @@ const factsInto = (node, facts) => {
 const partsOf = (passage) =>
   passage.author === 'model' ? passage.tokens : passage.tokens.join('').match(/\s*\S+|\s+/g) || [];
 
+// How much of a surprise a token was to the model: 0 (likely) to 4 (under 1 in 100).
+const ODDS = [0.5, 0.2, 0.05, 0.01];
+const levelOf = (probability) => ODDS.filter((each) => probability < each).length;
+
 const begin = (passage) => {
   const node = make('span', 'passage');
   node.dataset.id = passage.id;
@@ -58,6 +62,8 @@ const draw = (box, state, whole) => {
     for (; node.drawn < parts.length; node.drawn++) {
       const part = make('span', 'part', parts[node.drawn]);
       part.dataset.i = node.drawn;
+      const odds = passage.odds[node.drawn];
+      if (odds !== undefined && odds !== null) part.dataset.odds = levelOf(odds);
       fresh.append(part);
     }
     node.append(fresh);
@@ -83,7 +89,9 @@ const received = (store, ask) => ({
     const drafts = state ? [...state.passages.slice(-1), ...state.takes] : [];
     const draft = drafts.find((each) => each.id === delta.passage);
     if (!draft || state.revision !== delta.revision || delta.from > draft.tokens.length) return ask();
-    draft.tokens.push(...delta.tokens.slice(draft.tokens.length - delta.from));
+    const known = draft.tokens.length - delta.from;
+    draft.tokens.push(...delta.tokens.slice(known));
+    draft.odds.push(...delta.odds.slice(known));
     state.meter = delta.meter;
     return false;
   },
@@ -232,6 +240,7 @@ export default function StoryView() {
   }, [store, state === null]);
 
   const pick = (event) => {
+    if (store.shaded && event.target.dataset.odds) return; // its dice are shown instead
     const passage = event.target.closest('.passage');
     if (passage && passage.dataset.id === store.editing) return;
     const token = event.target.dataset.i === undefined ? null : Number(event.target.dataset.i);

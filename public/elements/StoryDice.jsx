@@ -1,0 +1,146 @@
+// Live dice: what may come next at the story's end, as the sliders move, before anything is written.
+import { useEffect, useReducer } from 'react';
+import { useRecoilValue } from 'recoil';
+import { chatSettingsValueState, sessionIdState } from '@chainlit/react-client';
+
+const { input, setInput, percent, choices, visible } = window.inkling;
+const ENTRY = { label: 'Dice', title: 'See what the model may write next, and what the settings make of it, before it writes', place: 3 };
+const ASK_MS = 80;
+const SLIDERS = {
+  temperature: [0, 2, 0.05, 'How daring: 0 always takes the likeliest token, low is careful, high is wild'],
+  top_k: [0, 100, 1, 'Only so many of the likeliest tokens may be drawn; 0 is off'],
+  top_p: [0.01, 1, 0.01, 'Only the likeliest tokens that together hold this share may be drawn; 1 is off'],
+  min_p: [0, 0.5, 0.01, 'Tokens less likely than this share of the likeliest one are cut; 0 is off'],
+  repetition_penalty: [1, 2, 0.01, 'Tokens that stand in the story already become less likely; 1 is off'],
+};
+
+const Slider = ({ each, disabled, change }) => {
+  const [min, max, step, about] = SLIDERS[each.name];
+  return (
+    <label title={disabled ? 'Not for a model of characters: every letter has appeared already' : about}>
+      <span>{each.label} <i>{each.shown}</i></span>
+      <input type="range" id={`dice-${each.name}`} min={min} max={max} step={step} value={each.value} disabled={disabled}
+        aria-label={each.label} onChange={(event) => change(each.name, Number(event.target.value))} />
+    </label>
+  );
+};
+
+const Bars = ({ found, resting }) => {
+  const most = Math.max(...found.top.map((each) => Math.max(each.raw_probability, each.probability)));
+  const width = (p) => ({ width: `${(100 * p) / most}%` });
+  return (
+    <>
+      <p className="dice-keys">
+        <span title="As the model said it, before any setting"><i className="raw" />raw: the model\u2019s own</span>
+        <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty"><i className="after" />after the samplers</span>
+      </p>
+      <div className={`dice-rows${resting ? ' resting' : ''}`} id="dice-rows">
+        {found.top.map((each) => (
+          <div key={each.id} className={`dice-row${each.probability === 0 ? ' cut' : ''}`} data-token={each.id}
+            title={`raw ${percent(each.raw_probability)}, after the samplers ${each.probability === 0 ? 'cut' : percent(each.probability)}`}>
+            <b>{visible(each.text).map(([kind, shown], at) => (kind === 'sign' ? <span key={at} className="sign">{shown}</span> : shown))}</b>
+            <div className="dice-bars">
+              <i className="raw" style={width(each.raw_probability)} />
+              <i className="after" style={width(each.probability)} />
+            </div>
+            <span>{percent(each.raw_probability)}</span>
+            <span>{each.probability === 0 ? 'cut' : percent(each.probability)}</span>
+          </div>
+        ))}
+      </div>
+    </>
+  );
+};
+
+const Told = ({ found }) => (
+  <p id="dice-told">
+    The model is as undecided as between {choices(found.raw_entropy)}. After the samplers{' '}
+    {found.kept === 1
+      ? 'one token is left, so there is nothing to draw.'
+      : <>it is as open as {choices(found.entropy)}, and <b>{found.kept.toLocaleString('en-US')}</b> of {found.vocab_size.toLocaleString('en-US')} tokens may still be drawn.</>}
+  </p>
+);
+
+export default function StoryDice() {
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const chat = useRecoilValue(chatSettingsValueState);
+  const open = window.inkling.usePanel({ useEffect }, store, 'dice', ENTRY);
+  const { state, model } = store;
+  const dice = store.dice || (store.dice = { settings: {} });
+  const words = open && input() ? input().value : '';
+  const asked = open && state && !state.writing ? JSON.stringify([state.revision, model, words, dice.settings, chat]) : null;
+
+  useEffect(() => {
+    if (!open) return undefined;
+    const hear = ({ target }) => target === input() && store.tell();
+    document.addEventListener('input', hear);
+    return () => document.removeEventListener('input', hear);
+  }, [open, store]);
+
+  useEffect(() => {
+    if (!asked || dice.asked === asked) return undefined;
+    const put = (answer) => {
+      if (dice.asked !== asked) return;
+      Object.assign(dice, { error: null }, answer);
+      store.tell();
+    };
+    const timer = setTimeout(() => {
+      dice.asked = asked;
+      store.look({ look: 'dice', model, words, settings: dice.settings })
+        .then((found) => put({ found }), (error) => put({ error: error.message }));
+    }, ASK_MS);
+    return () => clearTimeout(timer);
+  }, [asked]);
+
+  if (!open || !state) return null;
+  const { found, error, settings } = dice;
+  const change = (name, value) => {
+    dice.settings = { ...settings, [name]: value };
+    store.tell();
+  };
+  const goOn = () => {
+    store.send('Continue', { ask: 'continue', words: words.replace(/^(\s*)\/\/(?=[A-Za-z_-])/, '$1/'), settings });
+    if (words) setInput('');
+  };
+  const values = found && found.settings.map((each) => (
+    each.name in settings && settings[each.name] !== each.value ? { ...each, value: settings[each.name], shown: `${settings[each.name]}` } : each
+  ));
+  const command = /^\s*\/(?!\/)/.test(words);
+  return (
+    <section className="panel" id="panel-dice" aria-label="Dice">
+      <header>
+        <h2>The dice</h2>
+        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('dice')}>Close</button>
+      </header>
+      <p className="about">
+        A model writes one token at a time: it gives each token it knows a chance, and one is drawn. Move the settings and
+        see what they do to the chances, before anything is written.
+      </p>
+      {found && (
+        <p className="dice-after" id="dice-after" title="What stands before the token that is drawn next; words in the composer count">
+          {found.after ? `\u2026${found.after}` : 'A blank page'}
+        </p>
+      )}
+      {!found && !error && <p className="status">asking the model\u2026</p>}
+      {error && <p className="error" id="dice-error">{error}</p>}
+      {values && (
+        <div className="dice-sliders">
+          {values.map((each) => (
+            <Slider key={each.name} each={each} change={change} disabled={each.name === 'repetition_penalty' && found.characters} />
+          ))}
+        </div>
+      )}
+      {found && (
+        <div className="dice-buttons">
+          <button type="button" className="wanted" id="dice-go" disabled={state.writing || Boolean(error) || command} onClick={goOn}
+            title="The model writes on with these settings, this once; the chat keeps its own">Continue with these</button>
+          <button type="button" className="quiet" id="dice-reset" disabled={!Object.keys(settings).length}
+            onClick={() => { dice.settings = {}; store.tell(); }} title="Back to the settings of the chat">As the chat is set</button>
+        </div>
+      )}
+      {state.writing && <p className="about">When the passage is written, the dice are those at its end.</p>}
+      {found && !error && <Told found={found} />}
+      {found && <Bars found={found} resting={state.writing || Boolean(error)} />}
+    </section>
+  );
+}

@@ -1,0 +1,187 @@
+// The token view: the model's tokens shaded by how likely it held them, and the dice of the one that is pointed at.
+// StoryView marks each token with `data-odds`; what is open is kept in the store, for this is remounted at will.
+import { useEffect, useReducer } from 'react';
+import { useRecoilValue } from 'recoil';
+import { sessionIdState, useChatData } from '@chainlit/react-client';
+
+const { percent, choices, visible } = window.inkling;
+const HOVER_MS = 130;
+const LEAVE_MS = 350;
+const GAP_PX = 6;
+const LEVELS = ['half or more', 'up to a half', 'up to 1 in 5', 'up to 1 in 20', 'under 1 in 100'];
+const ABOUT = 'The darker a token, the more of a surprise it was to the model itself. Point at one, or tap it, to see what else might have come.';
+const BRANCH = 'Branch here: this takes the place of the token, and the model goes on from it; the passage as it is stays, as an alternative';
+const OWN = 'It stands here. Press to keep the words up to here and go on from there; the whole passage stays, as an alternative';
+
+const parts = () => [...document.querySelectorAll('#story-text .part[data-odds]')];
+const partOf = (node) => (node && node.closest ? node.closest('#story-text.shaded .part[data-odds]') : null);
+const nodeOf = ({ passage, at }) => document.querySelector(`#story-text .passage[data-id="${passage}"] .part[data-i="${at}"]`);
+
+const Piece = ({ text }) => (
+  <b>{visible(text).map(([kind, shown], at) => (kind === 'sign' ? <span key={at} className="sign">{shown}</span> : shown))}</b>
+);
+
+const Row = ({ each, own, busy, press }) => (
+  <button type="button" className={`odds-row${own ? ' own' : ''}${each.probability === 0 ? ' cut' : ''}`} data-token={each.id}
+    data-note={own ? 'stands here \u00b7 go on from here' : undefined} disabled={busy} onClick={press}
+    title={busy ? 'When the model has ended, or is stopped, you can branch' : own ? OWN : BRANCH}>
+    <Piece text={each.text} />
+    <span>{percent(each.raw_probability)}</span>
+    <span>{each.probability === 0 ? 'cut' : percent(each.probability)}</span>
+  </button>
+);
+
+const Found = ({ found, press, busy }) => {
+  const own = found.top.some((each) => each.id === found.id);
+  const rows = own ? found.top : [...found.top, found];
+  return (
+    <>
+      <p>
+        Here the model was as undecided as between <b className="odds-choices">{choices(found.entropy)}</b>.
+      </p>
+      <div className="odds-head">
+        <span>Token</span>
+        <span title="The raw probability: as the model said it, before any setting">raw</span>
+        <span title="The probability it was drawn with, after temperature, top-k, top-p, min-p and the penalty">after samplers</span>
+      </div>
+      {rows.map((each) => <Row key={each.id} each={each} own={each.id === found.id} busy={busy} press={() => press(each.id)} />)}
+      {found.moved && <p className="about">The words before this were changed since: these are its dice as they fell then.</p>}
+      <p className="about">Raw is what the model said; the samplers are your settings. Press another token to branch here.</p>
+    </>
+  );
+};
+
+// Below the token, or above it where there is more room.
+const place = (rect) => {
+  const left = Math.max(8, Math.min(rect.left, window.innerWidth - Math.min(368, window.innerWidth - 16) - 8));
+  const below = window.innerHeight - rect.bottom;
+  return rect.top > below
+    ? { left, bottom: window.innerHeight - rect.top + GAP_PX, maxHeight: rect.top - 2 * GAP_PX }
+    : { left, top: rect.bottom + GAP_PX, maxHeight: below - 2 * GAP_PX };
+};
+
+const opener = (store) => {
+  let timer = null;
+  const show = (node, pinned) => {
+    clearTimeout(timer);
+    const [passage, at] = [node.closest('.passage').dataset.id, Number(node.dataset.i)];
+    const { odds } = store;
+    if (odds && odds.passage === passage && odds.at === at) {
+      odds.pinned = odds.pinned || pinned;
+      return;
+    }
+    const opened = (store.odds = { passage, at, pinned });
+    const put = (answer) => {
+      Object.assign(opened, answer);
+      if (store.odds === opened) store.tell();
+    };
+    store.look({ look: 'token', passage, at }).then((found) => put({ found }), (error) => put({ error: error.message }));
+    store.tell();
+  };
+  const close = () => {
+    clearTimeout(timer);
+    if (!store.odds) return;
+    store.odds = null;
+    store.tell();
+  };
+  const later = (todo, ms) => {
+    clearTimeout(timer);
+    timer = setTimeout(todo, ms);
+  };
+  return { show, close, later };
+};
+
+const walk = (event, node, store) => {
+  const all = parts();
+  const next = all[all.indexOf(node) + (event.key === 'ArrowRight' ? 1 : -1)];
+  if (!next) return;
+  event.preventDefault();
+  node.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+};
+
+const listen = (store) => {
+  const { show, close, later } = opener(store);
+  const on = {
+    mouseover: ({ target }) => {
+      const node = partOf(target);
+      if (store.odds && store.odds.pinned) return;
+      if (node) later(() => show(node, false), HOVER_MS);
+      else if (target.closest('.odds')) later(() => {}, 0);
+      else later(close, LEAVE_MS);
+    },
+    click: ({ target }) => {
+      const node = partOf(target);
+      if (node) show(node, true);
+      else if (!target.closest('.odds')) close();
+    },
+    focusin: ({ target }) => partOf(target) && show(partOf(target), false),
+    keydown: (event) => {
+      const node = partOf(event.target);
+      if (event.key === 'Escape' && store.odds) {
+        const back = nodeOf(store.odds);
+        close();
+        if (back && event.target.closest('.odds')) back.focus({ preventScroll: true });
+        close();
+      } else if (node && /^Arrow(Left|Right)$/.test(event.key)) walk(event, node, store);
+      else if (node && /^(Enter|ArrowDown)$/.test(event.key) && !event.ctrlKey && !event.metaKey) {
+        event.preventDefault();
+        show(node, true);
+        const row = document.querySelector('.odds .odds-row');
+        if (row) row.focus();
+      }
+    },
+    // The text moves under it as it streams and scrolls.
+    scroll: ({ target }) => store.odds && !(target.closest && target.closest('.odds')) && store.tell(),
+  };
+  Object.entries(on).forEach(([event, hear]) => document.addEventListener(event, hear, true));
+  return () => {
+    close();
+    Object.entries(on).forEach(([event, hear]) => document.removeEventListener(event, hear, true));
+  };
+};
+
+export default function StoryTokens() {
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const { loading } = useChatData();
+  const { state, shaded, odds } = store;
+  const busy = loading || Boolean(state && state.writing);
+
+  useEffect(() => (shaded ? listen(store) : undefined), [shaded, store]);
+  useEffect(() => {
+    const text = document.getElementById('story-text');
+    if (!text) return;
+    text.classList.toggle('shaded', Boolean(shaded));
+    const all = parts();
+    if (!shaded) all.forEach((node) => node.removeAttribute('tabindex'));
+    else if (all.length && !all.some((node) => node.tabIndex === 0)) all[0].tabIndex = 0;
+    const node = odds && nodeOf(odds);
+    all.forEach((each) => each.classList.toggle('opened', each === node));
+  });
+
+  if (!state || !shaded) return null;
+  const node = odds && nodeOf(odds);
+  const press = (token) => {
+    const { passage, at, found } = odds;
+    store.odds = null;
+    if (token === found.id) store.act({ act: 'cut', passage, tokens: at + 1 });
+    else store.send('Branch', { ask: 'fork', passage, at, token });
+    store.tell();
+  };
+  return (
+    <>
+      <p className="story odds-legend" id="odds-legend" title={ABOUT}>
+        How likely the model held each of its tokens:
+        {LEVELS.map((label, level) => <span key={level} data-odds={level}>{label}</span>)}
+      </p>
+      {node && (
+        <section className="odds" id="odds" role="dialog" aria-label="The dice of this token" style={place(node.getBoundingClientRect())}>
+          {!odds.found && !odds.error && <p className="about">looking\u2026</p>}
+          {odds.error && <p className="about">{odds.error}</p>}
+          {odds.found && <Found found={odds.found} press={press} busy={busy} />}
+        </section>
+      )}
+    </>
+  );
+}
