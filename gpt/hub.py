@@ -24,6 +24,8 @@ SMALL_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
     "tokenizer.model",
     "spiece.model",
     "README.md",

@@ -19,7 +19,7 @@ from gpt.tokenizer_errors import (
     too_large,
     too_small,
 )
-from gpt.tokenizer_fast import FastTokenizer, open_fast
+from gpt.tokenizer_fast import FastTokenizer, open_fast, read_tokenizer
 from gpt.tokenizer_files import (
     GPT2_SPLIT,
     SENTENCEPIECE_FILES,
@@ -309,10 +309,11 @@ def load_tokenizer(
     """
     path = Path(folder) / "tokenizer.json"
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        text = read_tokenizer(path.parent)
+        values: dict[str, Any] = json.loads(text)
         model: dict[str, Any] = values["model"]
         if (kind := kind_of_ours(values)) is None:
-            return open_fast(path.parent)
+            return open_fast(path.parent, text)
         if kind in ("bpe", "unigram"):
             data = (path.parent / SENTENCEPIECE_FILES[kind]).read_bytes()
             return SentencePieceTokenizer(data, kind)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from gpt.tokenizer_errors import TokenizerError
-from gpt.tokenizer_files import byte_characters, config_json, write_files
-from gpt.tokenizer_pieces import Pieces, whole_characters
+from gpt.tokenizer_files import byte_characters, byte_level_json, config_json, write_files
+from gpt.tokenizer_pieces import EOS, Pieces, whole_characters
 
 MAX_BYTES = 100_000_000
 MAX_ID = 1 << 21
@@ -70,16 +70,37 @@ class FastTokenizer(Pieces):
         write_files(folder, json.loads(self._text), config)
 
 
-def open_fast(folder: Path) -> FastTokenizer:
-    """The tokenizer.json of a model folder from elsewhere.
+def read_tokenizer(folder: Path) -> str:
+    """What tokenizer.json holds; made from vocab.json and merges.txt where a GPT-2 has only these.
+
+    Raises:
+        TokenizerError: it is larger than any tokenizer.
+        FileNotFoundError: there is none.
+    """
+    path, old = folder / "tokenizer.json", (folder / "vocab.json", folder / "merges.txt")
+    is_old = not path.exists() and all(each.is_file() for each in old)
+    for each in old if is_old else (path,):
+        if each.stat().st_size > MAX_BYTES:
+            raise TokenizerError(f"{each} is too large for a tokenizer: {MAX_BYTES:,} at most")
+    if not is_old:
+        return path.read_text(encoding="utf-8")
+    vocab = _json(old[0])
+    lines = old[1].read_text(encoding="utf-8").split("\n")
+    merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    special = {EOS: vocab[EOS]} if EOS in vocab else {}
+    return json.dumps(byte_level_json(vocab, merges, special), ensure_ascii=False)
+
+
+def open_fast(folder: Path, text: str) -> FastTokenizer:
+    """The tokenizer of a model folder from elsewhere.
+
+    Args:
+        text: What `read_tokenizer` gave.
 
     Raises:
         TokenizerError: it is of a kind that neither family has, or does not say how a text ends.
     """
     path = folder / "tokenizer.json"
-    if path.stat().st_size > MAX_BYTES:
-        raise TokenizerError(f"{path} is larger than any tokenizer ({MAX_BYTES:,} bytes at most)")
-    text = path.read_text(encoding="utf-8")
     values: dict[str, Any] = json.loads(text)
     if values["model"].get("dropout"):
         values["model"]["dropout"] = None  # cuts a text differently each time: for training only
@@ -96,7 +117,7 @@ def open_fast(folder: Path) -> FastTokenizer:
     vocab: Any = values["model"]["vocab"]
     listed = cast("Iterable[tuple[str, float]]", vocab)
     names |= vocab if isinstance(vocab, dict) else {e[0]: id for id, e in enumerate(listed)}
-    ends = _ids(folder, "eos", names) or _ids_of_names(("<|endoftext|>", "</s>"), names)
+    ends = _ids(folder, "eos", names) or _ids_of_names((EOS, "</s>"), names)
     if not ends:
         raise TokenizerError(
             f"nothing in {folder} says which token ends a text: generation_config.json, "

@@ -107,13 +107,21 @@ def byte_pair_json(ranks: Mapping[bytes, int], eos_id: int) -> dict[str, Any]:
     letters = byte_characters()
     names = {piece: "".join(letters[byte] for byte in piece) for piece in ranks}
     vocab = {names[piece]: i for piece, i in ranks.items()} | {EOS: eos_id}
-    merges = [[names[left], names[right]] for left, right in merges_of(ranks)]
+    return byte_level_json(
+        vocab, [[names[left], names[right]] for left, right in merges_of(ranks)], {EOS: eos_id}
+    )
+
+
+def byte_level_json(
+    vocab: Mapping[str, int], merges: Sequence[Sequence[str]], special: Mapping[str, int]
+) -> dict[str, Any]:
+    """tokenizer.json of pieces and pairs that are written with `byte_characters`."""
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     return _tokenizer_json(
         model={"type": "BPE", "vocab": vocab, "merges": merges},
         pre_tokenizer=byte_level | {"use_regex": True},
         decoder=byte_level | {"use_regex": True},
-        special={EOS: eos_id},
+        special=special,
     )
 
 

@@ -32,7 +32,7 @@ import gpt
 from gpt.checkpoint import CheckpointError, load_model, read_config, save
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
-from gpt.tokenizer import BPETokenizer, FastTokenizer, load_tokenizer
+from gpt.tokenizer import BPETokenizer, FastTokenizer, TokenizerError, load_tokenizer
 from tests.fuzzed_text import fuzzed_text
 from tests.trained_tokenizers import TRAINING
 
@@ -485,3 +485,21 @@ def test_a_tokenizer_of_another_kind_is_refused_with_its_reason(
 def test_gpt2s_own_kind_is_run_by_tiktoken(tmp_path: Path) -> None:
     save_theirs("gpt2", tmp_path)
     assert isinstance(load_tokenizer(tmp_path), BPETokenizer)
+
+
+def test_a_gpt2_with_a_vocabulary_and_merges_alone_is_read(tmp_path: Path) -> None:
+    save_theirs("gpt2", tmp_path, "gpt2")
+    whole = load_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    TOKENIZERS["gpt2"].model.save(str(tmp_path))
+    ours = gpt.load(tmp_path).tokenizer
+    for text in fuzzed_text(500, seed=9):
+        assert ours.encode(text) == whole.encode(text)
+    assert (ours.eos_id, ours.vocab_size) == (whole.eos_id, whole.vocab_size)
+
+
+def test_a_tokenizer_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "tokenizer.json").open("wb") as file:
+        file.truncate(200_000_000)
+    with pytest.raises(TokenizerError, match="too large for a tokenizer"):
+        load_tokenizer(tmp_path)
