@@ -1,5 +1,6 @@
 """Same again: a passage written once more, from the settings and the seed that made it."""
 
+from chat import settings
 from chat.asking import LAST, Ask
 from chat.refusal import RefusedError
 from chat.story import Passage, Story
@@ -17,6 +18,7 @@ def again(story: Story, passage_id: str) -> Ask:
     Raises:
         RefusedError: It cannot come again; the message says why.
         StoryError: There is no such passage.
+        SettingsError: A story from elsewhere has settings that cannot be used.
     """
     passage = _last(story) if passage_id == LAST else story.passage(passage_id)
     if passage.author == "writer":
@@ -28,11 +30,16 @@ def again(story: Story, passage_id: str) -> Ask:
             "The words before this passage were changed since, and the model would read others "
             "now: its seed cannot bring it again."
         )
+    if settings.LABELS.keys() - {"seed"} - passage.settings.keys():
+        raise RefusedError(
+            "Some of the settings that made this passage are not kept with it, so its seed alone "
+            "cannot bring it again."
+        )
     return Ask(
         retry=passage.id,
         model=passage.model,
         sentence=passage.finish_reason == "sentence",
-        settings={**passage.settings, "seed": passage.seed},
+        settings=settings.layer({**passage.settings, "seed": passage.seed}),
         again=True,
     )
 

@@ -192,11 +192,14 @@ async def settle(
     story = with_words(story, words, loaded[0])
     if ask.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
-    layers = (values, ask.settings, wish)
+
+    def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
+        return values, _length(ask, each), ask.settings, wish
+
     seeded = "seed" in wish or "seed" in ask.settings
     voices: list[Voice] = []
     for lane, each in zip(lanes, loaded, strict=True):
-        voice = _voice(ask, story, each, (*layers, lane.settings), label=lane.label)
+        voice = _voice(ask, story, each, (*layers(each), lane.settings), label=lane.label)
         # All lanes roll the same dice, so that only what is compared differs.
         seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
         voices.append(replace(voice, params=replace(voice.params, seed=seed)))
@@ -244,12 +247,17 @@ def _voice(
     """What one model is given; the seed is still what the settings say, maybe None."""
     tokenizer = loaded.checkpoint.tokenizer
     params = settings.resolve(*layers, character_model=tokenizer.kind == "char")
-    if ask.sentence:
-        length = FINISH_TOKENS.get(tokenizer.kind, FINISH_TOKENS_OF_WORDS)
-        params = replace(params, max_new_tokens=length)
     prompt = prompt_of(story, loaded)
     takes = 1 if ask.lanes else ask.takes
     return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
+
+
+def _length(ask: Ask, loaded: Loaded) -> Mapping[str, float | int | None]:
+    """The layer of a sentence that is to be finished: it needs no more tokens than that."""
+    if not ask.sentence:
+        return {}
+    kind = loaded.checkpoint.tokenizer.kind
+    return {"max_new_tokens": FINISH_TOKENS.get(kind, FINISH_TOKENS_OF_WORDS)}
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:

@@ -84,7 +84,7 @@ class Desk(Sheet):
                 raise RefusedError(contest.CHOOSE_FIRST)
             models = self.models = self.find_models()
             await self._say(opening(ask, models))
-            if {lane.model for lane in ask.lanes} - {None, *models}:
+            if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
                 models = {**models, **step_listings(models)}
             turn = await settle(
                 ask, self.story, models=models, values=self.tuning.standing, engines=self.engines
@@ -150,10 +150,10 @@ class Desk(Sheet):
         self.takes, self.choice, self.contest = takes, {}, compared
         if not self._blind:
             self._loaded = turn.loaded
-        if not turn.ask.lanes:
-            self.model = turn.loaded.listing.key
         if not turn.ask.again:
             self.tuning.arm({})
+            if not turn.ask.lanes:
+                self.model = turn.loaded.listing.key
         reason: FinishReason = "stopped"
         try:
             for note in turn.notes:

@@ -115,8 +115,9 @@ class Takes:
                 had = [len(draft.tokens) for draft in drafts]
                 for at, token in batch:
                     tokenizer = self.turn.voices[at].loaded.checkpoint.tokenizer
-                    self.groups[at][token.take].add(token, tokenizer.end_ids)
-                for draft in drafts:
+                    draft = self.groups[at][token.take]
+                    draft.add(token, tokenizer.end_ids)
+                    # After each one: how many came at once must not change where a take ends.
                     self._judge(draft)
                 pairs = zip(drafts, had, strict=True)
                 # One may have lost tokens: those after the end of its sentence.

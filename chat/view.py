@@ -44,6 +44,7 @@ def facts(passage: Passage) -> dict[str, Any] | None:
         "tokens": count,
         "rate": _rate(count, seconds),
         "ending": ENDINGS.get(passage.finish_reason or ""),
+        "moved": passage.moved,
     }
 
 

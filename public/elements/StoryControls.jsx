@@ -129,7 +129,7 @@ const placeRow = (store, busy, redraw) => {
 
 const Facts = ({ facts }) => (
   <div className="facts facts-below">
-    <p className="facts-head"><b>{facts.model}</b>{facts.ending && ` · ${facts.ending}`}</p>
+    <p className="facts-head"><b>{facts.model}</b>{facts.ending && ` · ${facts.ending}`}{facts.moved && ' · the words before it were changed since'}</p>
     <p className="facts-settings">
       {facts.settings.map(({ name, label, value }) => (
         <span key={name} data-setting={name}>{label} <i>{value}</i></span>

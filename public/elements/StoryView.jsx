@@ -15,6 +15,7 @@ const factsInto = (node, facts) => {
   const head = make('p', 'facts-head');
   head.append(make('b', '', facts.model));
   if (facts.ending) head.append(` · ${facts.ending}`);
+  if (facts.moved) head.append(' · the words before it were changed since');
   const made = facts.tokens + (facts.tokens === 1 ? ' token' : ' tokens') + (facts.rate ? ` · ${facts.rate} a second` : '');
   const list = make('p', 'facts-settings');
   const add = (name, label, value) => {
