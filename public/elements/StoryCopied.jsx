@@ -63,7 +63,7 @@ export default function StoryCopied() {
       </header>
       {!passage && <p className="about">Let the model write something first; then its words are looked for in the text it learnt from.</p>}
       {passage && state.writing && <p className="about">When the passage is written, it is looked at.</p>}
-      {asked && !found && !error && <p className="status">reading the training text\u2026</p>}
+      {asked && !found && !error && <p className="status">reading the training text…</p>}
       {error && <p className="about" id="copied-error">{error}</p>}
       {found && <Found found={found} />}
     </section>

@@ -31,9 +31,10 @@ const Bars = ({ found, resting }) => {
   return (
     <>
       <p className="dice-keys">
-        <span title="As the model said it, before any setting"><i className="raw" />raw: the model\u2019s own</span>
+        <span title="As the model said it, before any setting"><i className="raw" />raw: the model’s own</span>
         <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty"><i className="after" />after the samplers</span>
       </p>
+      <p className="dice-row dice-head"><b /><span /><span>raw</span><span>after</span></p>
       <div className={`dice-rows${resting ? ' resting' : ''}`} id="dice-rows">
         {found.top.map((each) => (
           <div key={each.id} className={`dice-row${each.probability === 0 ? ' cut' : ''}`} data-token={each.id}
@@ -113,15 +114,15 @@ export default function StoryDice() {
         <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('dice')}>Close</button>
       </header>
       <p className="about">
-        A model writes one token at a time: it gives each token it knows a chance, and one is drawn. Move the settings and
-        see what they do to the chances, before anything is written.
+        The model gives each token it knows a chance, and one is drawn. See what the settings make of the chances, before
+        anything is written.
       </p>
       {found && (
         <p className="dice-after" id="dice-after" title="What stands before the token that is drawn next; words in the composer count">
           {found.after ? `\u2026${found.after}` : 'A blank page'}
         </p>
       )}
-      {!found && !error && <p className="status">asking the model\u2026</p>}
+      {!found && !error && <p className="status">asking the model…</p>}
       {error && <p className="error" id="dice-error">{error}</p>}
       {values && (
         <div className="dice-sliders">
@@ -134,6 +135,9 @@ export default function StoryDice() {
         <div className="dice-buttons">
           <button type="button" className="wanted" id="dice-go" disabled={state.writing || Boolean(error) || command} onClick={goOn}
             title="The model writes on with these settings, this once; the chat keeps its own">Continue with these</button>
+          <button type="button" className="quiet" id="dice-once" disabled={!Object.keys(settings).length || state.writing}
+            onClick={() => { store.act({ act: 'once', settings }); dice.settings = {}; store.tell(); }}
+            title="Write the next message with these settings, whenever you send it">For the next message</button>
           <button type="button" className="quiet" id="dice-reset" disabled={!Object.keys(settings).length}
             onClick={() => { dice.settings = {}; store.tell(); }} title="Back to the settings of the chat">As the chat is set</button>
         </div>

@@ -8,7 +8,7 @@ const { percent, choices, visible } = window.inkling;
 const HOVER_MS = 130;
 const LEAVE_MS = 350;
 const GAP_PX = 6;
-const LEVELS = ['half or more', 'up to a half', 'up to 1 in 5', 'up to 1 in 20', 'under 1 in 100'];
+const LEVELS = ['at least 1 in 2', '1 in 5', '1 in 20', '1 in 100', 'rarer'];
 const ABOUT = 'The darker a token, the more of a surprise it was to the model itself. Point at one, or tap it, to see what else might have come.';
 const BRANCH = 'Branch here: this takes the place of the token, and the model goes on from it; the passage as it is stays, as an alternative';
 const OWN = 'It stands here. Press to keep the words up to here and go on from there; the whole passage stays, as an alternative';
@@ -174,10 +174,11 @@ export default function StoryTokens() {
       <p className="story odds-legend" id="odds-legend" title={ABOUT}>
         How likely the model held each of its tokens:
         {LEVELS.map((label, level) => <span key={level} data-odds={level}>{label}</span>)}
+        <span>Point at one, or tap it.</span>
       </p>
       {node && (
         <section className="odds" id="odds" role="dialog" aria-label="The dice of this token" style={place(node.getBoundingClientRect())}>
-          {!odds.found && !odds.error && <p className="about">looking\u2026</p>}
+          {!odds.found && !odds.error && <p className="about">looking…</p>}
           {odds.error && <p className="about">{odds.error}</p>}
           {odds.found && <Found found={odds.found} press={press} busy={busy} />}
         </section>
