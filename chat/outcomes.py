@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.desk import Desk
+from chat.dials import preset_data
 from chat.refusal import RefusedError
 from chat.settings import LABELS, shown
 from chat.tally import Choice, Pair, Record, pairs, rounds_for, standings
@@ -17,19 +18,20 @@ SHORT = 6
 
 async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """`compare`: the `settings` that two can differ in, each with name, label, about, range and
-    what the chat is set to."""
+    what the next message is `set` to; and the `presets` to begin from."""
     return {
+        "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
         "settings": [
             {
                 "name": name,
                 "label": label,
                 "about": LIMITS[name].explanation,
                 "range": LIMITS[name].range,
-                "set": shown(name, desk.tuning.standing[name]),
+                "set": shown(name, desk.tuning.in_force[name]),
             }
             for name, label in LABELS.items()
             if name != "seed"
-        ]
+        ],
     }
 
 

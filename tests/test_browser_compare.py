@@ -102,7 +102,16 @@ def test_two_settings_and_two_saved_steps_are_compared_and_words_come_first(page
     assert labels == ["Temperature 0.8", "Temperature 0.3"]
     assert story(page) == "Once upon"
     page.locator(".take").first.click()
-    page.fill("#compare-side-2 [data-setting=temperature]", "")
+    # A preset fills them in.
+    page.locator("#compare-side-2").get_by_role("button", name="Wild").click()
+    page.click("#compare-begin")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.take-label')].map(each => each.textContent).join()"
+        " === 'Temperature 0.8 · Top-p 0.95 · Min-p Off,Temperature 1.4 · Top-p Off · Min-p 0.02'"
+    )
+    takes(page)
+    page.locator(".take").first.click()
+    page.locator("#compare-side-2").get_by_role("button", name="As set").click()
     compare(page, "mine@000000", "mine@000100")
     page.click("#compare-begin")
     page.wait_for_function(

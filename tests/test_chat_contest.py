@@ -55,7 +55,7 @@ def kept(root: Path):
     votes.close()
 
 
-def wish(contestants=TWO_MODELS, *, blind=False, **more) -> dict:
+def wish(contestants=TWO_MODELS, *, blind: object = False, **more) -> dict:
     return {"ask": "compare", "contestants": contestants, "blind": blind, **more}
 
 
@@ -154,7 +154,10 @@ def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monke
         assert page.state["contest"] == {"blind": True, "waits": True, "said": ""}
         assert [take["label"] for take in page.state["takes"]] == ["A", "B"]
         assert all(len(take["tokens"]) == 1 for take in page.state["takes"])
+        assert {(take["facts"], take["finish"]) for take in page.state["takes"]} == {(None, None)}
         assert [event for event, _ in page.events].count("story_delta") == 0
+        # Whose window the story is measured by would tell as well.
+        assert {data["meter"] for event, data in page.events if event == "story_state"} == {None}
         # Asking again, looking and exporting tell no more.
         await desk.sync(-1, 0)
         ids = [take["id"] for take in page.state["takes"]]
@@ -288,6 +291,8 @@ def test_what_is_stopped_before_both_are_done_is_no_vote(root):
         while not (desk.takes and all(draft.tokens for draft in desk.takes.drafts)):
             await asyncio.sleep(0.01)
         assert page.state["takes"][0]["tokens"] == []
+        hidden = {"look": "token", "passage": page.state["takes"][0]["id"], "at": 0}
+        assert "error" in await look(desk, hidden)
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing

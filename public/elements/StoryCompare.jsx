@@ -8,7 +8,7 @@ const ENTRY = { label: 'Compare', place: 4, title: 'Two models, or two settings,
 const NAMES = ['The one', 'The other'];
 const PHONE = '(max-width: 640px)';
 
-const newCompare = () => ({ models: ['', ''], own: [{}, {}], blind: false, settings: [], runs: [], votes: null, problem: '', sure: false, seen: '' });
+const newCompare = () => ({ models: ['', ''], own: [{}, {}], blind: false, settings: [], presets: [], runs: [], votes: null, problem: '', sure: false, seen: '' });
 
 const isCommand = (words) => /^\s*\/[A-Za-z_-]/.test(words) && !/^\s*\/with\b/.test(words);
 
@@ -83,6 +83,15 @@ const Side = ({ side, store }) => {
       </label>
       <details open={changed || undefined}>
         <summary title="Left empty, a setting is as it is set for the chat">{changed ? 'Settings of its own' : 'Settings: as set'}</summary>
+        <div className="compare-presets" role="group" aria-label="Start from a preset">
+          {c.presets.map((preset) => (
+            <button key={preset.name} type="button" className="quiet" title={preset.about}
+              onClick={() => { c.own[side] = { ...preset.settings }; store.tell(); }}>{preset.name}</button>
+          ))}
+          {changed && (
+            <button type="button" className="quiet" title="As it is set for the chat" onClick={() => { c.own[side] = {}; store.tell(); }}>As set</button>
+          )}
+        </div>
         <div className="compare-settings">
           {c.settings.map((each) => (
             <label key={each.name} title={`${each.about} It takes ${each.range}.`}>{each.label}
@@ -145,7 +154,7 @@ export default function StoryCompare() {
   if (!store.compare) store.compare = newCompare();
   const c = store.compare;
   const contest = state && state.contest;
-  const mark = open && state ? `${contest ? contest.said : ''} ${state.writing}` : '';
+  const mark = open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes}` : '';
 
   // The list of models and the votes may have grown since; a vote is kept before its outcome is told.
   useEffect(() => {
