@@ -32,7 +32,7 @@ check: style ## the quick ones of them, about a minute
 	@$(MAKE) --no-print-directory -j2 types-of-code quick-tests
 
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
-	$(RUN) pytest -m torture
+	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
 
 lint: style ## the checks that run nothing: ruff and pyright
 	$(RUN) pyright

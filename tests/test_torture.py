@@ -41,12 +41,18 @@ def whole(trial: Trial, tmp_path: Path) -> tuple[Path, float]:
     return folder, time.monotonic() - began
 
 
-def long_form(*values: object) -> object:
-    return pytest.param(*values, marks=pytest.mark.torture)
+def short(*values: object) -> object:
+    return pytest.param(SHORT, *values, marks=pytest.mark.slow)
+
+
+def long(*values: object) -> object:
+    return pytest.param(LONG, *values, marks=pytest.mark.torture)
 
 
 @pytest.mark.parametrize(
-    ("trial", "kills", "inside"), [(SHORT, 4, 1), long_form(LONG, 50, 10)], indirect=["trial"]
+    ("trial", "kills", "inside"),
+    [short(4, 1), long(50, 10)],
+    indirect=["trial"],
 )
 def test_a_run_killed_at_any_moment_ends_where_the_undisturbed_one_does(
     trial: Trial, whole: tuple[Path, float], kills: int, inside: int, tmp_path: Path
@@ -83,7 +89,9 @@ def test_a_run_killed_at_any_moment_ends_where_the_undisturbed_one_does(
 
 
 @pytest.mark.parametrize(
-    ("trial", "signals"), [(SHORT, 5), long_form(LONG, 20)], indirect=["trial"]
+    ("trial", "signals"),
+    [short(5), long(20)],
+    indirect=["trial"],
 )
 def test_a_signal_saves_within_five_seconds_and_exits_with_0(
     trial: Trial, whole: tuple[Path, float], signals: int, tmp_path: Path
@@ -138,7 +146,11 @@ def used(disk: Path) -> int:
     return (about.f_blocks - about.f_bfree) * about.f_frsize
 
 
-@pytest.mark.parametrize(("trial", "points"), [(SHORT, 3), long_form(LONG, 20)], indirect=["trial"])
+@pytest.mark.parametrize(
+    ("trial", "points"),
+    [short(3), long(20)],
+    indirect=["trial"],
+)
 def test_a_full_disk_keeps_the_last_good_state_and_the_run_goes_on_when_there_is_room(
     trial: Trial, whole: tuple[Path, float], points: int, small_disk: Path
 ) -> None:

@@ -35,8 +35,9 @@ class TrainConfig:
     """Windows in one pass through the model."""
     accumulate: int = 1
     """Passes in one step: tokens_per_step = batch_size × accumulate × block_size."""
-    order: Literal["epochs", "random"] = "epochs"
-    """Every window once per epoch, or (nanoGPT) windows drawn anywhere."""
+    order: Literal["epochs", "documents", "random"] = "epochs"
+    """Every window once per epoch; the same with the documents in another order each time; or
+    (nanoGPT) windows drawn anywhere."""
 
     optimizer: Literal["muon", "adamw"] = "muon"
     """Muon turns the matrices inside the blocks and AdamW the rest, or AdamW everything."""
@@ -47,6 +48,8 @@ class TrainConfig:
     decay_fraction: float = 0.6
     """Share of the steps in which the trapezoid falls."""
     weight_decay: float = 0.1
+    weight_decay_schedule: Literal["constant", "linear"] = "constant"
+    """The weight decay stays, or falls to 0 along a line."""
     beta1: float = 0.9
     beta2: float = 0.95
     momentum: float = 0.95
@@ -54,12 +57,17 @@ class TrainConfig:
     grad_clip: float = 1.0
     """Longest gradient, all parameters together; 0 never clips."""
 
+    average_decay: float = 0.0
+    """Judge and save a running mean of the weights, which keeps this share of itself at each step
+    (0.99 for a short run, 0.999 for a long one); 0 keeps none."""
     nan_patience: int = 10
     """Steps in a row whose loss is no number before training ends (never more than eval_every);
     each of them is skipped."""
 
     eval_every: int = 200
     """Steps between evaluations; each prints a sample and saves."""
+    patience: int = 0
+    """Evaluations without a better loss that end a training early; 0 goes on to the last step."""
     save_steps: int = 10
     """Checkpoints kept along the run, in steps/, on a log scale from the first step to the last;
     0 keeps none."""
@@ -83,15 +91,18 @@ class TrainConfig:
         for name in (*positive, "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        counts = ("save_steps", "sample_tokens")
+        counts = ("patience", "save_steps", "sample_tokens")
         for name in ("decay_fraction", "beta1", "beta2", "momentum", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
         for name in ("warmup_steps", "weight_decay", "grad_clip", *counts, "threads"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or above, not {getattr(self, name)}")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay must be 0 or above and below 1: {self.average_decay}")
         for name, allowed in {
-            "order": ("epochs", "random"),
+            "order": ("epochs", "documents", "random"),
+            "weight_decay_schedule": ("constant", "linear"),
             "optimizer": ("muon", "adamw"),
             "schedule": ("trapezoid", "cosine"),
             "precision": ("auto", "float32", "bfloat16"),

@@ -34,10 +34,16 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return nullcontext()
 
 
-def tune(threads: int) -> None:
-    """Set the process up for training: threads, float32 products, memory kept for the next step."""
+def tune(threads: int, processes: int = 1) -> None:
+    """Set the process up for training: threads, float32 products, memory kept for the next step.
+
+    Args:
+        threads: Of each process; 0 for one per core, dealt out to the `processes`.
+    """
     if threads:
         torch.set_num_threads(threads)
+    elif processes > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
     # "medium" lets oneDNN use its fast path (measured 2x); the weights stay float32 throughout.
     torch.set_float32_matmul_precision("medium")
     if sys.platform == "linux":

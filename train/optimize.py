@@ -39,7 +39,12 @@ def make_optimizers(
             if name in names:
                 by_scale.setdefault(scale(name), []).append(parameter)
         return [
-            {"params": params, "weight_decay": weight_decay, "scale": factor}
+            {
+                "params": params,
+                "weight_decay": weight_decay,
+                "full_decay": weight_decay,
+                "scale": factor,
+            }
             for factor, params in by_scale.items()
         ]
 
@@ -70,6 +75,20 @@ def learning_rate(step: int, config: TrainConfig) -> float:
         return config.learning_rate * min(warm, 0.1 + 0.9 * cosine)
     falling = max(1.0, config.decay_fraction * config.max_steps)
     return config.learning_rate * min(warm, (config.max_steps - step) / falling)
+
+
+def decay_factor(step: int, config: TrainConfig) -> float:
+    """What the weight decay of update `step` is multiplied by: 1, or linearly down to 0."""
+    if config.weight_decay_schedule == "constant":
+        return 1.0
+    return (config.max_steps - step) / config.max_steps
+
+
+def set_weight_decay(optimizers: list[Optimizer], factor: float) -> None:
+    """Give every group its weight decay times `factor`."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["weight_decay"] = group["full_decay"] * factor
 
 
 def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:

@@ -5,6 +5,7 @@ import math
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,25 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from gpt.model import GPT
+from train.average import Average
 from train.config import TrainConfig
 from train.data import Data, DataError, load_data
 from train.judging import evaluate, keep_step, steps_to_keep
 from train.lora import merged
 from train.machine import autocast, pick_device, tune
-from train.optimize import clip, learning_rate, make_optimizers, set_learning_rate
+from train.optimize import (
+    clip,
+    decay_factor,
+    learning_rate,
+    make_optimizers,
+    set_learning_rate,
+    set_weight_decay,
+)
 from train.options import add_config_options, config_from
-from train.order import Batches
+from train.order import Batches, noise_seed, steps_in
 from train.prepare import prepare
 from train.run import Run, TrainingError, faults_told
+from train.several import ALONE, Gradients, Several, join, leave
 from train.snapshot import Progress, finite, restore, snapshot
 from train.state import StateError, forget_states, load_state, save_state
 from train.stop import StopSignal
@@ -43,6 +53,7 @@ def train(
     model: GPT | None = None,
     optimizers: list[Optimizer] | None = None,
     about: dict[str, Any] | None = None,
+    several: Several = ALONE,
 ) -> bool:
     """Train into `run`: its best checkpoint, weights along the way, its state after evaluations.
 
@@ -52,6 +63,7 @@ def train(
         model: What to train, with LoRA adapters or without; by default a new model of `config`.
         optimizers: For a `model` that is not to be trained alike in all its parts.
         about: What config.json and training.json are to say beside the usual.
+        several: Which process this is, where several train together.
 
     Returns:
         Whether it came to its end; False: it was asked to stop.
@@ -62,7 +74,7 @@ def train(
         OSError: something could not be written.
     """
     stop = StopSignal()
-    tune(config.threads)
+    tune(config.threads, several.count)
     device = pick_device(config.device)
     torch.manual_seed(config.seed)
     model = model or GPT(config.model_config(data.tokenizer.vocab_size))
@@ -70,54 +82,76 @@ def train(
     forward = torch.compile(model) if config.compile else model
     optimizers = optimizers or make_optimizers(model, config)
     about = {"command": command, **(about or {})}
-    batches = Batches(data.train, config)
+    average = Average(model, config.average_decay)
+    batches = Batches(data.train, config, data.tokenizer.eos_id)
+    parts, gradients = several.share(config.accumulate), Gradients(several, model)
     kept_steps = steps_to_keep(config.max_steps, config.save_steps)
     progress = Progress()
-    if resume and (run.has_states or not run.begun):
-        progress = restore(load_state(run.folder, say=print), model, optimizers)
-    else:  # a run that was killed before its first state begins again
-        forget_states(run.folder)
-    run.begin(config, {**about, "data": data.facts}, step=progress.step)
-    print(
+    say = print if several.first else quiet
+    if resumes := resume and (run.has_states or not run.begun):
+        progress = restore(load_state(run.folder, say=say), model, optimizers, average)
+    several.wait()
+    if several.first:
+        if not resumes:  # a run that was killed before its first state begins again
+            forget_states(run.folder)
+        run.begin(config, {**about, "data": data.facts}, step=progress.step)
+    say(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
         f"{batches.epoch(config.max_steps):.1f} passes over them"
     )
 
     started_s = time.monotonic() - progress.elapsed_s
-    bar = tqdm(total=config.max_steps, initial=progress.step, unit="step", dynamic_ncols=True)
+    bar = tqdm(
+        total=config.max_steps,
+        initial=progress.step,
+        unit="step",
+        dynamic_ncols=True,
+        disable=not several.first,
+    )
     for step in range(progress.step, config.max_steps + 1):
         progress.step, progress.elapsed_s = step, time.monotonic() - started_s
-        found = None
-        if stop.asked:
+        if several.any(stop.asked):
             bar.close()
             if not finite(model.parameters()):
                 raise TrainingError(f"the weights are no numbers at step {step}: {run.left()}")
-            save_state(run.folder, snapshot(model, optimizers, progress))
-            print(f"stopped at step {step} and saved: go on with --resume")
+            if several.first:
+                save_state(run.folder, snapshot(model, optimizers, average, progress))
+            say(f"stopped at step {step} and saved: go on with --resume")
             return False
-        if step % config.eval_every == 0 or step == config.max_steps:
-            found = evaluate(merged(model), config, data, run, progress, about=about)
-            save_state(run.folder, snapshot(model, optimizers, progress))
-        if step in kept_steps:
-            keep_step(merged(model), config, data, run, progress, losses=found, about=about)
-        if step == config.max_steps:
+        found, last = None, step == config.max_steps
+        if last or step % config.eval_every == 0:
+            if several.first:
+                judged = merged(average.applied())
+                found = evaluate(judged, config, data, run, progress, about=about)
+                save_state(run.folder, snapshot(model, optimizers, average, progress))
+            last = last or several.any(several.first and out_of_patience(progress, config))
+        if several.first and (step in kept_steps or (last and kept_steps)):
+            judged = merged(average.applied())
+            keep_step(judged, config, data, run, progress, losses=found, about=about)
+        if last:
             break  # the last pass only evaluates and saves
 
         model.train()
         rate = learning_rate(step, config)
         set_learning_rate(optimizers, rate)
+        set_weight_decay(optimizers, decay_factor(step, config))
         loss_sum = 0.0
-        for part in range(config.accumulate):
+        for part in parts:
+            if several.count > 1:
+                torch.manual_seed(noise_seed(config.seed, step, part))
             inputs, targets = batches.micro_batch(step, part)  # (B, T) each
             with autocast(device, config.precision):
                 logits = forward(inputs.to(device))  # (B, T, V)
             loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.to(device).flatten())
             (loss / config.accumulate).backward()
+            gradients.take()
             loss_sum += loss.item()
-        loss = loss_sum / config.accumulate
+        gradients.give()
+        loss = several.total(loss_sum) / config.accumulate
         if math.isfinite(loss) and math.isfinite(clip(model, config.grad_clip)):
             for optimizer in optimizers:
                 optimizer.step()
+            average.update(step)
             progress.recent.append(loss)
             progress.skipped_in_row = 0
         else:
@@ -128,20 +162,32 @@ def train(
         bar.update()
         speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
         bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
-        if (step + 1) % LOG_EVERY == 0 and progress.recent:
-            run.log(
-                step=step + 1,
-                tokens=(step + 1) * config.tokens_per_step,
-                elapsed_s=round(time.monotonic() - started_s, 1),
-                train_loss=sum(progress.recent) / len(progress.recent),
-                learning_rate=rate,
-            )
+        if (step + 1) % LOG_EVERY == 0:
+            if several.first and progress.recent:
+                run.log(
+                    step=step + 1,
+                    tokens=(step + 1) * config.tokens_per_step,
+                    elapsed_s=round(time.monotonic() - started_s, 1),
+                    train_loss=sum(progress.recent) / len(progress.recent),
+                    learning_rate=rate,
+                )
             progress.recent.clear()
     bar.close()
-    print(
-        f"best: {progress.best_loss:.4f} nats per token at step {progress.best_step}, in {run.best}"
-    )
+    if progress.step < config.max_steps:
+        say(f"ended at step {progress.step}: {config.patience} evaluations were no better")
+    nats = f"{progress.best_loss:.4f} nats per token"
+    say(f"best: {nats} at step {progress.best_step}, in {run.best}")
     return True
+
+
+def quiet(_: str) -> None:
+    """Say nothing: the first of several processes says it for all."""
+
+
+def out_of_patience(progress: Progress, config: TrainConfig) -> bool:
+    """Whether the last `patience` evaluations were no better than the best before them."""
+    waited = progress.step - progress.best_step
+    return config.patience > 0 and waited >= config.patience * config.eval_every
 
 
 def skip(step: int, loss: float, progress: Progress, config: TrainConfig, run: Run) -> None:
@@ -174,6 +220,9 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         help="run folder (default: runs/PRESET, or runs/ and the name of the --config)",
     )
+    parser.add_argument(
+        "--epochs", type=float, metavar="E", help="length in readings of the text, not --max-steps"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     add_config_options(parser)
     return parser
@@ -204,18 +253,28 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or Path("runs") / name
     given = sys.argv[1:] if arguments is None else arguments
     command = "python -m train.pretrain " + shlex.join(x for x in given if x != "--resume")
+    several = join()
     try:
         config = config_from(options)
+        if options.epochs is not None and hasattr(options, "max_steps"):
+            raise ValueError("give the length by --epochs or by --max-steps, not by both")
         if not options.resume and (out / "metrics.jsonl").exists():
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
+        if not several.first:
+            several.wait()  # while the first prepares the text, if it has to be
         data = load_data(options.data or default_data(name))
+        if several.first:
+            several.wait()
+        if options.epochs is not None:
+            config = replace(config, max_steps=steps_in(options.epochs, len(data.train), config))
         run = Run(out)
         with faults_told(run):
-            train(config, data, run, command=command, resume=options.resume)
+            train(config, data, run, command=command, resume=options.resume, several=several)
     except (DataError, StateError, ValueError) as error:
         parser.error(str(error))
     except TrainingError as error:
-        sys.exit(f"train.pretrain: {error}")
+        sys.exit(f"train.pretrain: {error}" if several.first else 1)
+    leave(several)
 
 
 if __name__ == "__main__":

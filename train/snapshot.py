@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gpt.model import GPT
+from train.average import Average
 from train.state import State, StateError
 
 
@@ -30,7 +31,9 @@ class Progress:
     """Of these, the ones just now."""
 
 
-def snapshot(model: GPT, optimizers: list[Optimizer], progress: Progress) -> State:
+def snapshot(
+    model: GPT, optimizers: list[Optimizer], average: Average, progress: Progress
+) -> State:
     """All that a training needs to go on from here as if it had never been interrupted."""
     tensors = {"model": dict(model.state_dict())}
     for number, optimizer in enumerate(optimizers):
@@ -39,14 +42,16 @@ def snapshot(model: GPT, optimizers: list[Optimizer], progress: Progress) -> Sta
             for index, values in optimizer.state_dict()["state"].items()
             for key, value in values.items()
         }
+    if average.means:
+        tensors["average"] = dict(average.means)
     tensors["random"] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors["random"]["cuda"] = torch.cuda.get_rng_state()
     return State(tensors, asdict(progress))
 
 
-def restore(state: State, model: GPT, optimizers: list[Optimizer]) -> Progress:
-    """Put a state back into `model`, `optimizers` and the random generators.
+def restore(state: State, model: GPT, optimizers: list[Optimizer], average: Average) -> Progress:
+    """Put a state back into `model`, `optimizers`, `average` and the random generators.
 
     Raises:
         StateError: it belongs to another model.
@@ -55,7 +60,8 @@ def restore(state: State, model: GPT, optimizers: list[Optimizer]) -> Progress:
     other = "the state is of another model: give the options it was started with"
     try:
         model.load_state_dict(tensors["model"])
-    except RuntimeError as error:
+        average.restore(tensors.get("average", {}))
+    except (RuntimeError, KeyError) as error:
         raise StateError(other) from error
     if sum(kind.startswith("optimizer-") for kind in tensors) != len(optimizers):
         raise StateError(other)
