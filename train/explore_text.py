@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from gpt.dataset import read_chunks
 from gpt.tokenizer import Tokenizer, load_tokenizer
@@ -20,6 +22,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _MOJIBAKE = re.compile(r"[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€[\u0080-\u00bf™œž¦“”˜¢]")
 OPENING_WORDS = 4
 TEXTS = (".txt", ".md")
+Document = TypeVar("Document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,11 @@ def text_files(place: Path) -> list[Path]:
     return found
 
 
+def _counted(documents: Iterator[Document]) -> Iterator[Document]:
+    """`documents`, with a bar in a terminal and nowhere else."""
+    return iter(tqdm(documents, unit=" documents", disable=None))
+
+
 def read_place(
     place: Path, tokenizer_folder: Path | None
 ) -> tuple[Statistics, Statistics | None, Tokenizer | None]:
@@ -152,13 +160,13 @@ def read_place(
         splits: list[Statistics] = []
         for tokens in (data.train, data.valid):
             statistics = Statistics()
-            for text, ids in documents_of_tokens(tokens, data.tokenizer):
+            for text, ids in _counted(documents_of_tokens(tokens, data.tokenizer)):
                 statistics.add(text, ids)
             splits.append(statistics)
         return splits[0], splits[1], data.tokenizer
     tokenizer = load_tokenizer(tokenizer_folder) if tokenizer_folder else None
     statistics = Statistics()
-    for text in documents_of_files(text_files(place)):
+    for text in _counted(documents_of_files(text_files(place))):
         ids = np.array(tokenizer.encode(text), np.uint32) if tokenizer else None
         statistics.add(text, ids)
     return statistics, None, tokenizer
