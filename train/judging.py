@@ -58,7 +58,9 @@ def evaluate(
         f"{facts['bpb']:.4f} bits per byte"
     )
     if config.sample_tokens:
-        tqdm.write(f"  | {sample(model, config, data)}".replace("\n", "\n  | ") + "\n")
+        text = sample(model, config, data)
+        run.keep_sample(progress.step, text)
+        tqdm.write(f"  | {text}".replace("\n", "\n  | ") + "\n")
     if facts["loss"] < progress.best_loss:
         progress.best_loss, progress.best_step = facts["loss"], progress.step
         write(run.best, model, config, data, progress, losses=facts, about=about)

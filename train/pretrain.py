@@ -213,7 +213,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data",
         type=Path,
-        help="folder that train.prepare made (preset story: data/story.txt, prepared when needed)",
+        help="folder that train.prepare made, or a text file, which is prepared as characters "
+        "(preset story: data/story.txt)",
     )
     parser.add_argument(
         "--out",
@@ -245,6 +246,20 @@ def default_data(preset: str) -> Path:
     return folder
 
 
+def open_data(given: Path, out: Path) -> Data:
+    """A folder of train.prepare, or a text that is prepared in out/data if it is not yet.
+
+    Raises:
+        DataError: there is nothing to train on.
+    """
+    if not given.is_file():
+        return load_data(given)
+    folder = out / "data"
+    if not (folder / "data.json").exists():
+        prepare([Text(path=given)], folder, kind="char")
+    return load_data(folder)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the options, open the data, train; a fault the user can mend is one line."""
     parser = make_parser()
@@ -262,7 +277,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
         if not several.first:
             several.wait()  # while the first prepares the text, if it has to be
-        data = load_data(options.data or default_data(name))
+        data = open_data(options.data or default_data(name), out)
         if several.first:
             several.wait()
         if options.epochs is not None:

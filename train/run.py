@@ -23,6 +23,7 @@ class Run:
 
     `metrics.jsonl` has one JSON object a line, in the order of the steps: `step`, `tokens`,
     `elapsed_s`, then `train_loss` and `learning_rate` or, at an evaluation, `val_loss`.
+    `samples.jsonl` has what the model wrote at each evaluation: `step` and `text`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,6 +31,7 @@ class Run:
         self.best = folder / "best"
         self.steps = folder / "steps"
         self.metrics = folder / "metrics.jsonl"
+        self.samples = folder / "samples.jsonl"
 
     @property
     def begun(self) -> bool:
@@ -56,6 +58,8 @@ class Run:
             if record["step"] < step or (record["step"] == step and "train_loss" in record)
         ]
         self._replace(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+        samples = [each for each in _lines(self.samples) if each["step"] < step]
+        self._replace(self.samples, "".join(json.dumps(each) + "\n" for each in samples))
 
     def log(self, **record: float) -> None:
         with self.metrics.open("a", encoding="utf-8") as file:
@@ -66,15 +70,12 @@ class Run:
 
     def records(self) -> list[dict[str, float]]:
         """All that was logged; a line cut off by a crash is left out."""
-        if not self.metrics.exists():
-            return []
-        records: list[dict[str, float]] = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return records
+        return _lines(self.metrics)
+
+    def keep_sample(self, step: int, text: str) -> None:
+        """Keep what the model wrote at an evaluation."""
+        with self.samples.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "text": text}) + "\n")
 
     def finished(self, max_steps: int) -> bool:
         """Whether the last thing logged is the evaluation after the last step."""
@@ -100,6 +101,19 @@ class Run:
         if self.best.exists():
             said += f", the best checkpoint so far is {self.best}"
         return said
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file, one a line; a line cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
 
 
 @contextmanager

@@ -1,0 +1,117 @@
+"""`python -m train.plan TEXT [--from CHECKPOINT]`: what a training on a text would be.
+
+Nothing is trained. The last line is one JSON object: `module` and `options`, the command that would
+train, `steps`, `seconds` on this machine (measured on a few steps), `parameters`, `tokens` of the
+text to learn from, `passes` over them.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from gpt.checkpoint import CheckpointError, load
+from gpt.model import GPT
+from train import pretrain, source
+from train.config import TrainConfig, story
+from train.data import Data, DataError
+from train.machine import autocast, pick_device, tune
+from train.optimize import make_optimizers
+from train.order import Batches
+from train.steering import Steering
+
+PASSES = 20
+"""Over a text that is learnt from nothing, within the bounds of LEAST and MOST steps."""
+LEAST, MOST = 300, 3000
+TRIED_STEPS = 3
+FORWARD_SHARE = 1 / 3
+"""Of a training step: backward takes twice as long as forward (Kaplan et al. 2020, section 2.1)."""
+
+
+def from_nothing(data: Data) -> tuple[TrainConfig, list[str]]:
+    """A small model of a text's own characters, more steps for more text; and its options."""
+    usual = story()
+    steps = round(PASSES * len(data.train) / usual.tokens_per_step)
+    steps = min(max(steps, LEAST), MOST)
+    config = replace(usual, max_steps=steps, eval_every=max(usual.eval_every, steps // 20))
+    options = ["--max-steps", str(steps), "--eval-every", str(config.eval_every)]
+    return config, ["--preset", "story", *options]
+
+
+def seconds(config: TrainConfig, data: Data) -> tuple[float, int]:
+    """How long a training would take on this machine as it is now, and its model's parameters."""
+    tune(config.threads)
+    device = pick_device(config.device)
+    model = GPT(config.model_config(data.tokenizer.vocab_size)).to(device)
+    optimizers = make_optimizers(model, config)
+    batches = Batches(data.train, config)
+    began = 0.0
+    for step in range(TRIED_STEPS + 1):
+        if step == 1:  # the first one warms up
+            began = time.perf_counter()
+        for part in range(config.accumulate):
+            inputs, targets = batches.micro_batch(step, part)  # (B, T) each
+            with autocast(device, config.precision):
+                logits = model(inputs.to(device))  # (B, T, V)
+            F.cross_entropy(logits.flatten(0, 1).float(), targets.to(device).flatten()).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    step_s = (time.perf_counter() - began) / TRIED_STEPS
+    judged = (config.max_steps // config.eval_every + 1) * len(data.valid)
+    judging_s = judged / config.tokens_per_step * step_s * FORWARD_SHARE
+    return config.max_steps * step_s + judging_s, model.n_params
+
+
+def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
+    """See the module's docstring.
+
+    Raises:
+        CheckpointError, DataError, ValueError: there is nothing that could be trained.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if checkpoint is None:
+            module, data = "train.pretrain", pretrain.open_data(text, Path(folder))
+            config, options = from_nothing(data)
+        else:
+            begun = load(checkpoint)
+            module, data = "train.finetune", source.open_data(begun, text, None, Path(folder))
+            config, options = source.suggest(begun, data, Steering()), ["--from", checkpoint]
+        took, parameters = seconds(config, data)
+        return {
+            "module": module,
+            "options": options,
+            "steps": config.max_steps,
+            "seconds": round(took, 1),
+            "parameters": parameters,
+            "tokens": len(data.train),
+            "passes": round(config.max_steps * config.tokens_per_step / len(data.train), 1),
+        }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.plan",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("text", type=Path, help="text file in UTF-8")
+    parser.add_argument("--from", dest="source", metavar="CHECKPOINT", help="go on from this model")
+    options = parser.parse_args(arguments)
+    try:
+        print(json.dumps(plan(options.text, options.source)))
+    except (CheckpointError, DataError, OSError, ValueError) as error:
+        sys.exit(f"train.plan: {error}")
+
+
+if __name__ == "__main__":
+    main()
