@@ -21,6 +21,8 @@ from chat.home import home
 from chat.library import Kept
 from chat.models import find_models
 from chat.sources import Sources
+from chat.workbench import Workbench
+from chat.workshop import Workshop
 from frontend.acts import serve_acts
 from frontend.guard import OriginGuard
 from frontend.login import keep_door
@@ -37,6 +39,7 @@ HOME = home(ROOT)
 ENGINES = Engines()
 MEMORY = Memory(HOME)
 SOURCES = Sources(ROOT / "data")
+WORKSHOP = Workshop(ROOT)
 MACHINES = Machines(lambda: find_models(ROOT), SOURCES)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
@@ -81,6 +84,7 @@ def desk() -> Desk:
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
+            Workbench(WORKSHOP, MEMORY.owner(session)),
         )
     return DESKS[session.id]
 

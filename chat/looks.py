@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from chat import outcomes
+from chat import outcomes, teaching
 from chat.asking import OTHER_PAGE
 from chat.cards import card, models
 from chat.copied import copied
@@ -74,6 +74,12 @@ LOOKS: dict[str, Look] = {
     "models": models,
     "runs": runs,
     "token": token,
+    "training": teaching.training,
+    "training_halt": teaching.training_halt,
+    "training_plan": teaching.training_plan,
+    "training_resume": teaching.training_resume,
+    "training_start": teaching.training_start,
+    "training_text": teaching.training_text,
     "tune": tune,
     "votes": outcomes.votes,
     "votes_csv": outcomes.votes_csv,

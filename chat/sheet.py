@@ -19,6 +19,7 @@ from chat.takes import Takes
 from chat.tuning import Tuning
 from chat.undo import History
 from chat.votes import Ballot
+from chat.workbench import Workbench
 from chat.writing import Draft
 
 
@@ -33,6 +34,7 @@ class Sheet:
         sources: The texts that the models learnt from, shared by all desks.
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
+        workbench: Where the writer trains; None where nobody can.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Sheet:
         sources: Sources | None = None,
         votes: Ballot | None = None,
         presets: OwnPresets | None = None,
+        workbench: Workbench | None = None,
     ) -> None:
         self.page = page
         self.engines = engines
@@ -54,6 +57,7 @@ class Sheet:
         self.models = find_models()
         self.model = default_model(self.models)
         self.tuning = Tuning(presets)
+        self.workbench = workbench
         self.history = History(Story())
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}

@@ -30,6 +30,7 @@ SHOWN_BY = (
     "StoryDice",
     "StoryMachine",
     "StoryModels",
+    "StoryTrain",
     "StoryTune",
     "StoryTools",
     "StoryTokens",
@@ -62,7 +63,7 @@ class Memory:
             self.library,
             self.executor,
             session.thread_id,
-            _owner(session),
+            self.owner(session),
             tell=lambda message: page.tell(message, "error"),
             kept=page.name_thread,
         )
@@ -71,11 +72,11 @@ class Memory:
 
     def votes_of(self, session: WebsocketSession) -> Ballot:
         """Where the votes of a session's writer are kept."""
-        return Ballot(self.votes, _owner(session), self.executor)
+        return Ballot(self.votes, self.owner(session), self.executor)
 
     def presets_of(self, session: WebsocketSession) -> OwnPresets:
         """What a session's writer saved to pick from."""
-        return OwnPresets(self.library.path, _owner(session))
+        return OwnPresets(self.library.path, self.owner(session))
 
     async def resume(self, session: WebsocketSession, place: Desk) -> None:
         """Put the story of the session's thread on its desk."""
@@ -110,7 +111,7 @@ class Memory:
         thread = str(uuid.uuid4())
         await asyncio.get_running_loop().run_in_executor(
             self.executor,
-            lambda: self.library.save(thread, _owner(session), kept, new=True),
+            lambda: self.library.save(thread, self.owner(session), kept, new=True),
         )
         await place.page.emit("story_opened", {"thread": thread})
 
@@ -135,6 +136,11 @@ class Memory:
         sio.on("story_save", handler=save)
         sio.on("story_piece", handler=piece)
 
+    @staticmethod
+    def owner(session: WebsocketSession) -> str:
+        """Whose stories, votes and presets a session works on."""
+        return session.user.identifier if session.user else LOCAL
+
     async def settle(self) -> None:
         """Wait until all is kept that was to be."""
         await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
@@ -144,7 +150,3 @@ def _at(sid: str, desks: Mapping[str, Desk]) -> tuple[WebsocketSession, Desk] | 
     """The session of a socket and its desk."""
     session = WebsocketSession.get(sid)
     return (session, desks[session.id]) if session and session.id in desks else None
-
-
-def _owner(session: WebsocketSession) -> str:
-    return session.user.identifier if session.user else LOCAL

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 ROOT = Path(__file__).parents[1]
-PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public")
+PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "train")
 START_S = 120
 
 

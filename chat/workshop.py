@@ -1,0 +1,281 @@
+"""Training from the page: each one is a process of its own, with a run folder of its own.
+
+Nothing of a training is kept in memory but the hope to hear its exit code: all there is to know of
+it lies in its folder, so that an app which was restarted, or another one, finds it again. What
+trains is `python -m train.…`, the same as on the command line.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chat.asking import RefusedError
+from chat.runs import read_curve
+
+State = Literal["training", "paused", "stopped", "done", "broken"]
+
+PLAN_TIMEOUT_S = 180
+OURS = "page.json"
+"""In the run folder: what was begun, and how."""
+TEXT = "text.txt"
+LOG = "log.txt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """A text that could be trained on.
+
+    Attributes:
+        plan: What `train.plan` said.
+    """
+
+    name: str
+    text: str
+    plan: dict[str, Any]
+
+
+class Workshop:
+    """The trainings that were begun from a page.
+
+    Args:
+        root: The project's folder: commands run there, and runs lie in its runs/.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def plan(self, text: str, checkpoint: Path | None) -> dict[str, Any]:
+        """What `train.plan` says of a text.
+
+        Args:
+            checkpoint: The model to go on from; None to begin from nothing.
+
+        Raises:
+            RefusedError: It cannot be trained on; the message says why.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / TEXT
+            path.write_text(text, encoding="utf-8")
+            options = ["--from", str(checkpoint)] if checkpoint else []
+            return await self._run("train.plan", str(path), *options)
+
+    def start(self, owner: str, lesson: Lesson) -> str:
+        """Begin a training in a folder of its own; its name is what the picker will say.
+
+        Raises:
+            RefusedError: Another one is running.
+        """
+        self._only_one()
+        key = self._free_name(lesson.name)
+        folder = self.runs / key
+        folder.mkdir(parents=True)
+        (folder / TEXT).write_text(lesson.text, encoding="utf-8")
+        about = {"owner": owner, "title": lesson.name, "plan": lesson.plan, "halted": None}
+        self._write(key, about)
+        self._spawn(key, about, resume=False)
+        return key
+
+    def halt(self, owner: str, key: str, how: Literal["paused", "stopped"]) -> None:
+        """Have a training save its state and end; a paused one means to go on.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        about = self._own(owner, key)
+        self._write(key, {**about, "halted": how})
+        if self._alive(key, about):
+            os.kill(about["pid"], signal.SIGTERM)
+
+    def resume(self, owner: str, key: str) -> None:
+        """Go on where a training was left, however it ended.
+
+        Raises:
+            RefusedError: There is no such training of the owner's, it is done, or one is running.
+        """
+        about = self._own(owner, key)
+        self._only_one()
+        if self._state(key, about) == "done":
+            raise RefusedError("It has come to its end already.")
+        about = {**about, "halted": None}
+        self._write(key, about)
+        self._spawn(key, about, resume=True)
+
+    def all(self, owner: str) -> list[dict[str, Any]]:
+        """How the owner's trainings stand, the latest first; what a page shows."""
+        found = [(key, self._read(key)) for key in self._keys()]
+        mine = [(key, about) for key, about in found if about.get("owner") == owner]
+        mine.sort(key=lambda each: -each[1].get("began_s", 0.0))
+        return [self._data(key, about) for key, about in mine]
+
+    # How it is done
+
+    def _data(self, key: str, about: dict[str, Any]) -> dict[str, Any]:
+        folder, plan = self.runs / key, about["plan"]
+        records = _lines(folder / "metrics.jsonl")
+        last = records[-1] if records else {}
+        step, elapsed_s = int(last.get("step", 0)), float(last.get("elapsed_s", 0.0))
+        state, curve = self._state(key, about), read_curve(folder)
+        samples = _lines(folder / "samples.jsonl")
+        left_s = elapsed_s / step * (plan["steps"] - step) if step else None
+        return {
+            "key": key,
+            "title": about["title"],
+            "state": state,
+            "step": step,
+            "steps": plan["steps"],
+            "elapsed_s": elapsed_s,
+            "left_s": left_s if state == "training" else None,
+            "rate": last.get("tokens", 0) / elapsed_s if elapsed_s else None,
+            "train": curve.train,
+            "valid": curve.valid,
+            "sample": samples[-1] if samples else None,
+            "model": (folder / "best" / "model.safetensors").exists(),
+            "why": _last_words(folder / LOG) if state == "broken" else None,
+        }
+
+    def _state(self, key: str, about: dict[str, Any]) -> State:
+        if self._alive(key, about):
+            return "training"
+        records = _lines(self.runs / key / "metrics.jsonl")
+        steps = about["plan"]["steps"]
+        if records and records[-1].get("step") == steps and "val_loss" in records[-1]:
+            return "done"
+        return about["halted"] or "broken"
+
+    def _alive(self, key: str, about: dict[str, Any]) -> bool:
+        """Whether its process runs, whoever began it."""
+        child = self._children.get(key)
+        if child is not None:
+            return child.poll() is None
+        pid = about.get("pid")
+        if not isinstance(pid, int):
+            return False
+        try:
+            os.kill(pid, 0)
+            command = Path(f"/proc/{pid}/cmdline")
+            # A pid may have become another program's since.
+            return not command.exists() or key.encode() in command.read_bytes()
+        except OSError:
+            return False
+
+    def _spawn(self, key: str, about: dict[str, Any], *, resume: bool) -> None:
+        folder, plan = self.runs / key, about["plan"]
+        # Who writes goes first.
+        command = ["nice"] if shutil.which("nice") else []
+        command += [sys.executable, "-m", plan["module"], *plan["options"]]
+        command += ["--data", str(folder / TEXT), "--out", str(folder)]
+        with (folder / LOG).open("ab") as log:
+            child = subprocess.Popen(
+                [*command, "--resume"] if resume else command,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # It outlives the app, and a Ctrl-C meant for the app.
+                start_new_session=True,
+            )
+        self._children[key] = child
+        self._write(key, {**about, "pid": child.pid, "began_s": about.get("began_s", time.time())})
+
+    async def _run(self, module: str, *options: str) -> dict[str, Any]:
+        """The JSON that a command prints last.
+
+        Raises:
+            RefusedError: It failed; the message is what it said.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", module, *options),
+            cwd=self.root,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), PLAN_TIMEOUT_S)
+        except TimeoutError:
+            raise RefusedError("This machine is too busy to say how long it would take.") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            lines = err.decode(errors="replace").strip().splitlines() or ["it failed"]
+            raise RefusedError(lines[-1].removeprefix(f"{module}: "))
+        return json.loads(out.decode().splitlines()[-1])
+
+    def _keys(self) -> list[str]:
+        return sorted(path.parent.name for path in self.runs.glob(f"*/{OURS}"))
+
+    def _own(self, owner: str, key: str) -> dict[str, Any]:
+        # A page never gives a path: only what a listing has.
+        about = self._read(key) if key in self._keys() else {}
+        if about.get("owner") != owner:
+            raise RefusedError(f"There is no training “{key[:60]}” of yours.")
+        return about
+
+    def _only_one(self) -> None:
+        for key in self._keys():
+            if self._alive(key, self._read(key)):
+                raise RefusedError(
+                    "One training at a time: two would take more than twice as long. Pause the one "
+                    "that runs, or wait for its end."
+                )
+
+    def _free_name(self, title: str) -> str:
+        plain = (
+            re.sub(r"[^a-z0-9]+", "-", title.rsplit(".", 1)[0].lower()).strip("-")[:40] or "mine"
+        )
+        name, count = plain, 1
+        while (self.runs / name).exists():
+            count += 1
+            name = f"{plain}-{count}"
+        return name
+
+    def _read(self, key: str) -> dict[str, Any]:
+        try:
+            about = json.loads((self.runs / key / OURS).read_text(encoding="utf-8"))
+            return about if isinstance(about, dict) and isinstance(about["plan"], dict) else {}
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def _write(self, key: str, about: dict[str, Any]) -> None:
+        path = self.runs / key / OURS
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file, one a line; one that is being written is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _last_words(log: Path) -> str:
+    """What the process said last, for one that broke off."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+    except OSError:
+        return ""
+    said = [line for line in lines if line.strip()]
+    return said[-1][:300] if said else ""
