@@ -7,7 +7,7 @@ from typing import Literal
 
 from chat import settings
 from chat.editing import fork
-from chat.engines import Engines, Loaded
+from chat.engines import Lease, Loaded
 from chat.joining import strip_trailing_spaces
 from chat.models import Listing
 from chat.reading import prompt_of, with_words
@@ -164,12 +164,13 @@ async def settle(
     *,
     models: Mapping[str, Listing],
     values: Mapping[str, float | int | None],
-    engines: Engines,
+    engines: Lease,
 ) -> Turn:
     """Settle story, model, settings and prompt, changing nothing yet.
 
     Args:
         values: The settings of the chat.
+        engines: Open until the model was asked.
 
     Raises:
         RefusedError, SettingsError, StoryError: The wish cannot be met.

@@ -20,7 +20,7 @@ from chat.refusal import RefusedError
 from chat.runs import step_listings
 from chat.sheet import Sheet
 from chat.story import FinishReason, StoryError
-from chat.takes import Takes
+from chat.takes import Takes, busy
 from chat.tally import Choice
 from chat.undo import History
 from gpt.checkpoint import CheckpointError
@@ -80,17 +80,9 @@ class Desk(Sheet):
         once = {} if ask.again else self.tuning.once
         ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
         try:
-            if self.awaits_vote:
-                raise RefusedError(contest.CHOOSE_FIRST)
-            models = self.models = self.find_models()
-            await self._say(opening(ask, models))
-            if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
-                models = {**models, **step_listings(models)}
-            turn = await settle(
-                ask, self.story, models=models, values=self.tuning.standing, engines=self.engines
-            )
-            turn, compared = await contest.introduce(turn)
-            takes = Takes(turn)
+            takes, compared = await self._begin(ask)
+        except EngineBusy as error:
+            await self.give_back(ask.words, busy(error, ask))
         except REFUSALS as error:
             await self.give_back(ask.words, str(error))
         except asyncio.CancelledError:
@@ -143,6 +135,21 @@ class Desk(Sheet):
                     await self.show()
 
     # How it is done
+
+    async def _begin(self, ask: Ask) -> tuple[Takes, Contest | None]:
+        """Settle what is asked for and have it begun, the story as it was."""
+        if self.awaits_vote:
+            raise RefusedError(contest.CHOOSE_FIRST)
+        models = self.models = self.find_models()
+        await self._say(opening(ask, models))
+        if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
+            models = {**models, **step_listings(models)}
+        with self.engines.lease() as engines:
+            turn = await settle(
+                ask, self.story, models=models, values=self.tuning.standing, engines=engines
+            )
+            turn, compared = await contest.introduce(turn)
+            return Takes(turn), compared
 
     async def _run(self, takes: Takes, compared: Contest | None) -> None:
         """Let the model write, show it while it does, and keep what came."""

@@ -43,7 +43,17 @@ async def dice(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """
     given = wish.get("settings")
     asked = settings.layer(given) if isinstance(given, Mapping) else {}
-    loaded = await desk.engines.get(_listing(desk, wish.get("model")))
+    with desk.engines.lease() as engines:
+        return await _dice(desk, wish, asked, await engines.get(_listing(desk, wish.get("model"))))
+
+
+async def _dice(
+    desk: Desk,
+    wish: Mapping[str, object],
+    asked: dict[str, float | int | None],
+    loaded: Loaded,
+) -> dict[str, Any]:
+    """The dice of a model that is held in memory; see `dice`."""
     tokenizer = loaded.checkpoint.tokenizer
     beside, words = _words(str(wish.get("words") or ""))
     params = settings.resolve(

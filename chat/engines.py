@@ -1,7 +1,8 @@
 """Models in memory: each is read once, off the event loop, and writes through one engine."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,32 @@ class Loaded:
         return self.engine.active == 0 and self.engine.waiting == 0
 
 
+class Lease:
+    """Models that stay in memory while it is open: between the moment that one is handed out and
+    the moment that it writes, others may be asked for.
+    """
+
+    def __init__(self, engines: "Engines") -> None:
+        self._engines = engines
+        self._held: list[Loaded] = []
+
+    async def get(self, listing: Listing) -> Loaded:
+        """See `Engines.get`."""
+        loaded = await self._engines.get(listing)
+        # Nobody else ran since it was there, so nobody gave it up.
+        self._held.append(loaded)
+        return loaded
+
+    def holds(self, loaded: Loaded) -> bool:
+        return any(each is loaded for each in self._held)
+
+
 class Engines:
     """The models in memory, the latest used last.
 
     Args:
         max_loaded: So many stay; beyond it the one that rested longest is given up. One that
-            writes is never given up.
+            writes, or is held by a `lease`, is never given up.
         max_batch: Stories that each writes at once; memory is taken for all of them.
         load: Reads a checkpoint folder.
         fetch: Brings a model here that is still on the Hub.
@@ -49,6 +70,17 @@ class Engines:
         self._fetch = fetch
         self._loaded: list[Loaded] = []
         self._reading: dict[str, asyncio.Lock] = {}
+        self._leases: list[Lease] = []
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Hold what is taken from it in memory until the end of the block."""
+        lease = Lease(self)
+        self._leases.append(lease)
+        try:
+            yield lease
+        finally:
+            self._leases.remove(lease)
 
     async def get(self, listing: Listing) -> Loaded:
         """The model, read now if it is not in memory, or was written anew on disk since.
@@ -95,8 +127,11 @@ class Engines:
 
     def _make_room(self, for_key: str) -> None:
         """Give up older weights of the same model, and the longest rested beyond the bound."""
-        for loaded in [each for each in self._loaded if each.idle]:
+        for loaded in [each for each in self._loaded if self._rests(each)]:
             too_many = len(self._loaded) >= self.max_loaded
             if too_many or loaded.listing.key == for_key:
                 self._loaded.remove(loaded)
                 loaded.engine.close()
+
+    def _rests(self, loaded: Loaded) -> bool:
+        return loaded.idle and not any(lease.holds(loaded) for lease in self._leases)

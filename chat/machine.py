@@ -150,10 +150,11 @@ class Machine:
         # The words go through the same door as in a story, and meet the same checks. A lane's
         # settings come last of all, so that what the panel shows is what was used.
         ask = Ask(words=wish.prompt, model=key, lanes=(Lane(label="", settings=wish.settings),))
-        turn = await settle(
-            ask, Story(), models={key: listing}, values=defaults(), engines=self._engines
-        )
-        takes = Takes(turn)
+        with self._engines.lease() as engines:
+            turn = await settle(
+                ask, Story(), models={key: listing}, values=defaults(), engines=engines
+            )
+            takes = Takes(turn)
         try:
             async with aclosing(takes.batches()) as batches:
                 async for grown in batches:

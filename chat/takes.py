@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from chat.again import compared, same
-from chat.asking import Turn
+from chat.asking import Ask, Turn
 from chat.repetition import loop
 from chat.sentences import sentence_end
 from chat.story import FinishReason, Passage, Story
 from chat.writing import Draft, in_batches
+from gpt.engine import EngineBusy
 from gpt.generator import Token
 from gpt.request import Request
 
@@ -44,6 +45,16 @@ async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
+
+
+def busy(error: EngineBusy, ask: Ask) -> str:
+    """What the writer is told whose wish found the queue full."""
+    others = "another wish is" if error.ahead == 1 else f"{error.ahead} others are"
+    returned = " Your words are back in the box." if ask.words.strip() else ""
+    return (
+        f"The model is busy, and {others} in line already: no more can wait.{returned} Try again "
+        "in a moment, or pick another model."
+    )
 
 
 class Takes:
@@ -92,9 +103,9 @@ class Takes:
             request.cancel()
 
     async def places(self) -> AsyncGenerator[int, None]:
-        """How many are ahead, each time it changes, until a place is free."""
+        """How many are ahead, each time it changes, until a place is free or a request ended."""
         said = None
-        while not any(request.began for request in self.requests):
+        while not any(request.began or request.ended for request in self.requests):
             ahead = min(request.ahead for request in self.requests)
             if ahead != said:
                 said = ahead

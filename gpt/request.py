@@ -38,6 +38,10 @@ class Job:
     def waits(self) -> bool:
         return bool(self.to_start) and not self.cancelled
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def cancel(self) -> None:
         """Let the worker drop it. Takes no lock, for a collector may call it at any moment."""
         self.cancelled = True
@@ -109,6 +113,11 @@ class Request:
     def began(self) -> bool:
         """Whether it has a place, or had one."""
         return self._job.began
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come, but for what was not read yet."""
+        return self._job.closed
 
     def cancel(self) -> None:
         """End it: tokens that came before can still be read. From any thread; twice is fine."""

@@ -3,7 +3,7 @@ import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 import { sessionIdState } from '@chainlit/react-client';
 
-const ENTRY = { label: 'Did it copy?', title: 'Which of the model\u2019s words stand just so in the text it learnt from', place: 8 };
+const ENTRY = { label: 'Did it copy?', title: 'Which of the model’s words stand just so in the text it learnt from', place: 8 };
 
 const inPlainWords = ({ longest, words, copied_words: from }) => {
   if (!longest) return 'None of its words stands in the text it learnt from.';
@@ -26,8 +26,8 @@ const Found = ({ found }) => (
       <>
         <h3>The longest run: {found.longest.words} {found.longest.words === 1 ? 'word' : 'words'}, as the training text has it</h3>
         <p className="copied-quote" id="copied-quote">
-          {found.longest.before && `\u2026 ${found.longest.before} `}<b>{found.longest.quote}</b>
-          {found.longest.after && ` ${found.longest.after} \u2026`}
+          {found.longest.before && `… ${found.longest.before} `}<b>{found.longest.quote}</b>
+          {found.longest.after && ` ${found.longest.after} …`}
         </p>
       </>
     )}

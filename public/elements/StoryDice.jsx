@@ -119,7 +119,7 @@ export default function StoryDice() {
       </p>
       {found && (
         <p className="dice-after" id="dice-after" title="What stands before the token that is drawn next; words in the composer count">
-          {found.after ? `\u2026${found.after}` : 'A blank page'}
+          {found.after ? `…${found.after}` : 'A blank page'}
         </p>
       )}
       {!found && !error && <p className="status">asking the model…</p>}

@@ -23,7 +23,7 @@ const Piece = ({ text }) => (
 
 const Row = ({ each, own, busy, press }) => (
   <button type="button" className={`odds-row${own ? ' own' : ''}${each.probability === 0 ? ' cut' : ''}`} data-token={each.id}
-    data-note={own ? 'stands here \u00b7 go on from here' : undefined} disabled={busy} onClick={press}
+    data-note={own ? 'stands here · go on from here' : undefined} disabled={busy} onClick={press}
     title={busy ? 'When the model has ended, or is stopped, you can branch' : own ? OWN : BRANCH}>
     <Piece text={each.text} />
     <span>{percent(each.raw_probability)}</span>

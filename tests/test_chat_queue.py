@@ -1,0 +1,188 @@
+"""Many wishes at once: models that make room for each other, and a queue that is long, or full."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from chat import asking
+from chat.asking import Ask, Lane
+from chat.desk import Desk
+from chat.engines import Engines
+from chat.models import find_models
+from chat.story import Story
+from chat.takes import Takes
+from tests.test_chat_desk import RecordingPage, until
+from tests.tiny_checkpoint import save_characters
+
+NAMES = "abcd"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    for name in NAMES:
+        save_characters(root / "checkpoints" / name)
+    return root
+
+
+def with_engines(act: Callable[[Engines], Awaitable[None]], **limits: int) -> None:
+    async def run() -> None:
+        engines = Engines(**limits)
+        try:
+            await act(engines)
+            await until(lambda: engines.active == 0)
+            assert (engines.active, engines.waiting) == (0, 0)
+        finally:
+            engines.close()
+
+    asyncio.run(run())
+
+
+async def desk_of(engines: Engines, root: Path, **settings: str) -> tuple[Desk, RecordingPage]:
+    page = RecordingPage()
+    desk = Desk(page, engines, lambda: find_models(root, extra=""))
+    await desk.change_settings({"max_new_tokens": "4", "seed": "1", **settings})
+    return desk, page
+
+
+async def began(page: RecordingPage) -> None:
+    await until(lambda: len(page.state.get("passages", [])) > 1 and bool(page.text[4:]))
+
+
+def statuses(page: RecordingPage) -> list[str]:
+    return [data["status"] for event, data in page.events if event == "story_status"]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_more_models_than_stay_in_memory_write_side_by_side(root, most):
+    async def act(engines):
+        desk, page = await desk_of(engines, root)
+        lanes = tuple(Lane(label=name, model=name) for name in NAMES)
+        await desk.ask(Ask(words="Once", lanes=lanes))
+        assert page.said == []
+        assert [each["label"] for each in page.state["takes"]] == [*NAMES]
+        # What was more than can stay is given up with the next wish.
+        await desk.ask(Ask(model="a"))
+        assert len(engines.names) <= most
+
+    with_engines(act, max_loaded=most)
+
+
+def test_desks_with_a_model_each_do_not_take_it_from_one_another(root):
+    async def act(engines):
+        desks = [await desk_of(engines, root) for _ in NAMES * 2]
+        wishes = zip(desks, NAMES * 2, strict=True)
+        await asyncio.gather(*(desk.write("Once", model=name) for (desk, _), name in wishes))
+        assert [page.said for _, page in desks] == [[]] * len(desks)
+        assert all(len(desk.story.path) == 2 for desk, _ in desks)
+
+    with_engines(act, max_loaded=1)
+
+
+def test_a_model_that_is_held_is_not_given_up_and_afterwards_it_is(root):
+    async def act(engines):
+        models = find_models(root, extra="")
+        with engines.lease() as lease:
+            held = await lease.get(models["a"])
+            await engines.get(models["b"])
+            await engines.get(models["c"])
+            assert engines.names == ["a", "c"]
+            assert (await held.engine.logits([0])).ndim == 1
+        await engines.get(models["d"])
+        assert engines.names == ["d"]
+
+    with_engines(act, max_loaded=1)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed"])
+def test_waiting_for_a_place_ends_with_the_request(root, how):
+    async def act(engines):
+        desk, page = await desk_of(engines, root, max_new_tokens="2048")
+        writing = asyncio.create_task(desk.write("Once", model="a"))
+        await began(page)
+        with engines.lease() as lease:
+            turn = await asking.settle(
+                Ask(words="Then", model="a"),
+                Story(),
+                models=desk.models,
+                values=desk.tuning.values,
+                engines=lease,
+            )
+        takes = Takes(turn)
+        places = takes.places()
+        assert await anext(places) == 0
+        if how == "cancelled":
+            takes.cancel()
+        else:
+            engines.close()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(places), 60)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+
+    with_engines(act, max_batch=1)
+
+
+def test_who_waits_is_told_how_many_are_ahead(root):
+    async def act(engines):
+        desks = [await desk_of(engines, root, max_new_tokens="2048") for _ in range(4)]
+        writing = []
+        for desk, page in desks:
+            writing.append(asyncio.create_task(desk.write("Once", model="a")))
+            await until(lambda page=page: len(statuses(page)) > 1)
+        waited = [statuses(page)[-1] for _, page in desks]
+        assert waited == [
+            "writing",
+            "next in line",
+            "waiting, 1 ahead of you",
+            "waiting, 2 ahead of you",
+        ]
+        assert all(desk.writing for desk, _ in desks)
+        # One in the middle thinks better of it: those behind move up, and its words stay.
+        writing[1].cancel()
+        await until(lambda: statuses(desks[3][1])[-1] == "waiting, 1 ahead of you")
+        assert [statuses(page)[-1] for _, page in desks[2:]] == [
+            "next in line",
+            "waiting, 1 ahead of you",
+        ]
+        assert desks[1][0].story.text == "Once"
+        assert not desks[1][0].writing
+        writing[0].cancel()
+        await until(lambda: statuses(desks[2][1])[-1] == "writing")
+        for each in writing:
+            each.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+
+    with_engines(act, max_batch=1)
+
+
+def test_a_full_queue_is_said_with_a_way_out_and_the_words_come_back(root):
+    async def act(engines):
+        desks = [await desk_of(engines, root, max_new_tokens="2048") for _ in range(3)]
+        (await engines.get(desks[0][0].models["a"])).engine.max_waiting = 1
+        writing = []
+        for desk, page in desks[:2]:
+            writing.append(asyncio.create_task(desk.write("Once", model="a")))
+            await until(lambda page=page: len(statuses(page)) > 1)
+        refused, page = desks[2]
+        await refused.write("/with t=1.2 My own words", model="a")
+        assert page.refused == ["/with t=1.2 My own words"]
+        assert "another wish is in line" in page.said[-1]
+        assert "Your words are back" in page.said[-1]
+        assert "Try again in a moment" in page.said[-1]
+        assert not refused.writing
+        assert not refused.story.passages
+        await refused.write("", model="a")
+        assert "Your words" not in page.said[-1]
+        # Another model is free.
+        await refused.write("/with max=3 Once", model="b")
+        assert len(refused.story.path) == 2
+        for each in writing:
+            each.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+
+    with_engines(act, max_batch=1)
