@@ -84,12 +84,15 @@ def test_same_again_writes_the_same_text_to_the_letter(page):
     expect(page.locator("#story-place")).to_have_text("2/2")
     # One that was stopped goes on past where it was.
     send(page, "/with max=400 t=1.2 And then")
-    page.wait_for_function("document.querySelectorAll('.passage:last-child .part').length > 12")
+    fourth = "document.querySelectorAll('.passage:nth-child(4) .part').length"
+    page.wait_for_function(f"{fourth} > 12")
     page.keyboard.press("Escape")
     part = settled(page)
+    assert part.startswith(whole)
     send(page, "/again")
     page.wait_for_function(
-        "text => document.querySelector('#story-text').textContent.length > text.length + 9",
+        "text => [...document.querySelectorAll('#story-text .part')]"
+        ".map(each => each.textContent).join('').length > text.length + 9",
         arg=part,
     )
     page.keyboard.press("Escape")

@@ -1,9 +1,11 @@
 """Many wishes at once: models that make room for each other, and a queue that is long, or full."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from chat.engines import Engines
 from chat.models import find_models
 from chat.story import Story
 from chat.takes import Takes
+from gpt.engine import Engine
 from tests.test_chat_desk import RecordingPage, until
 from tests.tiny_checkpoint import save_characters
 
@@ -28,7 +31,7 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-def with_engines(act: Callable[[Engines], Awaitable[None]], **limits: int) -> None:
+def with_engines(act: Callable[[Engines], Awaitable[None]], **limits: Any) -> None:
     async def run() -> None:
         engines = Engines(**limits)
         try:
@@ -48,8 +51,20 @@ async def desk_of(engines: Engines, root: Path, **settings: str) -> tuple[Desk, 
     return desk, page
 
 
-async def began(page: RecordingPage) -> None:
-    await until(lambda: len(page.state.get("passages", [])) > 1 and bool(page.text[4:]))
+@contextmanager
+def halted(engine: Engine) -> Iterator[None]:
+    """Within this, who has a place keeps it: the model comes to no token."""
+    go_on, step = threading.Event(), engine._generator.step
+
+    def wait() -> Any:
+        go_on.wait()
+        return step()
+
+    engine._generator.step = wait  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        go_on.set()
 
 
 def statuses(page: RecordingPage) -> list[str]:
@@ -97,13 +112,14 @@ def test_a_model_that_is_held_is_not_given_up_and_afterwards_it_is(root):
     with_engines(act, max_loaded=1)
 
 
-@pytest.mark.parametrize("how", ["cancelled", "closed"])
-def test_waiting_for_a_place_ends_with_the_request(root, how):
+@pytest.mark.parametrize("end", [lambda takes, _: takes.cancel(), lambda _, engine: engine.close()])
+def test_waiting_for_a_place_ends_with_the_request(root, end):
     async def act(engines):
-        desk, page = await desk_of(engines, root, max_new_tokens="2048")
-        writing = asyncio.create_task(desk.write("Once", model="a"))
-        await began(page)
-        with engines.lease() as lease:
+        desk, page = await desk_of(engines, root)
+        engine = (await engines.get(desk.models["a"])).engine
+        with engines.lease() as lease, halted(engine):
+            writing = asyncio.create_task(desk.write("Once", model="a"))
+            await until(lambda: statuses(page)[-1:] == ["writing"])
             turn = await asking.settle(
                 Ask(words="Then", model="a"),
                 Story(),
@@ -111,15 +127,15 @@ def test_waiting_for_a_place_ends_with_the_request(root, how):
                 values=desk.tuning.values,
                 engines=lease,
             )
-        takes = Takes(turn)
-        places = takes.places()
-        assert await anext(places) == 0
-        if how == "cancelled":
-            takes.cancel()
-        else:
-            engines.close()
+            takes = Takes(turn)
+            places = takes.places()
+            assert await anext(places) == 0
+            closing = asyncio.create_task(asyncio.to_thread(end, takes, engine))
+            await until(lambda: takes.requests[0].ended or engine._closed)
+        await closing
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(places), 60)
+        assert not any(request.began for request in takes.requests)
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
@@ -127,62 +143,63 @@ def test_waiting_for_a_place_ends_with_the_request(root, how):
     with_engines(act, max_batch=1)
 
 
+PLACES = ("writing", "next in line", "waiting, 1 ahead of you", "waiting, 2 ahead of you")
+
+
+async def line_up(desks: list[tuple[Desk, RecordingPage]]) -> list[asyncio.Task[None]]:
+    """Let them ask for the same model, one after the other; each is told its place."""
+    writing = []
+    for (desk, page), place in zip(desks, PLACES, strict=False):
+        writing.append(asyncio.create_task(desk.write("Once", model="a")))
+        await told(page, place)
+    return writing
+
+
+async def told(page: RecordingPage, status: str) -> None:
+    await until(lambda: statuses(page)[-1:] == [status])
+    assert statuses(page)[-1] == status
+
+
 def test_who_waits_is_told_how_many_are_ahead(root):
     async def act(engines):
-        desks = [await desk_of(engines, root, max_new_tokens="2048") for _ in range(4)]
-        writing = []
-        for desk, page in desks:
-            writing.append(asyncio.create_task(desk.write("Once", model="a")))
-            await until(lambda page=page: len(statuses(page)) > 1)
-        waited = [statuses(page)[-1] for _, page in desks]
-        assert waited == [
-            "writing",
-            "next in line",
-            "waiting, 1 ahead of you",
-            "waiting, 2 ahead of you",
-        ]
-        assert all(desk.writing for desk, _ in desks)
-        # One in the middle thinks better of it: those behind move up, and its words stay.
-        writing[1].cancel()
-        await until(lambda: statuses(desks[3][1])[-1] == "waiting, 1 ahead of you")
-        assert [statuses(page)[-1] for _, page in desks[2:]] == [
-            "next in line",
-            "waiting, 1 ahead of you",
-        ]
-        assert desks[1][0].story.text == "Once"
-        assert not desks[1][0].writing
-        writing[0].cancel()
-        await until(lambda: statuses(desks[2][1])[-1] == "writing")
-        for each in writing:
-            each.cancel()
+        desks = [await desk_of(engines, root) for _ in range(4)]
+        with halted((await engines.get(desks[0][0].models["a"])).engine):
+            writing = await line_up(desks)
+            assert all(desk.writing for desk, _ in desks)
+            # One thinks better of it: its words stay, and those behind move up.
+            writing[1].cancel()
+            await told(desks[3][1], "waiting, 1 ahead of you")
+            await told(desks[2][1], "next in line")
+            assert desks[1][0].story.text == "Once"
+            assert not desks[1][0].writing
         await asyncio.gather(*writing, return_exceptions=True)
+        assert [len(desk.story.path) for desk, _ in desks] == [2, 1, 2, 2]
 
     with_engines(act, max_batch=1)
 
 
 def test_a_full_queue_is_said_with_a_way_out_and_the_words_come_back(root):
     async def act(engines):
-        desks = [await desk_of(engines, root, max_new_tokens="2048") for _ in range(3)]
-        (await engines.get(desks[0][0].models["a"])).engine.max_waiting = 1
-        writing = []
-        for desk, page in desks[:2]:
-            writing.append(asyncio.create_task(desk.write("Once", model="a")))
-            await until(lambda page=page: len(statuses(page)) > 1)
-        refused, page = desks[2]
-        await refused.write("/with t=1.2 My own words", model="a")
-        assert page.refused == ["/with t=1.2 My own words"]
-        assert "another wish is in line" in page.said[-1]
-        assert "Your words are back" in page.said[-1]
-        assert "Try again in a moment" in page.said[-1]
-        assert not refused.writing
-        assert not refused.story.passages
-        await refused.write("", model="a")
-        assert "Your words" not in page.said[-1]
-        # Another model is free.
-        await refused.write("/with max=3 Once", model="b")
-        assert len(refused.story.path) == 2
-        for each in writing:
-            each.cancel()
-        await asyncio.gather(*writing, return_exceptions=True)
+        desks = [await desk_of(engines, root) for _ in range(3)]
+        engine = (await engines.get(desks[0][0].models["a"])).engine
+        engine.max_waiting = 1
+        with halted(engine):
+            writing = await line_up(desks[:2])
+            refused, page = desks[2]
+            await refused.write("/with t=1.2 My own words", model="a")
+            assert page.refused == ["/with t=1.2 My own words"]
+            assert "another wish is in line" in page.said[-1]
+            assert "Your words are back" in page.said[-1]
+            assert "Try again in a moment" in page.said[-1]
+            assert not refused.writing
+            assert not refused.story.passages
+            await refused.write("", model="a")
+            assert "Your words" not in page.said[-1]
+            # Another model is free.
+            await refused.write("/with max=3 Once", model="b")
+            assert len(refused.story.path) == 2
+        await asyncio.gather(*writing)
+        await refused.write("And", model="a")
+        assert len(refused.story.path) == 4
 
     with_engines(act, max_batch=1)
