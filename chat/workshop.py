@@ -148,9 +148,13 @@ class Workshop:
     def _state(self, key: str, about: dict[str, Any]) -> State:
         if self._alive(key, about):
             return "training"
-        records = _lines(self.runs / key / "metrics.jsonl")
-        steps = about["plan"]["steps"]
-        if records and records[-1].get("step") == steps and "val_loss" in records[-1]:
+        folder = self.runs / key
+        records = _lines(folder / "metrics.jsonl")
+        last = records[-1] if records else {}
+        # One that was ended early, since it got no better, has written its report all the same.
+        if "val_loss" in last and last.get("step") == about["plan"]["steps"]:
+            return "done"
+        if (folder / "report.json").exists():
             return "done"
         return about["halted"] or "broken"
 

@@ -91,6 +91,17 @@ def test_a_training_that_was_killed_says_so_and_goes_on(shop):
     until(lambda: state(shop)["state"] == "stopped")
 
 
+def test_a_training_that_was_ended_early_is_done_once_its_report_is_written(shop):
+    folder = shop.runs / "hers"
+    folder.mkdir(parents=True)
+    about = {"owner": "ada", "title": "x", "plan": {"steps": 50}, "halted": None}
+    (folder / "page.json").write_text(json.dumps(about))
+    (folder / "metrics.jsonl").write_text('{"step": 30, "elapsed_s": 3.0, "val_loss": 2.0}\n')
+    assert state(shop)["state"] == "broken"
+    (folder / "report.json").write_text("{}")
+    assert state(shop)["state"] == "done"
+
+
 @pytest.mark.slow
 def test_a_training_that_cannot_begin_says_why(shop):
     shop.start("ada", lesson(5, "--learning-rate", "-1"))

@@ -23,6 +23,8 @@ MEASURED_WIDTH = 384
 LORA_TIMES = 10
 """What adapters take of AdamW's rate (Schulman et al. 2025, "LoRA Without Regret")."""
 VALID_FRACTION = 0.1
+PATIENCE = 5
+"""Evaluations without a better one, after which a short text is being learnt by heart."""
 
 
 def describe(source: Checkpoint) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def describe(source: Checkpoint) -> dict[str, Any]:
 def suggest(
     source: Checkpoint, data: Data, steering: Steering, optimizer: str | None = None
 ) -> TrainConfig:
-    """Values to begin with: some 20 passes over a short text, at most 2,000 steps."""
+    """Values to begin with: some 20 passes over a short text, at most 2,000 steps, ended early."""
     trained = source.training.get("config", {})
     shape = {
         field.name: getattr(source.config, field.name)
@@ -66,6 +68,7 @@ def suggest(
             "max_steps": steps,
             "warmup_steps": min(20, steps // 5),
             "eval_every": max(5, steps // 20),
+            "patience": PATIENCE,
             "optimizer": optimizer,
             "learning_rate": float(f"{rate * (LORA_TIMES if steering.lora else 1):.2g}"),
             "weight_decay": 0.0,
