@@ -117,7 +117,8 @@ def test_a_run_leaves_its_files_and_a_checkpoint_that_writes(
     run(TINY, data, tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
-        *("best", "config.json", "loss.png", "metrics.jsonl", "samples.jsonl", "state", "steps"),
+        *("best", "config.json", "loss.png", "metrics.jsonl", "samples.jsonl", "samples.md"),
+        *("state", "steps"),
     }
     checkpoint = gpt.load(tmp_path / "run" / "best")
     records = [

@@ -1,9 +1,11 @@
 """A data folder as `train.prepare` leaves it, opened for training."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,3 +52,28 @@ def load_data(folder: Path) -> Data:
             )
         splits[split] = tokens
     return Data(folder, facts, splits["train"], splits["valid"], load_tokenizer(folder))
+
+
+def find_data(
+    about: Mapping[str, Any], split: Literal["train", "valid"], places: Iterable[Path] = ()
+) -> Data | None:
+    """The data folder of a training, where it lies on this machine; None where it does not.
+
+    It is looked for in `places`, then where the training's command says, then in data/; it is the
+    one whose `split` has the fingerprint that the training noted.
+
+    Args:
+        about: training.json of a checkpoint, or config.json of a run.
+    """
+    wanted = about.get("data", {}).get(split, {}).get("sha256")
+    words = str(about.get("command", "")).split()
+    named = [Path(after) for word, after in pairwise(words) if word == "--data"]
+    usual = (path.parent for path in sorted(Path("data").glob("*/data.json")))
+    for folder in (*places, *named, *usual):
+        try:
+            data = load_data(folder)
+        except (DataError, OSError, ValueError):
+            continue
+        if wanted and data.facts[split]["sha256"] == wanted:
+            return data
+    return None

@@ -23,12 +23,14 @@ from train.machine import pick_device
 from train.optimize import make_optimizers
 from train.options import add_field_options, given_fields
 from train.pretrain import train
+from train.report import write_report
 from train.run import Run, TrainingError, faults_told
 from train.source import describe, open_data, suggest
 from train.state import StateError
 from train.steering import Steering, rate_scale, steer
 from train.transfer import compare, held_out, old_text, table
 from train.vocabulary import Carried, change_vocabulary, same_tokenizer
+from train.watching import add_watching_options, cost, open_run
 
 
 def finetune(
@@ -41,11 +43,15 @@ def finetune(
     command: str = "",
     resume: bool = False,
     old_file: Path | None = None,
+    about: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Train `source` on `data` into `run`, and write run.folder/report.json.
 
     Where the data was cut by another tokenizer than the model's, the model takes over that
     vocabulary.
+
+    Args:
+        about: What config.json and training.json are to say beside the usual.
 
     Returns:
         The report; None when it was asked to stop.
@@ -61,7 +67,8 @@ def finetune(
     model, carried = start(source, data.tokenizer, config, steering)
     model.to(device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    about: dict[str, Any] = {
+    about = {
+        **(about or {}),
         "from": describe(source),
         "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
         "vocabulary": asdict(carried) if carried else None,
@@ -148,6 +155,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, help="run folder (default: runs/CHECKPOINT-DATA)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    add_watching_options(parser)
     parser.add_argument(
         "--tokenizer",
         type=Path,
@@ -218,16 +226,21 @@ def main(arguments: list[str] | None = None) -> None:
                 f"block_size must be at most {source.config.block_size}, the window of "
                 f"{source.name}, not {config.block_size}"
             )
-        finetune(
+        run = open_run(out, options)
+        report = finetune(
             source,
             data,
-            Run(out),
+            run,
             config=config,
             steering=steering,
             command=command,
             resume=options.resume,
             old_file=options.old_text,
+            about=cost(options),
         )
+        if report is not None:
+            with faults_told(run):
+                print(f"report: {write_report(run, data)}")
     except (CheckpointError, DataError, StateError, OSError, ValueError) as error:
         parser.error(str(error))
     except TrainingError as error:

@@ -7,15 +7,14 @@ from typing import Any
 from tqdm import tqdm
 
 from gpt.checkpoint import save
-from gpt.generator import Generator
 from gpt.model import GPT
-from gpt.sampling import SamplingParams
 from train.card import about_training, write_card
 from train.config import TrainConfig
 from train.data import Data
 from train.machine import autocast
 from train.plot import plot_losses
 from train.run import Run, TrainingError
+from train.samples import greedy, sample, samples_page
 from train.scoring import score, summary
 from train.snapshot import Progress
 
@@ -29,7 +28,7 @@ def evaluate(
     *,
     about: dict[str, Any],
 ) -> dict[str, float]:
-    """Score the whole validation split, log it, draw the curve, print a sample, keep the best.
+    """Score the whole validation split, log it, draw the curve, keep samples, keep the best.
 
     Returns:
         "loss" in nats per token and "bpb" in bits per byte.
@@ -59,7 +58,8 @@ def evaluate(
     )
     if config.sample_tokens:
         text = sample(model, config, data)
-        run.keep_sample(progress.step, text)
+        run.keep_sample(progress.step, text, greedy(model, config, data))
+        run.write_text("samples.md", samples_page(run.samples()))
         tqdm.write(f"  | {text}".replace("\n", "\n  | ") + "\n")
     if facts["loss"] < progress.best_loss:
         progress.best_loss, progress.best_step = facts["loss"], progress.step
@@ -119,14 +119,3 @@ def steps_to_keep(max_steps: int, count: int) -> tuple[int, ...]:
         even = max_steps ** (place / (count - 2)) if count > 2 else max_steps
         steps.append(max(steps[-1] + 1, round(even)))
     return tuple(steps)
-
-
-def sample(model: GPT, config: TrainConfig, data: Data) -> str:
-    """A short story at the same seed every time, so that evaluations can be compared."""
-    params = SamplingParams(temperature=0.8, max_new_tokens=config.sample_tokens, seed=1)
-    was_training = model.training
-    model.eval()
-    stream = Generator(model, data.tokenizer).stream(config.sample_prompt, params)
-    text = config.sample_prompt + "".join(token.text for token in stream)
-    model.train(was_training)
-    return text

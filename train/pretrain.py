@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from gpt.checkpoint import CheckpointError
 from gpt.model import GPT
 from train.average import Average
 from train.config import TrainConfig
@@ -32,12 +33,14 @@ from train.optimize import (
 from train.options import add_config_options, config_from
 from train.order import Batches, noise_seed, steps_in
 from train.prepare import prepare
+from train.report import write_report
 from train.run import Run, TrainingError, faults_told
 from train.several import ALONE, Gradients, Several, join, leave
 from train.snapshot import Progress, finite, restore, snapshot
 from train.state import StateError, forget_states, load_state, save_state
 from train.stop import StopSignal
 from train.texts import Text
+from train.watching import add_watching_options, cost, open_run
 
 LOG_EVERY = 10
 """Steps whose mean loss makes one line of metrics.jsonl."""
@@ -106,7 +109,7 @@ def train(
         initial=progress.step,
         unit="step",
         dynamic_ncols=True,
-        disable=not several.first,
+        disable=None if several.first else True,  # None: quiet but in a terminal
     )
     for step in range(progress.step, config.max_steps + 1):
         progress.step, progress.elapsed_s = step, time.monotonic() - started_s
@@ -225,6 +228,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--epochs", type=float, metavar="E", help="length in readings of the text, not --max-steps"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    add_watching_options(parser)
     add_config_options(parser)
     return parser
 
@@ -282,10 +286,20 @@ def main(arguments: list[str] | None = None) -> None:
             several.wait()
         if options.epochs is not None:
             config = replace(config, max_steps=steps_in(options.epochs, len(data.train), config))
-        run = Run(out)
+        run = open_run(out, options, first=several.first)
         with faults_told(run):
-            train(config, data, run, command=command, resume=options.resume, several=several)
-    except (DataError, StateError, ValueError) as error:
+            finished = train(
+                config,
+                data,
+                run,
+                command=command,
+                resume=options.resume,
+                about=cost(options),
+                several=several,
+            )
+            if finished and several.first:
+                print(f"report: {write_report(run, data)}")
+    except (CheckpointError, DataError, StateError, ValueError) as error:
         parser.error(str(error))
     except TrainingError as error:
         sys.exit(f"train.pretrain: {error}" if several.first else 1)

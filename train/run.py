@@ -1,9 +1,9 @@
-"""A run folder: `config.json`, `metrics.jsonl`, `loss.png`, checkpoints, the state."""
+"""A run folder: config, metrics, samples, pictures, reports, checkpoints, the state."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ class Run:
 
     `metrics.jsonl` has one JSON object a line, in the order of the steps: `step`, `tokens`,
     `elapsed_s`, then `train_loss` and `learning_rate` or, at an evaluation, `val_loss`.
-    `samples.jsonl` has what the model wrote at each evaluation: `step` and `text`.
+    `samples.jsonl` has what the model wrote at each evaluation: `step`, the `text` that was drawn,
+    and `greedy`, a list of `prompt` and `text`; `samples.md` is the same for people.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +32,7 @@ class Run:
         self.best = folder / "best"
         self.steps = folder / "steps"
         self.metrics = folder / "metrics.jsonl"
-        self.samples = folder / "samples.jsonl"
+        self.sampled = folder / "samples.jsonl"
 
     @property
     def begun(self) -> bool:
@@ -58,8 +59,8 @@ class Run:
             if record["step"] < step or (record["step"] == step and "train_loss" in record)
         ]
         self._replace(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
-        samples = [each for each in _lines(self.samples) if each["step"] < step]
-        self._replace(self.samples, "".join(json.dumps(each) + "\n" for each in samples))
+        samples = [each for each in self.samples() if each["step"] < step]
+        self._replace(self.sampled, "".join(json.dumps(each) + "\n" for each in samples))
 
     def log(self, **record: float) -> None:
         with self.metrics.open("a", encoding="utf-8") as file:
@@ -72,10 +73,16 @@ class Run:
         """All that was logged; a line cut off by a crash is left out."""
         return _lines(self.metrics)
 
-    def keep_sample(self, step: int, text: str) -> None:
-        """Keep what the model wrote at an evaluation."""
-        with self.samples.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "text": text}) + "\n")
+    def keep_sample(self, step: int, text: str, greedy: Sequence[Mapping[str, str]] = ()) -> None:
+        """Keep what the model wrote at an evaluation: drawn, and most probable after prompts."""
+        with self.sampled.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "text": text, "greedy": list(greedy)}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # as with metrics: a state follows
+
+    def samples(self) -> list[dict[str, Any]]:
+        """All that was kept of what the model wrote, in the order of the steps."""
+        return _lines(self.sampled)
 
     def finished(self, max_steps: int) -> bool:
         """Whether the last thing logged is the evaluation after the last step."""
@@ -83,7 +90,10 @@ class Run:
         return bool(records) and "val_loss" in records[-1] and records[-1]["step"] == max_steps
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
-        self._replace(self.folder / name, json.dumps(values, indent=2) + "\n")
+        self.write_text(name, json.dumps(values, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        self._replace(self.folder / name, text)
 
     def _replace(self, path: Path, text: str) -> None:
         """Write a file whole or not at all."""

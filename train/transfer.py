@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from gpt.checkpoint import Checkpoint
 from gpt.dataset import TokenizedText, read_tokens
 from gpt.tokenizer import Tokenizer, UnknownCharacterError
-from train.data import Data, DataError, load_data
+from train.data import Data, find_data
 from train.scoring import score, summary
 from train.vocabulary import same_tokenizer
 
@@ -79,18 +78,10 @@ def old_text(source: Checkpoint, file: Path | None) -> HeldOut | None:
         if len(ids) < 2:
             raise ValueError(f"expected some text in {file}, it holds none")
         return HeldOut(file.name, ids[:OLD_TOKENS], tokenizer)
-    wanted = source.training.get("data", {}).get("valid", {}).get("sha256")
-    words = str(source.training.get("command", "")).split()
-    named = [Path(b) for a, b in pairwise(words) if a == "--data"]
-    for folder in [*named, *(path.parent for path in sorted(Path("data").glob("*/data.json")))]:
-        try:
-            data = load_data(folder)
-        except (DataError, OSError, ValueError):
-            continue
-        if data.facts["valid"]["sha256"] == wanted:
-            own = held_out(data)
-            return HeldOut(own.name, own.ids[:OLD_TOKENS], own.tokenizer)
-    return None
+    if (data := find_data(source.training, "valid")) is None:
+        return None
+    own = held_out(data)
+    return HeldOut(own.name, own.ids[:OLD_TOKENS], own.tokenizer)
 
 
 def measure(checkpoint: Checkpoint, text: HeldOut, without: Collection[str]) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""`python -m train.report RUN`: the report card of a training, as report.md and report.html.
+
+Both say what was trained on what, how long it took and what it cost, how the loss fell, how well
+held-out text is foreseen, what the model wrote along the way, whether it copied its training
+text, and the command to do it again. report.html is one file that loads nothing from elsewhere. A
+training writes both at its end; here they are written anew, at any time.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from gpt.checkpoint import CheckpointError, load
+from train.appraisal import COMPARED_TOKENS, copied, scores
+from train.data import Data, DataError, find_data, load_data
+from train.machine import pick_device
+from train.page import markdown, page
+from train.plot import plot_losses
+from train.report_parts import Found, parts
+from train.run import Run
+from train.watching import add_cost_option
+
+FINETUNED = "report.json"
+PAGE = "report.html"
+
+
+def write_report(
+    run: Run,
+    data: Data | None = None,
+    *,
+    cost_per_hour: float | None = None,
+    whole: bool = False,
+) -> Path:
+    """Measure a run's best checkpoint, write report.md and report.html; where the latter is.
+
+    Args:
+        data: What it was trained on; by default it is looked for (see `find_data`), and where it is
+            not found, the report does without what it is needed for.
+        cost_per_hour: Of the machine; by default what the run was started with.
+        whole: Score all of the validation text, and read all of the training text for copies.
+
+    Raises:
+        DataError: there is no run in the folder, or it is of other data.
+        CheckpointError: its best checkpoint cannot be read.
+        OSError: something could not be read or written.
+    """
+    found = gather(run, data, cost_per_hour=cost_per_hour, whole=whole)
+    content = parts(found)
+    run.write_text("report.md", markdown(content))
+    run.write_text(PAGE, page(f"The training of {found.name}", content))
+    return run.folder / PAGE
+
+
+def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: bool) -> Found:
+    """All that the report tells: read what the run left, measure the rest; see `write_report`."""
+    records = run.records()
+    if not run.begun or not records:
+        raise DataError(
+            f"expected a run in {run.folder}, with config.json and metrics.jsonl as a training "
+            "writes them: give the folder that was its --out"
+        )
+    about: dict[str, Any] = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
+    config = about["config"]
+    per_step = config["batch_size"] * config["accumulate"] * config["block_size"]
+    plot_losses(records, per_step, run.folder / "loss.png")
+    if data and data.facts["train"]["sha256"] != about["data"]["train"]["sha256"]:
+        raise DataError(f"{data.folder} holds another text than {run.folder} was trained on")
+    data = data or find_data(about, "train", [run.folder / "data"])
+    finetuned, checkpoint, scored, samples = run.folder / FINETUNED, None, None, []
+    most = None if whole else COMPARED_TOKENS
+    if run.best.exists():
+        checkpoint = load(run.best, device=str(pick_device(config["device"])))
+        if data is not None:
+            read = int(records[-1]["tokens"])
+            scored = scores(checkpoint, data, None if whole else read)
+            samples = copied(checkpoint, data, config["sample_prompt"], most=most)
+    return Found(
+        name=run.folder.resolve().name,
+        best=str(run.best),
+        about=about,
+        training=checkpoint.training if checkpoint else {},
+        records=records,
+        samples=run.samples(),
+        picture=(run.folder / "loss.png").read_bytes(),
+        cost_per_hour=about.get("cost_per_hour") if cost_per_hour is None else cost_per_hour,
+        scores=scored,
+        copied=samples,
+        compared_tokens=len(data.train[:most]) if data else 0,
+        finetuned=json.loads(finetuned.read_text(encoding="utf-8")) if finetuned.exists() else None,
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", type=Path, help="run folder, for instance runs/story")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="its data folder, where it is not found"
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="measure on all of the text, which may take long; by default on as much as costs a "
+        "small part of the training",
+    )
+    add_cost_option(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = make_parser().parse_args(arguments)
+    try:
+        data = load_data(options.data) if options.data else None
+        path = write_report(
+            Run(options.run), data, cost_per_hour=options.cost_per_hour, whole=options.whole
+        )
+    except (CheckpointError, DataError, OSError, ValueError) as error:
+        sys.exit(f"train.report: {error}")
+    print(f"{path}, and report.md beside it")
+
+
+if __name__ == "__main__":
+    main()
