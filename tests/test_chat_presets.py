@@ -22,6 +22,7 @@ def test_each_of_ours_can_be_used_with_any_model():
 
 def test_balanced_is_what_a_new_chat_is_set_to():
     balanced = find({preset.name: preset for preset in BUILT_IN}, "balanced")
+    assert balanced is not None
     assert resolve(defaults(), balanced.settings) == resolve(defaults())
 
 
