@@ -11,10 +11,9 @@ import argparse
 import math
 import shlex
 import shutil
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -36,6 +35,7 @@ from train.run import Run, TrainingError
 from train.search_report import describe, write_report
 from train.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
 from train.state import FOLDER as STATE
+from train.stop import own_signals
 
 MACHINE = ("device", "precision", "compile", "threads")
 """Fields in which the workers of one study may differ."""
@@ -136,18 +136,6 @@ def run_quietly(config: TrainConfig, data: Data, run: TrialRun) -> dict[str, flo
     if not ended:
         raise KeyboardInterrupt
     return run.best_evaluation()
-
-
-@contextmanager
-def own_signals() -> Iterator[None]:
-    """Put back, afterwards, what answers SIGINT and SIGTERM: a training takes them for itself."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def open_study(search: Search, name: str, storage: str, pruner: BasePruner) -> optuna.Study:

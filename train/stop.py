@@ -1,6 +1,8 @@
 """Ending a training from outside: a signal is remembered until a step is whole."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class StopSignal:
@@ -15,3 +17,15 @@ class StopSignal:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt  # a second Ctrl-C does not wait for the step
         self.asked = True
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Put back, afterwards, what answers SIGINT and SIGTERM: a training takes them for itself."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
