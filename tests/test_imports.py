@@ -99,7 +99,7 @@ ROOMS = (
         ("train", "gpt"),
         (
             *("huggingface_hub", "matplotlib", "numpy", "optuna", "safetensors", "sqlalchemy"),
-            *("torch", "tqdm"),
+            *("tokenizers", "torch", "tqdm"),
         ),
     ),
     Room("bench/*", ANYTHING, ANYTHING),
