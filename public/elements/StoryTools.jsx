@@ -3,6 +3,14 @@ import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 import { sessionIdState } from '@chainlit/react-client';
 
+const GROUPS = [
+  ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
+  ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
+  ['Models', 'The ones you have, how they learnt, and how to train your own', []],
+];
+// A tool that no group names is one of the models'.
+const groupOf = (tool) => (GROUPS.find(([, , members]) => members.includes(tool)) || GROUPS[GROUPS.length - 1])[0];
+
 export default function StoryTools() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { state, panels, panel } = store;
@@ -22,7 +30,20 @@ export default function StoryTools() {
 
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;
-  const entries = [...panels].sort(([, one], [, other]) => one.place - other.place);
+  const own = [
+    ['tokens', <button key="tokens" type="button" id="story-tokens" className="quiet" aria-pressed={Boolean(store.shaded)}
+      title="Shade each of the model’s tokens by how likely it was; point at one to see what else might have come, and branch there"
+      onClick={() => { store.shaded = !store.shaded; store.tell(); }}>Tokens</button>],
+    ['ladder', <button key="ladder" type="button" id="story-ladder" className="quiet" disabled={state.writing || state.ended}
+      title="The model writes on five times, side by side, from careful (temperature 0.2) to wild (1.3), with the same dice; pick one"
+      onClick={() => store.send('Ladder', { ask: 'ladder' })}>Ladder</button>],
+  ];
+  const opened = [...panels].sort(([, one], [, other]) => one.place - other.place).map(([name, { label, title }]) => [
+    name, <button key={name} type="button" id={`open-${name}`} className="quiet" title={title}
+      aria-pressed={panel === name} onClick={() => store.open(name)}>{label}</button>,
+  ]);
+  const tools = [...own, ...opened];
+  const groups = GROUPS.map(([name, about]) => [name, about, tools.filter(([tool]) => groupOf(tool) === name)]);
   return (
     <nav className="story tools" aria-label="Tools">
       {once.length > 0 && (
@@ -32,16 +53,12 @@ export default function StoryTools() {
             onClick={() => store.act({ act: 'once', settings: {} })}>✕</button>
         </span>
       )}
-      {entries.map(([name, { label, title }]) => (
-        <button key={name} type="button" id={`open-${name}`} className="quiet" title={title}
-          aria-pressed={panel === name} onClick={() => store.open(name)}>{label}</button>
+      {groups.map(([name, about, members]) => members.length > 0 && (
+        <div key={name} className="tools-group" role="group" aria-label={name}>
+          <span className="tools-name" title={about}>{name}</span>
+          <span className="tools-row">{members.map(([, button]) => button)}</span>
+        </div>
       ))}
-      <button type="button" id="story-tokens" className="quiet" aria-pressed={Boolean(store.shaded)}
-        title="Shade each of the model’s tokens by how likely it was; point at one to see what else might have come, and branch there"
-        onClick={() => { store.shaded = !store.shaded; store.tell(); }}>Tokens</button>
-      <button type="button" id="story-ladder" className="quiet" disabled={state.writing || state.ended}
-        title="The model writes on five times, side by side, from careful (temperature 0.2) to wild (1.3), with the same dice; pick one"
-        onClick={() => store.send('Ladder', { ask: 'ladder' })}>Ladder</button>
     </nav>
   );
 }
