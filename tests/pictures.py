@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.app_server import ROOT, running_app
-from tests.test_browser import ARGS, PATIENCE_MS, open_desk, start_anew, write
+from tests.test_browser import ARGS, PATIENCE_MS, open_desk, send, start_anew, write
 
 WIDE, PHONE = (1360, 850), (390, 844)
 STORY = "/with seed=1 max=110 Once upon a time"
@@ -37,9 +37,9 @@ def desk(page: Page, shoot: Callable[[Page, str], None], name: str) -> None:
 
 def dice_and_others(page: Page, shoot: Callable[[Page, str], None]) -> None:
     """Each panel in turn, over one story."""
-    write(page, STORY)
+    write(page, "/with seed=1 max=31 Once upon a time")
     page.click("#story-tokens")
-    page.locator(".part[data-odds]").nth(30).hover()
+    page.locator(".part[data-odds]").nth(12).hover()
     page.wait_for_selector("#odds")
     shoot(page, "tokens")
     page.mouse.move(5, 400)
@@ -72,8 +72,11 @@ def dice_and_others(page: Page, shoot: Callable[[Page, str], None]) -> None:
     page.keyboard.press("Escape")
     start_anew(page)
     write(page, "/with seed=1 max=5 One day, a fox")
+    send(page, "/max 40")
+    send(page, "/seed 4")
     page.click("#story-ladder")
     page.wait_for_selector(".take:nth-child(5):not(:disabled)")
+    page.locator("#story-text").scroll_into_view_if_needed()
     shoot(page, "ladder")
 
 

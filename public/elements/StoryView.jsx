@@ -73,14 +73,18 @@ const draw = (box, state, whole) => {
   dim(box, (state.meter && state.meter.unseen) || 0, whole);
 };
 
+// While a story grows more and more is out of sight: only what has just gone is touched, for a long one has thousands.
 const dim = (box, unseen, whole) => {
-  if (box.unseen === unseen && !(whole && unseen)) return;
-  box.unseen = unseen;
-  let at = 0;
-  box.querySelectorAll('.part').forEach((part) => {
-    part.classList.toggle('unseen', at < unseen);
-    at += part.textContent.length;
-  });
+  if (box.unseen === unseen && !whole) return;
+  const onward = !whole && box.unseen !== undefined && unseen > box.unseen;
+  const parts = box.getElementsByClassName('part');
+  let [count, at] = onward ? box.dimmed : [0, 0];
+  for (; count < parts.length && at < unseen; count++) {
+    parts[count].classList.add('unseen');
+    at += parts[count].textContent.length;
+  }
+  if (!onward) for (let rest = count; rest < parts.length; rest++) parts[rest].classList.remove('unseen');
+  Object.assign(box, { unseen, dimmed: [count, at] });
 };
 
 const received = (store, ask) => ({
