@@ -99,11 +99,14 @@ class Desk(Sheet):
         """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`.
 
         With "vote" a `choice` of "a", "b" or "tie" decides a blind contest; "reveal", or any other
-        act, ends it without a vote.
+        act that can be done, ends it without a vote.
         """
         if self.writing:
             return await self.page.tell(STILL_WRITING, "warning")
         try:
+            if self.contest and self.awaits_vote and not contest.ends_contest(wish):
+                # A key pressed by mistake gives no names away.
+                act(self.history.change(self.contest.settled()), wish)
             if self.awaits_vote or contest.ends_contest(wish):
                 await self._decide(contest.choice_of(wish))
             if not contest.ends_contest(wish):
@@ -226,10 +229,10 @@ class Desk(Sheet):
 
     async def _change(self, wish: Mapping[str, object]) -> None:
         """Do an act of `chat.acts`; after a pick the same two can be compared once more."""
-        compared, self.contest = self.contest, None
+        history, compared = act(self.history, wish), self.contest
         if compared and compared.said:
             await self.page.tell(compared.said)
-        self._settle(act(self.history, wish))
+        self._settle(history)
         self.contest = compared if wish.get("act") == "pick" else None
 
     def _settle(self, history: History) -> None:

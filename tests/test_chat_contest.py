@@ -179,6 +179,42 @@ def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monke
     comparing(root, act)
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"act": "redo"},
+        {"act": "edit", "passage": "none", "text": "words"},
+        {"act": "step", "passage": "last", "by": 7},
+        {"act": "nonsense"},
+        {"act": "vote", "choice": "both"},
+    ],
+)
+def test_an_act_that_cannot_be_done_tells_no_names_and_the_round_goes_on(root, mistake):
+    async def act(desk, page):
+        await desk.ask_for(wish(blind=True, words="Once"))
+        before = page.state
+        await desk.act(mistake)
+        assert len(page.said) == 1
+        assert not any(name in page.said[0] for name in MODELS)
+        assert desk.awaits_vote
+        assert page.state == {**before, "revision": page.state["revision"]}
+        await desk.act({"act": "vote", "choice": "a"})
+        assert desk.contest.said.endswith("You chose A.")
+
+    comparing(root, act)
+
+
+def test_an_act_that_cannot_be_done_leaves_two_that_were_compared_to_be_picked_from(root):
+    async def act(desk, page):
+        await desk.ask_for(wish(words="Once"))
+        before = page.state
+        await desk.act({"act": "redo"})
+        assert page.said == ["Nothing was taken back."]
+        assert page.state == {**before, "revision": page.state["revision"]}
+
+    comparing(root, act)
+
+
 def test_the_library_holds_both_while_they_wait(root):
     async def act(desk, page):
         stories = []
