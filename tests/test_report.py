@@ -22,6 +22,7 @@ from train import appraisal, evaluate, finetune, pretrain, report
 from train.data import Data, load_data
 from train.page import Heading, Paragraph, Picture, Table, Verbatim, markdown, page
 from train.prepare import prepare
+from train.report_parts import parts
 from train.run import Run
 from train.samples import greedy, opening, prompts, samples_page
 from train.texts import Text
@@ -189,13 +190,13 @@ def test_a_run_ends_with_a_report_that_loads_nothing(
 
 
 def test_what_a_story_holds_is_never_taken_for_the_page_s_own() -> None:
-    parts = [Heading(HOSTILE), Paragraph(HOSTILE), Table((HOSTILE,), [(HOSTILE,)])]
-    text = page(HOSTILE, [*parts, Verbatim(HOSTILE), Picture("a.png", b"png", HOSTILE)])
+    hostile = [Heading(HOSTILE), Paragraph(HOSTILE), Table((HOSTILE,), [(HOSTILE,)])]
+    text = page(HOSTILE, [*hostile, Verbatim(HOSTILE), Picture("a.png", b"png", HOSTILE)])
     loads_nothing(text)
     assert References(text).tags.isdisjoint({"script"})
     assert text.count("<img") == 1
     assert text.count("</pre>") == 1
-    said = markdown([*parts, Verbatim(HOSTILE)])
+    said = markdown([*hostile, Verbatim(HOSTILE)])
     assert f"````text\n{HOSTILE}\n````" in said
     row = said.split("| --- |\n")[1].splitlines()[0]
     assert len(re.findall(r"(?<!\\)\|", row)) == 2
@@ -281,6 +282,16 @@ def test_the_report_of_a_fine_tuned_model_says_what_it_gained_and_forgot(
     assert "What it gained, and what it forgot" in said
     assert "begun from | best" in said
     loads_nothing((tmp_path / "run" / "report.html").read_text())
+
+
+def test_the_report_says_when_a_run_ended_early(data: Path, tmp_path: Path) -> None:
+    finished = run(replace(TINY, patience=1), data, tmp_path / "run")
+    found = report.gather(finished, None, cost_per_hour=None, whole=False)
+    records = [{**r, "val_loss": 1.0 + r["step"]} for r in found.records if "val_loss" in r]
+    for count, early in ((1, False), (2, True), (3, False)):
+        said = markdown(parts(replace(found, records=records[:count])))
+        assert f"{records[count - 1]['step']} of 20, " in said
+        assert ("ended early: no evaluation was better, 1 times in a row" in said) == early
 
 
 def test_tensorboard_is_given_the_lines_of_the_metrics_once(data: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem 1rem .3rem 0; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere; }
+  vertical-align: top; overflow-wrap: break-word; }
 """
 # Even if something of a story were taken for HTML, a browser would load and run nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

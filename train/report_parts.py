@@ -87,7 +87,7 @@ def spread(items: Sequence[Any], count: int) -> list[Any]:
 def _summary(found: Found) -> Iterator[Part]:
     training, last, config = found.training, found.records[-1], found.about["config"]
     yield Heading(f"The training of {found.name}", 1)
-    rows = [("steps", f"{last['step']:,} of {config['max_steps']:,}, {last['tokens']:,} tokens")]
+    rows = [("steps", _steps(found.records, config))]
     if training:
         rows.insert(
             0,
@@ -118,6 +118,18 @@ def _summary(found: Found) -> Iterator[Part]:
             ("date", training["date"]),
         ]
     yield Table(("", ""), rows)
+
+
+def _steps(records: list[dict[str, Any]], config: dict[str, Any]) -> str:
+    """How far it came and, where it ended before its time, why."""
+    last = records[-1]
+    said = f"{last['step']:,} of {config['max_steps']:,}, {last['tokens']:,} tokens"
+    best = min((r for r in records if "val_loss" in r), key=lambda r: r["val_loss"], default=last)
+    patience = config.get("patience", 0)
+    waited = last["step"] - best["step"] >= patience * config["eval_every"]
+    if patience and waited and last["step"] < config["max_steps"]:
+        said += f"; ended early: no evaluation was better, {patience} times in a row"
+    return said
 
 
 def _both(nats: float, bits: float) -> str:
@@ -157,7 +169,10 @@ def _held_out(found: Found) -> Iterator[Part]:
     said, text = found.scores.found, found.scores
     part = f"all of its {said['tokens']:,} tokens"
     if said["tokens"] < text.of_tokens:
-        part = f"the first {said['tokens']:,} of its {text.of_tokens:,} tokens (--whole takes all)"
+        part = (
+            f"the first {said['tokens']:,} of its {text.of_tokens:,} tokens "
+            "(train.report --whole takes all)"
+        )
     yield Paragraph(
         f"Scored on the validation text, {text.text}: {part}, {said['bytes']:,} bytes, each token "
         "once, in float32. In disjoint windows a token at the start of a window is foreseen with "
@@ -214,7 +229,7 @@ def _copied(found: Found) -> Iterator[Part]:
     if found.compared_tokens < whole:
         text = (
             f"the first {found.compared_tokens:,} of {whole:,} tokens of the training text: copies "
-            "from the rest are not seen (--whole reads all)"
+            "from the rest are not seen (train.report --whole reads all)"
         )
     yield Paragraph(
         f"{new:.1%} of the words of {len(found.copied)} samples are its own: they stand in no run "
