@@ -267,6 +267,8 @@ def test_the_table_has_mean_and_spread_of_each_variant_in_the_order_asked(tmp_pa
     assert "| 2.100 ± 0.141 | 0.500 |" in table[3]
     assert "1.5 ± 0.7" in table[3]
     assert "    A cat.\n    A mat." in markdown(groups, 0.1)
+    silent = [[replace(each, sample="") for each in group] for group in groups]
+    assert markdown(silent, 0.1).count("(It ended each story at once.)") == 2
     plot(groups, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 

@@ -116,16 +116,20 @@ def markdown(groups: Sequence[Sequence[Result]], dropout: float) -> str:
     same = f"Every model has {one.parameters - one.embedding_parameters:,} parameters beside its "
     same += "embeddings; mean ± standard deviation over the seeds."
     if any(group[0].variant.startswith("bpe-dropout") for group in groups):
-        same += f" With dropout, {dropout:g} of the joins are left out, in training only."
+        same += f" With dropout, each join is left out with probability {dropout:g}, in training "
+        same += "only, where the same text is more tokens, and its windows are that much longer."
     told = [
-        f"**{title(group[0])}, {group[0].vocab_size:,}**\n\n{_quoted(group[0].sample)}"
-        for group in groups
+        f"**{title(group[0])}, {group[0].vocab_size:,}**\n\n{_sample(group)}" for group in groups
     ]
     samples = "\n\n".join(told)
     return f"{table}\n\n{same} {UPPER_BOUND}\n\n## Samples\n\n{samples}\n"
 
 
-def _quoted(text: str) -> str:
+def _sample(group: Sequence[Result]) -> str:
+    """Of the first seed that wrote anything, as a quotation."""
+    text = next((r.sample for r in group if r.sample.strip()), "")
+    if not text:
+        return "(It ended each story at once.)"
     return "\n".join("    " + line for line in text.splitlines())
 
 
@@ -136,15 +140,15 @@ def plot(groups: Sequence[Sequence[Result]], path: Path) -> None:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
     for place, group in enumerate(groups):
         values = [r.bpb for r in group]
-        left.plot(values, [place] * len(values), "o", color="#9aa5b1", markersize=5)
+        left.plot(values, [place] * len(values), "o", color="#7f95ab", markersize=7)
         off = stdev(values) if len(values) > 1 else 0.0
         left.errorbar(
-            mean(values), place, xerr=off, fmt="D", color="#b5532a", capsize=4, markersize=5
+            mean(values), place, xerr=off, fmt="D", color="#b5532a", capsize=4, markersize=4
         )
         right.barh(place, group[0].tokens_per_byte, color="#7f95ab", height=0.6)
     left.set_yticks(range(len(groups)), [f"{title(g[0])}, {g[0].vocab_size:,}" for g in groups])
     left.invert_yaxis()
-    left.set_xlabel("bits per byte (lower is better): seeds, mean ± standard deviation")
+    left.set_xlabel("bits per byte (lower is better), mean ± sd; dots: seeds")
     right.set_xlabel("tokens per byte")
     for axes in (left, right):
         axes.grid(alpha=0.25, axis="x")
