@@ -204,6 +204,23 @@ def test_noise_shows_exactly_as_it_was_written(page, model):
         page.keyboard.press("Escape")
 
 
+def test_keys_work_while_the_dice_of_a_token_lie_open_and_undo_closes_them(page):
+    whole = write(page, "/with max=10 Once upon a time")
+    shade(page)
+    legend, tools = (page.locator(each).bounding_box() for each in ("#odds-legend", ".tools"))
+    assert legend
+    assert tools
+    assert legend["y"] < tools["y"]
+    parts(page).nth(3).click()
+    expect(page.locator(".odds-row.own")).to_be_visible()
+    page.keyboard.press("Alt+KeyZ")
+    expect(page.locator("#story-text .passage")).to_have_count(0)
+    expect(page.locator("#odds")).to_have_count(0)
+    page.keyboard.press("Alt+Shift+KeyZ")
+    expect(page.locator("#story-text .passage")).to_have_count(2)
+    assert story(page) == whole
+
+
 def saved_text(page: Page) -> str:
     """The story as a file gives it."""
     page.click(".story-files summary")

@@ -196,7 +196,7 @@ export default function StoryControls() {
     const press = (event) => {
       const { code, key, ctrlKey, metaKey, altKey, shiftKey, target } = event;
       if (key === 'Escape' && busy) return stopTask();
-      if (event.isComposing || !state || document.querySelector('[role=dialog]')) return undefined;
+      if (event.isComposing || !state || document.querySelector('[role=dialog]:not(.odds)')) return undefined;
       const mod = ctrlKey || metaKey;
       const alone = !isTyping(target);
       const empty = target === input() && !target.value.trim();
