@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import test_browser
 from tests.app_server import ROOT, running_app, status
 from tests.test_browser import story, write
-from tests.test_browser_loop import STOP_S, settled, tell
+from tests.test_browser_loop import settled, soon_s, tell
 from tests.tiny_checkpoint import save_bytes, save_characters
 
 NOISE = " *#_<b>/:word\n"
@@ -174,7 +174,7 @@ def test_stop_leaves_the_engine_idle_and_keeps_what_came(page, base, how):
     page.click("#stop-button")
     stopped_s = time.monotonic()
     while status(base)["active"]:
-        assert time.monotonic() - stopped_s < STOP_S + 2 * latency_s
+        assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s
     settled(page)
     if how == "ladder":
         assert any(page.locator(".take-words").all_text_contents())

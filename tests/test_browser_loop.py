@@ -34,6 +34,11 @@ def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
         yield base
 
 
+def soon_s() -> float:
+    """`STOP_S`, and more by as much as the machine has other work."""
+    return STOP_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def settled(page: Page) -> str:
     """Wait until nobody writes; give the whole story."""
     page.wait_for_function(IDLE)
@@ -59,7 +64,12 @@ def press(page: Page, what: str) -> str:
 def tell(page: Page, command: str) -> None:
     """Give a command that needs no model."""
     send(page, command)
-    expect(page.locator("#chat-input")).to_have_value("")
+    field = page.locator("#chat-input")
+    # While Chainlit has the line before in hand it takes no Enter.
+    while field.input_value():
+        page.wait_for_selector(".story[data-busy=false]", state="attached")
+        page.wait_for_timeout(100)
+        field.press("Enter")
 
 
 def passage(page: Page, at: int):
@@ -234,7 +244,7 @@ def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base, how):
     page.click("#stop-button")
     stopped_s = time.monotonic()
     while status(base)["active"]:
-        assert time.monotonic() - stopped_s < STOP_S + 2 * latency_s
+        assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s
     settled(page)
     if how == "takes":
         kept = page.locator(".take-words").all_text_contents()

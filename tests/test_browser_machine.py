@@ -15,12 +15,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests import test_browser
 from tests.app_server import ROOT, running_app, status
 from tests.test_browser import open_desk, write
+from tests.test_browser_loop import soon_s
 from tests.tiny_checkpoint import save_characters
 from train.prepare import prepare
 from train.texts import Text
 
-STOP_S = 0.2
-"""So soon after its panel was closed nothing is being written."""
 SMALL = {
     "--n-layer": 1,
     "--n-head": 2,
@@ -174,7 +173,7 @@ def test_a_closed_panel_or_page_leaves_the_engine_idle(page, base, how):
         page.goto("about:blank")
     stopped_s = time.monotonic()
     while status(base)["active"]:
-        assert time.monotonic() - stopped_s < STOP_S + 2 * latency_s, latency_s
+        assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s, latency_s
     if how == "leave":
         return open_desk(page, base)
     if how == "stop":
