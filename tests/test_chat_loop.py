@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.asking import Ask, Lane
+from chat.asking import FINISH_TOKENS, Ask, Lane
 from chat.composer import say
 from chat.looks import look
 from tests.test_chat_desk import at_a_desk
@@ -18,6 +18,7 @@ def root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("project")
     save_characters(root / "checkpoints" / "letters")
     save_characters(root / "checkpoints" / "short", ends=True)
+    save_characters(root / "checkpoints" / "unending", letters="Oncehalf ,")
     save_characters(root / "checkpoints" / "one", letters="a")
     save_characters(root / "checkpoints" / "sentences", letters="aA. ")
     return root
@@ -262,13 +263,18 @@ def test_undo_and_redo_walk_over_everything(root):
         {"ask": "retry", "takes": 3},
     ],
 )
-def test_a_stop_keeps_what_was_written_on_every_path(root, wish):
+def test_a_stop_keeps_what_was_written_on_every_path(root, wish, monkeypatch):
+    # A sentence that never ends, so that the stop comes before its end on any machine.
+    monkeypatch.setitem(FINISH_TOKENS, "char", 2048)
+
     async def act(desk, page):
+        desk.model = "unending"
         await desk.write("Once")
         before = desk.story
         await say(desk, "/max 2048")
         asked = asyncio.create_task(desk.ask_for(wish))
         while not desk.drafts or not all(len(draft.tokens) > 5 for draft in desk.drafts):
+            assert not asked.done()
             await asyncio.sleep(0.001)
         # While it writes nothing else changes the story.
         await desk.act({"act": "undo"})
@@ -423,6 +429,7 @@ def test_all_lanes_stop_together_and_keep_what_they_wrote(root):
         ask = Ask(words="a", lanes=lanes, settings={"max_new_tokens": 2000})
         writing = asyncio.create_task(desk.ask(ask))
         while not all(draft.tokens for draft in desk.drafts) or not desk.drafts:
+            assert not writing.done()
             await asyncio.sleep(0.01)
         writing.cancel()
         with suppress(asyncio.CancelledError):
