@@ -7,6 +7,7 @@ in twenty steps (measured). The first process alone judges and writes.
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -110,7 +111,12 @@ def join() -> Several:
 
 
 def leave(several: Several) -> None:
-    """Take leave of the others."""
+    """Take leave of the others, and end the process; alone, do nothing."""
     if several.count > 1:
         several.wait()  # while the first still judges and saves, nobody hangs up on it
         dist.destroy_process_group()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A thread of gloo's may still hold a tensor, which it cannot let go while Python ends: now
+        # and then that aborts a process that has done its work (pytorch/pytorch#179291).
+        os._exit(0)
