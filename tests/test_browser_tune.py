@@ -83,7 +83,7 @@ def test_same_again_writes_the_same_text_to_the_letter(page):
     expect(toast).to_contain_text("The same again, to the letter")
     expect(page.locator("#story-place")).to_have_text("2/2")
     # One that was stopped goes on past where it was.
-    send(page, "/with max=400 t=1.2 And then")
+    send(page, "/with max=400 t=2 p=1 And then")
     fourth = "document.querySelectorAll('.passage:nth-child(4) .part').length"
     page.wait_for_function(f"{fourth} > 12")
     page.keyboard.press("Escape")
@@ -100,7 +100,11 @@ def test_same_again_writes_the_same_text_to_the_letter(page):
 
 
 def test_a_preset_is_picked_kept_and_taken_away(page):
+    page.click("#open-tune")
     pick(page, "Careful")
+    # The dials follow what is picked at once, before any message.
+    expect(page.locator("#tune-temperature")).to_have_value("0.5")
+    page.keyboard.press("Escape")
     write(page, "/with max=6 Once upon a time")
     assert (setting(page, "temperature"), setting(page, "top_p")) == ("0.5", "0.9")
     page.click("#open-tune")

@@ -131,7 +131,7 @@ def test_a_chat_begins_with_models_settings_and_a_blank_page(base):
         assert writer.state["models"][0]["starters"] == ["once upon"]
         await until(lambda: writer.count("chat_settings") == 1)
         modes = next(data for event, data in writer.events if event == "set_modes")
-        assert [mode["id"] for mode in modes] == ["model"]
+        assert [mode["id"] for mode in modes] == ["model", "preset"]
 
     at_the_app(base, act)
 

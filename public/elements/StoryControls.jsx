@@ -223,7 +223,8 @@ export default function StoryControls() {
   const waits = Boolean(state.contest && state.contest.waits);
   return (
     <div className="story tail" data-busy={busy}>
-      {state.ended && <p className="the-end" id="story-end">The end</p>}
+      {state.ended && <p className="the-end" id="story-end" title="Write a line yourself to go on, or begin a new story">The end</p>}
+      {state.ended && !busy && <p className="after-the-end">The model closed this story. Write a line yourself to go on, retry it, or begin a new one.</p>}
       <div className="tail-row">
         {busy ? <span className="status" role="status">{state.status || 'writing'}…</span> : (
           <>

@@ -232,6 +232,12 @@ export default function StoryView() {
     return () => document.removeEventListener('click', onClick, true);
   }, [model, picks.preset, settings]);
 
+  // The dials and the dice show what is picked, not what was when the last message went.
+  const knownPreset = state && state.tuning && state.tuning.preset;
+  useEffect(() => {
+    if (knownPreset && picks.preset && picks.preset !== knownPreset) store.act({ act: 'preset', name: picks.preset });
+  }, [picks.preset]);
+
   // The tail, the end mark and the facts change the height after the text was drawn.
   useEffect(() => paint(true), [state && state.revision, store]);
   useEffect(() => {
