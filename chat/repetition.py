@@ -14,6 +14,8 @@ TIMES = 4
 LENGTH = 80
 LONGEST = 240
 """A cycle longer than this is not looked for: it is a passage, and the reader sees it."""
+SIGHT = max(TIMES * LONGEST, LENGTH)
+"""Characters at the end of a text that are looked at; those before make no difference."""
 
 
 def loop(text: str) -> str | None:

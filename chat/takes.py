@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from chat.again import compared, same
 from chat.asking import Ask, Turn
-from chat.repetition import loop
+from chat.repetition import SIGHT, loop
 from chat.sentences import sentence_end
 from chat.story import FinishReason, Passage, Story
 from chat.writing import Draft, in_batches
@@ -194,5 +194,5 @@ class Takes:
             )
             if end is not None:
                 draft.end_at(end - len(before), "sentence")
-        if draft.finish_reason is None and (cycle := loop(draft.text)):
+        if draft.finish_reason is None and (cycle := loop(draft.tail(SIGHT))):
             self.looped, draft.finish_reason = cycle, "loop"

@@ -106,6 +106,19 @@ class Draft:
     def text(self) -> str:
         return "".join(token.text for token in self.tokens)
 
+    def tail(self, length: int) -> str:
+        """The text from a token on that leaves at least `length` characters; all of a shorter one.
+
+        A long passage is asked after every token, so what stands before is not put together.
+        """
+        parts: list[str] = []
+        for token in reversed(self.tokens):
+            if length <= 0:
+                break
+            parts.append(token.text)
+            length -= len(token.text)
+        return "".join(reversed(parts))
+
     def end_at(self, length: int, reason: FinishReason) -> None:
         """End it after the token that holds the last of the first `length` characters."""
         tokens, have = [], 0

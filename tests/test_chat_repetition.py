@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.repetition import LENGTH, LONGEST, TIMES, loop
+from chat.repetition import LENGTH, LONGEST, SIGHT, TIMES, loop
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,11 @@ def test_what_is_called_a_loop_is_one(text):
     if found is not None:
         span = max(TIMES * len(found), LENGTH)
         assert text.endswith((found * span)[-span:])
+
+
+@given(
+    st.text("ab", max_size=60), st.text("ab", min_size=1, max_size=LONGEST + 5), st.integers(0, 9)
+)
+def test_what_stands_before_the_sight_makes_no_difference(before, cycle, times):
+    text = before * 30 + cycle * times
+    assert loop(text[-SIGHT:]) == loop(text)

@@ -114,3 +114,9 @@ def test_the_meter_counts_characters_as_a_browser_does():
     text = "😀" * 4
     told = meter([0, 1, 2, 3, 4], 2, text, lambda ids: "😀" * len(ids))
     assert told["unseen"] == 2 * (4 - told["used"])
+
+
+def test_the_tail_of_a_draft_is_its_text_from_some_token_on():
+    draft = drafted(*(token(text, id=0) for text in ("ab", "", "cde", "f")))
+    tails = [draft.tail(length) for length in range(8)]
+    assert tails == ["", "f", "cdef", "cdef", "cdef", "abcdef", "abcdef", "abcdef"]
