@@ -10,8 +10,6 @@ from chat.presets import Preset
 from chat.refusal import RefusedError
 from gpt.sampling import LIMITS
 
-STEP = 0.01
-"""Of a slider over a number that is no whole one."""
 TURNS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""
 
@@ -46,7 +44,7 @@ async def tune(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
 def field_data(name: str, value: float | int | None) -> dict[str, Any]:
     """One setting, as a slider or a field shows it."""
     limit = LIMITS[name]
-    slides = limit.kind == "number" and limit.high is not None
+    slider = settings.slider(name)
     return {
         "name": name,
         "label": settings.LABELS[name],
@@ -55,13 +53,7 @@ def field_data(name: str, value: float | int | None) -> dict[str, Any]:
         # A browser's numbers are exact only to 2**53, so a seed travels as text.
         "value": "" if value is None else str(value),
         "off": limit.off if isinstance(limit.off, int | float) else None,
-        "slider": {
-            "low": limit.low + STEP if limit.above_low else limit.low,
-            "high": limit.high,
-            "step": STEP,
-        }
-        if slides
-        else None,
+        "slider": slider and dict(zip(("low", "high", "step"), slider, strict=True)),
     }
 
 

@@ -41,6 +41,7 @@ NO_PENALTY_FOR_CHARACTERS = (
     "A repetition penalty cannot be used with a model of characters: every letter has already "
     "appeared, so it would only spoil the spelling. Set it to 1 (off)."
 )
+SLIDER_STEP = 0.01
 DIRECTIVE = re.compile(r"\s*/with\b((?:\s+[A-Za-z_-]+=\S*)*)(?:[ \t]|\n|$)", re.S)
 
 
@@ -143,6 +144,15 @@ def directive(text: str) -> tuple[dict[str, float | int | None], str]:
     if not raw:
         raise SettingsError("Write the settings after /with, as in: /with t=1.2 k=20 Once upon …")
     return layer(raw), text[found.end() :]
+
+
+def slider(name: str) -> tuple[float, float, float] | None:
+    """Lowest, highest and step of a slider for `name`; None for one that is better typed."""
+    limit = LIMITS[name]
+    if limit.kind != "number" or limit.high is None:
+        return None
+    # A slider cannot stop just above its lower end, so it begins one step higher.
+    return limit.low + SLIDER_STEP * limit.above_low, limit.high, SLIDER_STEP
 
 
 def defaults() -> dict[str, float | int | None]:

@@ -7,12 +7,11 @@ from chainlit.input_widget import InputWidget, Slider, TextInput
 
 from chat.models import Listing
 from chat.presets import AS_SET, Preset
-from chat.settings import LABELS, shown
+from chat.settings import LABELS, shown, slider
 from gpt.sampling import LIMITS
 
 MODEL_PICKER = "model"
 PRESET_PICKER = "preset"
-STEP = 0.01
 
 
 def setting_widgets(values: Mapping[str, float | int | None]) -> list[InputWidget]:
@@ -25,16 +24,16 @@ def _widget(name: str, value: float | int | None) -> InputWidget:
     default = limit.default
     usual = shown(name, default if not isinstance(default, tuple) else None)
     about = f"{limit.explanation} Range: {limit.range}. Default: {usual}."
-    if limit.kind == "number" and limit.high is not None:
+    if (ends := slider(name)) is not None:
+        low, high, step = ends
         return Slider(
             id=name,
             label=LABELS[name],
             description=about,
             initial=float(value or 0),
-            # A slider cannot stop just above its lower end, so it begins one step higher.
-            min=limit.low + STEP if limit.above_low else limit.low,
-            max=limit.high,
-            step=STEP,
+            min=low,
+            max=high,
+            step=step,
         )
     # Text, for a number field keeps no more than 2**53 of a seed.
     return TextInput(
