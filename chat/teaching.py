@@ -1,5 +1,6 @@
 """What the panel that trains asks of the workshop; each is a look (chat/looks.py)."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,8 @@ ELSEWHERE = "Training from the page is not offered here: use python -m train.pre
 async def training(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training`: how the writer's trainings stand; see `Workshop.all`."""
     bench = _bench(desk)
-    return {"runs": bench.workshop.all(bench.owner)}
+    # A page asks every second or two, and the logs of a long run are long.
+    return {"runs": await asyncio.to_thread(bench.workshop.all, bench.owner)}
 
 
 async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:

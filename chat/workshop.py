@@ -106,7 +106,7 @@ class Workshop:
         """
         about = self._own(owner, key)
         self._only_one()
-        if self._state(key, about) == "done":
+        if self._data(key, about)["state"] == "done":
             raise RefusedError("It has come to its end already.")
         about = {**about, "halted": None}
         self._write(key, about)
@@ -126,7 +126,7 @@ class Workshop:
         records = _lines(folder / "metrics.jsonl")
         last = records[-1] if records else {}
         step, elapsed_s = int(last.get("step", 0)), float(last.get("elapsed_s", 0.0))
-        state, curve = self._state(key, about), read_curve(folder)
+        state, curve = self._state(key, about, last), read_curve(folder)
         samples = _lines(folder / "samples.jsonl")
         left_s = elapsed_s / step * (plan["steps"] - step) if step else None
         return {
@@ -145,16 +145,14 @@ class Workshop:
             "why": _last_words(folder / LOG) if state == "broken" else None,
         }
 
-    def _state(self, key: str, about: dict[str, Any]) -> State:
+    def _state(self, key: str, about: dict[str, Any], last: dict[str, Any]) -> State:
+        """How it stands; `last` is what it logged last."""
         if self._alive(key, about):
             return "training"
-        folder = self.runs / key
-        records = _lines(folder / "metrics.jsonl")
-        last = records[-1] if records else {}
         # One that was ended early, since it got no better, has written its report all the same.
         if "val_loss" in last and last.get("step") == about["plan"]["steps"]:
             return "done"
-        if (folder / "report.json").exists():
+        if (self.runs / key / "report.json").exists():
             return "done"
         return about["halted"] or "broken"
 
