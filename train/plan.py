@@ -9,22 +9,16 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn import functional as F
-
 from gpt.checkpoint import CheckpointError, load
-from gpt.model import GPT
 from train import pretrain, source
 from train.config import TrainConfig, story
 from train.data import Data, DataError
-from train.machine import autocast, pick_device, tune
-from train.optimize import make_optimizers
-from train.order import Batches
+from train.machine import tune
+from train.pace import Pace
 from train.steering import Steering
 
 PASSES = 20
@@ -48,28 +42,12 @@ def from_nothing(data: Data) -> tuple[TrainConfig, list[str]]:
 def seconds(config: TrainConfig, data: Data) -> tuple[float, int]:
     """How long a training would take on this machine as it is now, and its model's parameters."""
     tune(config.threads)
-    device = pick_device(config.device)
-    model = GPT(config.model_config(data.tokenizer.vocab_size)).to(device)
-    optimizers = make_optimizers(model, config)
-    batches = Batches(data.train, config)
-    began = 0.0
-    for step in range(TRIED_STEPS + 1):
-        if step == 1:  # the first one warms up
-            began = time.perf_counter()
-        for part in range(config.accumulate):
-            inputs, targets = batches.micro_batch(step, part)  # (B, T) each
-            with autocast(device, config.precision):
-                logits = model(inputs.to(device))  # (B, T, V)
-            F.cross_entropy(logits.flatten(0, 1).float(), targets.to(device).flatten()).backward()
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-    step_s = (time.perf_counter() - began) / TRIED_STEPS
+    pace = Pace(config, data)
+    pace.seconds(1)
+    step_s = pace.seconds(TRIED_STEPS) / TRIED_STEPS
     judged = (config.max_steps // config.eval_every + 1) * len(data.valid)
     judging_s = judged / config.tokens_per_step * step_s * FORWARD_SHARE
-    return config.max_steps * step_s + judging_s, model.n_params
+    return config.max_steps * step_s + judging_s, pace.model.n_params
 
 
 def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
