@@ -1,0 +1,241 @@
+"""`python -m bench.equal_seconds CHECKPOINT --data DATA`: a trained model beside nanoGPT's recipe.
+
+The baseline gets the model's data, window, tokens per step and, within 1%, its parameters; and as
+many steps as fit into the seconds that the model's training takes. Machines are shared and hours
+differ, so seconds are steps × seconds per step, both recipes measured in one run, in turns.
+
+Without --train the seconds are measured, and the command that trains the baseline is printed. With
+it the baseline is trained and both are scored on the validation text, in float32, every token once.
+What is there already is not done again, and a training that was cut short goes on, so the command
+may be stopped and repeated.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.recipe import RecipeError, parameters, pretrain_command, train
+from gpt.checkpoint import Checkpoint, CheckpointError, load
+from train.config import PRESETS, TrainConfig
+from train.data import Data, DataError, load_data
+from train.machine import describe, pick_device, tune
+from train.options import add_field_options, given_fields
+from train.pace import Pace
+from train.run import Run
+from train.scoring import score, summary
+
+SHARED = (
+    *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),
+    *("eval_every", "device", "precision", "compile", "threads"),
+)
+"""What the baseline takes over: the shape but for the MLP, the tokens of a step, the machine."""
+WIDTHS = 32
+"""The MLP's width is a multiple of this."""
+PARAMETERS_APART = 0.01
+SECONDS = "seconds.json"
+
+
+def its_config(checkpoint: Checkpoint, data: Data) -> TrainConfig:
+    """What `checkpoint` was trained with, once it is known that `data` is what it learnt from.
+
+    Raises:
+        RecipeError: it was not trained from nothing by train.pretrain, or on other data.
+    """
+    training = checkpoint.training
+    if "config" not in training or "from" in training:
+        raise RecipeError(
+            f"expected a model that train.pretrain made from nothing, with training.json beside "
+            f"it, and {checkpoint.folder} is none"
+        )
+    for split in ("train", "valid"):
+        learnt, given = (facts[split]["sha256"] for facts in (training["data"], data.facts))
+        if learnt != given:
+            raise RecipeError(
+                f"{data.folder} is not what {checkpoint.name} was trained on: its {split} tokens "
+                f"have the fingerprint {given[:16]}, not {learnt[:16]}. Prepare the same text, "
+                "with the tokenizer of the model"
+            )
+    return TrainConfig.from_dict(training["config"])
+
+
+def baseline_of(
+    ours: TrainConfig, preset: str, vocab_size: int, over: dict[str, Any]
+) -> TrainConfig:
+    """The config of `preset` in the size of `ours`, with the fields of `over` put over it.
+
+    Raises:
+        RecipeError: the two differ in tokens per step, or in parameters by more than 1%.
+    """
+    shared = {name: getattr(ours, name) for name in SHARED}
+    config = replace(PRESETS[preset](), sample_tokens=0, save_steps=0, **{**shared, **over})
+    goal = parameters(ours, vocab_size)
+    if "n_inner" not in over:
+        narrow, wide = (
+            parameters(replace(config, n_inner=width), vocab_size) for width in (WIDTHS, 2 * WIDTHS)
+        )
+        times = max(1, 1 + round((goal - narrow) / (wide - narrow)))
+        config = replace(config, n_inner=times * WIDTHS)
+    found = parameters(config, vocab_size)
+    if abs(found / goal - 1) > PARAMETERS_APART:
+        raise RecipeError(
+            f"the baseline has {found:,} parameters, the model {goal:,}: give an --n-embd, "
+            "--n-layer or --n-inner that brings them within 1%"
+        )
+    if config.tokens_per_step != ours.tokens_per_step:
+        raise RecipeError(
+            f"a step of the baseline reads {config.tokens_per_step:,} tokens, one of the model "
+            f"{ours.tokens_per_step:,}: both must read as many"
+        )
+    return config
+
+
+def measure(
+    configs: Sequence[TrainConfig], data: Data, *, blocks: int, steps: int
+) -> list[list[float]]:
+    """Seconds per step of each config, one for each block of `steps`, in turns.
+
+    Who is first changes from block to block, so that a machine that grows busier is busier for
+    both.
+    """
+    paces = [Pace(config, data) for config in configs]
+    for pace in paces:
+        pace.seconds(2)
+    found: list[list[float]] = [[] for _ in paces]
+    for block in range(blocks):
+        order = range(len(paces)) if block % 2 == 0 else reversed(range(len(paces)))
+        for place in order:
+            found[place].append(paces[place].seconds(steps) / steps)
+    return found
+
+
+def measured(
+    out: Path, configs: tuple[TrainConfig, TrainConfig], data: Data, *, blocks: int, steps: int
+) -> dict[str, Any]:
+    """`measure` of ours and the baseline, kept in `out`: a training that goes on keeps its length.
+
+    Raises:
+        RecipeError: what is kept there is of other configs.
+    """
+    path = out / SECONDS
+    about = [config.to_dict() for config in configs]
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["configs"] != about:
+            raise RecipeError(f"{path} was measured with other settings: choose another --out")
+        return kept
+    tune(configs[0].threads)
+    ours, theirs = measure(configs, data, blocks=blocks, steps=steps)
+    found = {
+        "configs": about,
+        "steps_per_block": steps,
+        "ours": ours,
+        "baseline": theirs,
+        "ratio": median(own / other for own, other in zip(ours, theirs, strict=True)),
+        "machine": describe(pick_device(configs[0].device)),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    Run(out).write_json(SECONDS, found)
+    return found
+
+
+def steps_that_fit(ours: TrainConfig, ratio: float) -> int:
+    """The baseline's steps, for seconds per step of ours that are `ratio` times the baseline's."""
+    return max(1, round(ours.max_steps * ratio))
+
+
+def seconds_table(names: tuple[str, str], found: dict[str, Any], steps: tuple[int, int]) -> str:
+    """The measured seconds per step, with their spread over the blocks."""
+    lines = ["| | seconds per step, median (lowest to highest) | steps | seconds |"]
+    lines.append("| --- | --- | --- | --- |")
+    for name, key, count in zip(names, ("ours", "baseline"), steps, strict=True):
+        each = found[key]
+        middle = median(each)
+        lines.append(
+            f"| {name} | {middle:.3f} ({min(each):.3f} to {max(each):.3f}) "
+            f"| {count:,} | {count * middle:,.0f} |"
+        )
+    ratios = [own / other for own, other in zip(found["ours"], found["baseline"], strict=True)]
+    machine = found["machine"]
+    lines.append(
+        f"\n{len(ratios)} blocks of {found['steps_per_block']} steps each, in turns: a step of "
+        f"{names[0]} takes {found['ratio']:.3f} times as long as one of {names[1]} (median; "
+        f"{min(ratios):.3f} to {max(ratios):.3f}). {machine['cores']} cores, {machine['threads']} "
+        f"thread(s), {machine['device']}, torch {machine['torch']}."
+    )
+    return "\n".join(lines)
+
+
+def scores_table(names: tuple[str, str], models: tuple[Checkpoint, Checkpoint], data: Data) -> str:
+    """What both reach on the validation text, every token scored once, in float32."""
+    lines = ["| | parameters | step | nats per token | bits per byte |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    bits: list[float] = []
+    for name, checkpoint in zip(names, models, strict=True):
+        nats = score(checkpoint.model, data.valid, checkpoint.config.block_size)
+        facts = data.facts["valid"]["bytes"]
+        found = summary(nats, data.valid[1:], data.tokenizer.eos_id, facts)
+        bits.append(found["bpb"])
+        lines.append(
+            f"| {name} | {checkpoint.model.n_params:,} | {checkpoint.training['step']:,} "
+            f"| {found['loss']:.4f} | {found['bpb']:.4f} |"
+        )
+    less = 1 - bits[0] / bits[1]
+    said = f"{abs(less):.1%} {'fewer' if less >= 0 else 'more'} bits per byte than {names[1]}"
+    return "\n".join(lines) + f"\n\n{names[0]} needs {said}, given the same seconds."
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.equal_seconds",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", type=Path, help="the model, as checkpoints/stories")
+    parser.add_argument("--data", type=Path, required=True, help="what it was trained on")
+    parser.add_argument("--baseline", choices=sorted(PRESETS), default="nanogpt")
+    parser.add_argument("--blocks", type=int, default=9, help="of steps that are timed, each")
+    parser.add_argument("--steps", type=int, default=3, help="in a block")
+    parser.add_argument("--out", type=Path, help="folder (default: runs/equal/CHECKPOINT)")
+    parser.add_argument("--train", action="store_true", help="train the baseline, score both")
+    add_field_options(
+        parser,
+        "the baseline's config (each overrides its preset and what it takes over from the model)",
+        without=("max_steps", "sample_tokens", "save_steps"),
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = make_parser().parse_args(arguments)
+    out = options.out or Path("runs") / "equal" / options.checkpoint.name
+    if min(options.blocks, options.steps) < 1:
+        sys.exit("bench.equal_seconds: --blocks and --steps must be 1 or more")
+    try:
+        data, model = load_data(options.data), load(options.checkpoint)
+        ours = its_config(model, data)
+        over = given_fields(options)
+        theirs = baseline_of(ours, options.baseline, data.tokenizer.vocab_size, over)
+        ours = replace(ours, **{n: over[n] for n in ("device", "compile", "threads") if n in over})
+        timed = measured(out, (ours, theirs), data, blocks=options.blocks, steps=options.steps)
+        theirs = replace(theirs, max_steps=steps_that_fit(ours, timed["ratio"]))
+        names = (model.name, options.baseline)
+        print(seconds_table(names, timed, (ours.max_steps, theirs.max_steps)) + "\n", flush=True)
+        folder = out / options.baseline
+        command = pretrain_command(options.baseline, theirs, options.data, folder)
+        print(f"The baseline:\n\n    {shlex.join(command)}\n", flush=True)
+        if options.train:
+            train(options.baseline, theirs, data, folder)
+            print(scores_table(names, (model, load(folder / "best")), data))
+    except (CheckpointError, DataError, RecipeError, ValueError) as error:
+        sys.exit(f"bench.equal_seconds: {error}")
+
+
+if __name__ == "__main__":
+    main()
