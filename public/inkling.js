@@ -35,6 +35,14 @@
     return stores.get(session);
   };
 
+  // Chainlit evaluates an element anew whenever something about the page changes, and React would take another function
+  // for another component: all of it would be thrown away and drawn anew. So the first one is always given back.
+  const components = new Map();
+  const lasting = (name, component) => {
+    if (!components.has(name)) components.set(name, component);
+    return components.get(name);
+  };
+
   // The store of a session; the element is drawn anew when it tells. React comes from the element, for this file has none.
   const useStory = ({ useEffect, useReducer }, session) => {
     const [, redraw] = useReducer((n) => n + 1, 0);
@@ -122,5 +130,5 @@
     document.head.append(script);
   });
 
-  window.inkling = { useStory, usePanel, make, button, input, setInput, percent, choices, visible, uuid, startAnew };
+  window.inkling = { lasting, useStory, usePanel, make, button, input, setInput, percent, choices, visible, uuid, startAnew };
 })();

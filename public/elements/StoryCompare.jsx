@@ -147,7 +147,7 @@ const Votes = ({ votes, store }) => (
   </>
 );
 
-export default function StoryCompare() {
+function StoryCompare() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'compare', ENTRY);
   const { state } = store;
@@ -199,3 +199,5 @@ export default function StoryCompare() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryCompare', StoryCompare);

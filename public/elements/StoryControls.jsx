@@ -169,7 +169,7 @@ const Help = ({ commands, close }) => (
   </section>
 );
 
-export default function StoryControls() {
+function StoryControls() {
   const { stopTask } = useChatInteract();
   const { loading } = useChatData();
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
@@ -268,3 +268,5 @@ export default function StoryControls() {
     </div>
   );
 }
+
+export default window.inkling.lasting('StoryControls', StoryControls);

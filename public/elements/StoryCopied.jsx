@@ -34,7 +34,7 @@ const Found = ({ found }) => (
   </>
 );
 
-export default function StoryCopied() {
+function StoryCopied() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'copied', ENTRY);
   const { state } = store;
@@ -69,3 +69,5 @@ export default function StoryCopied() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryCopied', StoryCopied);

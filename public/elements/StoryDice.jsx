@@ -62,7 +62,7 @@ const Told = ({ found }) => (
   </p>
 );
 
-export default function StoryDice() {
+function StoryDice() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const chat = useRecoilValue(chatSettingsValueState);
   const open = window.inkling.usePanel({ useEffect }, store, 'dice', ENTRY);
@@ -148,3 +148,5 @@ export default function StoryDice() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryDice', StoryDice);

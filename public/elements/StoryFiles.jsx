@@ -31,7 +31,7 @@ const read = async (file) => {
   }
 };
 
-export default function StoryFiles() {
+function StoryFiles() {
   const menu = useRef(null);
   const picker = useRef(null);
   const { session } = useChatSession();
@@ -96,3 +96,5 @@ export default function StoryFiles() {
     </div>
   );
 }
+
+export default window.inkling.lasting('StoryFiles', StoryFiles);

@@ -270,7 +270,7 @@ const Travel = ({ m, store }) => {
   );
 };
 
-export default function StoryMachine() {
+function StoryMachine() {
   const { session } = useChatSession();
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'machine', ENTRY);
@@ -297,3 +297,5 @@ export default function StoryMachine() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryMachine', StoryMachine);

@@ -113,7 +113,7 @@ const Card = ({ card, chosen, busy, write }) => {
   );
 };
 
-export default function StoryModels() {
+function StoryModels() {
   const { windowMessage } = useChatInteract();
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'models', ENTRY);
@@ -158,3 +158,5 @@ export default function StoryModels() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryModels', StoryModels);

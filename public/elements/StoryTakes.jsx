@@ -57,7 +57,7 @@ const Takes = ({ takes, busy, act, hidden }) => (
   </section>
 );
 
-export default function StoryTakes() {
+function StoryTakes() {
   const { loading } = useChatData();
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { state } = store;
@@ -73,3 +73,5 @@ export default function StoryTakes() {
     </div>
   );
 }
+
+export default window.inkling.lasting('StoryTakes', StoryTakes);

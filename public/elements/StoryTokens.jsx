@@ -142,7 +142,7 @@ const listen = (store) => {
   };
 };
 
-export default function StoryTokens() {
+function StoryTokens() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { loading } = useChatData();
   const { state, shaded, odds } = store;
@@ -186,3 +186,5 @@ export default function StoryTokens() {
     </>
   );
 }
+
+export default window.inkling.lasting('StoryTokens', StoryTokens);

@@ -11,7 +11,7 @@ const GROUPS = [
 // A tool that no group names is one of the models'.
 const groupOf = (tool) => (GROUPS.find(([, , members]) => members.includes(tool)) || GROUPS[GROUPS.length - 1])[0];
 
-export default function StoryTools() {
+function StoryTools() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { state, panels, panel } = store;
 
@@ -62,3 +62,5 @@ export default function StoryTools() {
     </nav>
   );
 }
+
+export default window.inkling.lasting('StoryTools', StoryTools);

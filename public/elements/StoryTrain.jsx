@@ -63,7 +63,7 @@ const Run = ({ run, ask, write, writes }) => (
   </article>
 );
 
-export default function StoryTrain() {
+function StoryTrain() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'train', ENTRY);
   const { windowMessage } = useChatInteract();
@@ -155,3 +155,5 @@ export default function StoryTrain() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryTrain', StoryTrain);

@@ -45,7 +45,7 @@ const Presets = ({ dials, fill, act, store }) => (
   </div>
 );
 
-export default function StoryTune() {
+function StoryTune() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'tune', ENTRY);
   const { state } = store;
@@ -121,3 +121,5 @@ export default function StoryTune() {
     </section>
   );
 }
+
+export default window.inkling.lasting('StoryTune', StoryTune);

@@ -1,6 +1,6 @@
 // The story as one flowing text. The server's story is the truth; this keeps what it was sent and asks for the rest.
-// Chainlit evaluates this file anew and remounts it at will, so nothing of worth lives in the component: what was
-// received is kept in a store for each session, and the text is drawn by hand, a span for each token.
+// Chainlit evaluates this file anew at will and remounts it for each session, so nothing of worth lives in the component:
+// what was received is kept in a store for each session, and the text is drawn by hand, a span for each token.
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 import { chatSettingsValueState, modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
@@ -77,7 +77,7 @@ const draw = (box, state, whole) => {
 const dim = (box, unseen, whole) => {
   if (box.unseen === unseen && !whole) return;
   const onward = !whole && box.unseen !== undefined && unseen > box.unseen;
-  const parts = box.getElementsByClassName('part');
+  const parts = box.querySelectorAll('.part'); // a live collection is counted anew after each class that changes
   let [count, at] = onward ? box.dimmed : [0, 0];
   for (; count < parts.length && at < unseen; count++) {
     parts[count].classList.add('unseen');
@@ -157,7 +157,7 @@ const carried = (options, settings) => (event) => {
   if (event.target.closest('#new-chat-button')) window.__inklingCarried = { type: 'story_like', settings, ...options };
 };
 
-export default function StoryView() {
+function StoryView() {
   const box = useRef(null);
   const { session } = useChatSession();
   const { sendMessage, windowMessage } = useChatInteract();
@@ -273,3 +273,5 @@ export default function StoryView() {
     </div>
   );
 }
+
+export default window.inkling.lasting('StoryView', StoryView);
