@@ -7,6 +7,7 @@ Shapes: N words of the source, M of the text in question.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,19 @@ COPIED_WORDS = 8
 
 SPELT = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 """A word without the punctuation around it, as a dictionary has it."""
+ENDS = re.compile(r"[.!?…:\"“”’)]$|--$")
+"""After such a word the next may begin a sentence."""
+NO_NAME = re.compile(r"\w$|i['’]")
+
+
+def plain(word: str) -> str:
+    """A word in small letters, and without an 's.
+
+    >>> plain("Tim's")
+    'tim'
+    """
+    return re.sub("['’]s$", "", word.lower())
+
 
 Places = npt.NDArray[np.int64]
 
@@ -94,6 +108,32 @@ class Source:
         """Its different words in small letters, without the punctuation around them."""
         names = (name.lower() for name in self._names)
         return frozenset(word for name in names for word in SPELT.findall(name))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Its words that are names, in small letters and without an 's.
+
+        A name has two places within sentences or more, and a capital in nine of ten of them. I,
+        I'll and single letters are none.
+        """
+        begins = np.array([not SPELT.match(name) for name in self._names], np.bool_)
+        ends = np.array([bool(ENDS.search(name)) for name in self._names] + [True], np.bool_)
+        before, here = self._words[:-1], self._words[1:]
+        # A border has the id -1, and is the last of `ends`.
+        within = here[(here >= 0) & ~ends[before]]
+        within = within[~begins[within]]
+        counts = cast("list[int]", np.bincount(within, minlength=len(self._names)).tolist())
+        capital: Counter[str] = Counter()
+        total: Counter[str] = Counter()
+        for name, count in zip(self._names, counts, strict=True):
+            if count and (word := SPELT.match(name)):
+                total[plain(word[0])] += count
+                capital[plain(word[0])] += count * word[0][0].isupper()
+        return frozenset(
+            word
+            for word, count in total.items()
+            if count > 1 and capital[word] >= 0.9 * count and not NO_NAME.match(word)
+        )
 
     def quote(self, at: int, words: int) -> str:
         """The words from a place of the source on, as far as its document goes."""

@@ -1,0 +1,227 @@
+"""What can be counted in a story, to hold a model's text against a person's.
+
+A word is what `gpt.overlap.SPELT` finds, in small letters: no punctuation, no digits.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpt.overlap import SPELT, Source, plain
+
+SENTENCE_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bDr)[.!?…]+[\"'”’)\]]*(?=\s|$)")
+"""Where a sentence ends, its closing quotes included; a full stop after a title is none."""
+LOOP_TIMES, LOOP_CHARACTERS, LONGEST_CYCLE = 4, 80, 240
+"""A loop comes so many times or more without a break, and fills so many characters in all; longer
+cycles are not looked for. These are what the chat stops at."""
+STRAIGHT, CURLED = '"', ("“", "”")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """One continuation, measured. Pairs are (how many hold, of how many).
+
+    Attributes:
+        words: How many.
+        trigrams: Its three words in a row, for `distinct_3`.
+        repeated_4: Share of its four words in a row that came in it before, the rep-n of Welleck
+            et al. 2019 (arXiv 1908.04319, section 6.1) over words; None below four words.
+        known: Words that the training text has too.
+        quotes: Paragraphs whose quotation marks all close, of those that have any.
+        names: Names of the opening that come again in the continuation.
+        ended: It stops where the story or a sentence does.
+        loop: What it says over and over; "" where it does not.
+        copied: The longest run of words that stands in the training text to the letter, in words
+            of `gpt.overlap`: with their punctuation and case.
+        quote: That run.
+        bits, bytes: What a model needs to foresee it, in bits, and how long it is in UTF-8.
+    """
+
+    words: int
+    trigrams: tuple[tuple[str, ...], ...]
+    repeated_4: float | None
+    known: tuple[int, int]
+    quotes: tuple[int, int]
+    names: tuple[int, int]
+    ended: bool
+    loop: str
+    copied: int
+    quote: str
+    bits: float
+    bytes: int
+
+
+def measure(
+    opening: str, text: str, source: Source, *, over: bool, bits: float, compared: int
+) -> Quality:
+    """All measures of `text`, which goes on from `opening`.
+
+    Args:
+        source: The training text.
+        over: The story is over at the end of `text`.
+        bits: What a model needs to foresee `text`.
+        compared: So many of its first words count for `trigrams` and `repeated_4`, which grow
+            with the length: as many as the text has that it is held against.
+    """
+    found = words(text)
+    fours = grams(found[:compared], 4)
+    run = source.overlap(text).longest
+    ended = over or ends_sentence(text)
+    known = sum(word in source.spellings for word in found)
+    return Quality(
+        words=len(found),
+        trigrams=tuple(grams(found[:compared], 3)),
+        repeated_4=1 - len(set(fours)) / len(fours) if fours else None,
+        known=(known, len(found)),
+        quotes=balanced_quotes(opening + text, whole=ended),
+        names=names_kept(opening, text, source),
+        ended=ended,
+        loop=loop(text),
+        copied=run.words if run else 0,
+        quote=source.quote(run.at, run.words) if run else "",
+        bits=bits,
+        bytes=len(text.encode()),
+    )
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in small letters."""
+    return SPELT.findall(text.lower())
+
+
+def grams(found: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """All n words in a row, in order.
+
+    >>> grams(["a", "b", "c"], 2)
+    [('a', 'b'), ('b', 'c')]
+    """
+    return [tuple(found[at : at + n]) for at in range(len(found) - n + 1)]
+
+
+def distinct_3(texts: Sequence[Quality]) -> float | None:
+    """Different three words in a row, as a share of all, over a set of texts together.
+
+    Li et al. 2016 (arXiv 1510.03055, section 5) with n = 3, over trigrams: it falls where texts
+    repeat themselves or each other. Sets can be compared only where they are equally long.
+    """
+    found = [gram for text in texts for gram in text.trigrams]
+    return len(set(found)) / len(found) if found else None
+
+
+def balanced_quotes(text: str, *, whole: bool) -> tuple[int, int]:
+    """Paragraphs (lines) whose double quotation marks all close, of those that have any.
+
+    Args:
+        whole: The text stops where a sentence does; in the last paragraph of one that breaks off
+            a quote may be open for good reason, so it does not count.
+    """
+    lines = text.rstrip().split("\n")
+    lines = [line for line in (lines if whole else lines[:-1]) if re.search('["“”]', line)]
+    good = sum(
+        line.count(STRAIGHT) % 2 == 0 and line.count(CURLED[0]) == line.count(CURLED[1])
+        for line in lines
+    )
+    return good, len(lines)
+
+
+def names_kept(opening: str, text: str, source: Source) -> tuple[int, int]:
+    """Names of the opening that come again in `text`, of all the different ones.
+
+    A name is a word with a capital that the training text knows as one (`Source.names`); so the
+    first word of a sentence is not taken for a name. Whether a figure stays in its story is seen
+    by it: after another story's opening, a person's text has few of the names.
+    """
+    called = {plain(word) for word in SPELT.findall(opening) if word[0].isupper()}
+    called = {
+        word for word in called & source.names if len(word) > 1 and word[:2] not in ("i'", "i’")
+    }
+    there = {plain(word) for word in SPELT.findall(text)}
+    return len(called & there), len(called)
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether `text` stops where a sentence does.
+
+    >>> ends_sentence('She said, "No!"'), ends_sentence("She said")
+    (True, False)
+    """
+    text = text.rstrip()
+    return any(found.end() == len(text) for found in SENTENCE_END.finditer(text))
+
+
+def loop(text: str) -> str:
+    """What `text` repeats to the letter somewhere without a break, once; "" where it does not."""
+    letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    for period in range(1, LONGEST_CYCLE + 1):
+        span = max(LOOP_TIMES * period, LOOP_CHARACTERS)
+        if span > len(letters):
+            break
+        # Between two of these places every letter is the one a period before it.
+        breaks = np.flatnonzero(letters[period:] != letters[:-period])
+        edges = np.concatenate([[-1], breaks, [len(letters) - period]])
+        runs = np.diff(edges) - 1
+        if runs.max() >= span - period:
+            start = int(edges[runs.argmax()]) + 1
+            return text[start : start + period]
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row of the table.
+
+    Attributes:
+        of: The figure of a set of texts; None where none of them has anything to measure.
+        percent: It is a share, shown in percent with so many digits; None for what is none.
+    """
+
+    name: str
+    of: Callable[[Sequence[Quality]], float | None]
+    percent: int | None = None
+
+    def shown(self, figure: float | None) -> str:
+        """The figure as the table has it."""
+        if figure is None:
+            return "none to measure"
+        return f"{figure:.3f}" if self.percent is None else f"{figure:.{self.percent}%}"
+
+
+def _share(pairs: Iterable[tuple[float, int]]) -> float | None:
+    found = list(pairs)
+    of = sum(of for _, of in found)
+    return sum(holds for holds, _ in found) / of if of else None
+
+
+def _repeated(texts: Sequence[Quality]) -> float | None:
+    return _share((text.repeated_4 or 0.0, text.repeated_4 is not None) for text in texts)
+
+
+MEASURES = (
+    Measure(
+        "bits per byte, as this model foresees it",
+        lambda texts: _share((text.bits, text.bytes) for text in texts),
+    ),
+    Measure("distinct-3", distinct_3),
+    Measure("repeated 4-grams", _repeated, percent=1),
+    Measure("words in the dictionary", lambda texts: _share(t.known for t in texts), percent=2),
+    Measure("quote balance", lambda texts: _share(t.quotes for t in texts), percent=1),
+    Measure("names kept", lambda texts: _share(t.names for t in texts), percent=1),
+)
+"""What a model's text shares with a person's, more or less; each is a share or a mean."""
+
+
+def jackknife(measure: Measure, texts: Sequence[Quality]) -> float | None:
+    """The standard error of a figure: how far it moves as each text is left out in turn.
+
+    Efron and Tibshirani 1993, section 11.2. None for fewer than two texts, or where a figure
+    cannot be had.
+    """
+    left = [measure.of([*texts[:at], *texts[at + 1 :]]) for at in range(len(texts))]
+    found = [figure for figure in left if figure is not None]
+    if len(found) < 2 or len(found) < len(left):
+        return None
+    mean = sum(found) / len(found)
+    return math.sqrt(sum((x - mean) ** 2 for x in found) * (len(found) - 1) / len(found))
