@@ -1,0 +1,70 @@
+"""The text a model learnt from and the text it is judged on, found again by their fingerprint."""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gpt.checkpoint import Checkpoint
+from gpt.overlap import Source
+from train.data import Data, DataError, find_data
+from train.transfer import HeldOut, held_out
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What a model's text is held against."""
+
+    data: Data
+    source: Source
+    """The training text."""
+    valid: HeldOut
+
+
+def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
+    """The data of a checkpoint's training: in `folders`, where its command says, or in data/.
+
+    Raises:
+        DataError: it is in none of them; the message has the command that makes it.
+    """
+    training = checkpoint.training
+    if "data" not in training:
+        raise DataError(
+            f"nothing in {checkpoint.folder} says what {checkpoint.name} learnt from: expected a "
+            "training.json, as train.pretrain and train.finetune write it"
+        )
+    folders = list(folders)
+    data = find_data(training, "train", folders)
+    if data is None:
+        looked = ", ".join(map(str, folders)) or "data/ (and no folder was given as --data)"
+        again = prepare_command(training, str(checkpoint.folder), "FOLDER")
+        raise DataError(
+            f"the text that {checkpoint.name} learnt from is not in {looked}: expected a folder of "
+            f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
+            f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
+        )
+    return Judges(data, Source(HeldOut("", data.train, data.tokenizer).documents()), held_out(data))
+
+
+def prepare_command(training: dict[str, Any], tokenizer: str, out: str) -> str:
+    """The command that made the data of a training, as far as data.json says.
+
+    Args:
+        tokenizer: A kind, or a folder that has it.
+    """
+    data = training["data"]
+    names = {
+        serves: [source["name"] for source in data["sources"] if source["serves"] == serves]
+        for serves in ("train", "valid", "train, valid")
+    }
+    words = [*names["train"], *names["train, valid"]]
+    if names["valid"]:
+        words += ["--valid", *names["valid"]]
+    else:
+        valid, train = data["valid"]["bytes"], data["train"]["bytes"]
+        words += ["--valid-fraction", f"{valid / (train + valid):.3g}"]
+    words += ["--tokenizer", tokenizer]
+    if not Path(tokenizer).is_dir() and tokenizer != "char":
+        words += ["--vocab-size", str(data["vocab_size"])]
+    return "python -m train.prepare " + shlex.join([*words, "--out", out])

@@ -1,0 +1,191 @@
+"""`python -m train.sample_openings CHECKPOINT … --data FOLDER …`: what models make of 100 openings.
+
+Each model goes on from openings of its own validation text, at the settings in its
+generation_config.json, with a fixed seed for each. What it wrote is measured beside what the
+person wrote there, held against four bars, and printed into one page to the letter.
+"""
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.defaults import as_options, read_defaults
+from gpt.hub import load
+from train.continuations import Continuation, Judged, judge
+from train.data import DataError
+from train.judged_data import Judges, open_judges
+from train.machine import pick_device
+from train.openings import LEAST_WORDS, openings
+from train.page import Table, escaped, markdown
+from train.quality import Quality
+from train.verdict import BARS, length_for, table
+
+QUOTED = 12
+"""From so many words on a copied run is shown."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.sample_openings",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoints", nargs="+", help="checkpoint folders")
+    add_data_option(parser)
+    parser.add_argument("--out", type=Path, default=Path("docs/samples.md"), help="the page")
+    parser.add_argument("--openings", type=int, default=100, help="how many (default: 100)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first opening (default: 1)")
+    parser.add_argument(
+        "--length", type=int, help="tokens at most, instead of the checkpoint's max_new_tokens"
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest)")
+    return parser
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """--data, for every command that holds a model against its training text."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="folders of train.prepare to look for the training text in, which is known by its "
+        "fingerprint (also looked for: where the training's command says, and data/)",
+    )
+
+
+def page(parts: Sequence[str], command: str) -> str:
+    """docs/samples.md."""
+    head = f"""# What the models write after openings they never saw
+
+Made by
+
+    {command}
+
+Each opening (in bold) is the first sentences, {LEAST_WORDS} words or more, of a text that the model
+was not trained on; the openings are evenly spaced in it. What follows is the model's, to the
+letter, at the settings in its `generation_config.json`, one seed each. “Human” is how the text
+itself goes on, cut to as many words. The measures are defined in `train/quality.py`; after ± stands
+the jackknife's standard error over the openings. Bits per byte say how well this model foresees
+the text, its own or the person's: far fewer for its own mean that it plays safe.
+"""
+    return "\n".join([head, *parts])
+
+
+def model_part(checkpoint: Checkpoint, judged: Judged, valid: str) -> str:
+    """One model's section of the page."""
+    settings, written = as_options(replace(judged.params, seed=None)), judged.written
+    lines = [
+        f"## {checkpoint.name}, after {len(written)} openings of {valid}\n",
+        f"Settings: `{settings}`, at most {judged.params.max_new_tokens} tokens.\n"
+        if settings
+        else f"Settings: the defaults, at most {judged.params.max_new_tokens} tokens.\n",
+        markdown([Table(("", checkpoint.name, "human"), table(judged))]),
+        *verdict(judged),
+        "",
+        *(numbered(at, *each) for at, each in enumerate(zip(written, judged.model, strict=True))),
+    ]
+    return "\n".join(lines)
+
+
+def verdict(judged: Judged) -> Iterator[str]:
+    """A line for each bar, and what the length has to do with the first."""
+    for bar in BARS:
+        said = "holds" if bar.holds(judged.model) else "**does not hold**"
+        yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
+    of, length = len(judged.written), judged.params.max_new_tokens
+    finished = sum(each.finished for each in judged.written)
+    yield f"- with “Finish the sentence” pressed where one was cut off: {finished} of {of}"
+    needed = length_for(judged.written)
+    over = sum(each.over for each in judged.written)
+    yield (
+        f"- within {length} tokens {over} of {of} stories are over"
+        + (f"; 95% are within {needed}" if needed else ", too few to say what length 95% need")
+    )
+
+
+def numbered(at: int, one: Continuation, found: Quality) -> str:
+    """One opening, what the model wrote, and the facts in a line."""
+    text = bold(one.opening.text) + quoted(one.text)
+    why = "the story is over" if one.over else "its sentence is whole"
+    facts = [f"seed {one.seed}", f"{one.tokens} tokens", f"{found.words} words"]
+    facts.append(why if found.ended else "cut off")
+    if one.more:
+        facts.append(f"finished with “{escaped(one.more)}”")
+    elif not one.finished:
+        facts.append("not finished")
+    if found.words > found.known[0]:
+        facts.append(f"{found.words - found.known[0]} words not in the training text")
+    if found.repeated_4:
+        facts.append(f"{found.repeated_4:.0%} of 4-grams repeated")
+    if found.names[1]:
+        facts.append(f"names kept {found.names[0]} of {found.names[1]}")
+    if found.quotes[0] < found.quotes[1]:
+        facts.append(f"quotes open in {found.quotes[1] - found.quotes[0]} paragraphs")
+    if found.loop:
+        facts.append(f"**loop** on “{escaped(found.loop)}”")
+    copied = f"longest copy {found.copied} words"
+    facts.append(copied + (f": “{escaped(found.quote)}”" if found.copied >= QUOTED else ""))
+    return f"### {at + 1}\n\n> {text}\n\n{'; '.join(facts)}.\n"
+
+
+def quoted(text: str) -> str:
+    """Text to the letter within a Markdown quotation, line by line."""
+    lines = [re.sub(r"([\\`*_<>|\[\]~#&])", r"\\\1", line) for line in text.rstrip().split("\n")]
+    # What would begin a list, at the beginning of a line.
+    lines = [re.sub(r"^(\s*)([-+]|\d+[.)])", r"\1\\\2", line) for line in lines]
+    return "  \n> ".join(lines)
+
+
+def bold(text: str) -> str:
+    """The same, every line of it in bold."""
+    lines = quoted(text).split("  \n> ")
+    return "  \n> ".join(f"**{line.strip()}**" if line.strip() else "" for line in lines)
+
+
+def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged, Judges]:
+    """Open a checkpoint and its data, and let it write.
+
+    Raises:
+        CheckpointError, DataError, ValueError: one cannot be opened, or does not suit.
+    """
+    checkpoint = load(name, device=str(pick_device(options.device)))
+    params = replace(read_defaults(checkpoint.folder), seed=options.seed)
+    if options.length is not None:
+        params = replace(params, max_new_tokens=options.length)
+    judges = open_judges(checkpoint, options.data)
+    found = openings(judges.valid.documents(), options.openings)
+    return checkpoint, judge(checkpoint, found, params, judges.source), judges
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if options.openings < 2:
+        parser.error(f"--openings must be at least 2, not {options.openings}")
+    parts: list[str] = []
+    try:
+        for name in options.checkpoints:
+            checkpoint, judged, judges = sampled(name, options)
+            parts.append(model_part(checkpoint, judged, judges.valid.name))
+            print(f"{checkpoint.name}, {len(judged.written)} openings of {judges.valid.name}")
+            for row in table(judged):
+                print(f"  {row[0]:45} {row[1]:>20} {row[2]:>20}")
+            print("\n".join(verdict(judged)), flush=True)
+        command = "python -m train.sample_openings " + shlex.join(words)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(page(parts, command), encoding="utf-8")
+    except (CheckpointError, DataError, OSError, ValueError) as error:
+        sys.exit(f"train.sample_openings: {error}")
+    print(f"page: {options.out}")
+
+
+if __name__ == "__main__":
+    main()

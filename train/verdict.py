@@ -1,0 +1,117 @@
+"""What the figures of a model's text say: a table beside human text, and four bars to hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from train.continuations import Continuation, Judged
+from train.quality import MEASURES, Measure, Quality, jackknife
+
+MOST_COPIED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a model's text has to hold.
+
+    Attributes:
+        asks: In words.
+        holds: Whether a set of texts does.
+        found: What there is of it in a set of texts, in words.
+    """
+
+    asks: str
+    holds: Callable[[Sequence[Quality]], bool]
+    found: Callable[[Sequence[Quality]], str]
+
+
+def _ended(texts: Sequence[Quality]) -> int:
+    return sum(text.ended for text in texts)
+
+
+def _loops(texts: Sequence[Quality]) -> int:
+    return sum(bool(text.loop) for text in texts)
+
+
+def _known(texts: Sequence[Quality]) -> Fraction:
+    of = sum(text.words for text in texts)
+    return Fraction(sum(text.known[0] for text in texts), of) if of else Fraction(1)
+
+
+def _copied(texts: Sequence[Quality]) -> int:
+    return max(text.copied for text in texts)
+
+
+BARS = (
+    Bar(
+        "at least 95% end with a whole sentence or the end of the story",
+        lambda texts: 100 * _ended(texts) >= 95 * len(texts),
+        lambda texts: f"{_ended(texts)} of {len(texts)}",
+    ),
+    Bar(
+        "at most 3% fall into a loop",
+        lambda texts: 100 * _loops(texts) <= 3 * len(texts),
+        lambda texts: f"{_loops(texts)} of {len(texts)}",
+    ),
+    Bar(
+        "at least 98% of the words are in the training text",
+        lambda texts: _known(texts) >= Fraction(98, 100),
+        lambda texts: f"{float(_known(texts)):.2%} of {sum(text.words for text in texts):,}",
+    ),
+    Bar(
+        f"no run of more than {MOST_COPIED} words is copied from it",
+        lambda texts: _copied(texts) <= MOST_COPIED,
+        lambda texts: f"the longest has {_copied(texts)}",
+    ),
+)
+
+
+def table(judged: Judged) -> list[tuple[str, str, str]]:
+    """The rows of the table: measure, model, human, with the standard error where there is one."""
+    rows = [
+        (measure.name, _with_error(measure, judged.model), _with_error(measure, judged.human))
+        for measure in MEASURES
+    ]
+    for name, said in (
+        ("story or sentence ended", lambda texts: f"{_ended(texts)} of {len(texts)}"),
+        ("fell into a loop", lambda texts: f"{_loops(texts)} of {len(texts)}"),
+        ("longest verbatim copy of the training text", lambda texts: f"{_copied(texts)} words"),
+        ("words in a text", lambda texts: f"{sum(t.words for t in texts) / len(texts):.0f}"),
+    ):
+        rows.append((name, said(judged.model), said(judged.human)))
+    return rows
+
+
+def _with_error(measure: Measure, texts: Sequence[Quality]) -> str:
+    error = jackknife(measure, texts)
+    shown = measure.shown(measure.of(texts))
+    return shown if error is None else f"{shown} ± {measure.shown(error)}"
+
+
+def broken(texts: Sequence[Quality]) -> list[Bar]:
+    """The bars that a set of texts does not hold."""
+    return [bar for bar in BARS if not bar.holds(texts)]
+
+
+def length_for(written: Sequence[Continuation], share: float = 0.95) -> int | None:
+    """Within how many tokens so many of the stories were over; None where fewer ended at all."""
+    lengths = sorted(each.tokens for each in written if each.over)
+    needed = -int(-share * len(written) // 1)
+    return lengths[needed - 1] if 0 < needed <= len(lengths) else None
+
+
+def distance(judged: Judged) -> float:
+    """How far a model's text is from human text, in standard errors of the human figure.
+
+    The mean, over `MEASURES`, of |model - human| / error, where the error is the jackknife's of
+    the human text, at least that of one text in all of them (1 / how many). A measure that finds
+    nothing in either does not count.
+    """
+    found: list[float] = []
+    for measure in MEASURES:
+        model, human = measure.of(judged.model), measure.of(judged.human)
+        if model is None or human is None:
+            continue
+        error = max(jackknife(measure, judged.human) or 0.0, 1 / len(judged.human) ** 2)
+        found.append(abs(model - human) / error)
+    return sum(found) / len(found) if found else 0.0
