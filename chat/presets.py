@@ -126,7 +126,8 @@ class OwnPresets:
             raise SettingsError(f"“{name}” is there already, and not yours to change.")
         settings = layer({key: raw[key] for key in DECIDES if key in raw})
         if not settings:
-            raise SettingsError(f"A preset decides at least one of: {', '.join(DECIDES)}.")
+            labels = ", ".join(LABELS[each] for each in DECIDES)
+            raise SettingsError(f"A preset decides at least one of: {labels}.")
         with self._rows() as rows:
             rows.execute(
                 "DELETE FROM presets WHERE owner = ? AND lower(name) = lower(?)",

@@ -36,6 +36,8 @@ ALIASES = {
     **{name: name for name in LABELS},
 }
 """What `/with` calls them; a hyphen is as good as an underscore."""
+SHORT = {name: next(each for each in ALIASES if ALIASES[each] == name) for name in LABELS}
+"""How a writer types each one."""
 
 NO_PENALTY_FOR_CHARACTERS = (
     "A repetition penalty cannot be used with a model of characters: every letter has already "
@@ -136,8 +138,8 @@ def directive(text: str) -> tuple[dict[str, float | int | None], str]:
         alias, value = pair.split("=", 1)
         name = ALIASES.get(alias.lower().replace("-", "_"))
         if name is None:
-            known = ", ".join(LABELS)
-            raise SettingsError(f"“{alias}” is no setting. These are: {known}.")
+            known = ", ".join(f"{SHORT[each]} ({LABELS[each]})" for each in LABELS)
+            raise SettingsError(f"“{alias[:30]}” is no setting. Write one of these: {known}.")
         if not value:
             raise SettingsError(f"{LABELS[name]} needs a value. It takes {LIMITS[name].range}.")
         raw[name] = value

@@ -56,7 +56,7 @@ def test_a_saved_preset_is_there_again_and_only_for_its_owner(presets):
         ("wild", {"temperature": 1}, "not yours to change"),
         ("as set", {"temperature": 1}, "not yours to change"),
         ("hot", {"temperature": 3}, "0 to 2"),
-        ("none", {"seed": 3}, "at least one of"),
+        ("none", {"seed": 3}, "at least one of: Temperature, Top-k"),
     ],
 )
 def test_a_preset_that_cannot_be_saved_says_why(presets, name, settings, why):

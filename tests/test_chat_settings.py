@@ -99,7 +99,7 @@ def test_a_directive_gives_settings_and_the_words_after_it(text, values, rest):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("/with heat=2 x", "no setting.*temperature"),
+        ("/with heat=2 x", r"“heat” is no setting.*k \(Top-k\).*max \(Length\)"),
         ("/with t=9 x", "0 to 2"),
         ("/with t= x", "needs a value"),
         ("/with Once upon", "after /with"),
@@ -108,6 +108,15 @@ def test_a_directive_gives_settings_and_the_words_after_it(text, values, rest):
 def test_a_directive_that_cannot_be_read_is_refused(text, message):
     with pytest.raises(SettingsError, match=message):
         settings.directive(text)
+
+
+def test_each_name_that_a_refusal_tells_can_be_typed_and_no_inner_one_is_told():
+    with pytest.raises(SettingsError) as refusal:
+        settings.directive("/with heat=2 x")
+    assert "_" not in str(refusal.value)
+    for name, short in settings.SHORT.items():
+        assert f"{short} ({settings.LABELS[name]})" in str(refusal.value)
+        assert settings.directive(f"/with {short}=1 x") == ({name: 1}, "x")
 
 
 def test_values_that_change_nothing_read_off():
