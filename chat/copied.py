@@ -7,6 +7,7 @@ from typing import Any
 
 from chat.desk import Desk
 from chat.refusal import RefusedError
+from chat.sources import NotHereError
 from chat.story import Passage
 from gpt.overlap import COPIED_WORDS, Overlap, Source
 
@@ -21,10 +22,11 @@ async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
         model, words, new (share of the words that stand in no copied run), copied_words (from so
         many in a row on it counts), source_words, and pieces: the text in order, each [kind, text]
         with kind "new", "copied" or "longest"; longest: words, and before, quote and after as the
-        training text has them, or None.
+        training text has them, or None. Where that text is not on this machine, instead missing:
+        why, and command, which brings it here ("" where nobody knows).
 
     Raises:
-        RefusedError: No model wrote it, or what it learnt from is not on this machine.
+        RefusedError: No model wrote it, or that model is gone.
     """
     passage = desk.story.passage(str(wish.get("passage")))
     key = passage.model if passage.author == "model" else None
@@ -34,7 +36,10 @@ async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     if key not in desk.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
     checkpoint = (await desk.engines.get(desk.models[key])).checkpoint
-    source = await desk.sources.get(checkpoint)
+    try:
+        source = await desk.sources.get(checkpoint)
+    except NotHereError as error:
+        return {"missing": {"why": str(error), "command": error.command}}
     overlap = await asyncio.to_thread(source.overlap, passage.text)
     return {
         "model": key,

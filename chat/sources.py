@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+import shlex
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,14 +19,33 @@ from gpt.overlap import Source
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
 """So many training texts stay in memory; one of 15 million characters takes about 60 MB."""
+COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n)+)$", re.M)
+"""How a card says that the text was cut into tokens; a line may go on after a backslash."""
+
+
+class NotHereError(RefusedError):
+    """The text that a model learnt from is not on this machine.
+
+    Attributes:
+        command: What brings it here, with its files at hand; "" where nobody knows which they are.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        names = [name for name, _ in _texts(checkpoint)]
+        which = f" ({', '.join(names)})" if names else ""
+        super().__init__(
+            f"The text that “{_name(checkpoint)}” learnt from{which} is not on this machine, so "
+            "nobody can look for these words in it."
+        )
+        self.command = _command(checkpoint)
 
 
 class Sources:
     """The training texts that lie on this machine, read when they are first asked for.
 
     Args:
-        folder: Its folders are looked through, and those that INKLING_DATA names, with a colon
-            between them.
+        folder: Its folders are looked through, those that INKLING_DATA names, with a colon
+            between them, and the one in the run that a model comes from.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -33,16 +53,14 @@ class Sources:
         self._read: dict[str, Source] = {}
         self._turn = asyncio.Lock()
 
-    def find(self, training: Mapping[str, Any]) -> Path | None:
-        """The folder with the tokens that a model learnt from; None where there is none.
-
-        Args:
-            training: The model's training.json.
-        """
-        wanted = training.get("data", {}).get("train", {}).get("sha256")
+    def find(self, checkpoint: Checkpoint) -> Path | None:
+        """The folder with the tokens that a model learnt from; None where there is none."""
+        wanted = checkpoint.training.get("data", {}).get("train", {}).get("sha256")
         extra = [Path(each) for each in os.environ.get(FOLDERS_VARIABLE, "").split(":") if each]
         own = sorted(self.folder.glob("*/")) if self.folder else []
-        for folder in [*own, *extra]:
+        # A text that was trained on as it was lies beside best/ and steps/.
+        beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
+        for folder in [*beside, *own, *extra]:
             try:
                 facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
                 if wanted and facts["train"]["sha256"] == wanted:
@@ -55,11 +73,11 @@ class Sources:
         """The text that a model learnt from, as words.
 
         Raises:
-            RefusedError: It is not on this machine.
+            NotHereError: It is not on this machine.
         """
-        folder = self.find(checkpoint.training)
+        folder = self.find(checkpoint)
         if folder is None:
-            raise RefusedError(_missing(checkpoint))
+            raise NotHereError(checkpoint)
         key = str(checkpoint.training["data"]["train"]["sha256"])
         # Two who ask at once wait for one reading.
         async with self._turn:
@@ -85,11 +103,27 @@ def _read(folder: Path, checkpoint: Checkpoint) -> Source:
     return Source(documents())
 
 
-def _missing(checkpoint: Checkpoint) -> str:
-    sources = checkpoint.training.get("data", {}).get("sources", [])
-    names = ", ".join(str(each.get("name")) for each in sources)
-    which = f" ({names})" if names else ""
-    return (
-        f"The text that “{checkpoint.name}” learnt from{which} is not on this machine. With the "
-        "text at hand, `python -m train.prepare` with the model's own tokenizer puts it into data/."
-    )
+def _name(checkpoint: Checkpoint) -> str:
+    """What a model is called; the best of a run goes by the name of the run."""
+    return checkpoint.folder.parent.name if checkpoint.name == "best" else checkpoint.name
+
+
+def _texts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """The files it was made from, each with what it served for, as far as training.json says."""
+    data = checkpoint.training.get("data")
+    sources = data.get("sources") if isinstance(data, dict) else None
+    named = [each for each in sources or [] if isinstance(each, dict) and each.get("name")]
+    return [(str(each["name"]), str(each.get("serves", "train"))) for each in named]
+
+
+def _command(checkpoint: Checkpoint) -> str:
+    """What puts the training text into data/: as the card says, else with its own tokenizer."""
+    if found := COMMAND.search(checkpoint.card):
+        return re.sub(r"\s*\\\n\s*", " ", found[1])
+    texts = _texts(checkpoint)
+    if not texts:
+        return ""
+    parts = [name for name, serves in texts if "train" in serves]
+    parts += [part for name, serves in texts if serves == "valid" for part in ("--valid", name)]
+    parts += ["--tokenizer", str(checkpoint.folder), "--out", f"data/{_name(checkpoint)}"]
+    return f"python -m train.prepare {shlex.join(parts)}"

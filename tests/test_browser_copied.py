@@ -54,4 +54,6 @@ def test_copied_words_are_marked_and_a_model_without_its_text_says_so(page, tmp_
     # By its button in the row of tools it looks at what was written last.
     page.click("#open-copied")
     expect(page.locator("#copied-error")).to_contain_text("“other” learnt from is not on this")
+    page.click("#copied-train")
+    expect(page.locator("#panel-train")).to_be_visible()
     assert story(page) == told.text

@@ -1,12 +1,14 @@
 """Did it copy? Over a desk, a tiny model, and the text it is said to have learnt from."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+import gpt
 from chat.looks import look
-from chat.sources import Sources
+from chat.sources import NotHereError, Sources
 from chat.story import Passage
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
@@ -74,18 +76,41 @@ def test_a_shorter_run_is_named_and_is_no_copy(root):
 def test_the_folder_may_lie_anywhere_that_is_named(root, monkeypatch):
     async def act(desk, page):
         wish = {"look": "copied", "passage": put(desk, "the old grey cat")}
-        assert "not on this machine" in (await look(desk, wish))["error"]
+        assert "not on this machine" in (await look(desk, wish))["missing"]["why"]
         monkeypatch.setenv("INKLING_DATA", f"{root}/nowhere:{root}/data/tales")
         assert (await look(desk, wish))["longest"]["words"] == 4
 
     at_a_desk(root, act)
 
 
+def test_a_text_that_was_trained_on_as_it_was_is_found_beside_its_model(root, tmp_path):
+    copied = shutil.copytree(root / "checkpoints" / "tales", tmp_path / "runs" / "mine" / "best")
+    shutil.copytree(copied, tmp_path / "runs" / "mine" / "steps" / "000001")
+    data = shutil.copytree(root / "data" / "tales", tmp_path / "runs" / "mine" / "data")
+    for folder in (copied, tmp_path / "runs" / "mine" / "steps" / "000001"):
+        assert Sources().find(gpt.load(folder)) == data
+
+
+def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):
+    folder = shutil.copytree(root / "checkpoints" / "unknown", tmp_path / "unknown")
+    start = "python -m train.prepare lost.txt"
+    for card, command in (
+        (f"By\n\n    {start} \\\n        --out data/x\n    python -m x\n", f"{start} --out data/x"),
+        (f"    {start}; rm x\n", f"{start} --tokenizer {folder} --out data/unknown"),
+    ):
+        (folder / "README.md").write_text(card)
+        assert NotHereError(gpt.load(folder)).command == command
+
+
 def test_what_cannot_be_checked_is_said(root):
     async def act(desk, page):
         desk.sources = Sources(root / "data")
         lost = await look(desk, {"look": "copied", "passage": put(desk, "x", "unknown")})
-        assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["error"]
+        assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["missing"]["why"]
+        folder = root / "checkpoints" / "unknown"
+        assert lost["missing"]["command"] == (
+            f"python -m train.prepare lost.txt --tokenizer {folder} --out data/unknown"
+        )
         gone = await look(desk, {"look": "copied", "passage": put(desk, "x", "gone")})
         assert "no model “gone” any more" in gone["error"]
         passage = Passage(author="writer", text=" Once")

@@ -3,7 +3,7 @@ import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 import { sessionIdState } from '@chainlit/react-client';
 
-const ENTRY = { label: 'Did it copy?', title: 'Which of the model’s words stand just so in the text it learnt from', place: 8 };
+const ENTRY = { label: 'Did it copy?', title: 'Which words of the last passage stand just so in the text that its model learnt from', place: 8 };
 
 const inPlainWords = ({ longest, words, copied_words: from }) => {
   if (!longest) return 'None of its words stands in the text it learnt from.';
@@ -29,6 +29,20 @@ const Found = ({ found }) => (
           {found.longest.before && `… ${found.longest.before} `}<b>{found.longest.quote}</b>
           {found.longest.after && ` ${found.longest.after} …`}
         </p>
+      </>
+    )}
+  </>
+);
+
+const Missing = ({ why, command, train }) => (
+  <>
+    <p id="copied-error">{why}</p>
+    <p>Of a model that you train here the text is here too: whatever it writes can be looked at.</p>
+    <p><button type="button" className="wanted" id="copied-train" onClick={train} title="Open “Train”: bring a text, and a model learns from it">Train a model of your own</button></p>
+    {command && (
+      <>
+        <p className="about">Or bring the text of this one: with its files at hand, in Inkling’s folder,</p>
+        <pre>{command}</pre>
       </>
     )}
   </>
@@ -65,7 +79,8 @@ function StoryCopied() {
       {passage && state.writing && <p className="about">When the passage is written, it is looked at.</p>}
       {asked && !found && !error && <p className="status">reading the training text…</p>}
       {error && <p className="about" id="copied-error">{error}</p>}
-      {found && <Found found={found} />}
+      {found && found.missing && <Missing {...found.missing} train={() => store.open('train')} />}
+      {found && !found.missing && <Found found={found} />}
     </section>
   );
 }

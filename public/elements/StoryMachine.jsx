@@ -220,10 +220,12 @@ const Written = ({ m, step }) => {
   );
 };
 
-const None = () => (
+const None = ({ train }) => (
   <>
-    <p>No run here kept weights along the way yet, so there is nothing to travel through.</p>
-    <p>Every training keeps some. This one takes about two minutes:</p>
+    <p id="machine-none">There is nothing to travel through yet: no training on this machine has kept how its model was along the way.</p>
+    <p>Every training does. Bring a text you love, and its steps appear here while the model learns.</p>
+    <p><button type="button" className="wanted" id="machine-train" onClick={train} title="Open “Train”: bring a text, and a model learns from it">Train a model of your own</button></p>
+    <p className="about">With no text at hand, the six tales that come with Inkling will do:</p>
     <pre>python -m train.pretrain --preset story</pre>
   </>
 );
@@ -293,7 +295,7 @@ function StoryMachine() {
       </header>
       <p className="about">The same beginning and the same dice, at each step of the training that was kept: from noise to story.</p>
       {m.problem && <p className="error" role="alert">{m.problem}</p>}
-      {!m.runs ? !m.problem && <p className="status">looking for runs…</p> : m.runs.length ? <Travel m={m} store={store} /> : <None />}
+      {!m.runs ? !m.problem && <p className="status">looking for runs…</p> : m.runs.length ? <Travel m={m} store={store} /> : <None train={() => store.open('train')} />}
     </section>
   );
 }
