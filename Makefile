@@ -21,7 +21,8 @@ setup: .venv/.installed ## install what Inkling needs, in .venv/
 
 chat: setup ## write with the shipped models: http://localhost:8000, or make chat PORT=9000
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
-		|| { echo "port $(PORT) is taken: make chat PORT=$$(($(PORT) + 1))" >&2; exit 1; }
+		|| { echo "Port $(PORT) is taken, perhaps by another Inkling (Ctrl-C where it runs stops it)." \
+		"To use another one: make chat PORT=$$(($(PORT) + 1))" >&2; exit 1; }
 	@echo "Inkling is starting on http://localhost:$(PORT) (Ctrl-C stops it)"
 	@$(BIN)/chainlit run app.py --headless --port $(PORT)
 
