@@ -136,7 +136,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
     own = settings.layer(raw) if isinstance(raw, Mapping) else {}
     takes, passage = data.get("takes", 1), data.get("passage", LAST)
     if not isinstance(takes, int) or takes not in TAKES:
-        raise RefusedError(f"Not so many takes can be written at once: {LIMITS['n'].range}.")
+        raise RefusedError(f"Not so many versions can be written at once: {LIMITS['n'].range}.")
     match data:
         case {"ask": "retry"}:
             return Ask(retry=str(passage), takes=takes, model=model, settings=own)
@@ -208,13 +208,13 @@ async def settle(
     other = ask.retry and not ask.again and not ask.lanes
     if params.temperature == 0 and other and _same(voices[0], story):
         raise RefusedError(
-            "At temperature 0 the model always writes the same: raise it for another take."
+            "At temperature 0 the model always writes the same: raise it for another version."
         )
     notes = []
     if stripped and words:
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and ask.takes > 1:
-        notes.append("At temperature 0 all takes would be the same, so one is written.")
+        notes.append("At temperature 0 all versions would be the same, so one is written.")
     return Turn(ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes))
 
 
@@ -234,7 +234,7 @@ def _check(ask: Ask, models: Mapping[str, Listing]) -> None:
         if key is not None and key not in models:
             raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
     if len(ask.lanes) > TAKES[-1]:
-        raise RefusedError(f"Not so many takes can be written at once: {LIMITS['n'].range}.")
+        raise RefusedError(f"Not so many versions can be written at once: {LIMITS['n'].range}.")
 
 
 def _voice(

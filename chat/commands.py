@@ -52,7 +52,7 @@ class Again:
 Command = Ask | Act | Set | Pick | Again | Literal["new", "help"]
 
 KINDS = {
-    "continue": ("/continue 3", "The model writes on; with a number, so many takes to pick from"),
+    "continue": ("/continue 3", "The model writes on; with a number, so many versions to pick from"),
     "retry": ("/retry 3", "The model writes its last passage anew; the old one stays"),
     "finish": ("/finish", "The model writes on to the end of the sentence"),
     "ladder": (
@@ -90,9 +90,9 @@ def parse(line: str) -> Command | None:
     name = typed.lower().replace("-", "_")
     match name:
         case "continue":
-            return Ask(takes=_number(typed, rest, TAKES[-1], "takes"))
+            return Ask(takes=_number(typed, rest, TAKES[-1], "versions"))
         case "retry":
-            return Ask(retry=LAST, takes=_number(typed, rest, TAKES[-1], "takes"))
+            return Ask(retry=LAST, takes=_number(typed, rest, TAKES[-1], "versions"))
         case "undo" | "redo":
             return Act({"act": name, "count": _number(typed, rest, STEPS, "changes")})
         case "preset":

@@ -95,7 +95,7 @@ def test_a_greedy_retry_is_refused_with_a_way_out(root):
         await say(desk, "/continue 3")
         assert len(desk.story.path) == 3
         assert page.state["takes"] == []
-        assert any("all takes would be the same" in said for said in page.said)
+        assert any("all versions would be the same" in said for said in page.said)
 
     at_a_desk(root, act)
 

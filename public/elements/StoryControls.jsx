@@ -48,7 +48,7 @@ const passageRow = (passage, last, store, edit) => {
         () => store.open('tune', passage.id)),
       button('again', 'Same again', 'Write it once more from its own settings and seed: the same text, to the letter',
         () => store.send('Same again', { ask: 'again', passage: passage.id })),
-      button('copied', 'Did it copy?', 'Look for these words in the text that the model learnt from',
+      button('copied', 'Is this copied?', 'Look for the words of this passage in the text that its model learnt from',
         () => store.open('copied', passage.id)),
     );
   }
@@ -246,10 +246,12 @@ function StoryControls() {
                   onClick={() => row.act({ act: 'step', passage: row.id, by: 1 })}>▶</button>
               </span>
             )}
-            <select id="story-takes" className="quiet" value={store.takes} aria-label="Takes at once"
+            <select id="story-takes" className="quiet" value={store.takes} aria-label="Versions at once"
               title="How many versions Continue and Retry write at once, side by side, for you to pick from"
               onChange={(event) => { store.takes = Number(event.target.value); redraw(); }}>
-              {TAKES.map((n) => <option key={n} value={n}>{n === 1 ? '1 take' : `${n} takes`}</option>)}
+              <optgroup label="Continue and Retry write so many at once">
+                {TAKES.map((n) => <option key={n} value={n}>{n === 1 ? '1 version' : `${n} versions`}</option>)}
+              </optgroup>
             </select>
             <button type="button" id="story-undo" className="quiet" disabled={!state.undo} onClick={() => store.act({ act: 'undo' })}
               title="Take the last change back (Alt+Z)">Undo</button>

@@ -3,7 +3,7 @@ import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 
-const ENTRY = { label: 'Models', place: 7, title: 'All models on this machine: how large, how good, trained on what, by which command' };
+const ENTRY = { label: 'All models', place: 7, title: 'A card for each model on this machine: how large, how good, trained on what, by which command' };
 const COLUMNS = [
   ['key', 'Model', 'By name', (row) => row.key, 1],
   ['val_bpb', 'Bits per byte', 'How well it foretells text it never saw: fewer bits are better. Compare only models measured on the same text',
@@ -143,9 +143,9 @@ function StoryModels() {
 
   if (!open || !store.state) return null;
   return (
-    <section className="panel wide" id="models-panel" aria-label="Models">
+    <section className="panel wide" id="models-panel" aria-label="All models">
       <header>
-        <h2>Models</h2>
+        <h2>All models</h2>
         <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('models')}>Close</button>
       </header>
       <p className="about">Every model in <code>checkpoints/</code>, <code>runs/</code> and <code>INKLING_MODELS</code>. Click one to read its card; ✓ writes now.</p>
