@@ -47,7 +47,16 @@ def test_what_was_armed_is_taken_back_and_a_refused_message_leaves_it(page):
     turn(page, max_new_tokens="5")
     page.click("#tune-once")
     send(page, "/with t=9 Once")
-    expect(page.locator("[data-sonner-toast]").first).to_contain_text("0 to 2")
+    said = page.locator("[data-sonner-toast]").first
+    expect(said).to_contain_text("0 to 2")
+    # What is said hides nothing of the open panel, nor the composer.
+    page.wait_for_timeout(500)  # it slides in
+    toast, panel, composer = (
+        each.bounding_box() or {}
+        for each in (said, page.locator("#panel-tune"), page.locator("#message-composer"))
+    )
+    assert toast["x"] + toast["width"] <= panel["x"]
+    assert toast["y"] + toast["height"] < composer["y"] / 2
     expect(page.locator("#armed")).to_contain_text("Length 5")
     turn(page, max_new_tokens="99999")
     page.click("#tune-once")

@@ -7,7 +7,7 @@ import { sessionIdState, useChatData } from '@chainlit/react-client';
 const aboutTakes = (takes, hidden, busy) => {
   if (hidden && busy) return 'A and B are writing. Both are shown when both are done, so that their speed tells you nothing.';
   if (hidden) return 'Which one do you like better? Who wrote which is told when you have chosen.';
-  return busy ? `${takes.length} takes, side by side` : 'Pick the one you like. The others stay, as alternatives.';
+  return busy ? `${takes.length} versions, side by side` : `Pick one of these ${takes.length}. The others stay, as alternatives.`;
 };
 
 const VOTES = [
@@ -38,7 +38,7 @@ const Verdict = ({ said, again }) => (
 );
 
 const Takes = ({ takes, busy, act, hidden }) => (
-  <section className="takes" aria-label="Takes to pick from">
+  <section className="takes" aria-label="Versions to pick from">
     <p>{aboutTakes(takes, hidden, busy)}</p>
     <div className="takes-grid">
       {takes.map((take, at) => (
@@ -61,6 +61,16 @@ function StoryTakes() {
   const { loading } = useChatData();
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { state } = store;
+  const first = state && state.takes.length > 1 ? state.takes[0].id : null;
+
+  // All of them are to be seen, and not the end of the page alone.
+  useEffect(() => {
+    const box = first && document.querySelector('.takes');
+    if (!box) return;
+    store.follow = false;
+    box.scrollIntoView({ block: 'start' });
+  }, [first]);
+
   if (!state) return null;
   const busy = loading || state.writing;
   const { takes, contest } = state;
