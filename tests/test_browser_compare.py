@@ -120,6 +120,23 @@ def test_two_settings_and_two_saved_steps_are_compared_and_words_come_first(page
     )
 
 
+def test_at_first_one_model_with_two_settings_is_proposed_and_another_model_takes_them_back(page):
+    tell(page, "/max 6")
+    page.fill("#chat-input", "Once")
+    page.click("#open-compare")
+    warm = page.locator("#compare-side-2 [data-setting=temperature]")
+    expect(warm).to_have_value("1.0")
+    chosen = [page.input_value(f"#compare-side-{side} select") for side in (1, 2)]
+    assert chosen == ["stories", "stories"]
+    page.click("#compare-begin")
+    takes(page)
+    labels = page.locator(".take-label").all_text_contents()
+    assert "Temperature 1 " in labels[1]
+    assert not any("stories" in label for label in labels)
+    page.select_option("#compare-side-2 select", "letters")
+    expect(warm).to_have_value("")
+
+
 def test_what_one_of_them_cannot_read_is_said_by_name(page):
     page.fill("#chat-input", "Once 你")
     compare(page, "stories", "letters")

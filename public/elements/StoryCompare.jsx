@@ -8,7 +8,7 @@ const ENTRY = { label: 'Compare', place: 4, title: 'Two models, or two settings,
 const NAMES = ['The one', 'The other'];
 const PHONE = '(max-width: 640px)';
 
-const newCompare = () => ({ models: ['', ''], own: [{}, {}], blind: false, settings: [], presets: [], runs: [], votes: null, problem: '', sure: false, seen: '' });
+const newCompare = () => ({ models: ['', ''], own: [{}, {}], proposal: null, blind: false, settings: [], presets: [], runs: [], votes: null, problem: '', sure: false, seen: '' });
 
 const isCommand = (words) => /^\s*\/[A-Za-z_-]/.test(words) && !/^\s*\/with\b/.test(words);
 
@@ -26,10 +26,28 @@ const begin = (store) => () => {
   if (store.panel === 'compare' && window.matchMedia(PHONE).matches) store.open('compare');
 };
 
+// Of two models one glance often tells who is who, and no vote is blind: so at first two late steps of the training that the
+// model comes from, or the model as it is set against one preset.
+const propose = (store) => {
+  const c = store.compare;
+  if (c.proposal || !c.presets.length) return;
+  c.proposal = {};
+  const model = store.model || store.state.model;
+  const run = c.runs.find(({ key, steps }) => key === model && steps.length > 2);
+  if (run) c.models = run.steps.slice(-2).map(({ key }) => key);
+  else {
+    const preset = c.presets.find(({ name }) => name === (store.state.tuning.preset === 'Story' ? 'Careful' : 'Story'));
+    c.models = [model, model];
+    c.proposal = { ...preset.settings };
+    c.own = [{}, c.proposal];
+  }
+};
+
 const load = async (store) => {
   const c = store.compare;
   const put = (what) => store.look({ look: what }).then((answer) => { Object.assign(c, answer); c.problem = ''; }, (error) => { c.problem = error.message; });
   await Promise.all([put('compare'), put('runs'), loadVotes(store)]);
+  propose(store);
   store.tell();
 };
 
@@ -70,7 +88,11 @@ const Side = ({ side, store }) => {
     <fieldset className="compare-side" id={`compare-side-${side + 1}`}>
       <label>{NAMES[side]}
         <select value={c.models[side]} title="Who writes: a model, or a saved step of a training"
-          onChange={(event) => { c.models[side] = event.target.value; store.tell(); }}>
+          onChange={(event) => {
+            c.models[side] = event.target.value;
+            c.own = c.own.map((each) => (each === c.proposal ? {} : each)); // the models differ now
+            store.tell();
+          }}>
           <optgroup label="Models">
             {store.state.models.map(({ key }) => <option key={key} value={key}>{key}</option>)}
           </optgroup>
@@ -96,7 +118,7 @@ const Side = ({ side, store }) => {
           {c.settings.map((each) => (
             <label key={each.name} title={`${each.about} It takes ${each.range}.`}>{each.label}
               <input type="text" inputMode="decimal" data-setting={each.name} placeholder={each.set} value={own[each.name] || ''}
-                onChange={(event) => { own[each.name] = event.target.value; store.tell(); }} />
+                onChange={(event) => { c.own[side] = { ...own, [each.name]: event.target.value }; store.tell(); }} />
             </label>
           ))}
         </div>
@@ -167,7 +189,7 @@ function StoryCompare() {
   const steps = c.runs.flatMap((run) => run.steps.map(({ key }) => key));
   [0, 1].forEach((side) => {
     if (![...keys, ...steps].includes(c.models[side]))
-      c.models[side] = side ? keys.find((key) => key !== c.models[0]) || keys[0] : (keys.includes(store.model) ? store.model : keys[0]);
+      c.models[side] = keys.includes(store.model) ? store.model : keys[0];
   });
   const waits = Boolean(contest && contest.waits);
   return (
@@ -190,7 +212,7 @@ function StoryCompare() {
           : 'With hidden names your choices are kept as votes, and summed up here.'}
       </p>
       <button type="button" className="wanted" id="compare-begin" disabled={state.writing || state.ended || waits} onClick={begin(store)}
-        title="Both write on from the end of the story; words in the field below come first">{store.compareAgain ? 'Once more' : 'Compare'}</button>
+        title="Both write on from the end of the story; words in the field below come first">{store.compareAgain ? 'Once more' : 'Let both write'}</button>
       {state.ended && <p className="about">This story has ended: write a line yourself, or begin a new one.</p>}
       {waits && <p className="about">Choose between A and B below the story.</p>}
       {contest && contest.said && <p className="words" id="compare-said">{contest.said}</p>}
