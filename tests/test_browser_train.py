@@ -1,5 +1,6 @@
 """A file is dropped, a model learns from it, one writes with it meanwhile: in a real browser."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.tiny_checkpoint import save_characters
 __all__ = ["browser"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SIZE = re.compile("300 steps, 51.1 passes over the text, 0.8 million parameters")
 PATIENCE_MS = 240_000
 """A training begins with torch, and a machine may be busy."""
 DROP = """(node, [name, text]) => {
@@ -50,7 +52,8 @@ def test_a_dropped_file_is_trained_on_written_with_and_found_again(browser, mode
         expect(page.locator("#train-error")).to_contain_text("nothing to learn from")
         drop(page, "My Tales.txt", text)
         expect(page.locator("#train-text")).to_contain_text("20 kB")
-        expect(page.locator("#train-plan")).to_contain_text("300 steps")
+        expect(page.locator("#train-plan")).to_contain_text("it will read your text 51 times over")
+        expect(page.locator("#train-plan p").first).to_have_attribute("title", SIZE)
         page.click("#train-start")
         run = page.locator(".train-run[data-key=my-tales]")
         expect(run).to_have_attribute("data-state", "training")

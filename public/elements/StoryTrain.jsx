@@ -24,6 +24,9 @@ const expected = (plan, source) => {
   return 'Expect fluent spelling and the manner of the text; a model this small follows no plot.';
 };
 
+const readings = (passes) => (passes < 0.95 ? `${Math.round(100 * passes)}% of your text` : passes < 1.5 ? 'your text once'
+  : `your text ${passes < 9.5 ? Number(passes.toFixed(1)) : Math.round(passes)} times over`);
+
 const Curve = ({ run }) => {
   const box = useRef(null);
   useEffect(() => {
@@ -143,8 +146,8 @@ function StoryTrain() {
       {v.status && <p className="status" role="status">{v.status}…</p>}
       {v.plan && (
         <div id="train-plan">
-          <p>About <b>{inWords(v.plan.seconds)}</b> on this machine as busy as it is now: {count(v.plan.steps)} steps, {v.plan.passes} passes over the
-            text, {(v.plan.parameters / 1e6).toFixed(1)} million parameters.</p>
+          <p title={`${count(v.plan.steps)} steps, ${v.plan.passes} passes over the text, ${(v.plan.parameters / 1e6).toFixed(1)} million parameters (the numbers that it learns)`}>
+            About <b>{inWords(v.plan.seconds)}</b> on this machine, as busy as it is now: it will read {readings(v.plan.passes)}.</p>
           <p className="about">{expected(v.plan, v.source)}</p>
           <button type="button" className="wanted" id="train-start" onClick={start}
             title="It runs beside the chat, in a process of its own; you can go on writing">Train</button>
