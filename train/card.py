@@ -66,6 +66,11 @@ def write_card(training: dict[str, Any]) -> str:
             f"\n| begun from | {before['name']}, weights {before['sha256'][:16]} |"
             f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
         )
+    if taught := training.get("distilled"):
+        names = ", ".join(
+            f"{each['name']} (weights {each['sha256'][:16]})" for each in taught["teachers"]
+        )
+        origin += f"\n| learnt from | the text, and for {taught['share']:.0%} of the loss {names} |"
     validation = "not measured at this step"
     if "val_loss" in training:
         nats, bits = training["val_loss"], training["val_bpb"]

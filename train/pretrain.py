@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -19,6 +18,7 @@ from gpt.model import GPT
 from train.average import Average
 from train.config import TrainConfig
 from train.data import Data, DataError, load_data
+from train.distill import Lesson, add_teacher_options, from_text, lesson_from
 from train.judging import evaluate, keep_step, steps_to_keep
 from train.lora import merged
 from train.machine import autocast, pick_device, tune
@@ -57,6 +57,7 @@ def train(
     optimizers: list[Optimizer] | None = None,
     about: dict[str, Any] | None = None,
     several: Several = ALONE,
+    lesson: Lesson = from_text,
 ) -> bool:
     """Train into `run`: its best checkpoint, weights along the way, its state after evaluations.
 
@@ -67,6 +68,7 @@ def train(
         optimizers: For a `model` that is not to be trained alike in all its parts.
         about: What config.json and training.json are to say beside the usual.
         several: Which process this is, where several train together.
+        lesson: What a pass is to make less.
 
     Returns:
         Whether it came to its end; False: it was asked to stop.
@@ -142,13 +144,15 @@ def train(
         for part in parts:
             if several.count > 1:
                 torch.manual_seed(noise_seed(config.seed, step, part))
-            inputs, targets = batches.micro_batch(step, part)  # (B, T) each
+            inputs, targets = (
+                each.to(device) for each in batches.micro_batch(step, part)
+            )  # (B, T)
             with autocast(device, config.precision):
-                logits = forward(inputs.to(device))  # (B, T, V)
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.to(device).flatten())
+                logits = forward(inputs)  # (B, T, V)
+            loss, nats = lesson(inputs, logits, targets)
             (loss / config.accumulate).backward()
             gradients.take()
-            loss_sum += loss.item()
+            loss_sum += nats
         gradients.give()
         loss = several.total(loss_sum) / config.accumulate
         if math.isfinite(loss) and math.isfinite(clip(model, config.grad_clip)):
@@ -228,6 +232,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--epochs", type=float, metavar="E", help="length in readings of the text, not --max-steps"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    add_teacher_options(parser)
     add_watching_options(parser)
     add_config_options(parser)
     return parser
@@ -286,6 +291,7 @@ def main(arguments: list[str] | None = None) -> None:
             several.wait()
         if options.epochs is not None:
             config = replace(config, max_steps=steps_in(options.epochs, len(data.train), config))
+        lesson, taught = lesson_from(options, config, data, out)
         run = open_run(out, options, first=several.first)
         with faults_told(run):
             finished = train(
@@ -294,8 +300,9 @@ def main(arguments: list[str] | None = None) -> None:
                 run,
                 command=command,
                 resume=options.resume,
-                about=cost(options),
+                about={**cost(options), **taught},
                 several=several,
+                lesson=lesson,
             )
             if finished and several.first:
                 print(f"report: {write_report(run, data)}")
