@@ -7,42 +7,21 @@ from pathlib import Path
 import pytest
 
 import gpt
-from gpt.defaults import write_defaults
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
+from tests.tales import SENTENCE, TALE, corpus, story
 from tests.tiny_checkpoint import save_characters
 from train.continuations import Continuation, _goes_on, bits, ends_within, first_words, write_on
 from train.data import DataError
 from train.judged_data import open_judges, prepare_command
 from train.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
-from train.prepare import prepare
 from train.sample_openings import bold, main, quoted
-from train.texts import Text
 from train.verdict import length_for
-
-SENTENCE = "The fox saw a hen in the long grass. "
-TALE = SENTENCE * 9
-
-
-def story(at: int) -> str:
-    return f"Story {'abcdefgh'[at]} begins. " + TALE
-
-
-def corpus(folder: Path) -> Path:
-    """A data folder, and a checkpoint of noise in `folder`/noise that was trained from it."""
-    train, valid = folder / "train.txt", folder / "valid.txt"
-    train.write_text("<|endoftext|>\n".join(f"{story(at)}\n" for at in range(3)))
-    valid.write_text("<|endoftext|>\n".join(f"{story(at)}\n" for at in range(8)))
-    out = folder / "data"
-    tokenizer = gpt.load(save_characters(folder / "first")).tokenizer
-    facts = prepare([Text(path=train)], out, kind=tokenizer, valid_files=[valid])
-    save_characters(folder / "noise", data=facts)
-    write_defaults(folder / "noise", SamplingParams(temperature=0.9, max_new_tokens=12))
-    return out
 
 
 def test_an_opening_is_whole_sentences_and_the_rest_is_how_it_goes_on() -> None:
     found = cut("\n" + TALE)
+    assert found
     assert found == Opening((SENTENCE * 3).rstrip(), " " + SENTENCE * 6)
     assert len(found.text.split()) >= LEAST_WORDS
 

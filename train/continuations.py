@@ -71,17 +71,24 @@ class Judged:
 
 
 def write_on(
-    checkpoint: Checkpoint, openings: Sequence[Opening], params: SamplingParams
+    checkpoint: Checkpoint,
+    openings: Sequence[Opening],
+    params: SamplingParams,
+    *,
+    finish: bool = True,
 ) -> list[Continuation]:
     """Go on from each opening with its own seed: `params.seed` and those that follow.
+
+    Args:
+        finish: Where the length cuts a sentence off, look for its end.
 
     Raises:
         UnknownCharacterError: an opening has characters the model never saw.
         ValueError: settings that do not suit the model.
     """
-    finish = FINISH.get(checkpoint.tokenizer.kind, FINISH_OF_WORDS)
+    more = FINISH.get(checkpoint.tokenizer.kind, FINISH_OF_WORDS) if finish else 0
     highest = int(LIMITS["max_new_tokens"].high or 0)
-    longer = min(params.max_new_tokens + finish, highest)
+    longer = min(params.max_new_tokens + more, highest)
     generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=BATCH)
     written = [
         Continuation(opening, seed=(params.seed or 0) + at) for at, opening in enumerate(openings)
@@ -90,8 +97,8 @@ def write_on(
     while waiting or running:
         while waiting and generator.free:
             one = waiting.pop(0)
-            more = replace(params, seed=one.seed, max_new_tokens=longer)
-            running[generator.add(one.opening.text, more)] = one
+            own = replace(params, seed=one.seed, max_new_tokens=longer)
+            running[generator.add(one.opening.text, own)] = one
         for row, token in generator.step():
             if isinstance(token, Exception):
                 raise token
@@ -129,14 +136,21 @@ def _goes_on(one: Continuation, text: str, reason: FinishReason | None, length: 
 
 
 def judge(
-    checkpoint: Checkpoint, openings: Sequence[Opening], params: SamplingParams, source: Source
+    checkpoint: Checkpoint,
+    openings: Sequence[Opening],
+    params: SamplingParams,
+    source: Source,
+    *,
+    thorough: bool = True,
 ) -> Judged:
     """Let the model go on from each opening, and measure it and the person.
 
     Args:
         source: The training text.
+        thorough: Finish sentences that were cut off, and measure how well the model foresees both
+            texts; it takes half as long again.
     """
-    written = write_on(checkpoint, openings, params)
+    written = write_on(checkpoint, openings, params, finish=thorough)
     model: list[Quality] = []
     human: list[Quality] = []
     for each in written:
@@ -144,7 +158,7 @@ def judge(
         theirs = first_words(rest, len(own.split()))
         both = min(len(words(own)), len(words(theirs)))
         for text, measured, over in ((own, model, each.over), (theirs, human, False)):
-            needed = bits(checkpoint, opening, text)
+            needed = bits(checkpoint, opening, text) if thorough else None
             found = measure(opening, text, source, over=over, bits=needed, compared=both)
             measured.append(found)
         ended = ends_within(checkpoint.tokenizer, rest, params.max_new_tokens)

@@ -1,5 +1,6 @@
 """The text a model learnt from and the text it is judged on, found again by their fingerprint."""
 
+import argparse
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,19 @@ class Judges:
     source: Source
     """The training text."""
     valid: HeldOut
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """--data, for every command that holds a model against its training text."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="folders of train.prepare to look for the training text in, which is known by its "
+        "fingerprint (also looked for: where the training's command says, and data/)",
+    )
 
 
 def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:

@@ -18,7 +18,7 @@ from gpt.defaults import as_options, read_defaults
 from gpt.hub import load
 from train.continuations import Continuation, Judged, judge
 from train.data import DataError
-from train.judged_data import Judges, open_judges
+from train.judged_data import Judges, add_data_option, open_judges
 from train.machine import pick_device
 from train.openings import LEAST_WORDS, openings
 from train.page import Table, escaped, markdown
@@ -45,19 +45,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest)")
     return parser
-
-
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """--data, for every command that holds a model against its training text."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FOLDER",
-        help="folders of train.prepare to look for the training text in, which is known by its "
-        "fingerprint (also looked for: where the training's command says, and data/)",
-    )
 
 
 def page(parts: Sequence[str], command: str) -> str:

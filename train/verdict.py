@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from train.continuations import Continuation, Judged
-from train.quality import MEASURES, Measure, Quality, jackknife
+from train.quality import MEASURES, SURPRISE, Measure, Quality, jackknife
 
 MOST_COPIED = 30
 
@@ -70,7 +70,7 @@ def table(judged: Judged) -> list[tuple[str, str, str]]:
     """The rows of the table: measure, model, human, with the standard error where there is one."""
     rows = [
         (measure.name, _with_error(measure, judged.model), _with_error(measure, judged.human))
-        for measure in MEASURES
+        for measure in (SURPRISE, *MEASURES)
     ]
     for name, said in (
         ("story or sentence ended", lambda texts: f"{_ended(texts)} of {len(texts)}"),
@@ -103,15 +103,16 @@ def length_for(written: Sequence[Continuation], share: float = 0.95) -> int | No
 def distance(judged: Judged) -> float:
     """How far a model's text is from human text, in standard errors of the human figure.
 
-    The mean, over `MEASURES`, of |model - human| / error, where the error is the jackknife's of
-    the human text, at least that of one text in all of them (1 / how many). A measure that finds
-    nothing in either does not count.
+    The mean, over `MEASURES`, of |model - human| / error, or where more is no fault (`enough`) of
+    what the model falls short; the error is the jackknife's of
+    the human text; one text in all of them (1 / how many) where that is 0. A measure that finds
+    nothing to measure does not count.
     """
     found: list[float] = []
     for measure in MEASURES:
         model, human = measure.of(judged.model), measure.of(judged.human)
-        if model is None or human is None:
-            continue
-        error = max(jackknife(measure, judged.human) or 0.0, 1 / len(judged.human) ** 2)
-        found.append(abs(model - human) / error)
+        if model is not None and human is not None:
+            error = jackknife(measure, judged.human) or 1 / len(judged.human)
+            short = human - model
+            found.append((max(0.0, short) if measure.enough else abs(short)) / error)
     return sum(found) / len(found) if found else 0.0
