@@ -17,14 +17,18 @@ def story(at: int) -> str:
     return f"Story {'abcdefgh'[at]} begins. " + TALE
 
 
-def corpus(folder: Path) -> Path:
-    """A data folder, and a checkpoint of noise in `folder`/noise that was trained from it."""
+def corpus(folder: Path, **training) -> Path:
+    """A data folder, and a checkpoint of noise in `folder`/noise that was trained from it.
+
+    Args:
+        training: What its training.json says beside the data.
+    """
     train, valid = folder / "train.txt", folder / "valid.txt"
     train.write_text("<|endoftext|>\n".join(f"{story(at)}\n" for at in range(3)))
     valid.write_text("<|endoftext|>\n".join(f"{story(at)}\n" for at in range(8)))
     out = folder / "data"
     tokenizer = gpt.load(save_characters(folder / "first")).tokenizer
     facts = prepare([Text(path=train)], out, kind=tokenizer, valid_files=[valid])
-    save_characters(folder / "noise", data=facts)
+    save_characters(folder / "noise", data=facts, **training)
     write_defaults(folder / "noise", SamplingParams(temperature=0.9, max_new_tokens=12))
     return out

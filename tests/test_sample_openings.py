@@ -15,7 +15,8 @@ from train.continuations import Continuation, _goes_on, bits, ends_within, first
 from train.data import DataError
 from train.judged_data import open_judges, prepare_command
 from train.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
-from train.sample_openings import bold, main, quoted
+from train.page import bold, quoted
+from train.sample_openings import main
 from train.verdict import length_for
 
 

@@ -56,25 +56,10 @@ def about_training(
 def write_card(training: dict[str, Any]) -> str:
     """The model card (Markdown with the Hub's front matter) of a trained checkpoint."""
     config, data = training["config"], training["data"]
-    machine, minutes = training["machine"], training["elapsed_s"] / 60
     sources = ", ".join(s["name"] for s in data["sources"] if "train" in s["serves"])
-    how, origin = f"Trained with Inkling on {sources}.", ""
+    how = f"Trained with Inkling on {sources}."
     if before := training.get("from"):
         how = f"Fine-tuned with Inkling from `{before['name']}` on {sources}."
-        learnt = training["finetune"]
-        origin = (
-            f"\n| begun from | {before['name']}, weights {before['sha256'][:16]} |"
-            f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
-        )
-    if taught := training.get("distilled"):
-        names = ", ".join(
-            f"{each['name']} (weights {each['sha256'][:16]})" for each in taught["teachers"]
-        )
-        origin += f"\n| learnt from | the text, and for {taught['share']:.0%} of the loss {names} |"
-    validation = "not measured at this step"
-    if "val_loss" in training:
-        nats, bits = training["val_loss"], training["val_bpb"]
-        validation = f"{nats:.4f} nats per token, {bits:.4f} bits per byte"
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -84,19 +69,37 @@ tags: [inkling]
 
 {how}
 
-| | |
-| --- | --- |{origin}
-| parameters | {training["parameters"]:,} |
-| shape | {config["n_layer"]} layers, {config["n_head"]} heads, {config["n_embd"]} wide |
-| window | {training["window"]} tokens |
-| tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
-| training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
-| steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
-| time | {minutes:.0f} minutes, {machine["device"]}, {machine["threads"]} threads |
-| validation | {validation} |
-| date | {training["date"]} |
+{facts_table(training)}
 
 The command:
 
     {training["command"]}
 """
+
+
+def facts_table(training: dict[str, Any]) -> str:
+    """What training.json says, as a table; it has no end, so that rows can be added."""
+    config, data = training["config"], training["data"]
+    machine, minutes = training["machine"], training["elapsed_s"] / 60
+    origin = ""
+    if before := training.get("from"):
+        learnt = training["finetune"]
+        origin = (
+            f"\n| begun from | {before['name']}, weights {before['sha256'][:16]} |"
+            f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
+        )
+    validation = "not measured at this step"
+    if "val_loss" in training:
+        nats, bits = training["val_loss"], training["val_bpb"]
+        validation = f"{nats:.4f} nats per token, {bits:.4f} bits per byte"
+    return f"""| | |
+| --- | --- |{origin}
+| parameters | {training["parameters"]:,} |
+| shape | {config["n_layer"]} layers, {config["n_head"]} heads, {config["n_embd"]} wide |
+| window | {training.get("window", config["block_size"])} tokens |
+| tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
+| training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
+| steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
+| time | {minutes:.0f} minutes, {machine["device"]}, {machine["threads"]} threads |
+| validation | {validation} |
+| date | {training["date"]} |"""

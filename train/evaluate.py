@@ -1,6 +1,7 @@
 """`python -m train.evaluate CHECKPOINT --text FILE`: how well a model foresees a text.
 
-The whole text is scored, every token exactly once, in float32. The last line is one JSON object:
+The whole text is scored, every token exactly once, in float32. The last line, for each of several
+texts, is one JSON object:
 
     val_loss           nats per token over disjoint windows of block_size: the deterministic form of
                        nanoGPT's random windows
@@ -10,18 +11,27 @@ The whole text is scored, every token exactly once, in float32. The last line is
                        its nats nor its bytes count)
     perplexity         exp(val_loss)
     tokens, bytes      what was scored, ends of stories included, and the bytes of the text
+
+With --report the figures go into the card too, README.md in the checkpoint's folder, which is
+written anew: data, recipe, curve, time, three prompts at three temperatures to the letter, and a
+table beside human text (see train.sample_openings). What people wrote in it stays: the front
+matter, all before the first table, and the part “What it is good and bad at”.
 """
 
 import argparse
 import json
 import math
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.dataset import TokenizedText, read_tokens, validation_start
 from gpt.hub import load
+from train.data import DataError
+from train.judged_data import add_data_option, open_judges
 from train.machine import pick_device
+from train.model_card import Wish, default_prompts, shell_word, write_report
 from train.scoring import score, summary
 
 
@@ -56,37 +66,89 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("checkpoint", help="checkpoint folder, or USER/NAME on the Hub")
-    parser.add_argument("--text", type=Path, required=True, help="text file in UTF-8")
+    parser.add_argument(
+        "--text",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="texts in UTF-8 (with --report by default the validation text of the training)",
+    )
     parser.add_argument(
         "--last-fraction",
         type=float,
         default=1.0,
-        help="score only the last part of the text, in characters (default: all of it)",
+        help="score only the last part of each text, in characters (default: all of it)",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="write the card, README.md, of the checkpoint anew"
+    )
+    add_data_option(parser)
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="for the report: what the model goes on from, given once for each (default: the "
+        "prompt of the training and two openings of its validation text)",
+    )
+    parser.add_argument(
+        "--openings",
+        type=int,
+        default=100,
+        help="for the report: how many openings it is judged by (default: 100)",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest)")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     if not 0 < options.last_fraction <= 1:
         sys.exit(f"train.evaluate: --last-fraction must be in (0, 1], not {options.last_fraction}")
+    if not options.text and not options.report:
+        parser.error("expected a text to evaluate on: give it as --text FILE")
+    if options.openings < 2:
+        parser.error(f"--openings must be at least 2, not {options.openings}")
     try:
         checkpoint = load(options.checkpoint, device=str(pick_device(options.device)))
-        start = 0
-        if options.last_fraction < 1:
-            start = validation_start(options.text, options.last_fraction)
-        tokenizer = checkpoint.tokenizer
-        text = read_tokens(options.text, tokenizer.encode, tokenizer.eos_id, start=start)
-        result = evaluate(checkpoint, text)
-    except (CheckpointError, OSError, ValueError) as error:
+        judges = open_judges(checkpoint, options.data) if options.report else None
+        texts = list(_texts(checkpoint, options.text, options.last_fraction))
+        if judges and not texts:
+            texts = [(judges.valid.name, judges.valid.read_by(checkpoint.tokenizer))]
+        scores = {name: _told(checkpoint, name, text) for name, text in texts}
+        if judges:
+            prompts = options.prompt or default_prompts(checkpoint, judges)
+            command = "python -m train.evaluate " + " ".join(map(shell_word, words))
+            wish = Wish(options.checkpoint, command, prompts, options.openings)
+            print(f"card: {write_report(checkpoint, judges, scores, wish)}")
+    except (CheckpointError, DataError, OSError, ValueError) as error:
         sys.exit(f"train.evaluate: {error}")
-    config = checkpoint.config
+
+
+def _texts(
+    checkpoint: Checkpoint, paths: Iterable[Path], last_fraction: float
+) -> Iterator[tuple[str, TokenizedText]]:
+    """What each text is called, and its ids."""
+    tokenizer = checkpoint.tokenizer
+    for path in paths:
+        start = validation_start(path, last_fraction) if last_fraction < 1 else 0
+        part = f"the last {last_fraction:g} of " if start else ""
+        text = read_tokens(path, tokenizer.encode, tokenizer.eos_id, start=start)
+        yield part + path.name, text
+
+
+def _told(checkpoint: Checkpoint, name: str, text: TokenizedText) -> dict[str, float | int]:
+    """Evaluate on a text, and print what was found."""
+    found, config = evaluate(checkpoint, text), checkpoint.config
     print(
         f"{checkpoint.name}: {checkpoint.model.n_params:,} parameters, window {config.block_size}, "
-        f"{len(text.tokens) - 1:,} tokens of {options.text.name}"
+        f"{len(text.tokens) - 1:,} tokens of {name}"
     )
-    print(json.dumps(result))
+    print(json.dumps(found), flush=True)
+    return found
 
 
 if __name__ == "__main__":

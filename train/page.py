@@ -75,6 +75,20 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
+def quoted(text: str) -> str:
+    """Text to the letter within a Markdown quotation, line by line."""
+    lines = [re.sub(r"([\\`*_<>|\[\]~#&])", r"\\\1", line) for line in text.rstrip().split("\n")]
+    # What would begin a list, at the beginning of a line.
+    lines = [re.sub(r"^(\s*)([-+]|\d+[.)])", r"\1\\\2", line) for line in lines]
+    return "  \n> ".join(lines)
+
+
+def bold(text: str) -> str:
+    """The same, every line of it in bold."""
+    lines = quoted(text).split("  \n> ")
+    return "  \n> ".join(f"**{line.strip()}**" if line.strip() else "" for line in lines)
+
+
 def markdown(parts: Iterable[Part]) -> str:
     """The page as Markdown with GitHub's tables."""
     return "\n\n".join(map(_markdown, parts)) + "\n"

@@ -6,10 +6,9 @@ person wrote there, held against four bars, and printed into one page to the let
 """
 
 import argparse
-import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from train.data import DataError
 from train.judged_data import Judges, add_data_option, open_judges
 from train.machine import pick_device
 from train.openings import LEAST_WORDS, openings
-from train.page import Table, escaped, markdown
+from train.page import Table, bold, escaped, markdown, quoted
 from train.quality import Quality
-from train.verdict import BARS, length_for, table
+from train.verdict import table, verdict
 
 QUOTED = 12
 """From so many words on a copied run is shown."""
@@ -81,22 +80,6 @@ def model_part(checkpoint: Checkpoint, judged: Judged, valid: str) -> str:
     return "\n".join(lines)
 
 
-def verdict(judged: Judged) -> Iterator[str]:
-    """A line for each bar, and what the length has to do with the first."""
-    for bar in BARS:
-        said = "holds" if bar.holds(judged.model) else "**does not hold**"
-        yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
-    of, length = len(judged.written), judged.params.max_new_tokens
-    finished = sum(each.finished for each in judged.written)
-    yield f"- with “Finish the sentence” pressed where one was cut off: {finished} of {of}"
-    needed = length_for(judged.written)
-    over = sum(each.over for each in judged.written)
-    yield (
-        f"- within {length} tokens {over} of {of} stories are over"
-        + (f"; 95% are within {needed}" if needed else ", too few to say what length 95% need")
-    )
-
-
 def numbered(at: int, one: Continuation, found: Quality) -> str:
     """One opening, what the model wrote, and the facts in a line."""
     text = bold(one.opening.text) + quoted(one.text)
@@ -120,20 +103,6 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
     copied = f"longest copy {found.copied} words"
     facts.append(copied + (f": “{escaped(found.quote)}”" if found.copied >= QUOTED else ""))
     return f"### {at + 1}\n\n> {text}\n\n{'; '.join(facts)}.\n"
-
-
-def quoted(text: str) -> str:
-    """Text to the letter within a Markdown quotation, line by line."""
-    lines = [re.sub(r"([\\`*_<>|\[\]~#&])", r"\\\1", line) for line in text.rstrip().split("\n")]
-    # What would begin a list, at the beginning of a line.
-    lines = [re.sub(r"^(\s*)([-+]|\d+[.)])", r"\1\\\2", line) for line in lines]
-    return "  \n> ".join(lines)
-
-
-def bold(text: str) -> str:
-    """The same, every line of it in bold."""
-    lines = quoted(text).split("  \n> ")
-    return "  \n> ".join(f"**{line.strip()}**" if line.strip() else "" for line in lines)
 
 
 def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged, Judges]:

@@ -1,6 +1,6 @@
 """What the figures of a model's text say: a table beside human text, and four bars to hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -98,6 +98,22 @@ def length_for(written: Sequence[Continuation], share: float = 0.95) -> int | No
     lengths = sorted(each.tokens for each in written if each.over)
     needed = -int(-share * len(written) // 1)
     return lengths[needed - 1] if 0 < needed <= len(lengths) else None
+
+
+def verdict(judged: Judged) -> Iterator[str]:
+    """A line for each bar, and what the length has to do with the first."""
+    for bar in BARS:
+        said = "holds" if bar.holds(judged.model) else "**does not hold**"
+        yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
+    of, length = len(judged.written), judged.params.max_new_tokens
+    finished = sum(each.finished for each in judged.written)
+    yield f"- with “Finish the sentence” pressed where one was cut off: {finished} of {of}"
+    needed = length_for(judged.written)
+    over = sum(each.over for each in judged.written)
+    yield (
+        f"- within {length} tokens {over} of {of} stories are over"
+        + (f"; 95% are within {needed}" if needed else ", too few to say what length 95% need")
+    )
 
 
 def distance(judged: Judged) -> float:
