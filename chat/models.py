@@ -31,8 +31,11 @@ STARTERS = {
         "The old king had three daughters, and the youngest",
         '"Do not open that door," said the cat.',
     ),
-    "shakespeare": ("ROMEO:\n", "KING RICHARD III:\nNow", "First Citizen:\n", "JULIET:\nO"),
 }
+STARTERS |= dict.fromkeys(
+    ("shakespeare", "shakespeare-small"),
+    ("ROMEO:\n", "KING RICHARD III:\nNow", "First Citizen:\n", "JULIET:\nO"),
+)
 
 UNITS = {"char": "characters", "bpe": "word pieces", "sentencepiece": "word pieces"}
 """What the tokens of each kind of tokenizer are, in words."""

@@ -1,8 +1,7 @@
-"""`python -m tests.pictures RUNS [OUT]`: the pictures in docs/, taken from the running app.
+"""`python -m tests.pictures [OUT]`: the pictures in docs/, taken from the running app.
 
-RUNS is a folder of runs with saved steps, for the time machine: `python -m train.pretrain --preset
-story --out RUNS/story` makes one. With INKLING_DATA naming the data folder that `stories` learnt
-from, “Did it copy?” is taken too.
+The time machine is shown with the run that ships. With INKLING_DATA naming the data folder that
+`stories` learnt from, “Did it copy?” is taken too.
 """
 
 import os
@@ -18,6 +17,7 @@ from tests.app_server import ROOT, running_app
 from tests.test_browser import ARGS, PATIENCE_MS, open_desk, send, start_anew, write
 
 WIDE, PHONE = (1360, 850), (390, 844)
+RUN = ROOT / "runs" / "shakespeare-small"
 STORY = "/with seed=1 max=110 Once upon a time"
 
 
@@ -80,7 +80,7 @@ def dice_and_others(page: Page, shoot: Callable[[Page, str], None]) -> None:
     shoot(page, "ladder")
 
 
-def main(runs: Path, out: Path) -> None:
+def main(out: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     data = {name: os.environ[name] for name in ("INKLING_DATA",) if name in os.environ}
 
@@ -89,7 +89,8 @@ def main(runs: Path, out: Path) -> None:
         page.screenshot(path=out / f"{name}.png")
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        (Path(folder) / "runs").symlink_to(runs.resolve())
+        (Path(folder) / "runs").mkdir()
+        (Path(folder) / "runs" / RUN.name).symlink_to(RUN)
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         with running_app(Path(folder), ROOT / "checkpoints", **data) as base:
             desk(page_of(browser, base, WIDE, "light"), shoot, "desk")
@@ -100,4 +101,4 @@ def main(runs: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else ROOT / "docs"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs")

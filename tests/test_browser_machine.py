@@ -33,6 +33,7 @@ SMALL = {
     "--threads": 1,
 }
 STEPS = [0, 1, 6, 40]
+SHIPPED = ROOT / "runs" / "shakespeare-small"
 
 browser = test_browser.browser
 page = test_browser.page
@@ -51,6 +52,7 @@ def folder(browser: Browser, tmp_path_factory) -> Path:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=400)
     for name in ("best", "steps/000000", "steps/000010"):
         save_characters(folder / "runs" / "endless" / name, n_embd=128, n_layer=4, block_size=256)
+    (folder / "runs" / SHIPPED.name).symlink_to(SHIPPED)
     return folder
 
 
@@ -153,6 +155,22 @@ def test_play_goes_through_all_steps_and_the_curve_is_the_runs_own(page, folder)
     expect(page.locator(".machine-says h3")).to_have_text("After 0 steps of training")
     expect(page.locator(".machine-says")).to_contain_text("it has read nothing")
     assert cursor(page)[0] == 0
+
+
+def test_the_run_that_ships_slides_from_noise_to_verse(page):
+    open_machine(page, SHIPPED.name, 200)
+    expect(page.locator("#machine-prompt")).to_have_value("ROMEO:\n")
+    found = {}
+    for key in ("Home", "End"):
+        page.focus("#machine-step")
+        page.keyboard.press(key)
+        expect(page.locator(".machine-says")).to_contain_text("characters")
+        found[key] = wait_for_text(page)
+    # Of the 66 characters 26 are small letters; of what Shakespeare wrote, three quarters are.
+    small = {key: sum(map(str.islower, text)) / len(text) for key, text in found.items()}
+    assert small["Home"] < 0.55
+    assert small["End"] > 0.65
+    assert page.locator("#machine-curve .valid-dot").count() > 5
 
 
 @pytest.mark.parametrize("how", ["close", "escape", "stop", "leave"])
