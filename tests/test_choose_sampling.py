@@ -54,6 +54,12 @@ def test_a_bar_that_holds_is_worth_more_than_being_near() -> None:
     assert rank(whole) < rank(like_a_person)
 
 
+def test_a_text_cut_off_breaks_no_bar_that_settings_could_hold() -> None:
+    human = ("Tim ran home.",)
+    assert rank(judged("Tim ran ho", human=human))[0] == 0
+    assert rank(judged("Tim zebra home.", human=human))[0] == 1
+
+
 def test_the_length_is_the_shortest_step_in_which_nearly_all_stories_are_over() -> None:
     found = judged(*["Tim."] * 20, human=("Tim.",) * 20, length=400)
     for at, each in enumerate(found.written):
@@ -79,7 +85,7 @@ def test_the_best_of_the_table_is_written_and_only_when_asked(tmp_path: Path, ca
         ["2", "1", "0.5"],
     ]
     main([*words, "--write"])
-    best = min(rows, key=lambda row: (row[-2].count(",") + (row[-2] != "none"), float(row[-1])))
+    best = min(rows, key=lambda row: (len(set("234") & set(row[-2])), float(row[-1])))
     after = read_defaults(folder)
     assert [after.temperature, after.top_p, after.min_p] == list(map(float, best[:3]))
     assert after.max_new_tokens == before.max_new_tokens

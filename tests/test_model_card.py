@@ -14,7 +14,7 @@ from tests.tiny_checkpoint import save_characters
 from train.config import TrainConfig
 from train.evaluate import main
 from train.model_card import own_words, shell_word
-from train.page import bold, quoted
+from train.page import told
 
 TRAINING = {
     "command": "python -m train.pretrain --data data/tales --preset story",
@@ -101,7 +101,7 @@ def test_each_sample_is_what_its_command_writes(words, tmp_path: Path) -> None:
                 f"python -m gpt.generate {tmp_path / 'noise'} {shell_word(prompt)} "
                 f"--temperature {temperature} --max-new-tokens 300 --seed 7"
             )
-            assert f"    {command}\n\n> {bold(prompt)}{quoted(text)}\n" in card
+            assert f"    {command}\n\n{told(prompt, text)}\n" in card
 
 
 def test_what_people_wrote_is_there_again_however_often_it_is_made(words, tmp_path) -> None:

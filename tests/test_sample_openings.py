@@ -15,7 +15,7 @@ from train.continuations import Continuation, _goes_on, bits, ends_within, first
 from train.data import DataError
 from train.judged_data import open_judges, prepare_command
 from train.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
-from train.page import bold, quoted
+from train.page import told
 from train.sample_openings import main
 from train.verdict import length_for
 
@@ -121,9 +121,10 @@ def test_the_length_is_what_enough_of_the_stories_need() -> None:
 
 def test_what_was_written_stands_in_the_page_to_the_letter() -> None:
     text = "A *star* _fell_\n- on <b>\n\n1. it\n# [x](y)"
-    plain = re.sub(r"\\(.)", r"\1", quoted(text)).replace("  \n> ", "\n")
-    assert plain == text
-    assert bold("One\n\ntwo. ") == "**One**  \n>   \n> **two.**"
+    lines = re.sub(r"\\(.)", r"\1", told("", text)).split("\n")
+    assert "\n".join(line[2:].removesuffix("  ") for line in lines) == text
+    assert told("One\n\ntwo.", " Three.\n") == "> **One**  \n>\n> **two.** Three."
+    assert told("ROMEO:\n", "O!") == "> **ROMEO:**  \n> O!"
 
 
 def test_the_page_has_every_continuation_and_the_command(tmp_path, capsys, monkeypatch) -> None:
@@ -135,7 +136,7 @@ def test_the_page_has_every_continuation_and_the_command(tmp_path, capsys, monke
     checkpoint = gpt.load(tmp_path / "noise")
     params = SamplingParams(temperature=0.9, max_new_tokens=12, seed=1)
     for one in write_on(checkpoint, openings(map(story, range(8)), 4), params):
-        assert f"{bold(one.opening.text)}{quoted(one.text)}\n" in page
+        assert f"\n{told(one.opening.text, one.text)}\n" in page
     assert f"python -m train.sample_openings {tmp_path}" in page
     assert "`--temperature 0.9 --max-new-tokens 12`" in page
     assert len(re.findall(r"^### \d+$", page, re.M)) == 4

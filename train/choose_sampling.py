@@ -1,8 +1,8 @@
 """`python -m train.choose_sampling CHECKPOINT --data FOLDER`: which settings suit a model best.
 
 Every combination of a temperature and a cut (top-p, or min-p) writes on from the same openings of
-the validation text with the same seeds. Of those that break the fewest of the four bars of
-train.sample_openings, the one nearest to the human text is chosen: the mean, over distinct-3,
+the validation text with the same seeds. Of those that break the fewest of the bars on loops, words
+and copies (see train.sample_openings; the bar on ends is the length's affair), the one nearest to the human text is chosen: the mean, over distinct-3,
 repeated 4-grams, words in the dictionary, quote balance and names kept, of how many standard
 errors of the human figure it lies away from it; of the last three only what it falls short counts.
 --write puts it into generation_config.json.
@@ -27,6 +27,8 @@ from train.verdict import BARS, broken, distance, length_for
 
 LENGTHS = 50
 """The length is a multiple of so many tokens."""
+OF_SETTINGS = BARS[1:]
+"""Whether a story comes to its end is for the length to decide."""
 
 
 def grid(
@@ -48,7 +50,7 @@ def grid(
 
 def rank(judged: Judged) -> tuple[int, float]:
     """What makes one better than another, the lowest best: broken bars, then the distance."""
-    return len(broken(judged.model)), distance(judged)
+    return sum(bar in OF_SETTINGS for bar in broken(judged.model)), distance(judged)
 
 
 def chosen_length(judged: Judged) -> int:

@@ -20,7 +20,7 @@ from train.config import TrainConfig
 from train.continuations import judge
 from train.judged_data import Judges, prepare_command
 from train.openings import openings
-from train.page import Table, bold, markdown, quoted
+from train.page import Table, markdown, told
 from train.samples import prompts
 from train.verdict import table, verdict
 
@@ -127,11 +127,12 @@ def _again(training: dict[str, Any]) -> Iterator[str]:
     yield f"    {prepare_command(training, kind, data_folder(command))}\n    {command}"
     if training["machine"]["device"] == "cpu":
         whole = config["batch_size"] * config["accumulate"]
+        batch = f" --batch-size {whole} --accumulate 1" if config["accumulate"] > 1 else ""
         yield (
             "It was trained on a CPU. On a GPU a step fits in one batch; rounding differs, so the "
             "figures will be near and not equal:"
         )
-        yield f"    {command} --device cuda --batch-size {whole} --accumulate 1"
+        yield f"    {command} --device cuda{batch}"
     else:
         yield f"It was trained on {training['machine']['device']}. On a CPU, with other rounding:"
         yield f"    {command} --device cpu"
@@ -178,7 +179,7 @@ def _samples(checkpoint: Checkpoint, wish: Wish) -> Iterator[str]:
             if "--temperature" not in options:
                 options = f"--temperature {temperature:g} {options}"
             yield f"    python -m gpt.generate {wish.called} {shell_word(prompt)} {options}"
-            yield f"> {bold(prompt)}{quoted(text)}" if prompt else f"> {quoted(text)}"
+            yield told(prompt, text)
 
 
 def shell_word(text: str) -> str:

@@ -75,18 +75,24 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def quoted(text: str) -> str:
-    """Text to the letter within a Markdown quotation, line by line."""
-    lines = [re.sub(r"([\\`*_<>|\[\]~#&])", r"\\\1", line) for line in text.rstrip().split("\n")]
-    # What would begin a list, at the beginning of a line.
-    lines = [re.sub(r"^(\s*)([-+]|\d+[.)])", r"\1\\\2", line) for line in lines]
-    return "  \n> ".join(lines)
+def told(opening: str, text: str) -> str:
+    """A Markdown quotation of a story to the letter, line by line, its opening in bold.
+
+    Spaces at the end of a line, and line ends at the end of the story, are left out.
+    """
+    lines: list[str] = []
+    for line in opening.split("\n"):
+        line = _plain(line)
+        lines.append(f"**{line.strip()}**" if line.strip() else "")
+    first, *rest = map(_plain, text.rstrip().split("\n"))
+    lines[-1] += first
+    return "\n".join(f"> {line}  " if line.strip() else ">" for line in [*lines, *rest]).rstrip()
 
 
-def bold(text: str) -> str:
-    """The same, every line of it in bold."""
-    lines = quoted(text).split("  \n> ")
-    return "  \n> ".join(f"**{line.strip()}**" if line.strip() else "" for line in lines)
+def _plain(line: str) -> str:
+    """A line in which Markdown sees no marks of its own."""
+    line = re.sub(r"([\\`*_<>|\[\]~#&])", r"\\\1", line)
+    return re.sub(r"^(\s*)([-+]|\d+[.)])", r"\1\\\2", line)  # what would begin a list
 
 
 def markdown(parts: Iterable[Part]) -> str:

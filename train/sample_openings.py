@@ -20,7 +20,7 @@ from train.data import DataError
 from train.judged_data import Judges, add_data_option, open_judges
 from train.machine import pick_device
 from train.openings import LEAST_WORDS, openings
-from train.page import Table, bold, escaped, markdown, quoted
+from train.page import Table, escaped, markdown, told
 from train.quality import Quality
 from train.verdict import table, verdict
 
@@ -82,7 +82,6 @@ def model_part(checkpoint: Checkpoint, judged: Judged, valid: str) -> str:
 
 def numbered(at: int, one: Continuation, found: Quality) -> str:
     """One opening, what the model wrote, and the facts in a line."""
-    text = bold(one.opening.text) + quoted(one.text)
     why = "the story is over" if one.over else "its sentence is whole"
     facts = [f"seed {one.seed}", f"{one.tokens} tokens", f"{found.words} words"]
     facts.append(why if found.ended else "cut off")
@@ -102,7 +101,7 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
         facts.append(f"**loop** on “{escaped(found.loop)}”")
     copied = f"longest copy {found.copied} words"
     facts.append(copied + (f": “{escaped(found.quote)}”" if found.copied >= QUOTED else ""))
-    return f"### {at + 1}\n\n> {text}\n\n{'; '.join(facts)}.\n"
+    return f"### {at + 1}\n\n{told(one.opening.text, one.text)}\n\n{'; '.join(facts)}.\n"
 
 
 def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged, Judges]:
