@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import write_account
+from chat.joining import joint
 from tests.app_server import running_app
 from tests.test_browser import PATIENCE_MS, browser, open_desk, send, set_values, story, write
 from tests.tiny_checkpoint import save_characters
@@ -98,7 +99,8 @@ def test_reload_and_restart_keep_the_story_its_tree_settings_and_model(browser, 
         expect(page.locator("#chat-settings input#max_new_tokens")).to_have_value("30")
         page.keyboard.press("Escape")
         # And it is written on.
-        assert write(page, "/with max=5 on").startswith(text + " on")
+        after = text + joint(text, "on") + "on"
+        assert write(page, "/with max=5 on").startswith(after)
         page.close()
 
 
