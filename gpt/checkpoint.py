@@ -100,7 +100,10 @@ def save(
                 "do_sample": True,
                 "temperature": 0.8,
                 "top_p": 0.95,
-                "max_new_tokens": min(200, config.block_size // 2),
+                # Learnt positions end with the window; rotary ones go on past it.
+                "max_new_tokens": min(200, config.block_size // 2)
+                if config.family == "gpt2"
+                else 200,
             },
         )
         _write_json(new / "training.json", training)

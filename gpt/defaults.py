@@ -4,16 +4,60 @@ The file is transformers' own, so `model.generate()` and vLLM follow the same se
 """
 
 import json
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from gpt.checkpoint import CheckpointError
-from gpt.sampling import SamplingParams
+from gpt.sampling import LIMITS, SamplingParams
+from gpt.tokenizer import load_tokenizer
 
 FILE = "generation_config.json"
 KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens")
 """What it may hold of `SamplingParams`, under the same names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a folder asks for, as far as it can be used.
+
+    Attributes:
+        values: Settings by name, each within its range; those that it does not name are left out.
+        notes: Why a value, or the whole file, counts for nothing.
+    """
+
+    values: Mapping[str, float | int] = field(default_factory=dict[str, float | int])
+    notes: tuple[str, ...] = ()
+
+
+def usable_defaults(folder: str | Path) -> Defaults:
+    """The settings that a checkpoint folder asks for; what cannot be used is noted, no error.
+
+    The folder may come from anywhere, and a model that can be opened shall write. Among what
+    cannot be used is a repetition penalty with a model of characters: every letter has already
+    appeared.
+    """
+    folder = Path(folder)
+    values: dict[str, float | int] = {}
+    notes: list[str] = []
+    try:
+        given = _given(folder / FILE)
+    except CheckpointError as error:
+        return Defaults(notes=(f"{str(error)[:300]}: it is left out.",))
+    for name, value in given.items():
+        if isinstance(value, float) and LIMITS[name].kind == "whole number" and value.is_integer():
+            value = int(value)
+        try:
+            LIMITS[name].check(value)
+        except ValueError as error:
+            notes.append(f"{FILE}: {str(error)[:200]}: it is left out.")
+        else:
+            values[name] = value
+    if values.get("repetition_penalty", 1) != 1 and _of_characters(folder):
+        del values["repetition_penalty"]
+        notes.append(f"{FILE}: a model of characters takes no repetition_penalty: it is left out.")
+    return Defaults(values, tuple(notes))
 
 
 def read_defaults(folder: str | Path) -> SamplingParams:
@@ -23,12 +67,8 @@ def read_defaults(folder: str | Path) -> SamplingParams:
         CheckpointError: a value is outside its range, or the file is no JSON object.
     """
     path = Path(folder) / FILE
-    values = _read(path)
-    given = {key: values[key] for key in KEYS if values.get(key) is not None}
-    if values.get("do_sample") is False:
-        given["temperature"] = 0
     try:
-        return replace(SamplingParams(), **given)
+        return replace(SamplingParams(), **_given(path))
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
@@ -64,10 +104,28 @@ def as_options(params: SamplingParams) -> str:
     )
 
 
+def _given(path: Path) -> dict[str, Any]:
+    """What the file says of each of `KEYS`, unchecked; `do_sample: false` is temperature 0.
+
+    Raises:
+        CheckpointError: the file is no JSON object.
+    """
+    values = _read(path)
+    given = {key: values[key] for key in KEYS if values.get(key) is not None}
+    return {**given, "temperature": 0} if values.get("do_sample") is False else given
+
+
+def _of_characters(folder: Path) -> bool:
+    try:
+        return load_tokenizer(folder).kind == "char"
+    except (OSError, ValueError):
+        return False
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"expected JSON in {path}: {error}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"expected a JSON object in {path}, got {type(values).__name__}")

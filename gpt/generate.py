@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.defaults import KEYS, usable_defaults
 from gpt.generator import Generator, Token, check_for, prompt_ids, window_start
 from gpt.hub import load
 from gpt.sampling import LIMITS, Limit, SamplingParams
@@ -45,12 +46,12 @@ def make_parser() -> argparse.ArgumentParser:
             about = f"{limit.explanation} May be given up to {limit.high:g} times."
             parser.add_argument(option, action="append", default=[], metavar="TEXT", help=about)
             continue
-        default = "random" if limit.default is None else limit.default
+        default = "random" if limit.default is None else f"{limit.default}"
+        if limit.name in KEYS:
+            default = f"the model's own, else {default}"
         about = f"{limit.explanation} Range: {limit.range}; default: {default}."
         metavar = "N" if limit.kind == "whole number" else "X"
-        parser.add_argument(
-            option, type=_number(limit), default=limit.default, metavar=metavar, help=about
-        )
+        parser.add_argument(option, type=_number(limit), metavar=metavar, help=about)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -156,9 +157,20 @@ def in_json(takes: Sequence[Sequence[Token]], seeds: Sequence[int]) -> list[dict
     ]
 
 
-def generate(args: argparse.Namespace, params: SamplingParams) -> int:
+def settle(args: argparse.Namespace, checkpoint: Checkpoint) -> SamplingParams:
+    """The settings: the model's own, and over them what the command line says."""
+    own = usable_defaults(checkpoint.folder)
+    for note in own.notes:
+        say(note)
+    given = {name: value for name in LIMITS if (value := getattr(args, name)) is not None}
+    values: dict[str, Any] = {**own.values, **given, "stop": tuple(args.stop)}
+    return SamplingParams(**values)
+
+
+def generate(args: argparse.Namespace) -> int:
     """Write as the command line says; the exit status."""
     checkpoint = load(args.checkpoint)
+    params = settle(args, checkpoint)
     prompt, ids = prepare(checkpoint, read_prompt(args.prompt), params)
     takes = params.takes()
     seeds = [take.seed for take in takes if take.seed is not None]
@@ -197,9 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?"
     try:
-        values: dict[str, Any] = {name: getattr(args, name) for name in LIMITS}
-        values["stop"] = tuple(args.stop)
-        return generate(args, SamplingParams(**values))
+        return generate(args)
     except (CheckpointError, ValueError) as error:
         say(f"{parser.prog}: error: {error}")
         return 2

@@ -49,6 +49,20 @@ def test_a_seed_that_nobody_chose_is_said_and_writes_the_same_again(
     assert said.out == expected(folder, "Once", seed=int(said.err.removeprefix("seed ")))
 
 
+def test_what_no_option_says_the_folder_does_and_what_it_says_wrongly_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_characters(tmp_path / "noise")
+    own = {"temperature": 0.3, "top_k": 7, "min_p": 5, "max_new_tokens": 9}
+    (folder / "generation_config.json").write_text(json.dumps(own))
+    assert generate.main([str(folder), "Once", "--seed", "7", "--top-k", "3", "--json"]) == 0
+    said = capsys.readouterr()
+    settings = json.loads(said.out)["settings"]
+    used = {name: settings[name] for name in (*own, "top_p")}
+    assert used == {**own, "top_k": 3, "min_p": 0, "top_p": 0.95}
+    assert "min_p must be a number, 0 to 1, not 5: it is left out" in said.err
+
+
 def test_every_option_reaches_the_sampler(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--temperature", "1.7", "--top-k", "9", "--top-p", "0.9", "--min-p", "0.01"]
     options += ["--repetition-penalty", "1", "--seed", "3", "--stop", "e", "--stop", "qu"]
@@ -221,6 +235,8 @@ def test_the_help_says_every_range_and_default(capsys: pytest.CaptureFixture[str
         assert limit.explanation in help_text
         if limit.kind != "strings":
             default = "random" if limit.default is None else limit.default
+            if limit.name not in ("seed", "n"):
+                default = f"the model's own, else {default}"
             assert f"Range: {limit.range}; default: {default}." in help_text
 
 

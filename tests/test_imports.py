@@ -84,7 +84,7 @@ ROOMS = (
         ("safetensors", "torch"),
     ),
     Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub", "torch")),
-    Room("gpt/defaults.py", ("gpt.checkpoint", "gpt.sampling")),
+    Room("gpt/defaults.py", ("gpt.checkpoint", "gpt.sampling", "gpt.tokenizer")),
     Room("gpt/export.py", ("gpt.checkpoint", "gpt.config", "gpt.model", "gpt.tokenizer"), TORCH),
     Room("gpt/generate.py", ("gpt",)),
     Room("gpt/server.py", ("gpt",), ("fastapi", "pydantic", "starlette", "uvicorn")),
