@@ -32,7 +32,7 @@ from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
 from frontend.status import serve_status
 from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
-from frontend.widgets import MODEL_PICKER, PRESET_PICKER, setting_widgets
+from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 
 ROOT = Path(__file__).parent
 HOME = home(ROOT)
@@ -89,17 +89,6 @@ def desk() -> Desk:
     return DESKS[session.id]
 
 
-async def offer(place: Desk) -> None:
-    """Send the models and the settings dialog as they are now."""
-    await place.offer()
-    await offer_settings(place)
-
-
-async def offer_settings(place: Desk) -> None:
-    """Send the settings dialog as it is now."""
-    await cl.ChatSettings(setting_widgets(place.tuning.values)).send()
-
-
 @cl.on_app_startup
 async def on_app_startup() -> None:
     run_beside(sweep(DESKS, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
@@ -116,7 +105,7 @@ async def on_chat_start() -> None:
     place = desk()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
     await cl.Message(content="", elements=elements).send()
-    await offer(place)
+    await place.offer()
     await place.show()
     run_beside(place.warm_up())
 
@@ -127,7 +116,7 @@ async def on_chat_resume(thread: ThreadDict) -> None:
     new, place = current_session().id not in DESKS, desk()
     if new:
         await MEMORY.resume(current_session(), place)
-    await offer(place)
+    await place.offer()
     run_beside(place.warm_up())
 
 
@@ -137,7 +126,7 @@ async def on_message(message: cl.Message) -> None:
     if not WRITING.claim(current_session()):
         return await place.page.tell("Still writing: stop it first.", "warning")
     picks = message.modes or {}
-    values, model = place.tuning.values, picks.get(MODEL_PICKER)
+    model = picks.get(MODEL_PICKER)
     if not await pick(place, picks.get(PRESET_PICKER), message.content):
         return
     # A button sends a message too, for only a message has a Stop; what it wants is beside it.
@@ -145,15 +134,15 @@ async def on_message(message: cl.Message) -> None:
         await place.ask_for(message.metadata or {}, model=model)
     else:
         await say(place, message.content, model=model)
-    if place.tuning.values != values:
-        await offer_settings(place)
 
 
 @cl.on_settings_update
 async def on_settings_update(values: dict[str, Any]) -> None:
     place = desk()
-    if not await place.change_settings(values):
-        await offer(place)
+    await place.change_settings(values)
+    # What was refused or left empty, and by whom each value is set, shows in the dialog and beside.
+    await place.offer()
+    await place.show()
 
 
 @cl.on_window_message
@@ -173,14 +162,14 @@ async def on_window_message(data: Any) -> None:
                 preset = str(more.get("preset", ""))[:100] or None
                 kept = Kept(story=place.story, settings=values, model=model, preset=preset)
                 await place.take(kept)
-                await offer(place)
+                await place.offer()
         case {"type": "story_model", "model": str(model)}:
             place = desk()
             place.models = await asyncio.to_thread(place.find_models)
             if model not in place.models:
                 return await place.page.tell(f"“{model[:60]}” is no longer there.", "warning")
             place.model = model
-            await offer(place)
+            await place.offer()
             await place.show()
             run_beside(place.warm_up())
 

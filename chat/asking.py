@@ -169,7 +169,7 @@ async def settle(
     """Settle story, model, settings and prompt, changing nothing yet.
 
     Args:
-        values: The settings of the chat.
+        values: What the writer wants of every message; the model's own come below.
         engines: Open until the model was asked.
 
     Raises:
@@ -195,7 +195,7 @@ async def settle(
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
     def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
-        return values, _length(ask, each), ask.settings, wish
+        return each.listing.own, values, _length(ask, each), ask.settings, wish
 
     seeded = "seed" in wish or "seed" in ask.settings
     voices: list[Voice] = []

@@ -12,6 +12,7 @@ from typing import Any
 
 from chat.desk import Desk
 from chat.models import UNITS, Listing
+from chat.presets import in_words
 from chat.refusal import RefusedError
 from chat.runs import Curve, number, read_curve
 from gpt.checkpoint import (
@@ -21,6 +22,7 @@ from gpt.checkpoint import (
     read_training,
     weight_files,
 )
+from gpt.defaults import Defaults, usable_defaults
 from gpt.tokenizer import load_tokenizer
 
 NOT_KNOWN = "not known"
@@ -89,6 +91,7 @@ def _facts(
     listing: Listing, training: Mapping[str, Any], head: str
 ) -> list[tuple[str, str | None]]:
     data, config = _part(training, "data"), _part(training, "config")
+    own = Defaults() if listing.hub else usable_defaults(listing.folder)
     parameters, kind = _parameters(listing, training), _kind(listing, training)
     vocabulary = _vocabulary(listing)
     tokenizer = TOKENIZERS.get(kind)
@@ -110,6 +113,8 @@ def _facts(
         ("Machine", _machine(_part(training, "machine"))),
         ("Date", training["date"] if isinstance(training.get("date"), str) else None),
         ("Licence", _licence(training, head)),
+        ("Writes with", in_words(own.values)),
+        *[("Left out", note) for note in own.notes],
         ("On the disk", _size(listing)),
     ]
 

@@ -52,7 +52,10 @@ class Again:
 Command = Ask | Act | Set | Pick | Again | Literal["new", "help"]
 
 KINDS = {
-    "continue": ("/continue 3", "The model writes on; with a number, so many versions to pick from"),
+    "continue": (
+        "/continue 3",
+        "The model writes on; with a number, so many versions to pick from",
+    ),
     "retry": ("/retry 3", "The model writes its last passage anew; the old one stays"),
     "finish": ("/finish", "The model writes on to the end of the sentence"),
     "ladder": (
@@ -71,6 +74,7 @@ KINDS = {
 """Each command: how it is written, and what it does."""
 SETTING_KINDS = (
     ("/temp 0.9", "A setting for all that follows; /k, /p, /minp, /rp, /max and /seed likewise"),
+    ("/temp own", "The model's own value again, and with another model that one's"),
     ("/seed random", "A new seed each time, as it was at the beginning"),
     ("/with t=1.2 k=20 Once …", "Settings for this one message, then your words"),
     ("//so …", "Words of the story that begin with a slash: write two"),
@@ -140,9 +144,9 @@ def _number(typed: str, rest: str, most: int, counted: str) -> int:
 
 
 def _setting(typed: str, name: str, rest: str) -> Set:
-    """`/temp 0.9` or `/temp = 0.9`; only a seed can be left to chance."""
+    """`/temp 0.9` or `/temp = 0.9`; a seed can be left to chance, all others to the model."""
     value = rest.removeprefix("=").strip()
-    if name == "seed" and value.lower() == "random":
+    if value.lower() == ("random" if name == "seed" else "own"):
         return Set(name, None)
     if not value:
         usual = settings.defaults()[name]

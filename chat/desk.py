@@ -39,9 +39,10 @@ class Desk(Sheet):
     # What the writer asks for
 
     async def change_settings(self, raw: Mapping[str, object]) -> bool:
-        """Take new settings for the chat; what cannot be used is said, and nothing changes."""
+        """Take new settings for the chat, from a form that showed those of now; what cannot be used
+        is said, and nothing changes."""
         try:
-            note = self.tuning.change(raw)
+            note = self.tuning.change(raw, self.usual())
         except settings.SettingsError as error:
             await self.page.tell(f"{error} The settings stay as they were.", "error")
             return False
@@ -51,9 +52,11 @@ class Desk(Sheet):
         return True
 
     async def offer(self) -> None:
-        """Let the writer pick from the models and the presets there are now."""
+        """Let the writer pick from the models and the presets there are now, and set the chat."""
         tuning = self.tuning
-        await self.page.offer(self.models, self.model, tuning.presets(), tuning.picked)
+        await self.page.offer(
+            self.models, self.model, tuning.presets(), tuning.picked, tuning.dials(self.usual())
+        )
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `chat.asking.from_page`."""
@@ -119,9 +122,12 @@ class Desk(Sheet):
         """Put a story on the desk, with the settings and the model of its chat."""
         self.models = self.find_models()
         self._settle(History(kept.story))
-        await self.change_settings(kept.settings)
         if kept.model in self.models:
             self.model = kept.model
+        try:
+            self.tuning.restore(kept.settings)
+        except settings.SettingsError as error:
+            await self.page.tell(f"{error} The settings stay as they were.", "error")
         with suppress(settings.SettingsError):  # it was taken away since
             self.tuning.pick(kept.preset)
         await self.show()
@@ -149,7 +155,7 @@ class Desk(Sheet):
             models = {**models, **step_listings(models)}
         with self.engines.lease() as engines:
             turn = await settle(
-                ask, self.story, models=models, values=self.tuning.standing, engines=engines
+                ask, self.story, models=models, values=self.tuning.wanted, engines=engines
             )
             turn, compared = await contest.introduce(turn)
             return Takes(turn), compared

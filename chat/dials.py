@@ -18,25 +18,29 @@ async def tune(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """What a panel of all settings needs to be drawn.
 
     Args:
-        wish: With `passage`, the values that made it; else those in force for the next message.
+        wish: With `passage`, the values that made it; else those in force for the next message,
+            which `model` writes, or the one that is picked.
 
     Returns:
-        fields, one for each setting: name, label, about, range, value as text, off (the value that
-        changes nothing, or None) and slider (low, high, step; None for one that is typed); and
-        presets: name, about, own, settings.
+        fields, one for each setting: name, label, about, range, value as text, by (who decides it,
+        in words; "" for a passage), off (the value that changes nothing, or None) and slider (low,
+        high, step; None for one that is typed); and presets: name, about, own, settings.
 
     Raises:
         RefusedError: The passage is not one that a model wrote.
     """
-    values = desk.tuning.in_force
+    model = desk.usual(str(wish.get("model") or "") or None)
+    values = desk.tuning.in_force(model)
+    by = {name: desk.tuning.decides(name, model) for name in settings.LABELS}
+    by |= dict.fromkeys(desk.tuning.once, "for this message")
     if "passage" in wish:
         passage = desk.story.passage(str(wish["passage"]))
         if not passage.settings:
             raise RefusedError("No settings made these words: they are a writer's.")
         # A new seed, for the same one would bring the same words.
-        values = {**values, **passage.settings, "seed": None}
+        values, by = {**values, **passage.settings, "seed": None}, dict.fromkeys(by, "")
     return {
-        "fields": [field_data(name, values[name]) for name in settings.LABELS],
+        "fields": [{**field_data(name, values[name]), "by": by[name]} for name in settings.LABELS],
         "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
     }
 
@@ -52,7 +56,8 @@ def field_data(name: str, value: float | int | None) -> dict[str, Any]:
         "range": limit.range,
         # A browser's numbers are exact only to 2**53, so a seed travels as text.
         "value": "" if value is None else str(value),
-        "off": limit.off if isinstance(limit.off, int | float) else None,
+        # At 1 a temperature changes nothing, but nobody calls it off.
+        "off": limit.off if name != "temperature" and isinstance(limit.off, int | float) else None,
         "slider": slider and dict(zip(("low", "high", "step"), slider, strict=True)),
     }
 
@@ -112,8 +117,6 @@ async def pick(desk: Desk, preset: str | None, words: str) -> bool:
 
 async def set_one(desk: Desk, name: str, value: float | int | None) -> None:
     """Set one value for all that follows, and say so."""
-    picked = desk.tuning.picked
     await desk.page.tell(desk.tuning.set_one(name, value))
-    if desk.tuning.picked != picked:
-        await desk.offer()
+    await desk.offer()
     await desk.show()

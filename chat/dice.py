@@ -57,7 +57,10 @@ async def _dice(
     tokenizer = loaded.checkpoint.tokenizer
     beside, words = _words(str(wish.get("words") or ""))
     params = settings.resolve(
-        desk.tuning.in_force, asked, beside, character_model=tokenizer.kind == "char"
+        desk.tuning.in_force(loaded.listing.own),
+        asked,
+        beside,
+        character_model=tokenizer.kind == "char",
     )
     story = with_words(desk.story, words, loaded)
     ids = prompt_of(story, loaded)

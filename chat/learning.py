@@ -8,6 +8,7 @@ from typing import Any
 from chat.desk import Desk
 from chat.models import UNITS, Listing
 from chat.runs import Curve, SavedStep, find_steps, read_curve, run_folder
+from chat.settings import defaults
 from gpt.overlap import SPELT
 
 RISE = 1.005
@@ -18,8 +19,9 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
     """Every run that has saved steps, as a page shows it. Reads files; call it off the event loop.
 
     Returns:
-        For each: key, starters, window, length (tokens that make a paragraph), steps (key, version,
-        step, val_loss, says) and curve (train, valid: [step, loss] in order).
+        For each: key, starters, temperature (its own), window, length (tokens that make a
+        paragraph), steps (key, version, step, val_loss, says) and curve (train, valid: [step, loss]
+        in order).
     """
     models = find_models()
     found = []
@@ -30,6 +32,7 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
             {
                 "key": key,
                 "starters": list(run.starters),
+                "temperature": {**defaults(), **run.own}["temperature"],
                 "window": run.block_size,
                 "length": 300 if letters else 100,
                 "steps": [

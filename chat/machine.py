@@ -19,7 +19,7 @@ from chat.models import Listing
 from chat.page import Page
 from chat.refusal import RefusedError
 from chat.runs import find_steps
-from chat.settings import SettingsError, defaults, layer
+from chat.settings import SettingsError, layer
 from chat.sources import Sources
 from chat.story import Story
 from chat.takes import Takes
@@ -151,9 +151,7 @@ class Machine:
         # settings come last of all, so that what the panel shows is what was used.
         ask = Ask(words=wish.prompt, model=key, lanes=(Lane(label="", settings=wish.settings),))
         with self._engines.lease() as engines:
-            turn = await settle(
-                ask, Story(), models={key: listing}, values=defaults(), engines=engines
-            )
+            turn = await settle(ask, Story(), models={key: listing}, values={}, engines=engines)
             takes = Takes(turn)
         try:
             async with aclosing(takes.batches()) as batches:

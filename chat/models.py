@@ -4,8 +4,8 @@ Beside them those on the Hugging Face Hub that INKLING_MODELS names, fetched whe
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gpt.checkpoint import (
@@ -16,6 +16,7 @@ from gpt.checkpoint import (
     read_training,
     weight_files,
 )
+from gpt.defaults import usable_defaults
 from gpt.hub import HubName, cached, fetch, on_hub
 
 DEFAULT = "stories"
@@ -48,6 +49,7 @@ class Listing:
     Attributes:
         key: The name a page knows it by. A page never gives a path.
         version: Changes when the checkpoint is written again.
+        own: The settings that its folder asks for, by name, as far as they can be used.
         hub: Where it is to be fetched from first; None once it is here.
     """
 
@@ -57,6 +59,7 @@ class Listing:
     block_size: int
     summary: str
     starters: tuple[str, ...]
+    own: Mapping[str, float | int] = field(default_factory=dict[str, float | int], hash=False)
     hub: HubName | None = None
 
 
@@ -187,4 +190,5 @@ def read_listing(key: str, folder: Path) -> Listing | None:
         block_size=config.block_size,
         summary=" · ".join(facts),
         starters=tuple(str(starter) for starter in starters)[:6],
+        own=usable_defaults(folder).values,
     )

@@ -18,7 +18,10 @@ SHORT = 6
 
 async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """`compare`: the `settings` that two can differ in, each with name, label, about, range and
-    what the next message is `set` to; and the `presets` to begin from."""
+    what the next message of each of the `models` is `set` to; and the `presets` to begin from."""
+    asked = wish.get("models")
+    keys = [str(each) for each in asked] if isinstance(asked, list) else []
+    values = [desk.tuning.in_force(desk.usual(key)) for key in keys or [""]]
     return {
         "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
         "settings": [
@@ -27,7 +30,7 @@ async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
                 "label": label,
                 "about": LIMITS[name].explanation,
                 "range": LIMITS[name].range,
-                "set": shown(name, desk.tuning.in_force[name]),
+                "set": [shown(name, each[name]) for each in values],
             }
             for name, label in LABELS.items()
             if name != "seed"

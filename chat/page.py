@@ -1,6 +1,6 @@
 """What a desk asks of the page that shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from chat.models import Listing
@@ -21,8 +21,14 @@ class Page(Protocol):
         model: str | None,
         presets: Mapping[str, Preset],
         preset: str,
+        dials: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Let the writer pick a model and a preset for each message; these are picked now."""
+        """Let the writer pick a model and a preset for each message, and set the chat.
+
+        Args:
+            model: It is picked now; so is `preset`.
+            dials: The settings as they are now; see `Tuning.dials`.
+        """
 
     async def tell(self, message: str, kind: ToldAs = "info") -> None:
         """Say something in passing."""

@@ -51,7 +51,7 @@ BUILT_IN = (
     ),
     Preset(
         "Balanced",
-        "As a new chat is set: some surprise, little nonsense",
+        "Some surprise, little nonsense",
         {**_NONE_CUT, "temperature": 0.8, "top_p": 0.95},
     ),
     Preset(
@@ -149,7 +149,7 @@ class OwnPresets:
             SettingsError: There is none of that name that is the owner's own.
         """
         with self._rows() as rows:
-            query = "DELETE FROM presets WHERE owner = ? AND name = ?"
+            query = "DELETE FROM presets WHERE owner = ? AND lower(name) = lower(?)"
             if not rows.execute(query, [self.owner, name]).rowcount:
                 raise SettingsError(f"“{name[:NAME_LENGTH]}” is no preset of yours.")
 

@@ -90,7 +90,8 @@ def _steps(run: Listing) -> Iterator[SavedStep]:
             training = {}
         said = training.get("step")
         yield SavedStep(
-            listing=replace(listing, starters=run.starters),
+            # Steps of one run differ in their weights alone.
+            listing=replace(listing, starters=run.starters, own=run.own),
             step=said if isinstance(said, int) else int(name),
             tokens=tokens if isinstance(tokens := training.get("tokens"), int) else None,
             val_loss=number(training.get("val_loss")),

@@ -1,9 +1,9 @@
 """A writer's wishes → the settings of one generation, and how they are shown again.
 
-Wishes come in layers, the last one wins: what the chat is set to, what the composer says, what was
-asked for one message, what stands in the text itself (`/with t=1.2 k=20 …`). Everything that comes
-from a page is untrusted: numbers as text, counts as floats, any key. A value is converted and
-checked, or refused with its range; none is ever clamped.
+Wishes come in layers, the last one wins: the model's own, what the chat is set to, what the
+composer says, what was asked for one message, what stands in the text itself (`/with t=1.2 k=20
+…`). Everything that comes from a page is untrusted: numbers as text, counts as floats, any key. A
+value is converted and checked, or refused with its range; none is ever clamped.
 """
 
 import re
@@ -54,16 +54,15 @@ class SettingsError(ValueError):
 def parse(name: str, raw: object) -> float | int | None:
     """The value that a page or a writer gave for `name`, checked.
 
-    An empty seed is None: a new one is drawn each time. Any other setting left empty goes back to
-    its default.
+    Left empty it is None: a seed is drawn anew each time, and of any other setting whatever lies
+    below decides.
 
     Raises:
         SettingsError: No number, or outside the range; the message names the range.
     """
     limit, label = LIMITS[name], LABELS[name]
     if raw is None or raw == "":
-        default = limit.default
-        return default if not isinstance(default, tuple) else None
+        return None
     text = str(raw).strip().replace(",", ".")[:40]
     # Whole numbers are read as such first: a float holds no seed above 2**53 exactly.
     if re.fullmatch(r"[+-]?\d+", text):
@@ -84,7 +83,7 @@ def parse(name: str, raw: object) -> float | int | None:
 
 
 def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
-    """The settings that `raw` gives, checked; keys that name none are left out.
+    """The settings that `raw` gives, checked; what names none, or is left empty, is left out.
 
     Raises:
         SettingsError: At least one value cannot be used; the message says each.
@@ -94,7 +93,9 @@ def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
     for name in LABELS:
         if name in raw:
             try:
-                values[name] = parse(name, raw[name])
+                value = parse(name, raw[name])
+                if value is not None or name == "seed":
+                    values[name] = value
             except SettingsError as error:
                 refused.append(str(error))
     if refused:
@@ -158,8 +159,9 @@ def slider(name: str) -> tuple[float, float, float] | None:
 
 
 def defaults() -> dict[str, float | int | None]:
-    """What a new chat is set to."""
-    return layer(dict.fromkeys(LABELS))
+    """What is used where neither a writer nor a model says otherwise."""
+    values = asdict(SamplingParams())
+    return {name: values[name] for name in LABELS}
 
 
 def used(params: SamplingParams) -> dict[str, Any]:

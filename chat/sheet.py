@@ -16,7 +16,7 @@ from chat.presets import OwnPresets
 from chat.sources import Sources
 from chat.story import Story
 from chat.takes import Takes
-from chat.tuning import Tuning
+from chat.tuning import Layer, Tuning
 from chat.undo import History
 from chat.votes import Ballot
 from chat.workbench import Workbench
@@ -100,6 +100,16 @@ class Sheet:
     def writing(self) -> bool:
         return self.status != ""
 
+    def usual(self, key: str | None = None) -> Layer:
+        """The model's own settings; of a saved step those of its run.
+
+        Args:
+            key: Of the model; None for the one that is picked.
+        """
+        key = key or self.model or ""
+        listing = self.models.get(key) or self.models.get(key.rpartition("@")[0])
+        return listing.own if listing else {}
+
     def snapshot(self) -> dict[str, Any]:
         data = view.story_data(self.story, self.drafts, self.choice)
         if self.takes and self._blind:
@@ -168,7 +178,7 @@ class Sheet:
         preset = self.tuning.preset
         return Kept(
             story=story,
-            settings=self.tuning.values,
+            settings=self.tuning.chosen,
             model=self.model,
             preset=preset.name if preset else None,
         )

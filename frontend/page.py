@@ -1,6 +1,6 @@
 """The page of one chat, as `chat.desk` sees it: events over Chainlit's own socket."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainlit.session import WebsocketSession
@@ -8,7 +8,7 @@ from chainlit.session import WebsocketSession
 from chat.models import Listing
 from chat.page import ToldAs
 from chat.presets import Preset
-from frontend.widgets import model_picker, preset_picker
+from frontend.widgets import model_picker, preset_picker, setting_widgets
 
 
 class SocketPage:
@@ -32,10 +32,14 @@ class SocketPage:
         model: str | None,
         presets: Mapping[str, Preset],
         preset: str,
+        dials: Sequence[Mapping[str, Any]],
     ) -> None:
         pickers = [model_picker(models, model), preset_picker(presets, preset)]
         modes = [picker.to_dict() for picker in pickers]
         await self.session.emit("set_modes", modes)  # type: ignore[misc]
+        # As chainlit.ChatSettings sends it, which needs a message or the like to answer.
+        widgets = [widget.to_dict() for widget in setting_widgets(dials)]
+        await self.session.emit("chat_settings", widgets)  # type: ignore[misc]
 
     async def tell(self, message: str, kind: ToldAs = "info") -> None:
         await self.session.emit("toast", {"message": message, "type": kind})  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Settings and models as Chainlit's widgets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import chainlit as cl
 from chainlit.input_widget import InputWidget, Slider, TextInput
@@ -14,16 +15,19 @@ MODEL_PICKER = "model"
 PRESET_PICKER = "preset"
 
 
-def setting_widgets(values: Mapping[str, float | int | None]) -> list[InputWidget]:
-    """The settings dialog: a slider where the range is short, a field where it is not."""
-    return [_widget(name, values[name]) for name in LABELS]
+def setting_widgets(dials: Sequence[Mapping[str, Any]]) -> list[InputWidget]:
+    """The settings dialog: a slider where the range is short, a field where it is not.
+
+    Args:
+        dials: See `chat.tuning.Tuning.dials`.
+    """
+    return [_widget(**dial) for dial in dials]
 
 
-def _widget(name: str, value: float | int | None) -> InputWidget:
-    limit = LIMITS[name]
-    default = limit.default
-    usual = shown(name, default if not isinstance(default, tuple) else None)
-    about = f"{limit.explanation} Range: {limit.range}. Default: {usual}."
+def _widget(name: str, value: float | int | None, own: float | int | None, by: str) -> InputWidget:
+    limit, usual = LIMITS[name], shown(name, own)
+    whose = f"Now {by}" + ("" if value == own else f"; otherwise {usual}")
+    about = f"{limit.explanation} Range: {limit.range}. {whose}."
     if (ends := slider(name)) is not None:
         low, high, step = ends
         return Slider(
@@ -56,7 +60,7 @@ def model_picker(models: Mapping[str, Listing], chosen: str | None) -> cl.Mode:
 
 def preset_picker(presets: Mapping[str, Preset], chosen: str) -> cl.Mode:
     """What decides how words are picked: what the chat is set to, or a preset."""
-    about = {AS_SET: "As this chat is set (the gear)"}
+    about = {AS_SET: "What you set (the gear), and for the rest the model's own"}
     about |= {name: preset.about for name, preset in presets.items()}
     options = [
         cl.ModeOption(id=name, name=name, description=each, default=name == chosen)

@@ -1,10 +1,16 @@
 """Settings for each message in a real browser: what is shown is what is used, and only there."""
 
-from playwright.sync_api import expect
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
 
 from tests import test_browser, test_browser_loop
-from tests.test_browser import send, set_values, setting, start_anew, story, write
+from tests.app_server import running_app
+from tests.test_browser import open_desk, send, set_values, setting, start_anew, story, write
 from tests.test_browser_loop import passage, press, select, settled, tell
+from tests.tiny_checkpoint import save_characters
 
 browser = test_browser.browser
 page = test_browser.page
@@ -158,3 +164,44 @@ def test_the_tools_stand_in_groups_of_a_line_each_on_a_phone_too(page):
         assert all(fits for _, fits in tops)
     for control in page.locator(".tools button, .tools-name").all():
         assert control.get_attribute("title")
+
+
+@pytest.fixture(scope="module")
+def two(browser: Browser, tmp_path_factory) -> Iterator[str]:
+    """An app with two models that have settings of their own."""
+    models = tmp_path_factory.mktemp("two")
+    for name, own in (("cool", {"temperature": 0.4, "top_k": 9}), ("warm", {"temperature": 1.1})):
+        save_characters(models / name)
+        (models / name / "generation_config.json").write_text(json.dumps(own))
+    with running_app(tmp_path_factory.mktemp("app"), models) as base:
+        yield base
+
+
+def test_the_dials_and_the_gear_follow_the_model_that_is_picked(browser, two):
+    page = browser.new_page(viewport={"width": 1360, "height": 850})
+    open_desk(page, two)
+    set_values(page, max_new_tokens="6")
+    page.click("#open-tune")
+    warmth = page.locator(".dial").first
+    expect(warmth).to_contain_text("0.4 · the model's own")
+    page.click("#mode-picker-trigger-model")
+    page.locator("#mode-picker-popover-model").get_by_text("warm", exact=True).click()
+    expect(warmth).to_contain_text("1.1 · the model's own")
+    page.keyboard.press("Escape")
+    write(page, "Once")
+    used = ("temperature", "top_k", "max_new_tokens")
+    assert [setting(page, name) for name in used] == ["1.1", "Off", "6"]
+    page.click("#chat-settings-open-modal")
+    expect(page.locator("#chat-settings")).to_contain_text("Now the model's own.")
+    expect(page.locator("#chat-settings")).to_contain_text("Now set by you; otherwise 200.")
+    page.fill("#chat-settings input#top_k", "5")
+    page.click("#chat-settings #confirm")
+    page.wait_for_selector("#chat-settings", state="detached")
+    # What was set goes along to another page and another model, and nothing else does.
+    start_anew(page)
+    expect(page.locator("#mode-picker-trigger-model")).to_contain_text("warm")
+    page.click("#mode-picker-trigger-model")
+    page.locator("#mode-picker-popover-model").get_by_text("cool", exact=True).click()
+    write(page, "Once")
+    assert [setting(page, name) for name in used] == ["0.4", "5", "6"]
+    page.close()

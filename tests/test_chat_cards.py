@@ -63,7 +63,15 @@ def test_a_card_shows_what_the_training_left(tmp_path):
         "Machine": "CPU, 2 threads",
         "Date": "2026-01-02",
         "Licence": "mit",
+        "Writes with": "Temperature 0.8, Top-p 0.95, Length 32",
         "On the disk": f"{size:.1f} MB of weights",
+    }
+    (folder / "generation_config.json").write_text('{"temperature": 9, "top_k": 40}')
+    assert facts(tmp_path) == {
+        **known,
+        "Writes with": "Top-k 40",
+        "Left out": "generation_config.json: temperature must be a number, 0 to 2, not 9: it is "
+        "left out.",
     }
     card = card_data(find_models(tmp_path, "")["mine"])
     assert card["commands"] == [TRAINING["command"]]

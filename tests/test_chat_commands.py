@@ -26,6 +26,7 @@ from chat.commands import KINDS, SETTING_KINDS, Act, CommandError, Set, helped, 
         ("/seed 7", Set("seed", 7)),
         ("/seed 9223372036854775807", Set("seed", 2**63 - 1)),
         ("/seed random", Set("seed", None)),
+        ("/temp own", Set("temperature", None)),
         ("/new", "new"),
         ("/help", "help"),
     ],
@@ -83,5 +84,5 @@ def test_help_names_every_command_and_each_works_as_it_is_shown():
     for kind in KINDS:
         usage = next(each["usage"] for each in shown if each["usage"].startswith(f"/{kind}"))
         assert parse(usage) is not None
-    for usage, _ in SETTING_KINDS[:2]:
+    for usage, _ in SETTING_KINDS[:3]:
         assert isinstance(parse(usage), Set)

@@ -60,8 +60,10 @@ def wish(contestants=TWO_MODELS, *, blind: object = False, **more) -> dict:
 
 
 def sent(page, since: int = 0) -> list[tuple[str, dict]]:
-    """What went to the page, without the list of models that there are."""
-    events = [(event, {**data, "models": [], "model": ""}) for event, data in page.events[since:]]
+    """What went to the page, without the list of models that there are and what the writer set
+    for both."""
+    hidden = {"models": [], "model": "", "tuning": {}}
+    events = [(event, {**data, **hidden}) for event, data in page.events[since:]]
     return [(event, {k: v for k, v in data.items() if k != "models"}) for event, data in events]
 
 

@@ -42,8 +42,9 @@ class RecordingPage:
     async def tell(self, message, kind="info") -> None:
         self.said.append(message)
 
-    async def offer(self, models, model, presets, preset) -> None:
+    async def offer(self, models, model, presets, preset, dials) -> None:
         self.offered = ([*models], model, [*presets], preset)
+        self.dials = {each["name"]: each for each in dials}
 
     @property
     def text(self) -> str:
@@ -90,7 +91,7 @@ def at_a_desk(root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]])
 
 async def begin_anew(desk: Desk) -> None:
     """A blank page with the same settings."""
-    await desk.take(Kept(story=Story(), settings=desk.tuning.values, model=desk.model))
+    await desk.take(Kept(story=Story(), settings=desk.tuning.chosen, model=desk.model))
 
 
 def test_the_reply_goes_on_from_the_words_and_does_not_repeat_them(root):
@@ -277,9 +278,9 @@ def test_a_story_beyond_the_window_goes_on_and_it_is_said(root):
 
 def test_a_setting_out_of_range_leaves_all_as_they_were(root):
     async def act(desk, page):
-        before = desk.tuning.values
+        before = desk.tuning.chosen
         assert not await desk.change_settings({"temperature": "1.5", "max_new_tokens": "0"})
-        assert desk.tuning.values == before
+        assert desk.tuning.chosen == before
         assert "1 to 2048" in page.said[-1]
 
     at_a_desk(root, act)
@@ -308,14 +309,14 @@ def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
         desk.keep = kept.append
         await desk.write("once", model="lower")
         await desk.change_settings({"temperature": "1.5"})
-        assert kept[-1] == Kept(story=desk.story, settings=desk.tuning.values, model="lower")
+        assert kept[-1] == Kept(story=desk.story, settings=desk.tuning.chosen, model="lower")
         # The writer's words are kept before the model has written any.
         assert [passage.author for passage in kept[0].story.path] == ["writer"]
         other = Desk(page, desk.engines, desk.find_models)
         await other.take(kept[-1])
-        assert (other.story, other.tuning.values, other.model) == (
+        assert (other.story, other.tuning.chosen, other.model) == (
             desk.story,
-            desk.tuning.values,
+            desk.tuning.chosen,
             "lower",
         )
         assert page.text == desk.story.text
@@ -329,9 +330,9 @@ def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
 def test_a_story_whose_model_has_gone_is_opened_with_another(root):
     async def act(desk, page):
         kept = Kept(story=Story(), settings={"temperature": 9}, model="gone")
-        before = (desk.tuning.values, desk.model)
+        before = (desk.tuning.chosen, desk.model)
         await desk.take(kept)
-        assert (desk.tuning.values, desk.model) == before
+        assert (desk.tuning.chosen, desk.model) == before
         assert "out of range" in page.said[-1]
 
     at_a_desk(root, act)

@@ -368,7 +368,7 @@ def test_a_line_that_is_no_command_comes_back(root):
         await say(desk, "/rettry 3")
         assert page.refused == ["/rettry 3"]
         await say(desk, "/temp 5")
-        assert desk.tuning.values["temperature"] == 0.8
+        assert desk.tuning.standing(desk.usual())["temperature"] == 0.8
         await say(desk, "/temp 0.9")
         await say(desk, "/help")
         assert page.events[-1][0] == "story_help"

@@ -124,7 +124,7 @@ def test_waiting_for_a_place_ends_with_the_request(root, end):
                 Ask(words="Then", model="a"),
                 Story(),
                 models=desk.models,
-                values=desk.tuning.values,
+                values=desk.tuning.wanted,
                 engines=lease,
             )
             takes = Takes(turn)

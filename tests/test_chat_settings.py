@@ -7,7 +7,7 @@ from chat.settings import SettingsError
 from gpt.sampling import LIMITS, SamplingParams
 
 
-def test_a_chat_is_set_to_the_defaults_of_sampling_params():
+def test_where_nobody_says_otherwise_the_defaults_of_sampling_params_count():
     assert settings.resolve(settings.defaults()) == SamplingParams()
 
 
@@ -19,8 +19,8 @@ def test_a_chat_is_set_to_the_defaults_of_sampling_params():
         ("top_k", "40", 40),
         ("top_k", 40.0, 40),
         ("top_k", "4e1", 40),
-        ("max_new_tokens", None, 200),
-        ("max_new_tokens", "", 200),
+        ("max_new_tokens", None, None),
+        ("max_new_tokens", "", None),
         ("seed", "", None),
         ("seed", None, None),
         ("seed", str(2**63 - 1), 2**63 - 1),
@@ -61,6 +61,12 @@ def test_what_cannot_be_used_is_refused_with_its_range(name, raw):
 
 def test_a_layer_leaves_out_what_is_no_setting():
     assert settings.layer({"top_k": "3", "model": "x", "__class__": 1}) == {"top_k": 3}
+
+
+def test_a_layer_leaves_out_what_is_left_empty_but_an_empty_seed_is_a_new_one():
+    raw = {"temperature": "", "top_p": None, "seed": ""}
+    assert settings.layer(raw) == {"seed": None}
+    assert settings.resolve({"seed": 7, "temperature": 0.5}, settings.layer(raw)).seed is None
 
 
 def test_a_layer_says_each_value_it_refuses():

@@ -1,5 +1,6 @@
 """Settings for one message, and the same again, over a real engine: what each applies to."""
 
+import json
 import random
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from chat.export import from_file, to_json
 from chat.library import Kept
 from chat.looks import look
 from chat.runs import step_listings
+from chat.settings import defaults
 from gpt.sampling import LIMITS
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
@@ -50,9 +52,147 @@ def test_a_message_is_written_with_the_chat_the_preset_the_armed_and_its_own_in_
         armed = {"top_p": 0.8, "temperature": 1.1, "seed": 5}
         assert used(desk) == {**chat, **wild, **armed, "min_p": 0.4}
         await desk.write("")
-        assert used(desk) == {**desk.tuning.standing, "seed": 1}
+        assert used(desk) == {**desk.tuning.standing(desk.usual()), "seed": 1}
 
     at_a_desk(root, act)
+
+
+# The model's own settings
+
+OWN = {"temperature": 0.6, "top_p": 0.9, "max_new_tokens": 7}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Path:
+    """Two models with settings of their own, and one whose file nobody can use."""
+    root = tmp_path_factory.mktemp("own")
+    files = {"a": json.dumps(OWN), "b": '{"temperature": 1.2, "top_k": 5}', "c": '{"top_p": 7'}
+    for name, text in files.items():
+        save_characters(root / "checkpoints" / name)
+        (root / "checkpoints" / name / "generation_config.json").write_text(text)
+    return root
+
+
+def with_models(own: Path, act) -> None:
+    """Run `act` at a desk that nobody has set anything at."""
+
+    async def run(desk, page):
+        desk.tuning.chosen = {}
+        await act(desk, page)
+
+    at_a_desk(own, run)
+
+
+def test_what_nobody_set_is_as_the_model_has_it_and_follows_to_another_model(own):
+    async def act(desk, page):
+        usual = {"temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 200}
+        for model, has in (("a", OWN), ("b", {"temperature": 1.2, "top_k": 5}), ("c", {})):
+            await desk.write("/with max=3 Once", model=model)
+            wanted = {**usual, **has, "max_new_tokens": 3}
+            assert {name: used(desk)[name] for name in wanted} == wanted
+        await desk.write("", model="a")
+        assert used(desk)["max_new_tokens"] == 7
+
+    with_models(own, act)
+
+
+def test_what_the_writer_set_stays_and_presets_and_messages_win_as_before(own):
+    async def act(desk, page):
+        await say(desk, "/p 0.5")
+        await say(desk, "/max 3")
+        for model, temperature in (("a", 0.6), ("b", 1.2)):
+            await desk.write("Once", model=model)
+            assert (used(desk)["temperature"], used(desk)["top_p"]) == (temperature, 0.5)
+        await say(desk, "/preset careful")
+        await desk.write("/with k=9 Once", model="b")
+        told = (used(desk)["temperature"], used(desk)["top_p"], used(desk)["top_k"])
+        assert told == (0.5, 0.9, 9)
+        await say(desk, "/preset as set")
+        await say(desk, "/p own")
+        await desk.write("Once", model="a")
+        assert used(desk)["top_p"] == 0.9
+
+    with_models(own, act)
+
+
+def test_the_panels_show_what_will_be_used_and_by_whom_it_was_set(own):
+    async def shown(desk, model):
+        form = await look(desk, {"look": "tune", "model": model})
+        return {each["name"]: (each["value"], each["by"]) for each in form["fields"]}
+
+    async def act(desk, page):
+        await say(desk, "/p 0.5")
+        await say(desk, "/preset story")
+        await say(desk, "/max 9")
+        await arm(desk, seed="3")
+        a, b = await shown(desk, "a"), await shown(desk, "b")
+        assert a["temperature"] == b["temperature"] == ("1.0", "from “Story”")
+        assert (a["max_new_tokens"], a["seed"]) == (("9", "set by you"), ("3", "for this message"))
+        await say(desk, "/preset as set")
+        a, b = await shown(desk, "a"), await shown(desk, "b")
+        assert (a["temperature"][0], b["temperature"][0]) == ("0.6", "1.2")
+        assert (a["temperature"][1], a["top_k"][1]) == ("the model's own", "as usual")
+        assert page.dials["temperature"] == {
+            "name": "temperature",
+            "value": 0.6,
+            "own": 0.6,
+            "by": "the model's own",
+        }
+        told = await look(desk, {"look": "compare", "models": ["a", "b"]})
+        assert told["settings"][0]["set"] == ["0.6", "1.2"]
+        told = await look(desk, {"look": "dice", "model": "b", "words": "Once"})
+        assert told["settings"][0]["value"] == 1.2
+
+    with_models(own, act)
+
+
+def test_a_form_sets_only_what_was_changed_in_it(own):
+    async def act(desk, page):
+        def form(**changes) -> dict:
+            return {**desk.tuning.standing(desk.usual()), **changes}
+
+        await desk.change_settings(form(top_k="40"))
+        assert desk.tuning.chosen == {"top_k": 40}
+        # Back to what the model has, or emptied: the model's own again.
+        await desk.change_settings(form(top_k="", temperature=1.1))
+        assert desk.tuning.chosen == {"temperature": 1.1}
+        await desk.change_settings(form(temperature=0.6))
+        assert desk.tuning.chosen == {}
+        # A preset that decides it gives way, and says so; one that does not stays.
+        await say(desk, "/preset wild")
+        await desk.change_settings(form(max_new_tokens="5"))
+        assert (desk.tuning.picked, desk.tuning.chosen) == ("Wild", {"max_new_tokens": 5})
+        await desk.change_settings(form(top_k="3"))
+        assert desk.tuning.picked == "As set"
+        assert page.said[-1] == "Top-k: from now on. The rest stays as in “Wild”."
+        await desk.write("Once")
+        assert (used(desk)["top_k"], used(desk)["temperature"]) == (3, 1.4)
+
+    with_models(own, act)
+
+
+def test_a_story_kept_before_models_had_settings_follows_its_model(own):
+    async def act(desk, page):
+        old = {**defaults(), "top_k": 4}
+        await desk.take(Kept(story=desk.story, settings=old, model="b"))
+        assert desk.tuning.chosen == {"top_k": 4}
+        kept = desk.kept(desk.story)
+        await desk.take(Kept(story=desk.story, settings={}, model="a"))
+        assert desk.tuning.chosen == {}
+        await desk.take(kept)
+        assert (desk.tuning.chosen, desk.model) == ({"top_k": 4}, "b")
+
+    with_models(own, act)
+
+
+def test_two_models_are_compared_each_as_it_is_best(own):
+    async def act(desk, page):
+        lanes = (Lane(label="a", model="a"), Lane(label="b", model="b"))
+        await desk.ask(Ask(words="Once", lanes=lanes, settings={"max_new_tokens": 3}))
+        written = [desk.story.passage(take["id"]) for take in page.state["takes"]]
+        assert [each.settings["temperature"] for each in written] == [0.6, 1.2]
+
+    with_models(own, act)
 
 
 @pytest.mark.parametrize("ask", ["continue", "retry"])
@@ -65,7 +205,7 @@ def test_what_is_armed_is_used_once_and_is_gone(root, ask):
         assert used(desk)["temperature"] == 1.5
         assert page.state["tuning"]["once"] == []
         await desk.ask_for({"ask": ask})
-        assert used(desk)["temperature"] == desk.tuning.values["temperature"] == 0.8
+        assert used(desk)["temperature"] == desk.tuning.standing(desk.usual())["temperature"] == 0.8
 
     at_a_desk(root, act)
 
@@ -270,7 +410,7 @@ def test_a_story_from_a_file_is_written_the_same_again(root):
 
 
 def desk_kept(desk, story):
-    return Kept(story=story, settings=desk.tuning.values, model=desk.model)
+    return Kept(story=story, settings=desk.tuning.chosen, model=desk.model)
 
 
 def test_a_passage_whose_words_before_it_were_changed_says_so(root):

@@ -45,8 +45,8 @@ const propose = (store) => {
 
 const load = async (store) => {
   const c = store.compare;
-  const put = (what) => store.look({ look: what }).then((answer) => { Object.assign(c, answer); c.problem = ''; }, (error) => { c.problem = error.message; });
-  await Promise.all([put('compare'), put('runs'), loadVotes(store)]);
+  const put = (what, wish) => store.look({ look: what, ...wish }).then((answer) => { Object.assign(c, answer); c.problem = ''; }, (error) => { c.problem = error.message; });
+  await Promise.all([put('compare', { models: c.models }), put('runs'), loadVotes(store)]);
   propose(store);
   store.tell();
 };
@@ -104,20 +104,20 @@ const Side = ({ side, store }) => {
         </select>
       </label>
       <details open={changed || undefined}>
-        <summary title="Left empty, a setting is as it is set for the chat">{changed ? 'Settings of its own' : 'Settings: as set'}</summary>
+        <summary title="Left empty, a setting is as it is set for the chat, or else as the model has it">{changed ? 'Settings of its own' : 'Settings: as set'}</summary>
         <div className="compare-presets" role="group" aria-label="Start from a preset">
           {c.presets.map((preset) => (
             <button key={preset.name} type="button" className="quiet" title={preset.about}
               onClick={() => { c.own[side] = { ...preset.settings }; store.tell(); }}>{preset.name}</button>
           ))}
           {changed && (
-            <button type="button" className="quiet" title="As it is set for the chat" onClick={() => { c.own[side] = {}; store.tell(); }}>As set</button>
+            <button type="button" className="quiet" title="As it is set for the chat, or else as the model has it" onClick={() => { c.own[side] = {}; store.tell(); }}>As set</button>
           )}
         </div>
         <div className="compare-settings">
           {c.settings.map((each) => (
             <label key={each.name} title={`${each.about} It takes ${each.range}.`}>{each.label}
-              <input type="text" inputMode="decimal" data-setting={each.name} placeholder={each.set} value={own[each.name] || ''}
+              <input type="text" inputMode="decimal" data-setting={each.name} placeholder={each.set[side] || each.set[0]} value={own[each.name] || ''}
                 onChange={(event) => { c.own[side] = { ...own, [each.name]: event.target.value }; store.tell(); }} />
             </label>
           ))}
@@ -176,7 +176,7 @@ function StoryCompare() {
   if (!store.compare) store.compare = newCompare();
   const c = store.compare;
   const contest = state && state.contest;
-  const mark = open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes}` : '';
+  const mark = open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes} ${c.models}` : '';
 
   // The list of models and the votes may have grown since; a vote is kept before its outcome is told.
   useEffect(() => {

@@ -14,7 +14,7 @@ const ENTRY = {
 
 const newMachine = () => ({
   runs: null, problem: '', run: null, at: 0,
-  prompt: null, seed: '1', temperature: 0.8, length: null, // null: as the run suggests
+  prompt: null, seed: '1', temperature: null, length: null, // null: as the run suggests
   texts: new Map(), // asked(…) → {text, ending, error, done}
   job: null, // {id, wanted: Map(step key → asked)}: what the server writes now
   waits: false, playing: false, timer: null,
@@ -23,8 +23,9 @@ const newMachine = () => ({
 const runOf = (m) => (m.runs || []).find((run) => run.key === m.run) || null;
 const stepOf = (m) => { const run = runOf(m); return run && run.steps[Math.min(m.at, run.steps.length - 1)]; };
 const promptOf = (m) => (m.prompt === null ? (runOf(m).starters[0] || '') : m.prompt);
+const temperatureOf = (m) => (m.temperature === null ? runOf(m).temperature : m.temperature);
 const lengthOf = (m) => (m.length === null ? runOf(m).length : m.length);
-const asked = (m, step) => JSON.stringify([step.key, step.version, promptOf(m), m.seed, m.temperature, lengthOf(m)]);
+const asked = (m, step) => JSON.stringify([step.key, step.version, promptOf(m), m.seed, temperatureOf(m), lengthOf(m)]);
 const textOf = (m, step) => m.texts.get(asked(m, step));
 const isDone = (m, step) => Boolean((textOf(m, step) || {}).done);
 
@@ -92,7 +93,7 @@ const write = (store, steps) => {
   missing.forEach((step) => m.texts.set(asked(m, step), { text: '', done: false, born: window.inkling.uuid() }));
   m.socket.emit('machine_write', {
     job: m.job.id, steps: missing.map((step) => step.key), prompt: promptOf(m),
-    seed: m.seed, temperature: m.temperature, max_new_tokens: lengthOf(m),
+    seed: m.seed, temperature: temperatureOf(m), max_new_tokens: lengthOf(m),
   });
   return store.tell();
 };
@@ -130,7 +131,7 @@ const play = (store) => {
 const choose = (store, key) => {
   const m = store.machine;
   stop(store);
-  Object.assign(m, { run: key, prompt: null, length: null });
+  Object.assign(m, { run: key, prompt: null, temperature: null, length: null });
   m.at = Math.max(0, runOf(m).steps.length - 1);
   store.tell();
 };
@@ -173,8 +174,8 @@ const Asked = ({ m, store }) => {
         <input id="machine-length" type="number" min="1" max="2048" value={lengthOf(m)} onChange={change('length')}
           title="How many tokens each step writes: letters or pieces of words, as the model reads them" />
       </label>
-      <label>Temperature {m.temperature}
-        <input id="machine-temperature" type="range" min="0" max="2" step="0.05" value={m.temperature}
+      <label>Temperature {temperatureOf(m)}
+        <input id="machine-temperature" type="range" min="0" max="2" step="0.01" value={temperatureOf(m)}
           onChange={change('temperature')} title="How daring: 0 always takes the likeliest, 1 follows the model's own odds" />
       </label>
       <label className="whole">Beginning

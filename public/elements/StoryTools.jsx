@@ -1,7 +1,7 @@
 // What can be opened beside the story. Each panel is an element of its own and enters itself in the store.
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState } from '@chainlit/react-client';
+import { modesState, sessionIdState, useChatInteract } from '@chainlit/react-client';
 
 const GROUPS = [
   ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
@@ -13,7 +13,21 @@ const groupOf = (tool) => (GROUPS.find(([, , members]) => members.includes(tool)
 
 function StoryTools() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const { windowMessage } = useChatInteract();
+  const modes = useRecoilValue(modesState);
   const { state, panels, panel } = store;
+  const models = modes.find(({ id }) => id === 'model');
+  const picked = models && (models.options.find((each) => each.default) || {}).id;
+
+  // What nobody set is as the model has it, so the gear shows the settings of the one that is picked.
+  // Only where both agreed before is it the writer who picked, and not the server whose news have yet to come.
+  const known = state && state.model;
+  const busy = Boolean(state && state.writing);
+  useEffect(() => {
+    if (!picked) return;
+    if (picked === known) store.agreed = known;
+    else if (store.agreed === known && !busy) windowMessage({ type: 'story_model', model: picked });
+  }, [picked, known, busy]);
 
   useEffect(() => {
     const press = (event) => {

@@ -4,7 +4,6 @@ import { useRecoilValue } from 'recoil';
 import { sessionIdState } from '@chainlit/react-client';
 
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
-const AS_SET = 'As set';
 
 const shown = (field, value) => {
   if (value === '') return field.name === 'seed' ? 'a new one' : '';
@@ -19,7 +18,7 @@ const Dial = ({ field, value, turn }) => {
     <div className="dial" data-changed={value !== field.value}>
       <label htmlFor={id} title={`${field.about} It takes ${field.range}.`}>
         <span>{field.label}</span>
-        <output htmlFor={id}>{text}</output>
+        <output htmlFor={id}>{text}{field.by && value === field.value && <i>{text && ' · '}{field.by}</i>}</output>
       </label>
       {field.slider
         ? <input id={id} type="range" min={field.slider.low} max={field.slider.high} step={field.slider.step} value={value}
@@ -53,7 +52,7 @@ function StoryTune() {
   const armed = state ? state.tuning.once : [];
   const about = passage ? passage.id : null;
   // Drawn from the server anew when something it is filled from has changed; what was turned stays.
-  const asked = open && state ? [about, state.tuning.preset, state.tuning.changes].join() : null;
+  const asked = open && state ? [about, store.model, state.tuning.preset, state.tuning.changes].join() : null;
 
   useEffect(() => {
     if (!asked) {
@@ -62,7 +61,7 @@ function StoryTune() {
     }
     const kept = store.tune && store.tune.about === about ? store.tune.values : {};
     const mine = (store.tune = { ...(store.tune && store.tune.about === about ? store.tune : {}), about, values: kept, asked });
-    store.look(about ? { look: 'tune', passage: about } : { look: 'tune' }).then(
+    store.look(about ? { look: 'tune', passage: about } : { look: 'tune', model: store.model }).then(
       (dials) => { if (store.tune === mine) { mine.dials = dials; store.tell(); } },
       (error) => { if (store.tune === mine) { mine.error = error.message; store.tell(); } },
     );
@@ -99,7 +98,7 @@ function StoryTune() {
         <>
           <p className="about">
             {passage ? 'The dials stand as they did for this passage. The old version stays, see the arrows.'
-              : `They stand as the chat is set${state.tuning.preset === AS_SET ? '' : `, with “${state.tuning.preset}”`}. What you turn here holds for one message.`}
+              : `What “${store.model}” will be written with, and who decided it. What you turn here holds for one message; the gear sets what stays.`}
           </p>
           <Presets dials={dials} fill={fill} act={store.act} store={store} />
           {dials.fields.map((field) => <Dial key={field.name} field={field} value={now[field.name]} turn={turn} />)}

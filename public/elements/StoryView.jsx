@@ -3,7 +3,7 @@
 // what was received is kept in a store for each session, and the text is drawn by hand, a span for each token.
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
-import { chatSettingsValueState, modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
+import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
 
 const { make, input, setInput, startAnew } = window.inkling;
 const NEAR_END_PX = 60;
@@ -163,7 +163,6 @@ function StoryView() {
   const { sendMessage, windowMessage } = useChatInteract();
   const { loading } = useChatData();
   const modes = useRecoilValue(modesState);
-  const settings = useRecoilValue(chatSettingsValueState);
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const socket = session && session.socket;
   const { state } = store;
@@ -227,10 +226,10 @@ function StoryView() {
   }, [socket, store]);
 
   useEffect(() => {
-    const onClick = carried({ ...picks, model: model || '' }, settings);
+    const onClick = carried({ ...picks, model: model || '' }, state ? state.tuning.chosen : {});
     document.addEventListener('click', onClick, true);
     return () => document.removeEventListener('click', onClick, true);
-  }, [model, picks.preset, settings]);
+  }, [model, picks.preset, state]);
 
   // The dials and the dice show what is picked, not what was when the last message went.
   const knownPreset = state && state.tuning && state.tuning.preset;
