@@ -25,18 +25,6 @@ FOLDERS_VARIABLE = "INKLING_MODELS"
 # Plain ASCII: the texts most models learn from have no curly quotes, and a character model refuses
 # what it never saw.
 GENERIC_STARTERS = ("Once upon a time", "It was a dark night, and", "She opened the door and")
-STARTERS = {
-    "stories": (
-        "Once upon a time, there was a little fox who could not sleep.",
-        "One day, a girl named Lily found a key in the garden.",
-        "The old king had three daughters, and the youngest",
-        '"Do not open that door," said the cat.',
-    ),
-}
-STARTERS |= dict.fromkeys(
-    ("shakespeare", "shakespeare-small"),
-    ("ROMEO:\n", "KING RICHARD III:\nNow", "First Citizen:\n", "JULIET:\nO"),
-)
 
 UNITS = {"char": "characters", "bpe": "word pieces", "sentencepiece": "word pieces"}
 """What the tokens of each kind of tokenizer are, in words."""
@@ -172,7 +160,8 @@ def read_listing(key: str, folder: Path) -> Listing | None:
         config, training = read_config(folder), read_training(folder)
     except (CheckpointError, OSError):
         return None
-    starters = training.get("starters") or STARTERS.get(key) or GENERIC_STARTERS
+    told = training.get("starters")
+    starters = told if isinstance(told, list) and told else GENERIC_STARTERS
     facts = [f"{config.n_layer} layers of {config.n_embd}", f"reads {config.block_size} tokens"]
     parameters, bpb = training.get("parameters"), training.get("val_bpb")
     if isinstance(parameters, int):

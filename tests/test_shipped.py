@@ -13,10 +13,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import gpt
-from chat.models import default_model, find_models
+from chat.models import GENERIC_STARTERS, default_model, find_models
 from chat.runs import find_steps, read_curve
 from gpt.generator import Generator, prompt_ids
 from gpt.sampling import SamplingParams
+from gpt.tokenizer import load_tokenizer
 from tests.fuzzed_text import fuzzed_text
 from train.state import FOLDER
 
@@ -73,6 +74,14 @@ def test_greedy_text_is_that_of_transformers_for_200_tokens_or_until_the_window_
         )
     assert written == read[0, len(ids) :].tolist()
     assert len(written) > 20
+
+
+def test_each_brings_beginnings_in_the_manner_of_its_text_that_it_can_read() -> None:
+    models = find_models(ROOT, "")
+    for name in ("stories", "shakespeare", RUN.name):
+        tokenizer, starters = load_tokenizer(models[name].folder), models[name].starters
+        assert not set(starters) & set(GENERIC_STARTERS)
+        assert all(tokenizer.decode(tokenizer.encode(each)) == each for each in starters)
 
 
 @pytest.mark.slow
