@@ -41,7 +41,8 @@ class Contest:
 
     Attributes:
         story: The story up to where both begin.
-        voices: Who writes, in the order they are shown.
+        names: What tells them apart, in the order they are shown.
+        voices: Who writes, in that order; none where it was kept and comes back.
         fingerprints: Of both models' weights.
         blind: The names are hidden until a choice was made.
         passages: What they wrote, once both are done; none where the names are in sight.
@@ -49,16 +50,12 @@ class Contest:
     """
 
     story: Story
-    voices: tuple[Voice, Voice]
+    names: tuple[str, str]
+    voices: tuple[Voice, ...] = ()
     fingerprints: tuple[str, str]
     blind: bool
     passages: tuple[Passage, ...] = ()
     said: str = ""
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """What tells them apart, in the order they are shown."""
-        return names(self.voices)
 
     @property
     def waits(self) -> bool:
@@ -86,6 +83,11 @@ class Contest:
     def data(self) -> dict[str, Any]:
         """What the page is told of it."""
         return {"blind": self.blind, "waits": self.waits, "said": self.said}
+
+    def kept(self) -> dict[str, Any]:
+        """What brings it back where it waits, beside the story that both are in; see `resumed`."""
+        ids = [each.id for each in self.passages]
+        return {"passages": ids, "names": self.names, "fingerprints": self.fingerprints}
 
     def settled(self, choice: Choice | None = None) -> Story:
         """The story with both, and the chosen one read; the first where none is better."""
@@ -170,10 +172,40 @@ async def introduce(turn: Turn) -> tuple[Turn, Contest | None]:
     )
     return turn, Contest(
         story=turn.story,
+        names=(one, other),
         voices=(voices[0], voices[1]),
         fingerprints=(prints[0], prints[1]),
         blind=blind,
     )
+
+
+def resumed(story: Story, kept: Mapping[str, object] | None) -> Contest | None:
+    """The blind contest that waited for its vote when a story was kept: both passages are taken out
+    of the story again, that nobody can read who wrote which.
+
+    Args:
+        kept: What `Contest.kept` gave.
+
+    Returns:
+        None where nothing waited, or another window has gone on from one of them since.
+    """
+    match kept:
+        case {
+            "passages": [str(a), str(b)],
+            "names": [str(one), str(other)],
+            "fingerprints": [str(mine), str(others)],
+        } if {a, b} <= story.by_id.keys() and not {a, b} & {p.parent for p in story.passages}:
+            passages = (story.passage(a), story.passage(b))
+            before = story.at(passages[0].parent)
+            rest = tuple(each for each in story.passages if each not in passages)
+            return Contest(
+                story=replace(before, passages=rest),
+                names=(one, other),
+                fingerprints=(mine, others),
+                blind=True,
+                passages=passages,
+            )
+    return None
 
 
 def names(voices: Sequence[Voice]) -> tuple[str, str]:

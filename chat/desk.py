@@ -121,7 +121,9 @@ class Desk(Sheet):
     async def take(self, kept: Kept) -> None:
         """Put a story on the desk, with the settings and the model of its chat."""
         self.models = self.find_models()
-        self._settle(History(kept.story))
+        waiting = contest.resumed(kept.story, kept.contest)
+        self._settle(History(waiting.story if waiting else kept.story))
+        self.contest = waiting
         if kept.model in self.models:
             self.model = kept.model
         try:
@@ -223,7 +225,8 @@ class Desk(Sheet):
         compared = self.contest
         if compared is None or not compared.waits:
             raise RefusedError(contest.NOTHING_TO_CHOOSE)
-        self._loaded = compared.voices[1 if choice == "b" else 0].loaded
+        if compared.voices:
+            self._loaded = compared.voices[1 if choice == "b" else 0].loaded
         self._settle(self.history.change(compared.settled(choice)))
         self.contest = replace(compared, said=compared.outcome(choice))
         if choice and self.votes:

@@ -20,7 +20,8 @@ from chat.story import Story
 
 FORMAT = 1
 PRESET = "preset"
-"""Among the settings of a story stands the preset that was picked for it."""
+CONTEST = "contest"
+"""Among the settings of a story stand the preset that was picked for it, and a blind contest."""
 TIMEOUT_S = 30.0
 """So long does one writer wait for another one's transaction, in this process or the next."""
 
@@ -103,12 +104,14 @@ class Kept:
         settings: By name, as `chat.settings.layer` gives them.
         model: The key of the model that was picked.
         preset: The name of the preset that was picked; None for none.
+        contest: Of a blind contest that waits for its vote, what brings it back; else None.
     """
 
     story: Story
     settings: Mapping[str, float | int | None]
     model: str | None
     preset: str | None = None
+    contest: Mapping[str, object] | None = None
 
 
 class Library:
@@ -188,7 +191,7 @@ class Library:
             "title": _storable(story.title),
             "text": _storable(story.text),
             "head": json.dumps(_head(story)),
-            "settings": json.dumps({**kept.settings, PRESET: kept.preset}),
+            "settings": json.dumps({**kept.settings, PRESET: kept.preset, CONTEST: kept.contest}),
             "model": kept.model,
             "now": time.time(),
         }
@@ -223,7 +226,7 @@ class Library:
                 "SELECT data FROM passages WHERE story = ? ORDER BY place", [story_id]
             ).fetchall()
         head, settings, model = json.loads(found[0]), json.loads(found[1]), found[2]
-        preset = settings.pop(PRESET, None)
+        preset, contest = settings.pop(PRESET, None), settings.pop(CONTEST, None)
         passages = [json.loads(row[0]) for row in data]
         # A window that was behind may have kept a place that another one took out.
         ids = {each["id"] for each in passages}
@@ -232,7 +235,7 @@ class Library:
         read = head.get("read", {})
         head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
         story = Story.from_dict({**head, "passages": passages})
-        return Kept(story=story, settings=settings, model=model, preset=preset)
+        return Kept(story=story, settings=settings, model=model, preset=preset, contest=contest)
 
     def titles(
         self, owner: str, *, limit: int, skip: int = 0, search: str = ""

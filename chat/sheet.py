@@ -173,14 +173,15 @@ class Sheet:
         if self._loaded is not None:
             self.meter = view.story_meter(self.story, self.drafts, self._loaded)
 
-    def kept(self, story: Story) -> Kept:
-        """A story with what this chat is set to."""
+    def kept(self, story: Story, hidden: Contest | None = None) -> Kept:
+        """A story with what this chat is set to, and the blind contest that waits."""
         preset = self.tuning.preset
         return Kept(
             story=story,
             settings=self.tuning.chosen,
             model=self.model,
             preset=preset.name if preset else None,
+            contest=hidden.kept() if hidden else None,
         )
 
     def _remember(self) -> None:
@@ -188,4 +189,4 @@ class Sheet:
         if self.keep is not None:
             hidden = self.contest if self.awaits_vote else None
             story = hidden.settled() if hidden else self.story
-            self.keep(self.kept(story))
+            self.keep(self.kept(story, hidden))

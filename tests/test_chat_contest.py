@@ -4,16 +4,20 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chat import contest
 from chat.composer import say
+from chat.desk import Desk
 from chat.export import WRITERS
+from chat.library import Kept, Library
 from chat.looks import look
+from chat.story import Passage
 from chat.votes import Ballot, Votes
-from tests.test_chat_desk import at_a_desk
+from tests.test_chat_desk import RecordingPage, at_a_desk
 from tests.tiny_checkpoint import save_characters
 
 MODELS = ("letters", "narrow")
@@ -105,6 +109,39 @@ def test_two_saved_steps_of_one_run_are_compared(root):
         steps = [{"model": f"mine@{step}", "settings": {}} for step in ("000010", "000020")]
         await desk.ask_for(wish(steps, words="Once"))
         assert [take["label"] for take in page.state["takes"]] == ["mine@000010", "mine@000020"]
+
+    comparing(root, act)
+
+
+def test_a_blind_contest_that_was_kept_is_blind_again_and_its_vote_counts(root, tmp_path):
+    async def act(desk, page):
+        library, kept = Library(tmp_path / "stories.sqlite"), []
+        desk.keep = kept.append
+        await desk.ask_for(wish(blind=True, words="Once"))
+        before, shown = desk.contest, page.state
+        library.save("1", "me", kept[-1], new=True)
+        other_page = RecordingPage()
+        other = Desk(other_page, desk.engines, desk.find_models, kept.append, votes=desk.votes)
+        await other.take(library.load("1", "me"))
+        assert other_page.state["takes"] == shown["takes"]
+        assert other_page.state["passages"] == shown["passages"]
+        assert other_page.state["contest"] == shown["contest"]
+        wire = json.dumps([sent(other_page), other_page.said])
+        assert [each for each in TELLING if each in wire] == []
+        # Kept once more it is no less.
+        assert kept[-1].contest == desk.contest.kept()
+        assert kept[-1].story == desk.contest.settled()
+        await other.act({"act": "vote", "choice": "b"})
+        (vote,) = await desk.votes.all()
+        assert (vote.choice, vote.a.model, vote.b.model) == ("b", *before.names)
+        assert (vote.a.fingerprint, vote.b.fingerprint) == before.fingerprints
+        assert other_page.state["contest"]["said"].startswith(f"A was {before.names[0]}, and B was")
+        assert other.story.last == replace(before.passages[1], parent=before.story.current)
+        assert kept[-1].contest is None
+        # Where another window has gone on from one of them, they are passages like any other.
+        gone_on = before.settled().append(Passage(author="writer", text=" on"))
+        await other.take(Kept(story=gone_on, settings={}, model=None, contest=before.kept()))
+        assert (other.contest, other.story) == (None, gone_on)
 
     comparing(root, act)
 
