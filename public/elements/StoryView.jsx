@@ -128,7 +128,7 @@ const NoModel = () => (
   <div className="welcome">
     <h1>No model yet</h1>
     <p>Inkling found nothing to write with in <code>checkpoints/</code>, <code>runs/</code> or <code>INKLING_MODELS</code>.</p>
-    <p>Train a small one on the story in <code>data/</code>, in about two minutes:</p>
+    <p>Train a small one on the story in <code>data/</code>, in a few minutes:</p>
     <pre>python -m train.pretrain --preset story</pre>
     <p>Then open a new chat: it will be there.</p>
   </div>
