@@ -31,7 +31,7 @@ class NotHereError(RefusedError):
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        names = [name for name, _ in _texts(checkpoint)]
+        names = [name for name, serves in _texts(checkpoint) if "train" in serves]
         which = f" ({', '.join(names)})" if names else ""
         super().__init__(
             f"The text that “{_name(checkpoint)}” learnt from{which} is not on this machine, so "
