@@ -89,14 +89,14 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
         facts.append(f"finished with “{escaped(one.more)}”")
     elif not one.finished:
         facts.append("not finished")
-    if found.words > found.known[0]:
-        facts.append(f"{found.words - found.known[0]} words not in the training text")
+    if unknown := found.words - found.known[0]:
+        facts.append(f"{unknown} unknown to the training text")
     if found.repeated_4:
         facts.append(f"{found.repeated_4:.0%} of 4-grams repeated")
     if found.names[1]:
         facts.append(f"names kept {found.names[0]} of {found.names[1]}")
-    if found.quotes[0] < found.quotes[1]:
-        facts.append(f"quotes open in {found.quotes[1] - found.quotes[0]} paragraphs")
+    if left_open := found.quotes[1] - found.quotes[0]:
+        facts.append(f"quotes left open: {left_open}")
     if found.loop:
         facts.append(f"**loop** on “{escaped(found.loop)}”")
     copied = f"longest copy {found.copied} words"
