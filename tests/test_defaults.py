@@ -15,6 +15,7 @@ from gpt.tokenizer import CharTokenizer
 from tests.tiny import tiny_model
 from tests.tiny_checkpoint import save_bytes, save_characters
 
+SIZES = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
 CHOSEN = SamplingParams(temperature=0.7, top_p=0.9, min_p=0.05, max_new_tokens=300)
 
 
@@ -97,11 +98,14 @@ def test_a_repetition_penalty_stands_where_the_tokens_are_pieces(tmp_path: Path)
 
 def test_a_model_goes_past_its_window_unless_its_positions_end_there(tmp_path: Path) -> None:
     tokenizer = CharTokenizer.train(["abc"])
-    shape = {"vocab_size": tokenizer.vocab_size, "block_size": 64, "n_layer": 1, "n_embd": 16}
-    for family, most in (("gpt2", 32), ("llama", 200)):
-        model = tiny_model(GPTConfig(family=family, n_head=2, **shape))
-        checkpoint.save(tmp_path / family, model, tokenizer, card="", training={})
-        assert usable_defaults(tmp_path / family).values["max_new_tokens"] == most
+    shape = GPTConfig(
+        vocab_size=tokenizer.vocab_size, block_size=64, n_layer=1, n_head=2, n_embd=16
+    )
+    gpt2 = GPTConfig(family="gpt2", **{name: getattr(shape, name) for name in SIZES})
+    for config, most in ((gpt2, 32), (shape, 200)):
+        folder = tmp_path / config.family
+        checkpoint.save(folder, tiny_model(config), tokenizer, card="", training={})
+        assert usable_defaults(folder).values["max_new_tokens"] == most
 
 
 def test_options_are_what_the_command_line_takes_and_leave_out_the_usual() -> None:
