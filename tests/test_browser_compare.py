@@ -124,17 +124,17 @@ def test_at_first_one_model_with_two_settings_is_proposed_and_another_model_take
     tell(page, "/max 6")
     page.fill("#chat-input", "Once")
     page.click("#open-compare")
-    warm = page.locator("#compare-side-2 [data-setting=temperature]")
-    expect(warm).to_have_value("1.0")
+    cold = page.locator("#compare-side-2 [data-setting=temperature]")
+    expect(cold).to_have_value("0.5")
     chosen = [page.input_value(f"#compare-side-{side} select") for side in (1, 2)]
     assert chosen == ["stories", "stories"]
     page.click("#compare-begin")
     takes(page)
     labels = page.locator(".take-label").all_text_contents()
-    assert "Temperature 1 " in labels[1]
+    assert "Temperature 0.5" in labels[1]
     assert not any("stories" in label for label in labels)
     page.select_option("#compare-side-2 select", "letters")
-    expect(warm).to_have_value("")
+    expect(cold).to_have_value("")
 
 
 def test_what_one_of_them_cannot_read_is_said_by_name(page):

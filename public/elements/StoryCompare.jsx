@@ -36,7 +36,7 @@ const propose = (store) => {
   const run = c.runs.find(({ key, steps }) => key === model && steps.length > 2);
   if (run) c.models = run.steps.slice(-2).map(({ key }) => key);
   else {
-    const preset = c.presets.find(({ name }) => name === (store.state.tuning.preset === 'Story' ? 'Careful' : 'Story'));
+    const preset = c.presets.find(({ name }) => name === (store.state.tuning.preset === 'Careful' ? 'Story' : 'Careful'));
     c.models = [model, model];
     c.proposal = { ...preset.settings };
     c.own = [{}, c.proposal];
