@@ -83,3 +83,8 @@ def status(base: str) -> dict:
     """How busy its models are."""
     with urllib.request.urlopen(base + "/inkling/status", timeout=10) as answer:
         return json.load(answer)
+
+
+def other_work() -> float:
+    """How many times longer things take beside what else the machine does: 1 where it is idle."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_browser
-from tests.app_server import ROOT, running_app, status
+from tests.app_server import ROOT, other_work, running_app, status
 from tests.test_browser import send, story, write
 from tests.tiny_checkpoint import save_characters
 
@@ -36,7 +36,7 @@ def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
 
 def soon_s() -> float:
     """`STOP_S`, and more by as much as the machine has other work."""
-    return STOP_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    return STOP_S * other_work()
 
 
 def settled(page: Page) -> str:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests import test_browser
-from tests.app_server import running_app
+from tests.app_server import other_work, running_app
 from tests.test_browser import send, start_anew, story
 from tests.test_browser_loop import settled
 from tests.tiny_checkpoint import save_characters
@@ -17,7 +17,7 @@ LEAST_RATE = 200
 LONGEST_GAP_MS = 100
 """Between two frames: a longer one is seen as a freeze."""
 TRIES = 3
-"""A machine that is busy with something else freezes too; one quiet run shows what the page can."""
+"""One good run shows what the page can; a busy machine also gets more time, by `other_work`."""
 
 # Gaps count from the first token on, and on past the last: the facts and the buttons come then.
 WATCH = """() => {
@@ -72,9 +72,10 @@ def test_two_thousand_tokens_stream_without_a_freeze(page):
     came = []
     for _ in range(TRIES):
         came.append(watched(page))
-        if came[-1]["rate"] >= LEAST_RATE and came[-1]["gap_ms"] <= LONGEST_GAP_MS:
+        longest_gap_ms = LONGEST_GAP_MS * other_work()
+        if came[-1]["rate"] >= LEAST_RATE and came[-1]["gap_ms"] <= longest_gap_ms:
             break
         start_anew(page)
     print([{name: round(value) for name, value in each.items()} for each in came])
     assert came[-1]["rate"] >= LEAST_RATE
-    assert came[-1]["gap_ms"] <= LONGEST_GAP_MS
+    assert came[-1]["gap_ms"] <= longest_gap_ms

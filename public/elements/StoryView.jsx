@@ -197,6 +197,16 @@ function StoryView() {
     const frame = scroller();
     if (frame && store.follow && store.state.passages.length) frame.scrollTop = frame.scrollHeight;
   };
+  // Once for each frame, however much came since: to follow the end is to lay the whole text out.
+  const paintSoon = (whole) => {
+    store.whole = store.whole || whole;
+    if (store.frame) return;
+    store.frame = requestAnimationFrame(() => {
+      const all = store.whole;
+      Object.assign(store, { frame: null, whole: false });
+      paint(all);
+    });
+  };
 
   useEffect(() => {
     if (!socket) return undefined;
@@ -209,7 +219,7 @@ function StoryView() {
       return false;
     };
     const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [event, (data) => {
-      paint(handle(data));
+      paintSoon(handle(data));
       store.tell();
     }]);
     if (!store.state && window.__inklingCarried) windowMessage(window.__inklingCarried);
@@ -218,8 +228,11 @@ function StoryView() {
     handlers.forEach(([event, handle]) => socket.on(event, handle));
     socket.on('connect', late);
     const timer = late();
+    paintSoon(true);
     return () => {
       clearTimeout(timer);
+      cancelAnimationFrame(store.frame);
+      store.frame = null;
       handlers.forEach(([event, handle]) => socket.off(event, handle));
       socket.off('connect', late);
     };
@@ -238,7 +251,7 @@ function StoryView() {
   }, [picks.preset]);
 
   // The tail, the end mark and the facts change the height after the text was drawn.
-  useEffect(() => paint(true), [state && state.revision, store]);
+  useEffect(() => paintSoon(true), [state && state.revision, store]);
   useEffect(() => {
     const frame = scroller();
     if (!frame) return undefined;
