@@ -219,10 +219,10 @@ def test_takes_stand_side_by_side_and_one_is_picked(page):
 @pytest.mark.parametrize("how", ["retry", "continue", "takes", "edit"])
 def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base, how):
     before = write(page, "/with max=4 Once upon a time")
-    tell(page, "/max 2000")
-    expect(page.locator("[data-sonner-toast]").first).to_contain_text("2000")
     tell(page, "/temp 2")
     tell(page, "/p 1")  # no story ends so: each token is as good as another
+    tell(page, "/max 2000")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("2000")
     settled(page)
     if how == "takes":
         page.select_option("#story-takes", "3")
