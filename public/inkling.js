@@ -12,8 +12,7 @@
       help: null,
       takes: 1,
       follow: true, // the tail of the text, while it grows
-      frame: null, // the animation frame in which it is drawn next
-      whole: false, // and whether all of it is, with the facts
+      frame: null, // the animation frame in which its new tokens are drawn
       panels: new Map(), // name → {label, title, place}: what StoryTools offers to open
       panel: null, // name of the one that is open
       shaded: false, // whether the tokens are shaded by how likely they were

@@ -191,21 +191,21 @@ function StoryView() {
   });
 
   const scroller = () => box.current && box.current.closest('.overflow-y-auto');
-  const paint = (whole) => {
-    if (!box.current || !store.state) return;
-    draw(box.current, store.state, whole);
-    const frame = scroller();
-    if (frame && store.follow && store.state.passages.length) frame.scrollTop = frame.scrollHeight;
-  };
-  // Once for each frame, however much came since: to follow the end is to lay the whole text out.
-  const paintSoon = (whole) => {
-    store.whole = store.whole || whole;
+  // In the next frame, however much comes before it: new tokens are drawn, and the end of the text is followed, for which
+  // the page lays all of it out.
+  const paintSoon = () => {
     if (store.frame) return;
     store.frame = requestAnimationFrame(() => {
-      const all = store.whole;
-      Object.assign(store, { frame: null, whole: false });
-      paint(all);
+      store.frame = null;
+      if (!box.current || !store.state) return;
+      draw(box.current, store.state, false);
+      const frame = scroller();
+      if (frame && store.follow && store.state.passages.length) frame.scrollTop = frame.scrollHeight;
     });
+  };
+  const paint = () => {
+    if (box.current && store.state) draw(box.current, store.state, true);
+    paintSoon();
   };
 
   useEffect(() => {
@@ -219,7 +219,8 @@ function StoryView() {
       return false;
     };
     const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [event, (data) => {
-      paintSoon(handle(data));
+      if (handle(data)) paint();
+      else paintSoon();
       store.tell();
     }]);
     if (!store.state && window.__inklingCarried) windowMessage(window.__inklingCarried);
@@ -228,7 +229,7 @@ function StoryView() {
     handlers.forEach(([event, handle]) => socket.on(event, handle));
     socket.on('connect', late);
     const timer = late();
-    paintSoon(true);
+    paintSoon();
     return () => {
       clearTimeout(timer);
       cancelAnimationFrame(store.frame);
@@ -251,7 +252,7 @@ function StoryView() {
   }, [picks.preset]);
 
   // The tail, the end mark and the facts change the height after the text was drawn.
-  useEffect(() => paintSoon(true), [state && state.revision, store]);
+  useEffect(paint, [state && state.revision, store]);
   useEffect(() => {
     const frame = scroller();
     if (!frame) return undefined;
