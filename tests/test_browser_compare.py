@@ -66,13 +66,18 @@ def takes(page: Page) -> list[str]:
     return page.locator(".take-words").all_text_contents()
 
 
+def names(page: Page) -> list[str]:
+    """Who wrote each take; what their settings differ in stands behind it."""
+    return [label.split(" · ")[0] for label in page.locator(".take-label").all_text_contents()]
+
+
 def test_two_models_write_side_by_side_and_once_more_from_the_one_that_was_picked(page):
     before = write(page, "/with max=4 Once upon a time")
     tell(page, "/max 12")
     compare(page, "stories", "letters")
     page.click("#compare-begin")
     first = takes(page)
-    assert page.locator(".take-label").all_text_contents() == ["stories", "letters"]
+    assert names(page) == ["stories", "letters"]
     seeds = page.locator(".take-facts").all_text_contents()
     assert len({seed.split(" · ")[0] for seed in seeds}) == 1
     page.locator(".take").nth(1).click()
@@ -213,7 +218,7 @@ def test_stop_while_both_write_leaves_the_engines_idle(page, base, blind):
         assert story(page).startswith(before)
     else:
         expect(page.locator(".take-facts").first).to_contain_text("stopped by you")
-        assert page.locator(".take-label").all_text_contents() == ["stories", "letters"]
+        assert names(page) == ["stories", "letters"]
         assert story(page) == before
 
 
