@@ -88,6 +88,9 @@ def facts_table(training: dict[str, Any]) -> str:
             f"\n| begun from | {before['name']}, weights {before['sha256'][:16]} |"
             f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
         )
+    if taught := training.get("distilled"):
+        names = [f"{each['name']}, weights {each['sha256'][:16]}" for each in taught["teachers"]]
+        origin += f"\n| teachers, {taught['share']:.0%} of the loss | {'; '.join(names)} |"
     validation = "not measured at this step"
     if "val_loss" in training:
         nats, bits = training["val_loss"], training["val_bpb"]
