@@ -16,7 +16,7 @@ LEAST_RATE = 200
 """Tokens a second that reach the page."""
 LONGEST_GAP_MS = 100
 """Between two frames: a longer one is seen as a freeze."""
-TRIES = 3
+TRIES = 5
 """One good run shows what the page can; a busy machine also gets more time, by `other_work`."""
 
 # Gaps count from the first token on, and on past the last: the facts and the buttons come then.
