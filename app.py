@@ -14,7 +14,7 @@ from chainlit.types import ThreadDict
 
 from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
 from chat.composer import say
-from chat.desk import Desk
+from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
 from chat.engines import Engines
 from chat.home import home
@@ -44,6 +44,8 @@ MACHINES = Machines(lambda: find_models(ROOT), SOURCES)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
+COMMAND_S = 5.0
+"""So long a message waits for a command still in hand; for a model that writes, not at all."""
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
 
@@ -91,7 +93,7 @@ def desk() -> Desk:
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
-    run_beside(sweep(DESKS, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
+    run_beside(sweep(DESKS, WRITING.turns, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
 
 
 @cl.on_app_shutdown
@@ -123,8 +125,8 @@ async def on_chat_resume(thread: ThreadDict) -> None:
 @cl.on_message
 async def on_message(message: cl.Message) -> None:
     place = desk()
-    if not WRITING.claim(current_session()):
-        return await place.page.tell("Still writing: stop it first.", "warning")
+    if not await WRITING.claim(current_session(), 0 if place.writing else COMMAND_S):
+        return await place.page.tell(STILL_WRITING, "warning")
     picks = message.modes or {}
     model = picks.get(MODEL_PICKER)
     if not await pick(place, picks.get(PRESET_PICKER), message.content):

@@ -27,26 +27,37 @@ class Tasks:
 
     def __init__(self) -> None:
         self._writing: dict[str, asyncio.Task[Any]] = {}
+        self.turns: dict[str, asyncio.Lock] = {}
 
-    def claim(self, session: WebsocketSession) -> bool:
-        """Make the running task the one that Stop cancels; False while another one writes.
+    async def claim(self, session: WebsocketSession, patience_s: float) -> bool:
+        """Make the running task the one that Stop cancels, once those before it are done.
 
         An edit and an action run in tasks that Chainlit's Stop does not know, and a second message
         would take the first one's place.
+
+        Args:
+            patience_s: Seconds to wait for them: who presses Retry while a command is still in hand
+                wants both, in this order.
+
+        Returns:
+            False where another task still writes then.
         """
-        before = self._writing.get(session.id)
-        if before is not None and not before.done():
-            session.current_task = before
+        session.current_task = self._writing.get(session.id, session.current_task)
+        turn = self.turns.setdefault(session.id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(patience_s):
+                await turn.acquire()
+        except TimeoutError:
             return False
         task = asyncio.current_task()
         assert task is not None
         self._writing[session.id] = session.current_task = task
-        task.add_done_callback(lambda _: self._forget(session.id, task))
+        task.add_done_callback(lambda _: self._done(session.id, turn))
         return True
 
-    def _forget(self, session_id: str, task: asyncio.Task[Any]) -> None:
-        if self._writing.get(session_id) is task:
-            del self._writing[session_id]
+    def _done(self, session_id: str, turn: asyncio.Lock) -> None:
+        del self._writing[session_id]
+        turn.release()
 
 
 async def reap(session: WebsocketSession, grace_s: float = GRACE_S) -> None:

@@ -1,6 +1,7 @@
 """The real app over its socket, without a browser: who may talk to it, and that Stop stops."""
 
 import asyncio
+import copy
 import json
 import time
 import uuid
@@ -36,8 +37,11 @@ class Writer:
         if event == "story_status":
             self.state |= data
         if event == "story_delta" and data["revision"] == self.state["revision"]:
-            last = self.state["passages"][-1]
-            last["tokens"] += data["tokens"][len(last["tokens"]) - data["from"] :]
+            tokens = self.state["passages"][-1]["tokens"]
+            if data["from"] > len(tokens):  # some came while nobody listened
+                await self.sync()
+            else:
+                tokens += data["tokens"][len(tokens) - data["from"] :]
 
     async def connect(self) -> "Writer":
         # As a page does on its first visit; nobody is asked who they are.
@@ -71,6 +75,12 @@ class Writer:
             **more,
         }
         await self.socket.emit("client_message", {"message": message, "fileReferences": []})
+
+    async def sync(self) -> None:
+        """Ask for what is not here yet."""
+        have = len(self.state["passages"][-1]["tokens"])
+        sync = {"type": "story_sync", "revision": self.state["revision"], "have": have}
+        await self.socket.emit("window_message", sync)
 
     async def write(self, words: str, **more) -> str:
         said = self.count("story_status")
@@ -170,6 +180,18 @@ def test_a_second_message_does_not_take_the_stop_from_the_first(base):
     at_the_app(base, act)
 
 
+def test_a_message_right_after_a_command_waits_for_it_and_is_not_refused(base):
+    async def act(writer):
+        for seed in range(8):
+            await writer.send(f"/seed {seed}")
+        await writer.send("once")
+        await until(lambda: len(writer.state["passages"]) == 2 and not writer.state["writing"])
+        assert not any("Still writing" in said for said in writer.said)
+        assert writer.state["passages"][-1]["facts"]["seed"] == "7"
+
+    at_the_app(base, act)
+
+
 def test_a_closed_tab_frees_the_engine(base):
     async def act(writer):
         await writer.send(LONG, **SLOW)
@@ -187,11 +209,10 @@ def test_a_page_that_comes_back_has_the_whole_story(base):
         await writer.send("/with max=400 p=1 t=2 once", **SLOW)
         await until(lambda: len(writer.text) > 10)
         await writer.socket.disconnect()
-        back = await Writer(base, writer.session).connect()
-        back.state = writer.state
-        have = len(writer.state["passages"][-1]["tokens"])
-        sync = {"type": "story_sync", "revision": writer.state["revision"], "have": have}
-        await back.socket.emit("window_message", sync)
+        back = Writer(base, writer.session)
+        back.state = copy.deepcopy(writer.state)
+        await back.connect()
+        await back.sync()
         await until(lambda: back.count("task_start") > 0 or not back.state["writing"])
         await until(lambda: back.state["writing"] is False)
         assert back.text.startswith(writer.text)
