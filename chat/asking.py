@@ -12,16 +12,13 @@ from chat.joining import strip_trailing_spaces
 from chat.models import Listing
 from chat.reading import prompt_of, with_words
 from chat.refusal import RefusedError
-from chat.sentences import ends_sentence
 from chat.story import Passage, Story
 from gpt.sampling import LIMITS, SamplingParams
+from gpt.sentences import ends_sentence, finish_tokens
 from gpt.tokenizer_pieces import whole_characters
 
 DRAWN_SEEDS = 2**32
 """A seed that nobody chose is drawn below this: short enough to be copied by hand."""
-FINISH_TOKENS = {"char": 240}
-FINISH_TOKENS_OF_WORDS = 48
-"""A sentence that is to be finished may take so many more tokens, in characters or in pieces."""
 TAKES = range(1, int(LIMITS["n"].high or 1) + 1)
 LAST = "last"
 LADDER = (0.2, 0.5, 0.8, 1.0, 1.3)
@@ -257,8 +254,7 @@ def _length(ask: Ask, loaded: Loaded) -> Mapping[str, float | int | None]:
     """The layer of a sentence that is to be finished: it needs no more tokens than that."""
     if not ask.sentence:
         return {}
-    kind = loaded.checkpoint.tokenizer.kind
-    return {"max_new_tokens": FINISH_TOKENS.get(kind, FINISH_TOKENS_OF_WORDS)}
+    return {"max_new_tokens": finish_tokens(loaded.checkpoint.tokenizer.kind)}
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:

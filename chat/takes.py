@@ -7,13 +7,13 @@ from contextlib import aclosing
 
 from chat.again import compared, same
 from chat.asking import Ask, Turn
-from chat.repetition import SIGHT, loop
-from chat.sentences import sentence_end
 from chat.story import FinishReason, Passage, Story
 from chat.writing import Draft, in_batches
 from gpt.engine import EngineBusy
 from gpt.generator import Token
+from gpt.repetition import SIGHT, loop
 from gpt.request import Request
+from gpt.sentences import sentence_end
 
 WAIT_STEP_S = 0.02
 """How often a writer who waits looks whether it is their turn."""

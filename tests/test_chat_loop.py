@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chat.asking import FINISH_TOKENS, Ask, Lane
+from chat.asking import Ask, Lane
 from chat.composer import say
 from chat.looks import look
+from gpt import sentences
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
 
@@ -265,7 +266,7 @@ def test_undo_and_redo_walk_over_everything(root):
 )
 def test_a_stop_keeps_what_was_written_on_every_path(root, wish, monkeypatch):
     # A sentence that never ends, so that the stop comes before its end on any machine.
-    monkeypatch.setitem(FINISH_TOKENS, "char", 2048)
+    monkeypatch.setitem(sentences.FINISH_TOKENS, "char", 2048)
 
     async def act(desk, page):
         desk.model = "unending"

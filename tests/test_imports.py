@@ -63,6 +63,8 @@ ROOMS = (
     Room("gpt/sampling.py", (), TORCH),
     Room("gpt/spread.py", ("gpt.sampling",), TORCH),
     Room("gpt/stops.py"),
+    Room("gpt/sentences.py"),
+    Room("gpt/repetition.py"),
     Room("gpt/native/*", ("gpt.native",), TORCH),
     Room(
         "gpt/generator.py",

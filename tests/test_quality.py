@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import asking, repetition, sentences
+from gpt import repetition
 from gpt.overlap import Source
-from train import continuations, quality
+from train import quality
 from train.quality import (
     MEASURES,
     SURPRISE,
     Quality,
     balanced_quotes,
     distinct_3,
-    ends_sentence,
     jackknife,
 )
 
@@ -96,14 +95,6 @@ def test_names_are_kept_by_the_story_they_are_from_and_not_by_another():
     assert (figure("names kept", *other) or 0) < 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    ['"Go!"', "It was the end. ", "Why?\n", "Well …", "He met Mr", "said Mr.", "He", "", "\n"],
-)
-def test_a_sentence_ends_where_the_chat_thinks_it_does(text):
-    assert ends_sentence(text) == sentences.ends_sentence(text)
-
-
 @given(st.text("ab", max_size=6), st.text("ab c", min_size=1, max_size=40), st.integers(1, 30))
 def test_a_loop_is_what_the_chat_would_have_stopped_at(before, cycle, times):
     text = before + cycle * times + " The end."
@@ -115,15 +106,6 @@ def test_a_loop_is_told_by_what_it_repeats():
     cycle = "He ran and ran and ran. "
     assert quality.loop("So" + cycle * 4 + "Then") == cycle
     assert quality.loop("So" + cycle * 3 + "Then") == ""
-
-
-def test_what_counts_as_a_loop_and_as_finishing_is_the_chats_own():
-    ours = (quality.LOOP_TIMES, quality.LOOP_CHARACTERS, quality.LONGEST_CYCLE)
-    assert ours == (repetition.TIMES, repetition.LENGTH, repetition.LONGEST)
-    assert (continuations.FINISH, continuations.FINISH_OF_WORDS) == (
-        asking.FINISH_TOKENS,
-        asking.FINISH_TOKENS_OF_WORDS,
-    )
 
 
 def test_the_longest_copy_is_counted_and_quoted():

@@ -12,17 +12,15 @@ from gpt.checkpoint import Checkpoint
 from gpt.generator import FinishReason, Generator, Row, prompt_ids
 from gpt.overlap import Source
 from gpt.sampling import LIMITS, SamplingParams
+from gpt.sentences import ends_sentence, finish_tokens, sentence_end
 from gpt.tokenizer import Tokenizer
 from train.openings import Opening
-from train.quality import SENTENCE_END, Quality, ends_sentence, measure, words
+from train.quality import Quality, measure, words
 from train.scoring import score
 
 ENDS: tuple[FinishReason | None, ...] = ("end", "stop")
 BATCH = 16
 """Stories side by side: three times as quick as one by one, and the text is the same."""
-FINISH = {"char": 240}
-FINISH_OF_WORDS = 48
-"""A sentence that is to be finished may take so many more tokens, as in the chat."""
 LONGEST_PIECE = 64
 """No token of ours stands for more characters."""
 
@@ -86,7 +84,7 @@ def write_on(
         UnknownCharacterError: an opening has characters the model never saw.
         ValueError: settings that do not suit the model.
     """
-    more = FINISH.get(checkpoint.tokenizer.kind, FINISH_OF_WORDS) if finish else 0
+    more = finish_tokens(checkpoint.tokenizer.kind) if finish else 0
     highest = int(LIMITS["max_new_tokens"].high or 0)
     longer = min(params.max_new_tokens + more, highest)
     generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=BATCH)
@@ -123,12 +121,10 @@ def _goes_on(one: Continuation, text: str, reason: FinishReason | None, length: 
         return not one.finished and reason is None
     one.more += text
     whole = one.text + one.more
-    for found in SENTENCE_END.finditer(whole, len(one.text)):
-        # One at the very end of the text counts once it is seen what follows: a quote may close.
-        if found.end() < len(whole) or reason is not None:
-            one.more = whole[len(one.text) : found.end()]
-            one.finished = True
-            return False
+    end = sentence_end(whole, after=len(one.text), complete=reason is not None)
+    if end is not None:
+        one.more, one.finished = whole[len(one.text) : end], True
+        return False
     one.finished = reason in ENDS
     if reason == "length":
         one.more = ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from train.quality import SENTENCE_END
+from gpt.sentences import sentence_end
 
 LEAST_WORDS, MOST_WORDS = 20, 60
 """An opening ends with the first sentence that ends from LEAST_WORDS on, and at MOST_WORDS."""
@@ -50,10 +50,7 @@ def cut(text: str) -> Opening | None:
         return None
     ends = [end for _, end in spans]
     at = ends[min(MOST_WORDS, len(ends) - LEAST_LEFT) - 1]
-    for found in SENTENCE_END.finditer(text, endpos=at):
-        if found.end() >= ends[LEAST_WORDS - 1]:
-            at = found.end()
-            break
+    at = sentence_end(text[:at], after=ends[LEAST_WORDS - 1] - 1, complete=True) or at
     return Opening(text[:at], text[at:])
 
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpt.overlap import SPELT, Source, plain
+from gpt.repetition import LENGTH, LONGEST, TIMES
+from gpt.sentences import ends_sentence
 
-SENTENCE_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bDr)[.!?…]+[\"'”’)\]]*(?=\s|$)")
-"""Where a sentence ends, its closing quotes included; a full stop after a title is none."""
-LOOP_TIMES, LOOP_CHARACTERS, LONGEST_CYCLE = 4, 80, 240
-"""A loop comes so many times or more without a break, and fills so many characters in all; longer
-cycles are not looked for. These are what the chat stops at."""
 STRAIGHT, CURLED = '"', ("“", "”")
 
 
@@ -145,21 +142,11 @@ def names_kept(opening: str, text: str, source: Source) -> tuple[int, int]:
     return len(called & there), len(called)
 
 
-def ends_sentence(text: str) -> bool:
-    """Whether `text` stops where a sentence does.
-
-    >>> ends_sentence('She said, "No!"'), ends_sentence("She said")
-    (True, False)
-    """
-    text = text.rstrip()
-    return any(found.end() == len(text) for found in SENTENCE_END.finditer(text))
-
-
 def loop(text: str) -> str:
-    """What `text` repeats to the letter somewhere without a break, once; "" where it does not."""
+    """What `text` repeats somewhere, a loop by `gpt.repetition`, once; "" where it is in none."""
     letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    for period in range(1, LONGEST_CYCLE + 1):
-        span = max(LOOP_TIMES * period, LOOP_CHARACTERS)
+    for period in range(1, LONGEST + 1):
+        span = max(TIMES * period, LENGTH)
         if span > len(letters):
             break
         # Between two of these places every letter is the one a period before it.

@@ -6,6 +6,8 @@ END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*")
 """What ends a sentence: full stops and their kin, with the quotes that close after them."""
 SHORTENED = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc)|\b[A-Z])\.$")
 """A full stop that only shortens a word: a title, an initial."""
+FINISH_TOKENS = {"char": 240}
+FINISH_TOKENS_OF_WORDS = 48
 
 
 def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | None:
@@ -39,3 +41,12 @@ def ends_sentence(text: str) -> bool:
     stripped = text.rstrip()
     line = stripped[stripped.rfind("\n") + 1 :]
     return bool(line) and sentence_end(line, after=len(line) - 1, complete=True) == len(line)
+
+
+def finish_tokens(kind: str) -> int:
+    """How many more tokens a sentence that is to be finished may take.
+
+    Args:
+        kind: Of the tokenizer: a token is a character, or a piece of a word.
+    """
+    return FINISH_TOKENS.get(kind, FINISH_TOKENS_OF_WORDS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.sentences import ends_sentence, sentence_end
+from gpt.sentences import ends_sentence, sentence_end
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,13 @@ def test_an_end_in_the_words_before_does_not_count_again():
         ("", False),
         ("\n", False),
         ("He sat.\nROMEO:", False),
+        ('"Go!"', True),
+        ("It was the end. ", True),
+        ("Why?\n", True),
+        ("Well …", True),
+        ("He met Mr", False),
+        ("said Mr.", False),
+        ("He", False),
     ],
 )
 def test_whether_a_text_stops_where_a_sentence_does(text, is_one):

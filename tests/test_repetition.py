@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.repetition import LENGTH, LONGEST, SIGHT, TIMES, loop
+from gpt.repetition import LENGTH, LONGEST, SIGHT, TIMES, loop
 
 
 @pytest.mark.parametrize(
