@@ -1,10 +1,8 @@
 """The texts that models learnt from, where their tokens lie on this machine."""
 
 import asyncio
-import json
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from chat.refusal import RefusedError
 from gpt.checkpoint import Checkpoint
 from gpt.dataset import open_tokens
+from gpt.origin import prepare_command, texts, token_folders
 from gpt.overlap import Source
 
 FOLDERS_VARIABLE = "INKLING_DATA"
@@ -31,7 +30,7 @@ class NotHereError(RefusedError):
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        names = [name for name, serves in _texts(checkpoint) if "train" in serves]
+        names = [name for name, serves in texts(checkpoint.training) if "train" in serves]
         which = f" ({', '.join(names)})" if names else ""
         super().__init__(
             f"The text that “{_name(checkpoint)}” learnt from{which} is not on this machine, so "
@@ -55,19 +54,11 @@ class Sources:
 
     def find(self, checkpoint: Checkpoint) -> Path | None:
         """The folder with the tokens that a model learnt from; None where there is none."""
-        wanted = checkpoint.training.get("data", {}).get("train", {}).get("sha256")
         extra = [Path(each) for each in os.environ.get(FOLDERS_VARIABLE, "").split(":") if each]
         own = sorted(self.folder.glob("*/")) if self.folder else []
         # A text that was trained on as it was lies beside best/ and steps/.
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
-        for folder in [*beside, *own, *extra]:
-            try:
-                facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-                if wanted and facts["train"]["sha256"] == wanted:
-                    return folder
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-        return None
+        return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
     async def get(self, checkpoint: Checkpoint) -> Source:
         """The text that a model learnt from, as words.
@@ -108,22 +99,9 @@ def _name(checkpoint: Checkpoint) -> str:
     return checkpoint.folder.parent.name if checkpoint.name == "best" else checkpoint.name
 
 
-def _texts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    """The files it was made from, each with what it served for, as far as training.json says."""
-    data = checkpoint.training.get("data")
-    sources = data.get("sources") if isinstance(data, dict) else None
-    named = [each for each in sources or [] if isinstance(each, dict) and each.get("name")]
-    return [(str(each["name"]), str(each.get("serves", "train"))) for each in named]
-
-
 def _command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
     if found := COMMAND.search(checkpoint.card):
         return re.sub(r"\s*\\\n\s*", " ", found[1])
-    texts = _texts(checkpoint)
-    if not texts:
-        return ""
-    parts = [name for name, serves in texts if "train" in serves]
-    parts += [part for name, serves in texts if serves == "valid" for part in ("--valid", name)]
-    parts += ["--tokenizer", str(checkpoint.folder), "--out", f"data/{_name(checkpoint)}"]
-    return f"python -m train.prepare {shlex.join(parts)}"
+    tokenizer, name = str(checkpoint.folder), _name(checkpoint)
+    return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

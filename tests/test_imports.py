@@ -56,6 +56,7 @@ ROOMS = (
         inside=True,
     ),
     Room("gpt/dataset.py", (), ("numpy", "torch")),
+    Room("gpt/origin.py"),
     Room("gpt/overlap.py", (), ("numpy",)),
     Room("gpt/cache.py", ("gpt.config",), TORCH),
     Room("gpt/model.py", ("gpt.cache", "gpt.config"), TORCH),

@@ -13,7 +13,7 @@ from tests.tales import SENTENCE, TALE, corpus, story
 from tests.tiny_checkpoint import save_characters
 from train.continuations import Continuation, _goes_on, bits, ends_within, first_words, write_on
 from train.data import DataError
-from train.judged_data import open_judges, prepare_command
+from train.judged_data import open_judges
 from train.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
 from train.page import told
 from train.sample_openings import main
@@ -154,21 +154,6 @@ def test_a_training_text_that_is_not_here_is_named_with_the_command_that_makes_i
         open_judges(checkpoint, [tmp_path])
     with pytest.raises(DataError, match=r"expected a training\.json"):
         open_judges(gpt.load(save_characters(tmp_path / "other")), [tmp_path / "data"])
-
-
-def test_the_command_that_prepares_the_data_has_each_text_in_its_place() -> None:
-    sources = [
-        {"name": "a b.txt", "serves": "train"},
-        {"name": "v.txt", "serves": "valid"},
-    ]
-    data = {"sources": sources, "vocab_size": 512, "train": {"bytes": 90}, "valid": {"bytes": 10}}
-    assert prepare_command({"data": data}, "bpe", "out") == (
-        "python -m train.prepare 'a b.txt' --valid v.txt --tokenizer bpe --vocab-size 512 --out out"
-    )
-    both = {**data, "sources": [{"name": "t.txt", "serves": "train, valid"}]}
-    assert prepare_command({"data": both}, "char", "out") == (
-        "python -m train.prepare t.txt --valid-fraction 0.1 --tokenizer char --out out"
-    )
 
 
 @pytest.mark.parametrize(

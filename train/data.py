@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt.dataset import open_tokens
+from gpt.origin import token_folders
 from gpt.tokenizer import Tokenizer, load_tokenizer
 
 
@@ -65,15 +67,10 @@ def find_data(
     Args:
         about: training.json of a checkpoint, or config.json of a run.
     """
-    wanted = about.get("data", {}).get(split, {}).get("sha256")
     words = str(about.get("command", "")).split()
     named = [Path(after) for word, after in pairwise(words) if word == "--data"]
     usual = (path.parent for path in sorted(Path("data").glob("*/data.json")))
-    for folder in (*places, *named, *usual):
-        try:
-            data = load_data(folder)
-        except (DataError, OSError, ValueError):
-            continue
-        if wanted and data.facts[split]["sha256"] == wanted:
-            return data
+    for folder in token_folders(about, split, [*places, *named, *usual]):
+        with suppress(DataError, OSError, ValueError):
+            return load_data(folder)
     return None

@@ -1,13 +1,12 @@
 """The text a model learnt from and the text it is judged on, found again by their fingerprint."""
 
 import argparse
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gpt.checkpoint import Checkpoint
+from gpt.origin import prepare_command
 from gpt.overlap import Source
 from train.data import Data, DataError, find_data
 from train.transfer import HeldOut, held_out
@@ -59,26 +58,3 @@ def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
             f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
         )
     return Judges(data, Source(HeldOut("", data.train, data.tokenizer).documents()), held_out(data))
-
-
-def prepare_command(training: dict[str, Any], tokenizer: str, out: str) -> str:
-    """The command that made the data of a training, as far as data.json says.
-
-    Args:
-        tokenizer: A kind, or a folder that has it.
-    """
-    data = training["data"]
-    names = {
-        serves: [source["name"] for source in data["sources"] if source["serves"] == serves]
-        for serves in ("train", "valid", "train, valid")
-    }
-    words = [*names["train"], *names["train, valid"]]
-    if names["valid"]:
-        words += ["--valid", *names["valid"]]
-    else:
-        valid, train = data["valid"]["bytes"], data["train"]["bytes"]
-        words += ["--valid-fraction", f"{valid / (train + valid):.3g}"]
-    words += ["--tokenizer", tokenizer]
-    if not Path(tokenizer).is_dir() and tokenizer != "char":
-        words += ["--vocab-size", str(data["vocab_size"])]
-    return "python -m train.prepare " + shlex.join([*words, "--out", out])

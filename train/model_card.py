@@ -15,10 +15,11 @@ from typing import Any
 from gpt.checkpoint import Checkpoint
 from gpt.defaults import as_options, read_defaults
 from gpt.generator import Generator
+from gpt.origin import prepare_command
 from train.card import facts_table
 from train.config import TrainConfig
 from train.continuations import judge
-from train.judged_data import Judges, prepare_command
+from train.judged_data import Judges
 from train.openings import openings
 from train.page import Table, markdown, told
 from train.samples import prompts

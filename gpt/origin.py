@@ -1,0 +1,59 @@
+"""What a model learnt from, by what its training.json says: the files, the tokens, the command."""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def texts(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The files, each with what it served for: "train", "valid" or "train, valid".
+
+    Args:
+        about: training.json of a checkpoint, or config.json of a run; it may say nothing of them.
+    """
+    data: dict[str, Any] = about.get("data") or {}
+    sources: list[dict[str, Any]] = data.get("sources") or []
+    named = [each for each in sources if each.get("name")]
+    return [(str(each["name"]), str(each.get("serves", "train"))) for each in named]
+
+
+def token_folders(about: Mapping[str, Any], split: str, places: Iterable[Path]) -> Iterator[Path]:
+    """Those of `places` with the tokens of the training, known by the fingerprint it noted.
+
+    Args:
+        split: "train" or "valid".
+    """
+    wanted = about.get("data", {}).get(split, {}).get("sha256")
+    for folder in places:
+        try:
+            facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+            if wanted and facts[split]["sha256"] == wanted:
+                yield folder
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+
+
+def prepare_command(about: Mapping[str, Any], tokenizer: str, out: str) -> str:
+    """The command that makes the data of the training; "" where nobody knows of which files.
+
+    Args:
+        tokenizer: A kind, or a folder that has it.
+    """
+    names = texts(about)
+    if not names:
+        return ""
+    data = about["data"]
+    words = [name for name, serves in names if serves == "train"]
+    words += [name for name, serves in names if serves == "train, valid"]
+    held = [name for name, serves in names if serves == "valid"]
+    if held:
+        words += ["--valid", *held]
+    elif {"train", "valid"} <= data.keys():
+        valid, train = data["valid"]["bytes"], data["train"]["bytes"]
+        words += ["--valid-fraction", f"{valid / (train + valid):.3g}"]
+    words += ["--tokenizer", tokenizer]
+    if not Path(tokenizer).is_dir() and tokenizer != "char":
+        words += ["--vocab-size", str(data["vocab_size"])]
+    return "python -m train.prepare " + shlex.join([*words, "--out", out])

@@ -1,0 +1,24 @@
+"""What a model learnt from is known by what its training.json says."""
+
+from gpt.origin import prepare_command, texts
+
+
+def test_the_command_that_prepares_the_data_has_each_text_in_its_place() -> None:
+    sources = [
+        {"name": "a b.txt", "serves": "train"},
+        {"name": "v.txt", "serves": "valid"},
+    ]
+    data = {"sources": sources, "vocab_size": 512, "train": {"bytes": 90}, "valid": {"bytes": 10}}
+    assert prepare_command({"data": data}, "bpe", "out") == (
+        "python -m train.prepare 'a b.txt' --valid v.txt --tokenizer bpe --vocab-size 512 --out out"
+    )
+    both = {**data, "sources": [{"name": "t.txt", "serves": "train, valid"}]}
+    assert prepare_command({"data": both}, "char", "out") == (
+        "python -m train.prepare t.txt --valid-fraction 0.1 --tokenizer char --out out"
+    )
+
+
+def test_where_nothing_is_noted_nothing_is_claimed() -> None:
+    for about in ({}, {"data": None}, {"data": {"sources": [{"serves": "train"}]}}):
+        assert texts(about) == []
+        assert prepare_command(about, "char", "out") == ""
