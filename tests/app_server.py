@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
+from tests.tiny_checkpoint import save_characters
+
 ROOT = Path(__file__).parents[1]
 PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "train")
 START_S = 120
@@ -53,6 +55,15 @@ def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(10)
+
+
+def lend_stories(models: Path) -> None:
+    """Put the shipped stories model among `models`; where none is, one of letters by its name."""
+    shipped = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints")) / "stories"
+    if shipped.is_dir():
+        (models / "stories").symlink_to(shipped)
+    else:
+        save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
 
 
 def free_port() -> int:

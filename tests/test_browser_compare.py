@@ -1,7 +1,6 @@
 """Compare in a real browser: side by side, blind, and what the votes say."""
 
 import csv
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_browser
-from tests.app_server import ROOT, running_app, status
+from tests.app_server import lend_stories, running_app, status
 from tests.test_browser import PATIENCE_MS, open_desk, story, write
 from tests.test_browser_loop import IDLE, press, settled, soon_s, tell
 from tests.tiny_checkpoint import save_characters
@@ -25,11 +24,7 @@ pytestmark = pytest.mark.browser
 def models(tmp_path_factory) -> Path:
     """The shipped stories model where it is, a tiny one of letters, and a run with saved steps."""
     models = tmp_path_factory.mktemp("models")
-    shipped = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints")) / "stories"
-    if shipped.is_dir():
-        (models / "stories").symlink_to(shipped)
-    else:
-        save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
+    lend_stories(models)
     save_characters(models / "letters", n_embd=128, n_layer=4, block_size=256)
     save_characters(models / "mine" / "best")
     for step, n_embd in (("000000", 8), ("000100", 16)):

@@ -1,6 +1,5 @@
 """The dice laid open in a real browser: tokens, live dice, the ladder, noise to the letter."""
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_browser
-from tests.app_server import ROOT, running_app, status
+from tests.app_server import lend_stories, running_app, status
 from tests.test_browser import story, write
 from tests.test_browser_loop import settled, soon_s, tell
 from tests.tiny_checkpoint import save_bytes, save_characters
@@ -25,11 +24,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
     models = tmp_path_factory.mktemp("models")
-    shipped = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints")) / "stories"
-    if shipped.is_dir():
-        (models / "stories").symlink_to(shipped)
-    else:
-        save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
+    lend_stories(models)
     save_characters(models / "noise", letters=NOISE, block_size=256)
     save_bytes(models / "halves", noise=HALVES)
     with running_app(tmp_path_factory.mktemp("app"), models) as base:

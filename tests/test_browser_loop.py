@@ -1,17 +1,14 @@
 """Retry, alternatives, edits, undo and takes in a real browser, as a writer meets them."""
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_browser
-from tests.app_server import ROOT, other_work, running_app, status
+from tests.app_server import lend_stories, other_work, running_app, status
 from tests.test_browser import send, story, write
-from tests.tiny_checkpoint import save_characters
 
 STOP_S = 0.2
 """So soon after a Stop nothing is being written."""
@@ -25,11 +22,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
     models = tmp_path_factory.mktemp("models")
-    shipped = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints")) / "stories"
-    if shipped.is_dir():
-        (models / "stories").symlink_to(shipped)
-    else:
-        save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
+    lend_stories(models)
     with running_app(tmp_path_factory.mktemp("app"), models) as base:
         yield base
 

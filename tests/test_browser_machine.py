@@ -1,7 +1,6 @@
 """The time machine and the models' cards in a real browser, on a run that is trained right here."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_browser
-from tests.app_server import ROOT, running_app, status
+from tests.app_server import ROOT, lend_stories, running_app, status
 from tests.test_browser import open_desk, write
 from tests.test_browser_loop import soon_s
 from tests.tiny_checkpoint import save_characters
@@ -59,11 +58,7 @@ def folder(browser: Browser, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def base(folder: Path, tmp_path_factory) -> Iterator[str]:
     models = tmp_path_factory.mktemp("models")
-    shipped = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints")) / "stories"
-    if shipped.is_dir():
-        (models / "stories").symlink_to(shipped)
-    else:
-        save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
+    lend_stories(models)
     with running_app(folder, models) as base:
         yield base
 

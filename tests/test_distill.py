@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import gpt
+from tests.stopping import stopped_after
 from tests.test_pretrain import TINY, data, losses, run
 from tests.tiny_checkpoint import save_characters
 from train import pretrain
@@ -86,16 +87,7 @@ def test_the_command_says_who_taught_and_goes_on_with_them_alone(
     assert training["distilled"]["share"] == 0.4
     assert "40% of the loss" in (whole / "best" / "README.md").read_text()
 
-    class StopAtThirteen:
-        looks = 0
-
-        @property
-        def asked(self) -> bool:
-            self.looks += 1
-            return self.looks > 13
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", StopAtThirteen)
+    with stopped_after(13):
         pretrain.main(options(TINY, data, halves) + taught)
     with pytest.raises(SystemExit):
         pretrain.main([*options(TINY, data, halves), "--teachers", folders[0], "--resume"])

@@ -13,9 +13,10 @@ from transformers import PreTrainedTokenizerFast
 import gpt
 from gpt import checkpoint
 from gpt.tokenizer import CharTokenizer
+from tests.stopping import stopped_after
 from tests.test_hub_layouts import byte_level, random_model
 from tests.tiny import SHAPES, tiny_model
-from train import evaluate, finetune, pretrain
+from train import evaluate, finetune
 from train.optimize import make_optimizers, set_learning_rate
 from train.prepare import prepare
 from train.source import open_data, suggest
@@ -181,16 +182,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(
     whole = run(*options)
     Path("run").rename("whole")
 
-    class StopAtSix:
-        looks = 0
-
-        @property
-        def asked(self) -> bool:
-            self.looks += 1
-            return self.looks > 6
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", StopAtSix)
+    with stopped_after(6):
         finetune.main(
             ["--from", "source-llama", "--data", "new.txt", "--out", "run", *QUICK, *options]
         )

@@ -15,6 +15,7 @@ from gpt.dataset import SlidingWindowDataset
 from gpt.generator import Generator
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
+from tests.stopping import stopped_after
 from train import pretrain
 from train.config import PRESETS, TrainConfig
 from train.data import DataError, load_data
@@ -90,18 +91,8 @@ def same_state(run: Run, other: Run) -> None:
 def test_ten_steps_and_ten_resumed_are_twenty_bit_for_bit(data: Path, tmp_path: Path) -> None:
     whole = run(TINY, data, tmp_path / "whole")
 
-    class StopAtTen:
-        def __init__(self) -> None:
-            self.looks = 0
-
-        @property
-        def asked(self) -> bool:
-            self.looks += 1
-            return self.looks > 10
-
     halves = tmp_path / "halves"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", StopAtTen)
+    with stopped_after(10):
         run(TINY, data, halves)
     stopped = load_state(halves, say=pytest.fail)
     assert stopped.step == 10

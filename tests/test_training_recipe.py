@@ -10,9 +10,11 @@ import torch
 
 import gpt
 from gpt.model import GPT
+from tests.stopping import stopped_after
 from tests.test_pretrain import TINY, data, losses, run, same_state
 from train import pretrain
 from train.average import Average
+from train.data import load_data
 from train.judging import evaluate
 from train.optimize import decay_factor, make_optimizers, set_weight_decay
 from train.order import Batches, noise_seed, steps_in
@@ -44,16 +46,7 @@ def test_a_seed_gives_the_losses_it_always_gave(
 def test_with_all_of_them_a_resumed_run_is_the_undisturbed_one(data: Path, tmp_path: Path) -> None:
     whole = run(ALL, data, tmp_path / "whole")
 
-    class StopAtThirteen:
-        looks = 0
-
-        @property
-        def asked(self) -> bool:
-            self.looks += 1
-            return self.looks > 13
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", StopAtThirteen)
+    with stopped_after(13):
         run(ALL, data, tmp_path / "halves")
     halves = run(ALL, data, tmp_path / "halves", resume=True)
     assert losses(halves) == losses(whole)
@@ -165,7 +158,7 @@ def test_epochs_on_the_command_line_become_steps_in_the_config(
     small = "--n-layer 1 --n-embd 8 --n-head 1 --block-size 8 --batch-size 8 --eval-every 20"
     words = ["--data", str(data), *small.split(), "--sample-tokens", "0", "--precision", "float32"]
     pretrain.main([*words, "--out", str(tmp_path / "run"), "--epochs", "1", "--threads", "1"])
-    tokens = len(pretrain.load_data(data).train)
+    tokens = len(load_data(data).train)
     config = pretrain.config_from(
         pretrain.make_parser().parse_args(["--config", str(tmp_path / "run" / "config.json")])
     )

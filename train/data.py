@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from gpt.dataset import open_tokens
 from gpt.origin import token_folders
 from gpt.tokenizer import Tokenizer, load_tokenizer
+from train.prepare import prepare
+from train.texts import Text
 
 
 class DataError(Exception):
@@ -74,3 +76,34 @@ def find_data(
         with suppress(DataError, OSError, ValueError):
             return load_data(folder)
     return None
+
+
+def default_data(preset: str) -> Path:
+    """The data folder of a preset that brings its own text.
+
+    Raises:
+        DataError: the preset needs --data.
+    """
+    text = Path("data/story.txt")
+    if preset != "story" or not text.exists():
+        raise DataError(
+            "expected --data FOLDER: make one with `python -m train.prepare YOUR.txt --out FOLDER`"
+        )
+    folder = text.with_suffix("")
+    if not (folder / "data.json").exists():
+        prepare([Text(path=text)], folder, kind="char")
+    return folder
+
+
+def open_data(given: Path, out: Path) -> Data:
+    """A folder of train.prepare, or a text that is prepared in out/data if it is not yet.
+
+    Raises:
+        DataError: there is nothing to train on.
+    """
+    if not given.is_file():
+        return load_data(given)
+    folder = out / "data"
+    if not (folder / "data.json").exists():
+        prepare([Text(path=given)], folder, kind="char")
+    return load_data(folder)

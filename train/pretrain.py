@@ -17,7 +17,7 @@ from gpt.checkpoint import CheckpointError
 from gpt.model import GPT
 from train.average import Average
 from train.config import TrainConfig
-from train.data import Data, DataError, load_data
+from train.data import Data, DataError, default_data, open_data
 from train.distill import Lesson, add_teacher_options, from_text, lesson_from
 from train.judging import evaluate, keep_step, steps_to_keep
 from train.lora import merged
@@ -32,14 +32,12 @@ from train.optimize import (
 )
 from train.options import add_config_options, config_from
 from train.order import Batches, noise_seed, steps_in
-from train.prepare import prepare
 from train.report import write_report
 from train.run import Run, TrainingError, faults_told
 from train.several import ALONE, Gradients, Several, join, leave
 from train.snapshot import Progress, finite, restore, snapshot
 from train.state import StateError, forget_states, load_state, save_state
 from train.stop import StopSignal
-from train.texts import Text
 from train.watching import add_watching_options, cost, open_run
 
 LOG_EVERY = 10
@@ -144,9 +142,8 @@ def train(
         for part in parts:
             if several.count > 1:
                 torch.manual_seed(noise_seed(config.seed, step, part))
-            inputs, targets = (
-                each.to(device) for each in batches.micro_batch(step, part)
-            )  # (B, T)
+            # (B, T) each
+            inputs, targets = (each.to(device) for each in batches.micro_batch(step, part))
             with autocast(device, config.precision):
                 logits = forward(inputs)  # (B, T, V)
             loss, nats = lesson(inputs, logits, targets)
@@ -236,37 +233,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_watching_options(parser)
     add_config_options(parser)
     return parser
-
-
-def default_data(preset: str) -> Path:
-    """The data folder of a preset that brings its own text.
-
-    Raises:
-        DataError: the preset needs --data.
-    """
-    text = Path("data/story.txt")
-    if preset != "story" or not text.exists():
-        raise DataError(
-            "expected --data FOLDER: make one with `python -m train.prepare YOUR.txt --out FOLDER`"
-        )
-    folder = text.with_suffix("")
-    if not (folder / "data.json").exists():
-        prepare([Text(path=text)], folder, kind="char")
-    return folder
-
-
-def open_data(given: Path, out: Path) -> Data:
-    """A folder of train.prepare, or a text that is prepared in out/data if it is not yet.
-
-    Raises:
-        DataError: there is nothing to train on.
-    """
-    if not given.is_file():
-        return load_data(given)
-    folder = out / "data"
-    if not (folder / "data.json").exists():
-        prepare([Text(path=given)], folder, kind="char")
-    return load_data(folder)
 
 
 def main(arguments: list[str] | None = None) -> None:
