@@ -1,7 +1,7 @@
 // Live dice: what may come next at the story's end, as the sliders move, before anything is written.
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { chatSettingsValueState, sessionIdState } from '@chainlit/react-client';
+import { sessionIdState } from '@chainlit/react-client';
 
 const { input, setInput, percent, choices, visible } = window.inkling;
 const ENTRY = { label: 'Dice', title: 'See what the model may write next, and what the settings make of it, before it writes', place: 3 };
@@ -64,12 +64,12 @@ const Told = ({ found }) => (
 
 function StoryDice() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
-  const chat = useRecoilValue(chatSettingsValueState);
   const open = window.inkling.usePanel({ useEffect }, store, 'dice', ENTRY);
   const { state, model } = store;
   const dice = store.dice || (store.dice = { settings: {} });
   const words = open && input() ? input().value : '';
-  const asked = open && state && !state.writing ? JSON.stringify([state.revision, model, words, dice.settings, chat]) : null;
+  const tuning = state && [state.tuning.preset, state.tuning.changes];
+  const asked = open && state && !state.writing ? JSON.stringify([state.revision, model, words, dice.settings, tuning]) : null;
 
   useEffect(() => {
     if (!open) return undefined;

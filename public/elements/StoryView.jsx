@@ -251,8 +251,9 @@ function StoryView() {
     if (knownPreset && picks.preset && picks.preset !== knownPreset) store.act({ act: 'preset', name: picks.preset });
   }, [picks.preset]);
 
+  useEffect(paint, [store]);
   // The tail, the end mark and the facts change the height after the text was drawn.
-  useEffect(paint, [state && state.revision, store]);
+  useEffect(paintSoon, [state && state.revision]);
   useEffect(() => {
     const frame = scroller();
     if (!frame) return undefined;
