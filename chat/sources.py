@@ -12,7 +12,7 @@ import numpy as np
 from chat.refusal import RefusedError
 from gpt.checkpoint import Checkpoint
 from gpt.dataset import open_tokens
-from gpt.origin import prepare_command, texts, token_folders
+from gpt.origin import called, prepare_command, texts, token_folders
 from gpt.overlap import Source
 
 FOLDERS_VARIABLE = "INKLING_DATA"
@@ -32,9 +32,10 @@ class NotHereError(RefusedError):
     def __init__(self, checkpoint: Checkpoint) -> None:
         names = [name for name, serves in texts(checkpoint.training) if "train" in serves]
         which = f" ({', '.join(names)})" if names else ""
+        name = called(checkpoint.folder)
         super().__init__(
-            f"The text that “{_name(checkpoint)}” learnt from{which} is not on this machine, so "
-            "nobody can look for these words in it."
+            f"The text that “{name}” learnt from{which} is not on this machine, so nobody can look "
+            "for these words in it."
         )
         self.command = _command(checkpoint)
 
@@ -94,14 +95,9 @@ def _read(folder: Path, checkpoint: Checkpoint) -> Source:
     return Source(documents())
 
 
-def _name(checkpoint: Checkpoint) -> str:
-    """What a model is called; the best of a run goes by the name of the run."""
-    return checkpoint.folder.parent.name if checkpoint.name == "best" else checkpoint.name
-
-
 def _command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
     if found := COMMAND.search(checkpoint.card):
         return re.sub(r"\s*\\\n\s*", " ", found[1])
-    tokenizer, name = str(checkpoint.folder), _name(checkpoint)
+    tokenizer, name = str(checkpoint.folder), called(checkpoint.folder)
     return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

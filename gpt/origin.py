@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 
+def called(folder: Path) -> str:
+    """What a model is called; the best of a run goes by the name of the run."""
+    return folder.parent.name if folder.name == "best" else folder.name
+
+
 def texts(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The files, each with what it served for: "train", "valid" or "train, valid".
 

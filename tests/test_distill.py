@@ -83,7 +83,10 @@ def test_the_command_says_who_taught_and_goes_on_with_them_alone(
     taught = ["--teachers", *folders, "--teacher-share", "0.4"]
     pretrain.main(options(TINY, data, whole) + taught)
     training = gpt.load(str(whole / "best")).training
-    assert [each["name"] for each in training["distilled"]["teachers"]] == ["best", "best"]
+    assert [each["name"] for each in training["distilled"]["teachers"]] == [
+        "teacher-1",
+        "teacher-2",
+    ]
     assert training["distilled"]["share"] == 0.4
     assert "40% of the loss" in (whole / "best" / "README.md").read_text()
 

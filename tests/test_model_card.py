@@ -13,7 +13,7 @@ from tests.tales import corpus
 from tests.tiny_checkpoint import save_characters
 from train.config import TrainConfig
 from train.evaluate import main
-from train.model_card import own_words, shell_word
+from train.model_card import own_words, shell_word, teachers_commands
 from train.page import told
 
 TRAINING = {
@@ -86,6 +86,21 @@ def test_the_card_has_facts_recipe_curve_scores_and_the_table(words, tmp_path, c
         assert re.search(rf"^\| {row}.* \| .* \| .* \|$", card, re.M), row
     assert f"    python -m train.evaluate {tmp_path}" in card
     assert "--prompt 'A hen.' --prompt $'So\\n'\n" in card
+
+
+def test_the_commands_of_its_teachers_stand_before_its_own_and_write_where_it_looks() -> None:
+    taught = "python -m train.pretrain --preset story --teachers runs/a/best hers runs/c/best"
+    teachers = [
+        {"name": "a", "command": "python -m train.pretrain --preset small"},
+        {"name": "hers", "command": "python -m train.pretrain --preset gpt2"},
+        {"name": "c"},
+    ]
+    training = {"command": f"{taught} --teacher-share 0.7", "distilled": {"teachers": teachers}}
+    assert list(teachers_commands(training)) == [
+        "python -m train.pretrain --preset small --out runs/a",
+        "python -m train.pretrain --preset gpt2",
+    ]
+    assert list(teachers_commands({"command": taught})) == []
 
 
 def test_each_sample_is_what_its_command_writes(words, tmp_path: Path) -> None:

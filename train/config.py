@@ -145,7 +145,7 @@ SHAPE = {field.name for field in fields(GPTConfig)} & {field.name for field in f
 
 
 def story() -> TrainConfig:
-    """About two minutes of processor time: a small character model of one short story."""
+    """A minute and a half of processor time: a small character model of one short story."""
     return TrainConfig(
         block_size=128,
         n_layer=4,

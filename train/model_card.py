@@ -9,6 +9,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,9 @@ def _again(training: dict[str, Any]) -> Iterator[str]:
     kind = training["data"]["tokenizer"]
     yield "## Train it again"
     yield "From the text to this folder (`best/` in the run folder):"
-    yield f"    {prepare_command(training, kind, data_folder(command))}\n    {command}"
+    steps = [prepare_command(training, kind, data_folder(command))]
+    steps += [*teachers_commands(training), command]
+    yield "\n".join(f"    {each}" for each in steps)
     if training["machine"]["device"] == "cpu":
         whole = config["batch_size"] * config["accumulate"]
         batch = f" --batch-size {whole} --accumulate 1" if config["accumulate"] > 1 else ""
@@ -142,6 +145,19 @@ def _again(training: dict[str, Any]) -> Iterator[str]:
         "training; `train.evaluate` takes it again in float32, every token scored exactly once, in "
         "windows that do not overlap and in sliding ones."
     )
+
+
+def teachers_commands(training: dict[str, Any]) -> Iterator[str]:
+    """What trains each teacher of a training, if it had any, to where its command looks for it."""
+    words = shlex.split(training["command"])
+    after = words[words.index("--teachers") + 1 :] if "--teachers" in words else []
+    places = takewhile(lambda word: not word.startswith("--"), after)
+    taught = training.get("distilled", {"teachers": ()})["teachers"]
+    for place, teacher in zip(map(Path, places), taught, strict=False):
+        own = shlex.split(teacher.get("command", ""))
+        out = ["--out", str(place.parent)] if place.name == "best" and "--out" not in own else []
+        if own:
+            yield shlex.join([*own, *out])
 
 
 def data_folder(command: str) -> str:

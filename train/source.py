@@ -8,6 +8,7 @@ from typing import Any
 
 from gpt.checkpoint import Checkpoint
 from gpt.config import GPTConfig
+from gpt.origin import called
 from gpt.tokenizer import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
 from train.config import SHAPE, TrainConfig
 from train.data import Data, DataError, load_data
@@ -34,9 +35,9 @@ def describe(source: Checkpoint) -> dict[str, Any]:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    kept = ("command", "val_loss", "val_bpb", "commit", "date")
+    kept = ("command", "val_loss", "val_bpb", "elapsed_s", "commit", "date")
     return {
-        "name": source.name,
+        "name": called(source.folder),
         "sha256": digest.hexdigest(),
         **{key: source.training[key] for key in kept if key in source.training},
     }
