@@ -1,8 +1,9 @@
 """`python -m bench.equal_seconds CHECKPOINT --data DATA`: a trained model beside nanoGPT's recipe.
 
 The baseline gets the model's data, window, tokens per step and, within 1%, its parameters; and as
-many steps as fit into the seconds that the model's training takes. Machines are shared and hours
-differ, so seconds are steps × seconds per step, both recipes measured in one run, in turns.
+many steps as fit into the seconds that the model's training takes, and those of its teachers.
+Machines are shared and hours differ, so seconds are steps × seconds per step, all recipes measured
+in one run, in turns.
 
 Without --train the seconds are measured, and the command that trains the baseline is printed. With
 it the baseline is trained and both are scored on the validation text, in float32, every token once.
@@ -15,20 +16,23 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.recipe import RecipeError, parameters, pretrain_command, train
 from gpt.checkpoint import Checkpoint, CheckpointError, load
+from gpt.origin import called
 from train.config import PRESETS, TrainConfig
 from train.data import Data, DataError, load_data
+from train.distill import Teachers
 from train.machine import describe, pick_device, tune
 from train.options import add_field_options, given_fields
 from train.pace import Pace
 from train.run import Run
 from train.scoring import score, summary
+from train.source import describe as describe_model
 
 SHARED = (
     *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),
@@ -41,13 +45,37 @@ PARAMETERS_APART = 0.01
 SECONDS = "seconds.json"
 
 
-def its_config(checkpoint: Checkpoint, data: Data) -> TrainConfig:
-    """What `checkpoint` was trained with, once it is known that `data` is what it learnt from.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training among those whose steps are timed in turns.
+
+    Attributes:
+        teachers: What it learnt from beside the text, `share` of its loss.
+    """
+
+    name: str
+    config: TrainConfig
+    teachers: tuple[Checkpoint, ...] = ()
+    share: float = 0.0
+
+    def pace(self, data: Data) -> Pace:
+        """Its steps, for their seconds."""
+        if not self.teachers:
+            return Pace(self.config, data)
+        return Pace(self.config, data, Teachers(self.teachers, self.share, self.config, data))
+
+
+def recipe_of(checkpoint: Checkpoint, data: Data, teachers: Sequence[Checkpoint]) -> Recipe:
+    """How `checkpoint` was trained, once it is known that `data` is what it learnt from.
+
+    Args:
+        teachers: In which its own are found, by the fingerprint of their weights.
 
     Raises:
-        RecipeError: it was not trained from nothing by train.pretrain, or on other data.
+        RecipeError: it was not trained from nothing by train.pretrain, or on other data; or one of
+            its teachers is missing.
     """
-    training = checkpoint.training
+    training, name = checkpoint.training, called(checkpoint.folder)
     if "config" not in training or "from" in training:
         raise RecipeError(
             f"expected a model that train.pretrain made from nothing, with training.json beside "
@@ -57,11 +85,20 @@ def its_config(checkpoint: Checkpoint, data: Data) -> TrainConfig:
         learnt, given = (facts[split]["sha256"] for facts in (training["data"], data.facts))
         if learnt != given:
             raise RecipeError(
-                f"{data.folder} is not what {checkpoint.name} was trained on: its {split} tokens "
+                f"{data.folder} is not what {name} was trained on: its {split} tokens "
                 f"have the fingerprint {given[:16]}, not {learnt[:16]}. Prepare the same text, "
                 "with the tokenizer of the model"
             )
-    return TrainConfig.from_dict(training["config"])
+    taught = training.get("distilled", {"teachers": [], "share": 0.0})
+    known = {describe_model(each)["sha256"]: each for each in teachers}
+    for teacher in taught["teachers"]:
+        if teacher["sha256"] not in known:
+            raise RecipeError(
+                f"{name} learnt from {teacher['name']}, weights {teacher['sha256'][:16]}: give its "
+                "folder with --teachers, for its seconds count too"
+            )
+    own = tuple(known[each["sha256"]] for each in taught["teachers"])
+    return Recipe(name, TrainConfig.from_dict(training["config"]), own, taught["share"])
 
 
 def baseline_of(
@@ -95,15 +132,13 @@ def baseline_of(
     return config
 
 
-def measure(
-    configs: Sequence[TrainConfig], data: Data, *, blocks: int, steps: int
-) -> list[list[float]]:
-    """Seconds per step of each config, one for each block of `steps`, in turns.
+def measure(recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int) -> list[list[float]]:
+    """Seconds per step of each recipe, one for each block of `steps`, in turns.
 
     Who is first changes from block to block, so that a machine that grows busier is busier for
-    both.
+    all.
     """
-    paces = [Pace(config, data) for config in configs]
+    paces = [recipe.pace(data) for recipe in recipes]
     for pace in paces:
         pace.seconds(2)
     found: list[list[float]] = [[] for _ in paces]
@@ -115,58 +150,62 @@ def measure(
 
 
 def measured(
-    out: Path, configs: tuple[TrainConfig, TrainConfig], data: Data, *, blocks: int, steps: int
+    out: Path, recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int
 ) -> dict[str, Any]:
-    """`measure` of ours and the baseline, kept in `out`: a training that goes on keeps its length.
+    """`measure` of the recipes, kept in `out`: a training that goes on keeps its length.
 
     Raises:
         RecipeError: what is kept there is of other configs.
     """
     path = out / SECONDS
-    about = [config.to_dict() for config in configs]
+    about = [recipe.config.to_dict() for recipe in recipes]
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["configs"] != about:
             raise RecipeError(f"{path} was measured with other settings: choose another --out")
         return kept
-    tune(configs[0].threads)
-    ours, theirs = measure(configs, data, blocks=blocks, steps=steps)
+    first = recipes[0].config
+    tune(first.threads)
     found = {
         "configs": about,
         "steps_per_block": steps,
-        "ours": ours,
-        "baseline": theirs,
-        "ratio": median(own / other for own, other in zip(ours, theirs, strict=True)),
-        "machine": describe(pick_device(configs[0].device)),
+        "seconds": measure(recipes, data, blocks=blocks, steps=steps),
+        "machine": describe(pick_device(first.device)),
     }
     out.mkdir(parents=True, exist_ok=True)
     Run(out).write_json(SECONDS, found)
     return found
 
 
-def steps_that_fit(ours: TrainConfig, ratio: float) -> int:
-    """The baseline's steps, for seconds per step of ours that are `ratio` times the baseline's."""
-    return max(1, round(ours.max_steps * ratio))
+def steps_that_fit(ours: Sequence[TrainConfig], seconds: Sequence[Sequence[float]]) -> int:
+    """The baseline's steps in the seconds of all of `ours`, one run after the other.
+
+    Args:
+        seconds: Per step, for each of `ours` and last for the baseline, block by block. The median
+            over the blocks counts, for within one the machine was as busy for all.
+    """
+    fit = [
+        sum(config.max_steps * own for config, own in zip(ours, block, strict=False)) / block[-1]
+        for block in zip(*seconds, strict=True)
+    ]
+    return max(1, round(median(fit)))
 
 
-def seconds_table(names: tuple[str, str], found: dict[str, Any], steps: tuple[int, int]) -> str:
+def seconds_table(names: Sequence[str], found: dict[str, Any], steps: Sequence[int]) -> str:
     """The measured seconds per step, with their spread over the blocks."""
     lines = ["| | seconds per step, median (lowest to highest) | steps | seconds |"]
     lines.append("| --- | --- | --- | --- |")
-    for name, key, count in zip(names, ("ours", "baseline"), steps, strict=True):
-        each = found[key]
+    for name, each, count in zip(names, found["seconds"], steps, strict=True):
         middle = median(each)
         lines.append(
             f"| {name} | {middle:.3f} ({min(each):.3f} to {max(each):.3f}) "
             f"| {count:,} | {count * middle:,.0f} |"
         )
-    ratios = [own / other for own, other in zip(found["ours"], found["baseline"], strict=True)]
     machine = found["machine"]
     lines.append(
-        f"\n{len(ratios)} blocks of {found['steps_per_block']} steps each, in turns: a step of "
-        f"{names[0]} takes {found['ratio']:.3f} times as long as one of {names[1]} (median; "
-        f"{min(ratios):.3f} to {max(ratios):.3f}). {machine['cores']} cores, {machine['threads']} "
-        f"thread(s), {machine['device']}, torch {machine['torch']}."
+        f"\n{len(found['seconds'][0])} blocks of {found['steps_per_block']} steps each, in turns. "
+        f"{machine['cores']} cores, {machine['threads']} thread(s), {machine['device']}, "
+        f"torch {machine['torch']}."
     )
     return "\n".join(lines)
 
@@ -178,8 +217,8 @@ def scores_table(names: tuple[str, str], models: tuple[Checkpoint, Checkpoint], 
     bits: list[float] = []
     for name, checkpoint in zip(names, models, strict=True):
         nats = score(checkpoint.model, data.valid, checkpoint.config.block_size)
-        facts = data.facts["valid"]["bytes"]
-        found = summary(nats, data.valid[1:], data.tokenizer.eos_id, facts)
+        size = data.facts["valid"]["bytes"]
+        found = summary(nats, data.valid[1:], data.tokenizer.eos_id, size)
         bits.append(found["bpb"])
         lines.append(
             f"| {name} | {checkpoint.model.n_params:,} | {checkpoint.training['step']:,} "
@@ -199,6 +238,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("checkpoint", type=Path, help="the model, as checkpoints/stories")
     parser.add_argument("--data", type=Path, required=True, help="what it was trained on")
+    parser.add_argument(
+        "--teachers",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="CHECKPOINT",
+        help="the models it learnt from, and theirs: what they took counts too",
+    )
     parser.add_argument("--baseline", choices=sorted(PRESETS), default="nanogpt")
     parser.add_argument("--blocks", type=int, default=9, help="of steps that are timed, each")
     parser.add_argument("--steps", type=int, default=3, help="in a block")
@@ -219,14 +266,26 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("bench.equal_seconds: --blocks and --steps must be 1 or more")
     try:
         data, model = load_data(options.data), load(options.checkpoint)
-        ours = its_config(model, data)
+        teachers = [load(each) for each in options.teachers]
+        recipes = [recipe_of(each, data, teachers) for each in (model, *teachers)]
         over = given_fields(options)
-        theirs = baseline_of(ours, options.baseline, data.tokenizer.vocab_size, over)
-        ours = replace(ours, **{n: over[n] for n in ("device", "compile", "threads") if n in over})
-        timed = measured(out, (ours, theirs), data, blocks=options.blocks, steps=options.steps)
-        theirs = replace(theirs, max_steps=steps_that_fit(ours, timed["ratio"]))
-        names = (model.name, options.baseline)
-        print(seconds_table(names, timed, (ours.max_steps, theirs.max_steps)) + "\n", flush=True)
+        vocab_size = data.tokenizer.vocab_size
+        theirs = baseline_of(recipes[0].config, options.baseline, vocab_size, over)
+        here = {name: over[name] for name in ("device", "compile", "threads") if name in over}
+        recipes = [replace(each, config=replace(each.config, **here)) for each in recipes]
+        timed = measured(
+            out,
+            [*recipes, Recipe(options.baseline, theirs)],
+            data,
+            blocks=options.blocks,
+            steps=options.steps,
+        )
+        ours = [each.config for each in recipes]
+        theirs = replace(theirs, max_steps=steps_that_fit(ours, timed["seconds"]))
+        names = (recipes[0].name, options.baseline)
+        steps = [each.max_steps for each in (*ours, theirs)]
+        said = [*(each.name for each in recipes), options.baseline]
+        print(seconds_table(said, timed, steps) + "\n", flush=True)
         folder = out / options.baseline
         command = pretrain_command(options.baseline, theirs, options.data, folder)
         print(f"The baseline:\n\n    {shlex.join(command)}\n", flush=True)

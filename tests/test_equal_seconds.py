@@ -10,13 +10,16 @@ import torch
 
 import gpt
 from bench import equal_seconds
-from bench.equal_seconds import baseline_of, main, measure, steps_that_fit
+from bench.equal_seconds import Recipe, baseline_of, main, measure, recipe_of, steps_that_fit
 from bench.recipe import RecipeError, parameters
 from tests.test_pretrain import TINY, data, one_thread_and_the_products_as_they_were, run
+from train import pretrain
 from train.config import PRESETS, TrainConfig
 from train.data import load_data
+from train.distill import Teachers
 from train.pace import Pace
 from train.prepare import prepare
+from train.run import Run
 from train.texts import Text
 
 __all__ = ["data", "one_thread_and_the_products_as_they_were"]  # the fixtures
@@ -63,7 +66,7 @@ def test_both_are_timed_in_turns_and_neither_is_always_first(
     clock: Iterator[int] = iter(range(1, 100))
 
     class Known:
-        def __init__(self, config: TrainConfig, _: object) -> None:
+        def __init__(self, config: TrainConfig, *_: object) -> None:
             self.layers = config.n_layer
 
         def seconds(self, steps: int) -> float:
@@ -71,16 +74,22 @@ def test_both_are_timed_in_turns_and_neither_is_always_first(
             return next(clock) * steps
 
     monkeypatch.setattr(equal_seconds, "Pace", Known)
-    configs = [replace(TINY, n_layer=1), replace(TINY, n_layer=2)]
-    ours, theirs = measure(configs, load_data(data), blocks=3, steps=4)
+    recipes = [Recipe(str(layers), replace(TINY, n_layer=layers)) for layers in (1, 2)]
+    ours, theirs = measure(recipes, load_data(data), blocks=3, steps=4)
     assert [layers for layers, _ in timed] == [1, 2, 1, 2, 2, 1, 1, 2]
     assert (ours, theirs) == ([3, 6, 7], [4, 5, 8])
 
 
 def test_a_model_whose_steps_take_longer_leaves_room_for_more_of_the_baselines() -> None:
     ours = replace(TINY, max_steps=1600)
-    assert steps_that_fit(ours, 1.25) == 2000
-    assert steps_that_fit(ours, 0.5) == 800
+    # The second block was taken while the machine was twice as busy.
+    assert steps_that_fit([ours], [[5, 10, 2.5], [4, 8, 2]]) == 2000
+    assert steps_that_fit([ours], [[1], [2]]) == 800
+
+
+def test_the_seconds_of_its_teachers_are_its_own() -> None:
+    ours, teacher = replace(TINY, max_steps=100), replace(TINY, max_steps=60)
+    assert steps_that_fit([ours, teacher], [[4, 8], [2, 4], [1, 2]]) == 100 * 4 + 60 * 2
 
 
 @pytest.mark.slow
@@ -95,7 +104,7 @@ def test_the_baseline_is_trained_as_long_as_the_model_was_and_both_are_scored(
     main(words)
     seconds = tmp_path / "equal" / "seconds.json"
     kept = json.loads(seconds.read_text())
-    steps = max(1, round(4 * kept["ratio"]))
+    steps = steps_that_fit([shape], kept["seconds"])
     assert f"--max-steps {steps}" in capsys.readouterr().out
     main([*words, "--train"])
     assert json.loads(seconds.read_text()) == kept
@@ -114,5 +123,31 @@ def test_other_data_than_the_model_learnt_from_is_refused(data: Path, tmp_path: 
     run(replace(TINY, max_steps=2, eval_every=2, save_steps=0), data, tmp_path / "run")
     (tmp_path / "other.txt").write_text("Another cat sat on another mat.\n" * 60)
     prepare([Text(path=tmp_path / "other.txt")], tmp_path / "other", kind="char")
-    with pytest.raises(SystemExit, match="is not what best was trained on"):
+    with pytest.raises(SystemExit, match="is not what run was trained on"):
         main([str(tmp_path / "run" / "best"), "--data", str(tmp_path / "other")])
+
+
+def test_a_distilled_model_is_timed_with_its_teachers_and_not_without(
+    data: Path, tmp_path: Path
+) -> None:
+    short = replace(STEADY, max_steps=2, eval_every=2, save_steps=0)
+    teacher = gpt.load(run(short, data, tmp_path / "teacher").folder / "best")
+    opened = load_data(data)
+    out = tmp_path / "pupil"
+    Run(out)
+    taught = Teachers([teacher], 0.5, short, opened)
+    pretrain.train(
+        short, opened, Run(out), command="", resume=False, lesson=taught,
+        about={"distilled": taught.about()},
+    )  # fmt: skip
+    pupil = gpt.load(out / "best")
+    with pytest.raises(RecipeError, match=r"pupil learnt from teacher, weights .*--teachers"):
+        recipe_of(pupil, opened, [])
+    recipe = recipe_of(pupil, opened, [teacher])
+    assert (recipe.name, recipe.teachers, recipe.share) == ("pupil", (teacher,), 0.5)
+    torch.manual_seed(short.seed)
+    pace = recipe.pace(opened)
+    pace.seconds(2)
+    trained = pupil.model.state_dict()
+    for name, weights in pace.model.state_dict().items():
+        torch.testing.assert_close(weights.bfloat16().float(), trained[name], rtol=0, atol=0)

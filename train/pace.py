@@ -3,21 +3,25 @@
 import time
 
 import torch
-from torch.nn import functional as F
 
 from gpt.model import GPT
 from train.config import TrainConfig
 from train.data import Data
+from train.distill import Lesson, from_text
 from train.machine import autocast, pick_device
 from train.optimize import clip, make_optimizers
 from train.order import Batches
 
 
 class Pace:
-    """The steps of `train.pretrain` with `config`, without all that it stops for."""
+    """The steps of `train.pretrain` with `config`, without all that it stops for.
 
-    def __init__(self, config: TrainConfig, data: Data) -> None:
-        self.config, self.device = config, pick_device(config.device)
+    Args:
+        lesson: See `train.distill`.
+    """
+
+    def __init__(self, config: TrainConfig, data: Data, lesson: Lesson = from_text) -> None:
+        self.config, self.device, self._lesson = config, pick_device(config.device), lesson
         self.model = GPT(config.model_config(data.tokenizer.vocab_size)).to(self.device)
         self.batches = Batches(data.train, config, data.tokenizer.eos_id)
         self._forward = torch.compile(self.model) if config.compile else self.model
@@ -35,11 +39,13 @@ class Pace:
 
     def _take(self) -> None:
         for part in range(self.config.accumulate):
-            inputs, targets = self.batches.micro_batch(self._step, part)  # (B, T) each
+            # (B, T) each
+            inputs, targets = (
+                each.to(self.device) for each in self.batches.micro_batch(self._step, part)
+            )
             with autocast(self.device, self.config.precision):
-                logits = self._forward(inputs.to(self.device))  # (B, T, V)
-            targets = targets.to(self.device).flatten()
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), targets)
+                logits = self._forward(inputs)  # (B, T, V)
+            loss, _ = self._lesson(inputs, logits, targets)
             (loss / self.config.accumulate).backward()
         clip(self.model, self.config.grad_clip)
         for optimizer in self._optimizers:
