@@ -44,8 +44,6 @@ MACHINES = Machines(lambda: find_models(ROOT), SOURCES)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
-COMMAND_S = 5.0
-"""So long a message waits for a command still in hand; for a model that writes, not at all."""
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
 
@@ -125,7 +123,7 @@ async def on_chat_resume(thread: ThreadDict) -> None:
 @cl.on_message
 async def on_message(message: cl.Message) -> None:
     place = desk()
-    if not await WRITING.claim(current_session(), 0 if place.writing else COMMAND_S):
+    if not await WRITING.claim(current_session(), lambda: place.writing):
         return await place.page.tell(STILL_WRITING, "warning")
     picks = message.modes or {}
     model = picks.get(MODEL_PICKER)

@@ -1,6 +1,7 @@
 """Stop, closed tabs and memory: what Chainlit leaves running, or lying about."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from chainlit.chat_context import chat_contexts
@@ -9,6 +10,8 @@ from chainlit.session import WebsocketSession, ws_sessions_id
 GRACE_S = 15.0
 """So long may a page be away (a lost connection, a reload) before its generation is given up."""
 SWEEP_S = 60.0
+LOOK_S = 0.02
+"""How often a message that waits for another looks whether that one has a model write."""
 
 
 def stop_quietly(sio: Any) -> None:
@@ -29,25 +32,22 @@ class Tasks:
         self._writing: dict[str, asyncio.Task[Any]] = {}
         self.turns: dict[str, asyncio.Lock] = {}
 
-    async def claim(self, session: WebsocketSession, patience_s: float) -> bool:
-        """Make the running task the one that Stop cancels, once those before it are done.
+    async def claim(self, session: WebsocketSession, writing: Callable[[], bool]) -> bool:
+        """Make the running task the one that Stop cancels, once what is in hand is done.
 
         An edit and an action run in tasks that Chainlit's Stop does not know, and a second message
         would take the first one's place.
 
         Args:
-            patience_s: Seconds to wait for them: who presses Retry while a command is still in hand
-                wants both, in this order.
+            writing: Whether a model writes. Nobody waits for that; but who presses Retry while a
+                command is still in hand wants both, in this order.
 
         Returns:
-            False where another task still writes then.
+            False where a model writes.
         """
         session.current_task = self._writing.get(session.id, session.current_task)
         turn = self.turns.setdefault(session.id, asyncio.Lock())
-        try:
-            async with asyncio.timeout(patience_s):
-                await turn.acquire()
-        except TimeoutError:
+        if not await _taken(turn, writing):
             return False
         task = asyncio.current_task()
         assert task is not None
@@ -58,6 +58,22 @@ class Tasks:
     def _done(self, session_id: str, turn: asyncio.Lock) -> None:
         del self._writing[session_id]
         turn.release()
+
+
+async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
+    """Wait for `turn`, first come, first served; give up, with False, once `writing`."""
+    if not turn.locked():
+        return await turn.acquire()
+    in_line = asyncio.create_task(turn.acquire())
+    try:
+        while not in_line.done() and not writing():
+            await asyncio.wait({in_line}, timeout=LOOK_S)
+    except asyncio.CancelledError:
+        if not in_line.cancel():
+            turn.release()
+        raise
+    # One that is done cannot be cancelled.
+    return not in_line.cancel()
 
 
 async def reap(session: WebsocketSession, grace_s: float = GRACE_S) -> None:

@@ -1,0 +1,80 @@
+"""Messages of one page take turns, and none of them can block those after it."""
+
+import asyncio
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from frontend.tasks import Tasks
+
+PATIENCE_S = 5
+
+
+def at_a_page(run: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(run, PATIENCE_S))
+
+
+class Page:
+    """A session whose messages are said in order; each holds its turn until it is let go."""
+
+    def __init__(self) -> None:
+        self.tasks, self.session = Tasks(), SimpleNamespace(id="one", current_task=None)
+        self.writes = False
+        self.log: list[str] = []
+
+    def send(self, name: str, until: asyncio.Event) -> asyncio.Task[None]:
+        async def handle() -> None:
+            claimed = await self.tasks.claim(self.session, lambda: self.writes)  # type: ignore[arg-type]
+            self.log.append(name if claimed else f"not {name}")
+            if claimed:
+                await until.wait()
+
+        return asyncio.create_task(handle())
+
+
+def test_they_are_done_in_the_order_they_came() -> None:
+    async def run() -> None:
+        page, free = Page(), asyncio.Event()
+        sent = [page.send(str(number), free) for number in range(6)]
+        await asyncio.sleep(0.1)
+        assert page.log == ["0"]
+        free.set()
+        await asyncio.gather(*sent)
+        assert page.log == ["0", "1", "2", "3", "4", "5"]
+
+    at_a_page(run())
+
+
+def test_none_waits_for_a_model_that_writes_and_stop_still_reaches_it() -> None:
+    async def run() -> None:
+        page, free = Page(), asyncio.Event()
+        first = page.send("first", free)
+        second = page.send("second", free)
+        await asyncio.sleep(0.05)
+        page.writes = True
+        await second
+        assert page.log == ["first", "not second"]
+        assert page.session.current_task is first
+        free.set()
+        await first
+
+    at_a_page(run())
+
+
+@pytest.mark.parametrize("moments", range(8))
+def test_one_that_is_given_up_before_or_as_its_turn_comes_lets_the_next_pass(moments: int) -> None:
+    async def run() -> None:
+        page, free, own = Page(), asyncio.Event(), asyncio.Event()
+        first, given_up = page.send("first", free), page.send("given up", own)
+        third = page.send("third", free)
+        await asyncio.sleep(0.05)
+        free.set()
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait([first, given_up, third])
+        assert page.log[-1] == "third"
+
+    at_a_page(run())
