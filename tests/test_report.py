@@ -280,7 +280,7 @@ def test_the_report_of_a_fine_tuned_model_says_what_it_gained_and_forgot(
         before, after = found[kind]["before"], found[kind]["after"]
         assert f"{kind} text, {kind}.txt | {before['loss']:.4f} → {after['loss']:.4f} |" in said
     assert "What it gained, and what it forgot" in said
-    assert "begun from | best" in said
+    assert "begun from | source" in said
     loads_nothing((tmp_path / "run" / "report.html").read_text())
 
 

@@ -81,6 +81,7 @@ def facts_table(training: dict[str, Any]) -> str:
     """What training.json says, as a table; it has no end, so that rows can be added."""
     config, data = training["config"], training["data"]
     machine, minutes = training["machine"], training["elapsed_s"] / 60
+    threads = f"{machine['threads']} thread{'s' if machine['threads'] != 1 else ''}"
     origin = ""
     if before := training.get("from"):
         learnt = training["finetune"]
@@ -103,6 +104,6 @@ def facts_table(training: dict[str, Any]) -> str:
 | tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
 | training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
 | steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
-| time | {minutes:.0f} minutes, {machine["device"]}, {machine["threads"]} threads |
+| time | {minutes:.0f} minutes, {machine["device"]}, {threads} |
 | validation | {validation} |
 | date | {training["date"]} |"""

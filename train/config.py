@@ -159,7 +159,7 @@ def story() -> TrainConfig:
 
 
 def shakespeare() -> TrainConfig:
-    """The character model that ships: tiny Shakespeare, window 256."""
+    """A character model of tiny Shakespeare, window 256: a teacher of the one that ships."""
     return TrainConfig(
         block_size=256,
         n_layer=6,
