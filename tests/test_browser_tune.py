@@ -99,7 +99,7 @@ def test_same_again_writes_the_same_text_to_the_letter(page):
     expect(toast).to_contain_text("The same again, to the letter")
     expect(page.locator("#story-place")).to_have_text("2/2")
     # One that was stopped goes on past where it was.
-    send(page, "/with max=400 t=2 p=1 And then")
+    send(page, "/with max=400 t=2 p=1 seed=1 And then")
     fourth = "document.querySelectorAll('.passage:nth-child(4) .part').length"
     page.wait_for_function(f"{fourth} > 12")
     page.keyboard.press("Escape")
