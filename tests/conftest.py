@@ -1,5 +1,17 @@
 """For every test: one thread, since two wait for each other wherever something else runs too."""
 
+from collections.abc import Iterator
+
+import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def the_machine_as_it_was() -> Iterator[None]:
+    """A training sets the process up for itself: the next test finds it as this one did."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)

@@ -1,6 +1,5 @@
 """The dice laid open in a real browser: tokens, live dice, the ladder, noise to the letter."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import test_browser
-from tests.app_server import lend_stories, running_app, status
+from tests.app_server import lend_stories, running_app
 from tests.test_browser import story, write
-from tests.test_browser_loop import settled, soon_s, tell
+from tests.test_browser_loop import settled, stop_while_it_writes, tell
 from tests.tiny_checkpoint import save_bytes, save_characters
 
 NOISE = " *#_<b>/:word\n"
@@ -158,19 +157,7 @@ def test_stop_leaves_the_engine_idle_and_keeps_what_came(page, base, how):
     else:
         page.click("#story-ladder")
     written = ".take-words" if how == "ladder" else ".passage:last-child .part:nth-child(n + 12)"
-    page.wait_for_function(
-        "query => document.querySelector('.tail[data-busy=true]') &&"
-        " [...document.querySelectorAll(query)].some(each => each.textContent)",
-        arg=written,
-    )
-    asked_s = time.monotonic()
-    assert status(base)["active"] == (5 if how == "ladder" else 1)
-    latency_s = time.monotonic() - asked_s
-    page.click("#stop-button")
-    stopped_s = time.monotonic()
-    while status(base)["active"]:
-        assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s
-    settled(page)
+    stop_while_it_writes(page, base, written, stories=5 if how == "ladder" else 1)
     if how == "ladder":
         assert any(page.locator(".take-words").all_text_contents())
     else:

@@ -32,6 +32,23 @@ def soon_s() -> float:
     return STOP_S * other_work()
 
 
+def stop_while_it_writes(page: Page, base: str, written: str, *, stories: int) -> None:
+    """Press Stop once words stand where the selector `written` says; the engine is idle at once."""
+    page.wait_for_function(
+        "query => document.querySelector('.tail[data-busy=true]') &&"
+        " [...document.querySelectorAll(query)].some(each => each.textContent)",
+        arg=written,
+    )
+    asked_s = time.monotonic()
+    assert status(base)["active"] == stories
+    latency_s = time.monotonic() - asked_s
+    page.click("#stop-button")
+    stopped_s = time.monotonic()
+    while status(base)["active"]:
+        assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s
+    settled(page)
+
+
 def settled(page: Page) -> str:
     """Wait until nobody writes; give the whole story."""
     page.wait_for_function(IDLE)
@@ -228,19 +245,7 @@ def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base, how):
     else:
         page.click("#story-retry" if how == "retry" else "#story-continue")
     written = ".take-words" if how == "takes" else ".passage:last-child .part:nth-child(n + 12)"
-    page.wait_for_function(
-        "query => document.querySelector('.tail[data-busy=true]') &&"
-        " [...document.querySelectorAll(query)].some(each => each.textContent)",
-        arg=written,
-    )
-    asked_s = time.monotonic()
-    assert status(base)["active"] == (3 if how == "takes" else 1)
-    latency_s = time.monotonic() - asked_s
-    page.click("#stop-button")
-    stopped_s = time.monotonic()
-    while status(base)["active"]:
-        assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s
-    settled(page)
+    stop_while_it_writes(page, base, written, stories=3 if how == "takes" else 1)
     if how == "takes":
         kept = page.locator(".take-words").all_text_contents()
         assert any(kept)

@@ -71,6 +71,14 @@ async def until(true: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+def read_by(engine) -> list[list[int]]:
+    """The prompts that come to `engine` from now on."""
+    prompts: list[list[int]] = []
+    submit = engine.submit
+    engine.submit = lambda prompt, params: prompts.append(prompt) or submit(prompt, params)
+    return prompts
+
+
 def at_a_desk(root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]]) -> None:
     """Run `act` at a new desk whose settings are short and seeded."""
 
@@ -107,14 +115,9 @@ def test_the_reply_goes_on_from_the_words_and_does_not_repeat_them(root):
 
 
 def test_the_next_words_go_on_from_the_whole_story_as_it_was_written(root):
-    prompts: list[list[int]] = []
-
     async def act(desk, page):
         loaded = await desk.engines.get(desk.models["letters"])
-        submit = loaded.engine.submit
-        loaded.engine.submit = lambda prompt, params: (
-            prompts.append(prompt) or submit(prompt, params)
-        )
+        prompts = read_by(loaded.engine)
         await desk.write("Once")
         await desk.write("Then")
         eos = loaded.checkpoint.tokenizer.eos_id

@@ -10,7 +10,7 @@ from chat.asking import Ask, Lane
 from chat.composer import say
 from chat.looks import look
 from gpt import sentences
-from tests.test_chat_desk import at_a_desk
+from tests.test_chat_desk import at_a_desk, read_by
 from tests.tiny_checkpoint import save_characters
 
 
@@ -65,14 +65,8 @@ def test_a_retry_where_the_seed_is_set_takes_the_next_one(root):
 
 
 def test_a_retry_reads_what_the_first_one_read(root):
-    prompts: list[list[int]] = []
-
     async def act(desk, page):
-        loaded = await desk.engines.get(desk.models["letters"])
-        submit = loaded.engine.submit
-        loaded.engine.submit = lambda prompt, params: (
-            prompts.append(prompt) or submit(prompt, params)
-        )
+        prompts = read_by((await desk.engines.get(desk.models["letters"])).engine)
         await desk.write("Once")
         first = desk.story.last
         await desk.write("")

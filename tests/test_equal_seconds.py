@@ -12,7 +12,7 @@ import gpt
 from bench import equal_seconds
 from bench.equal_seconds import Recipe, baseline_of, main, measure, recipe_of, steps_that_fit
 from bench.recipe import RecipeError, parameters
-from tests.test_pretrain import TINY, data, one_thread_and_the_products_as_they_were, run
+from tests.test_pretrain import TINY, data, run
 from train import pretrain
 from train.config import PRESETS, TrainConfig
 from train.data import load_data
@@ -22,7 +22,7 @@ from train.prepare import prepare
 from train.run import Run
 from train.texts import Text
 
-__all__ = ["data", "one_thread_and_the_products_as_they_were"]  # the fixtures
+__all__ = ["data"]  # the fixtures
 STEADY = replace(TINY, dropout=0.0, warmup_steps=0, decay_fraction=0.0, max_steps=3, save_steps=2)
 """Its learning rate never moves."""
 

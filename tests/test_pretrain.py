@@ -48,15 +48,6 @@ TINY = TrainConfig(
 TEXT = "The cat sat on the mat.\nThe dog ran in the fog.\n" * 12
 
 
-@pytest.fixture(autouse=True)
-def one_thread_and_the_products_as_they_were() -> object:
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)
-    return None
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     (tmp_path / "text.txt").write_text(TEXT)

@@ -17,7 +17,7 @@ import gpt
 from gpt.generator import Generator
 from gpt.overlap import Source
 from gpt.sampling import SamplingParams
-from tests.test_pretrain import TEXT, TINY, data, one_thread_and_the_products_as_they_were, run
+from tests.test_pretrain import TEXT, TINY, data, run
 from train import appraisal, evaluate, finetune, pretrain, report
 from train.data import Data, load_data
 from train.page import Heading, Paragraph, Picture, Table, Verbatim, markdown, page
@@ -28,7 +28,7 @@ from train.samples import greedy, opening, prompts, samples_page
 from train.texts import Text
 from train.watching import BoardRun
 
-__all__ = ["data", "one_thread_and_the_products_as_they_were"]
+__all__ = ["data"]
 
 QUICK = ["--max-steps", "4", "--eval-every", "2", "--n-layer", "1", "--n-embd", "8", "--n-head"]
 QUICK += ["1", "--block-size", "8", "--sample-tokens", "12", "--precision", "float32"]

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-import torch
 from optuna.trial import TrialState, create_trial
 
 from train import pretrain, search
@@ -28,15 +27,6 @@ STORY = "The cat sat on the mat.\nThe dog ran in the fog.\n"
 TEXT = "".join(f"{STORY * 3}<|endoftext|>\n" for _ in range(12))
 TINY = "--block-size 16 --n-layer 1 --n-head 1 --n-embd 8 --batch-size 4 --max-steps 6 --threads 1"
 TINY += " --precision float32 --device cpu --evaluations 2 --warmup-steps 1"
-
-
-@pytest.fixture(autouse=True)
-def the_machine_as_it_was() -> object:
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)
-    return None
 
 
 @pytest.fixture
