@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 
 def called(folder: Path) -> str:
@@ -18,9 +18,9 @@ def texts(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     Args:
         about: training.json of a checkpoint, or config.json of a run; it may say nothing of them.
     """
-    data: dict[str, Any] = about.get("data") or {}
-    sources: list[dict[str, Any]] = data.get("sources") or []
-    named = [each for each in sources if each.get("name")]
+    sources = _facts(about.get("data")).get("sources")
+    listed = cast(list[object], sources) if isinstance(sources, list) else []
+    named = [each for each in map(_facts, listed) if each.get("name")]
     return [(str(each["name"]), str(each.get("serves", "train"))) for each in named]
 
 
@@ -30,7 +30,7 @@ def token_folders(about: Mapping[str, Any], split: str, places: Iterable[Path]) 
     Args:
         split: "train" or "valid".
     """
-    wanted = about.get("data", {}).get(split, {}).get("sha256")
+    wanted = _facts(_facts(about.get("data")).get(split)).get("sha256")
     for folder in places:
         try:
             facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
@@ -62,3 +62,8 @@ def prepare_command(about: Mapping[str, Any], tokenizer: str, out: str) -> str:
     if not Path(tokenizer).is_dir() and tokenizer != "char":
         words += ["--vocab-size", str(data["vocab_size"])]
     return "python -m train.prepare " + shlex.join([*words, "--out", out])
+
+
+def _facts(value: object) -> dict[str, Any]:
+    """`value` where it is an object of JSON; whatever else stands there says nothing."""
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}

@@ -1,6 +1,12 @@
 """What a model learnt from is known by what its training.json says."""
 
-from gpt.origin import prepare_command, texts
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt.origin import prepare_command, texts, token_folders
 
 
 def test_the_command_that_prepares_the_data_has_each_text_in_its_place() -> None:
@@ -18,7 +24,16 @@ def test_the_command_that_prepares_the_data_has_each_text_in_its_place() -> None
     )
 
 
-def test_where_nothing_is_noted_nothing_is_claimed() -> None:
-    for about in ({}, {"data": None}, {"data": {"sources": [{"serves": "train"}]}}):
+@pytest.mark.parametrize("wrong", [None, [], "x", -1, True, {"a": []}])
+def test_where_nothing_is_noted_nothing_is_claimed(tmp_path: Path, wrong: object) -> None:
+    (tmp_path / "data.json").write_text(json.dumps({"train": {"sha256": None}}))
+    abouts: list[dict[str, Any]] = [
+        {},
+        {"data": wrong},
+        {"data": {"train": wrong, "sources": wrong}},
+        {"data": {"train": {}, "sources": [wrong, {"serves": "train"}]}},
+    ]
+    for about in abouts:
         assert texts(about) == []
         assert prepare_command(about, "char", "out") == ""
+        assert list(token_folders(about, "train", [tmp_path])) == []
