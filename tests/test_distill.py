@@ -95,6 +95,9 @@ def test_the_command_says_who_taught_and_goes_on_with_them_alone(
     with pytest.raises(SystemExit):
         pretrain.main([*options(TINY, data, halves), "--teachers", folders[0], "--resume"])
     assert "learnt from other teachers" in capsys.readouterr().err
+    # A teacher is known by its weights, wherever its folder lies now.
+    moved = Path(folders[0]).parent.rename(tmp_path / "moved") / "best"
+    taught[1] = str(moved)
     pretrain.main([*options(TINY, data, halves), *taught, "--resume"])
     assert losses(Run(halves)) == losses(Run(whole))
 

@@ -126,9 +126,16 @@ def lesson_from(
     said = folder / "config.json"
     if options.resume and said.exists():
         begun = json.loads(said.read_text(encoding="utf-8")).get("distilled")
-        if begun != about.get("distilled"):
+        if _lesson_of(begun) != _lesson_of(about.get("distilled")):
             raise StateError(
                 f"the run in {folder} learnt from other teachers, or with another --teacher-share: "
                 "give the options it was started with"
             )
     return lesson, about
+
+
+def _lesson_of(distilled: dict[str, Any] | None) -> tuple[list[str], float] | None:
+    """What makes two lessons the same: the weights that teach, wherever they lie, and the share."""
+    if distilled is None:
+        return None
+    return [each["sha256"] for each in distilled["teachers"]], distilled["share"]
