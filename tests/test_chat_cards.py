@@ -131,7 +131,10 @@ def test_whatever_stands_in_training_json_the_card_can_be_read(tmp_path, wrong):
     ):
         (folder / "training.json").write_text(json.dumps(training))
         listing = find_models(tmp_path, "")["odd"]
-        json.dumps([card_data(listing), line(listing)], allow_nan=False)
+        card = card_data(listing)
+        assert card["key"] == "odd"
+        assert all(isinstance(said, str) and said for fact in card["facts"] for said in fact)
+        json.dumps([card, line(listing)], allow_nan=False)
 
 
 def test_the_picture_is_sent_where_no_log_is_and_nothing_else_as_one(tmp_path):

@@ -89,6 +89,7 @@ def test_a_training_that_was_killed_says_so_and_goes_on(shop):
     until(lambda: state(shop)["step"] > step)
     shop.halt("ada", key, "stopped")
     until(lambda: state(shop)["state"] == "stopped")
+    assert state(shop)["step"] > step
 
 
 def test_a_training_that_was_ended_early_is_done_once_its_report_is_written(shop):

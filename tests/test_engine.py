@@ -186,6 +186,7 @@ def test_a_loop_left_with_break_frees_its_place(engine: Engine) -> None:
         async for _ in engine.stream("a", FOREVER):
             break
         await idle(engine)
+        assert engine.active == 0
 
     in_time(run())
 
@@ -197,6 +198,7 @@ def test_a_loop_that_ended_frees_the_places_of_its_readers(engine: Engine) -> No
 
     in_time(leave())
     in_time(idle(engine))
+    assert engine.active == 0
 
 
 def test_a_cancelled_request_keeps_what_came_before(model: GPT, engine: Engine) -> None:

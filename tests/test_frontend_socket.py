@@ -200,6 +200,7 @@ def test_a_closed_tab_frees_the_engine(base):
         await asyncio.sleep(0.2)
         await writer.socket.disconnect()
         await until(lambda: status(base)["active"] == 0, 5)
+        assert len(writer.text) < 2048
 
     at_the_app(base, act)
 

@@ -95,7 +95,7 @@ def default_data(preset: str) -> Path:
     return folder
 
 
-def open_data(given: Path, out: Path) -> Data:
+def open_or_prepare(given: Path, out: Path) -> Data:
     """A folder of train.prepare, or a text that is prepared in out/data if it is not yet.
 
     Raises:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from gpt.checkpoint import CheckpointError, load
-from train import pretrain, source
+from train import source
 from train.config import TrainConfig, story
-from train.data import Data, DataError
+from train.data import Data, DataError, open_or_prepare
 from train.machine import tune
 from train.pace import Pace
 from train.steering import Steering
@@ -58,7 +58,7 @@ def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         if checkpoint is None:
-            module, data = "train.pretrain", pretrain.open_data(text, Path(folder))
+            module, data = "train.pretrain", open_or_prepare(text, Path(folder))
             config, options = from_nothing(data)
         else:
             begun = load(checkpoint)

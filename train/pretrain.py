@@ -17,7 +17,7 @@ from gpt.checkpoint import CheckpointError
 from gpt.model import GPT
 from train.average import Average
 from train.config import TrainConfig
-from train.data import Data, DataError, default_data, open_data
+from train.data import Data, DataError, default_data, open_or_prepare
 from train.distill import Lesson, add_teacher_options, from_text, lesson_from
 from train.judging import evaluate, keep_step, steps_to_keep
 from train.lora import merged
@@ -252,7 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
         if not several.first:
             several.wait()  # while the first prepares the text, if it has to be
-        data = open_data(options.data or default_data(name), out)
+        data = open_or_prepare(options.data or default_data(name), out)
         if several.first:
             several.wait()
         if options.epochs is not None:
