@@ -15,7 +15,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -65,11 +65,11 @@ class Recipe:
         return Pace(self.config, data, Teachers(self.teachers, self.share, self.config, data))
 
 
-def recipe_of(checkpoint: Checkpoint, data: Data, teachers: Sequence[Checkpoint]) -> Recipe:
+def recipe_of(checkpoint: Checkpoint, data: Data, teachers: Mapping[str, Checkpoint]) -> Recipe:
     """How `checkpoint` was trained, once it is known that `data` is what it learnt from.
 
     Args:
-        teachers: In which its own are found, by the fingerprint of their weights.
+        teachers: By the fingerprint of their weights; its own must be among them.
 
     Raises:
         RecipeError: it was not trained from nothing by train.pretrain, or on other data; or one of
@@ -90,14 +90,13 @@ def recipe_of(checkpoint: Checkpoint, data: Data, teachers: Sequence[Checkpoint]
                 "with the tokenizer of the model"
             )
     taught = training.get("distilled", {"teachers": [], "share": 0.0})
-    known = {describe_model(each)["sha256"]: each for each in teachers}
     for teacher in taught["teachers"]:
-        if teacher["sha256"] not in known:
+        if teacher["sha256"] not in teachers:
             raise RecipeError(
                 f"{name} learnt from {teacher['name']}, weights {teacher['sha256'][:16]}: give its "
                 "folder with --teachers, for its seconds count too"
             )
-    own = tuple(known[each["sha256"]] for each in taught["teachers"])
+    own = tuple(teachers[each["sha256"]] for each in taught["teachers"])
     return Recipe(name, TrainConfig.from_dict(training["config"]), own, taught["share"])
 
 
@@ -266,8 +265,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("bench.equal_seconds: --blocks and --steps must be 1 or more")
     try:
         data, model = load_data(options.data), load(options.checkpoint)
-        teachers = [load(each) for each in options.teachers]
-        recipes = [recipe_of(each, data, teachers) for each in (model, *teachers)]
+        teachers = {describe_model(each)["sha256"]: each for each in map(load, options.teachers)}
+        recipes = [recipe_of(each, data, teachers) for each in (model, *teachers.values())]
         over = given_fields(options)
         vocab_size = data.tokenizer.vocab_size
         theirs = baseline_of(recipes[0].config, options.baseline, vocab_size, over)
@@ -282,16 +281,15 @@ def main(arguments: list[str] | None = None) -> None:
         )
         ours = [each.config for each in recipes]
         theirs = replace(theirs, max_steps=steps_that_fit(ours, timed["seconds"]))
-        names = (recipes[0].name, options.baseline)
+        names = [*(each.name for each in recipes), options.baseline]
         steps = [each.max_steps for each in (*ours, theirs)]
-        said = [*(each.name for each in recipes), options.baseline]
-        print(seconds_table(said, timed, steps) + "\n", flush=True)
+        print(seconds_table(names, timed, steps) + "\n", flush=True)
         folder = out / options.baseline
         command = pretrain_command(options.baseline, theirs, options.data, folder)
         print(f"The baseline:\n\n    {shlex.join(command)}\n", flush=True)
         if options.train:
             train(options.baseline, theirs, data, folder)
-            print(scores_table(names, (model, load(folder / "best")), data))
+            print(scores_table((names[0], names[-1]), (model, load(folder / "best")), data))
     except (CheckpointError, DataError, RecipeError, ValueError) as error:
         sys.exit(f"bench.equal_seconds: {error}")
 

@@ -20,6 +20,7 @@ from train.distill import Teachers
 from train.pace import Pace
 from train.prepare import prepare
 from train.run import Run
+from train.source import describe
 from train.texts import Text
 
 __all__ = ["data"]  # the fixtures
@@ -134,7 +135,6 @@ def test_a_distilled_model_is_timed_with_its_teachers_and_not_without(
     teacher = gpt.load(run(short, data, tmp_path / "teacher").folder / "best")
     opened = load_data(data)
     out = tmp_path / "pupil"
-    Run(out)
     taught = Teachers([teacher], 0.5, short, opened)
     pretrain.train(
         short, opened, Run(out), command="", resume=False, lesson=taught,
@@ -142,8 +142,8 @@ def test_a_distilled_model_is_timed_with_its_teachers_and_not_without(
     )  # fmt: skip
     pupil = gpt.load(out / "best")
     with pytest.raises(RecipeError, match=r"pupil learnt from teacher, weights .*--teachers"):
-        recipe_of(pupil, opened, [])
-    recipe = recipe_of(pupil, opened, [teacher])
+        recipe_of(pupil, opened, {})
+    recipe = recipe_of(pupil, opened, {describe(teacher)["sha256"]: teacher})
     assert (recipe.name, recipe.teachers, recipe.share) == ("pupil", (teacher,), 0.5)
     torch.manual_seed(short.seed)
     pace = recipe.pace(opened)
