@@ -68,8 +68,7 @@ function StoryDice() {
   const { state, model } = store;
   const dice = store.dice || (store.dice = { settings: {} });
   const words = open && input() ? input().value : '';
-  const tuning = state && [state.tuning.preset, state.tuning.changes];
-  const asked = open && state && !state.writing ? JSON.stringify([state.revision, model, words, dice.settings, tuning]) : null;
+  const asked = open && state && !state.writing ? JSON.stringify([state.revision, model, words, dice.settings, state.tuning.changes]) : null;
 
   useEffect(() => {
     if (!open) return undefined;
