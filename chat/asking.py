@@ -1,7 +1,7 @@
 """What is asked of a model, and everything that is settled before it writes."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,7 +14,7 @@ from chat.reading import prompt_of, with_words
 from chat.refusal import RefusedError
 from chat.story import Passage, Story
 from gpt.sampling import LIMITS, SamplingParams
-from gpt.sentences import ends_sentence, finish_tokens
+from gpt.sentences import FINISH_CHARS, ends_sentence
 from gpt.tokenizer_pieces import whole_characters
 
 DRAWN_SEEDS = 2**32
@@ -192,7 +192,8 @@ async def settle(
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
     def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
-        return each.listing.own, values, _length(ask, each), ask.settings, wish
+        asked = (each.listing.own, values, ask.settings, wish)
+        return (*asked, *([_length(asked)] if ask.sentence else []))
 
     seeded = "seed" in wish or "seed" in ask.settings
     voices: list[Voice] = []
@@ -250,11 +251,10 @@ def _voice(
     return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 
 
-def _length(ask: Ask, loaded: Loaded) -> Mapping[str, float | int | None]:
-    """The layer of a sentence that is to be finished: it needs no more tokens than that."""
-    if not ask.sentence:
-        return {}
-    return {"max_new_tokens": finish_tokens(loaded.checkpoint.tokenizer.kind)}
+def _length(layers: Sequence[Mapping[str, float | int | None]]) -> dict[str, float | int | None]:
+    """The layer of a sentence that is to be finished: a token, and on from there to its end."""
+    room = next((each["finish_chars"] for each in reversed(layers) if "finish_chars" in each), 0)
+    return {"max_new_tokens": 1, "finish_chars": room or FINISH_CHARS}
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:

@@ -73,7 +73,7 @@ KINDS = {
 }
 """Each command: how it is written, and what it does."""
 SETTING_KINDS = (
-    ("/temp 0.9", "A setting for all that follows; /k, /p, /minp, /rp, /max and /seed likewise"),
+    ("/temp 0.9", "A setting for all that follows; /k, /p, /minp, /rp, /max, /end, /seed likewise"),
     ("/temp own", "The model's own value again, and with another model that one's"),
     ("/seed random", "A new seed each time, as it was at the beginning"),
     ("/with t=1.2 k=20 Once …", "Settings for this one message, then your words"),

@@ -149,7 +149,8 @@ class Machine:
         listing = await asyncio.to_thread(self._listing, key)
         # The words go through the same door as in a story, and meet the same checks. A lane's
         # settings come last of all, so that what the panel shows is what was used.
-        ask = Ask(words=wish.prompt, model=key, lanes=(Lane(label="", settings=wish.settings),))
+        own = {**wish.settings, "finish_chars": 0}
+        ask = Ask(words=wish.prompt, model=key, lanes=(Lane(label="", settings=own),))
         with self._engines.lease() as engines:
             turn = await settle(ask, Story(), models={key: listing}, values={}, engines=engines)
             takes = Takes(turn)

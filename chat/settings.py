@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gpt.sampling import LIMITS, SamplingParams
+from gpt.sentences import FINISH_CHARS
 
 LABELS = {
     "temperature": "Temperature",
@@ -20,6 +21,7 @@ LABELS = {
     "min_p": "Min-p",
     "repetition_penalty": "Repetition penalty",
     "max_new_tokens": "Length",
+    "finish_chars": "Sentence end",
     "seed": "Seed",
 }
 """The settings a writer meets, in the order they are shown."""
@@ -33,6 +35,7 @@ ALIASES = {
     "rp": "repetition_penalty",
     "max": "max_new_tokens",
     "length": "max_new_tokens",
+    "end": "finish_chars",
     **{name: name for name in LABELS},
 }
 """What `/with` calls them; a hyphen is as good as an underscore."""
@@ -160,7 +163,7 @@ def slider(name: str) -> tuple[float, float, float] | None:
 
 def defaults() -> dict[str, float | int | None]:
     """What is used where neither a writer nor a model says otherwise."""
-    values = asdict(SamplingParams())
+    values = asdict(SamplingParams(finish_chars=FINISH_CHARS))
     return {name: values[name] for name in LABELS}
 
 

@@ -13,7 +13,6 @@ from gpt.engine import EngineBusy
 from gpt.generator import Token
 from gpt.repetition import SIGHT, loop
 from gpt.request import Request
-from gpt.sentences import sentence_end
 
 WAIT_STEP_S = 0.02
 """How often a writer who waits looks whether it is their turn."""
@@ -117,8 +116,7 @@ class Takes:
     async def batches(self) -> AsyncGenerator[list[tuple[Draft, int]], None]:
         """Take in the tokens as they come: which takes grew, and how many tokens they had before.
 
-        A take that goes round in a loop, or came to the end of the sentence that was asked for,
-        ends there. When all have ended, so do the requests.
+        A take that goes round in a loop ends there. When all have ended, so do the requests.
         """
         drafts = self.drafts
         async with aclosing(in_batches(merged(self.requests))) as batches:
@@ -131,7 +129,6 @@ class Takes:
                     # After each one: how many came at once must not change where a take ends.
                     self._judge(draft)
                 pairs = zip(drafts, had, strict=True)
-                # One may have lost tokens: those after the end of its sentence.
                 yield [(draft, have) for draft, have in pairs if len(draft.tokens) > have]
                 if all(draft.finish_reason is not None for draft in drafts):
                     return
@@ -185,14 +182,5 @@ class Takes:
 
     def _judge(self, draft: Draft) -> None:
         """End a take that should write no more."""
-        if self.turn.ask.sentence and draft.finish_reason in (None, "length"):
-            before = self.turn.story.text
-            # A quote that the words before left open may close now.
-            before = before[before.rfind("\n") + 1 :]
-            end = sentence_end(
-                before + draft.text, after=len(before), complete=draft.finish_reason == "length"
-            )
-            if end is not None:
-                draft.end_at(end - len(before), "sentence")
         if draft.finish_reason is None and (cycle := loop(draft.tail(SIGHT))):
             self.looped, draft.finish_reason = cycle, "loop"

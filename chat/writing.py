@@ -76,13 +76,15 @@ class Draft:
     began_s: float = field(default_factory=time.monotonic)
 
     def add(self, token: Token, end_ids: Collection[int]) -> None:
-        """Take in one token; what ends a story is no part of its text."""
+        """Take in one token; what ends a story, or comes after its sentence, is no part of it."""
         if self.finish_reason is not None:
             return
         self.seed = token.seed
         self.finish_reason = token.finish_reason
         # Text that was held back for a stop string comes with the last token.
         if token.id in end_ids and token.finish_reason == "end" and not token.text:
+            return
+        if token.finish_reason == "sentence" and not token.text:
             return
         top = tuple(
             Choice(each.id, each.text, each.raw_probability, each.probability) for each in token.top
@@ -118,16 +120,6 @@ class Draft:
             parts.append(token.text)
             length -= len(token.text)
         return "".join(reversed(parts))
-
-    def end_at(self, length: int, reason: FinishReason) -> None:
-        """End it after the token that holds the last of the first `length` characters."""
-        tokens, have = [], 0
-        for token in self.tokens:
-            if have >= length:
-                break
-            tokens.append(token)
-            have += len(token.text)
-        self.tokens, self.finish_reason = tokens, reason
 
     def passage(self) -> Passage:
         """The passage as it stands now."""

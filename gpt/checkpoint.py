@@ -29,6 +29,7 @@ from gpt.layout import (
     to_hf,
 )
 from gpt.model import GPT
+from gpt.sentences import FINISH_CHARS
 from gpt.tokenizer import Tokenizer, load_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -104,6 +105,7 @@ def save(
                 "max_new_tokens": min(200, config.block_size // 2)
                 if config.family == "gpt2"
                 else 200,
+                "finish_chars": FINISH_CHARS,
             },
         )
         _write_json(new / "training.json", training)

@@ -14,8 +14,9 @@ from gpt.sampling import LIMITS, SamplingParams
 from gpt.tokenizer import load_tokenizer
 
 FILE = "generation_config.json"
-KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens")
-"""What it may hold of `SamplingParams`, under the same names."""
+LENGTHS = ("max_new_tokens", "finish_chars")
+KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", *LENGTHS)
+"""What it may hold of `SamplingParams`, under the same names; others leave `finish_chars` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def write_defaults(folder: str | Path, params: SamplingParams) -> None:
     """
     path = Path(folder) / FILE
     # transformers warns of settings that greedy text does not use.
-    keys = KEYS if params.temperature else ("repetition_penalty", "max_new_tokens")
+    keys = KEYS if params.temperature else ("repetition_penalty", *LENGTHS)
     chosen = {key: getattr(params, key) for key in keys}
     values = {key: value for key, value in _read(path).items() if key not in KEYS}
     values = {**values, "do_sample": params.temperature > 0, **chosen}

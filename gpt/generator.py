@@ -6,18 +6,15 @@ A story is read once (prefill) and goes on one position per token (decode). Wher
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from gpt.cache import KVCache
 from gpt.model import GPT
+from gpt.outlet import FinishReason, Outlet
 from gpt.sampling import Draw, SamplingParams, sample, seeded
-from gpt.stops import StopStrings
-from gpt.tokenizer import StreamDecoder, Tokenizer
-
-FinishReason = Literal["end", "stop", "length"]
+from gpt.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,8 @@ class Token:
     top: tuple[Alternative, ...]
     """The ten likeliest before any sampler, likeliest first."""
     finish_reason: FinishReason | None
-    """None but for a story's last token: the end-of-story token, a stop string, the length."""
+    """None but for a story's last token: the end-of-story token, a stop string, the length, or
+    beyond the length the end of a "sentence", which a token shows that is no more part of it."""
     seed: int
     """Writes the same text again, with the same prompt and settings and n = 1."""
     take: int
@@ -111,13 +109,11 @@ class Row:
     """The prompt and all that was written."""
     params: SamplingParams
     rng: torch.Generator
-    decoder: StreamDecoder
-    stops: StopStrings
+    outlet: Outlet
     seed: int
     take: int
     start: int = 0
     """The first of `ids` that the cache holds."""
-    written: int = 0
 
 
 class Generator:
@@ -165,13 +161,13 @@ class Generator:
             raise ValueError(f"all {self.max_batch} rows are taken: remove one first")
         (params,) = params.takes()
         assert params.seed is not None  # takes() has drawn it
+        ids = prompt_ids(self.tokenizer, prompt)
         row = Row(
             slot=min(set(range(self.max_batch)) - {row.slot for row in self._rows}),
-            ids=prompt_ids(self.tokenizer, prompt),
+            ids=ids,
             params=params,
             rng=seeded(params.seed),
-            decoder=self.tokenizer.decoder(),
-            stops=StopStrings(params.stop),
+            outlet=Outlet(self.tokenizer, params, ids),
             seed=params.seed,
             take=take,
         )
@@ -288,17 +284,7 @@ class Generator:
     def _token(self, row: Row, draw: Draw) -> Token:
         """Add what was drawn to the row; say what text it sets free and whether it is the last."""
         row.ids.append(draw.id)
-        row.written += 1
-        reason: FinishReason | None = None
-        text, stopped = row.stops.push(row.decoder.decode(draw.id))
-        if not stopped:
-            if draw.id in self.tokenizer.end_ids:
-                reason = "end"
-            elif row.written == row.params.max_new_tokens:
-                reason = "length"
-        if reason is not None:
-            rest, stopped = row.stops.push(row.decoder.flush())
-            text += rest if stopped else rest + row.stops.flush()
+        text, reason = row.outlet.push(draw.id)
         piece = self.tokenizer.piece
         return Token(
             id=draw.id,
@@ -308,7 +294,7 @@ class Generator:
             probability=draw.probability,
             entropy=draw.entropy,
             top=tuple(Alternative(id, piece(id), raw, p) for id, raw, p in draw.alternatives),
-            finish_reason="stop" if stopped else reason,
+            finish_reason=reason,
             seed=row.seed,
             take=row.take,
         )

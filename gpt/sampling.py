@@ -38,6 +38,7 @@ class SamplingParams:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     max_new_tokens: int = 200
+    finish_chars: int = 0
     seed: int | None = None
     """None: one is drawn at random when the story begins, and reported with each token."""
     n: int = 1
@@ -125,6 +126,8 @@ _LIMITS = (
           "less likely; 1 is off."),
     Limit("max_new_tokens", "whole number", 1, 2048, None, "The most tokens to write; the story "
           "may end sooner."),
+    Limit("finish_chars", "whole number", 0, 1000, 0, "The most characters to write beyond the "
+          "length, to come to the end of the sentence; 0 is off."),
     Limit("seed", "whole number", 0, N_SEEDS - 1, None, "The number the dice start from: the same "
           "seed and settings write the same text again."),
     Limit("n", "whole number", 1, 8, 1, "How many versions to write at once; at temperature 0 "

@@ -6,8 +6,8 @@ END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*")
 """What ends a sentence: full stops and their kin, with the quotes that close after them."""
 SHORTENED = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc)|\b[A-Z])\.$")
 """A full stop that only shortens a word: a title, an initial."""
-FINISH_TOKENS = {"char": 240}
-FINISH_TOKENS_OF_WORDS = 48
+FINISH_CHARS = 400
+"""So much of a sentence is still a sentence: where a limit is needed and nobody gave one."""
 
 
 def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | None:
@@ -43,10 +43,40 @@ def ends_sentence(text: str) -> bool:
     return bool(line) and sentence_end(line, after=len(line) - 1, complete=True) == len(line)
 
 
-def finish_tokens(kind: str) -> int:
-    """How many more tokens a sentence that is to be finished may take.
+class SentenceEnd:
+    """Text on its way out, as far as the end of its sentence.
 
     Args:
-        kind: Of the tokenizer: a token is a character, or a piece of a word.
+        before: What stands before it; the sentence may have begun there, and its quote opened.
     """
-    return FINISH_TOKENS.get(kind, FINISH_TOKENS_OF_WORDS)
+
+    def __init__(self, before: str = "") -> None:
+        self._text = ""
+        self.let_by(before)
+
+    def let_by(self, text: str) -> None:
+        """Take in text that is shown whole, whatever ends in it."""
+        self._text = (self._text + text).rpartition("\n")[2]
+        self._after = self._sent = len(self._text)
+
+    def push(self, text: str) -> tuple[str, bool]:
+        """Take in `text`; give what is free to go, and whether the sentence has ended with it.
+
+        Spaces after what may be its end are held back: they are free when it goes on after them.
+        """
+        self._text += text
+        end = sentence_end(self._text, after=self._after)
+        if end is not None:
+            return self._release(end), True
+        bare = self._text.rstrip()
+        may_end = sentence_end(bare, after=self._after, complete=True) is not None
+        return self._release(len(bare) if may_end else len(self._text)), False
+
+    def flush(self) -> tuple[str, bool]:
+        """What is still held, when no more text comes, and whether the sentence is whole."""
+        end = sentence_end(self._text, after=self._after, complete=True)
+        return self._release(len(self._text) if end is None else end), end is not None
+
+    def _release(self, upto: int) -> str:
+        text, self._sent = self._text[self._sent : upto], max(upto, self._sent)
+        return text

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from chat import asking
 from chat.asking import Ask, Lane
 from chat.composer import say
 from chat.looks import look
-from gpt import sentences
 from tests.test_chat_desk import at_a_desk, read_by
 from tests.tiny_checkpoint import save_characters
 
@@ -158,7 +158,7 @@ def test_a_sentence_is_finished_and_no_further(root):
                 await say(desk, "/finish", model="sentences")
                 assert "is finished" in page.said[-1]
             else:
-                assert len(last.tokens) == 240
+                assert len(last.text) == 1 + 400
             tokenizer = (await desk.engines.get(desk.models["sentences"])).checkpoint.tokenizer
             assert tokenizer.decode(last.ids) == last.text == "".join(t.text for t in last.tokens)
         assert any(each.finish_reason == "sentence" for each in desk.story.passages)
@@ -260,7 +260,7 @@ def test_undo_and_redo_walk_over_everything(root):
 )
 def test_a_stop_keeps_what_was_written_on_every_path(root, wish, monkeypatch):
     # A sentence that never ends, so that the stop comes before its end on any machine.
-    monkeypatch.setitem(sentences.FINISH_TOKENS, "char", 2048)
+    monkeypatch.setattr(asking, "FINISH_CHARS", 1000)
 
     async def act(desk, page):
         desk.model = "unending"

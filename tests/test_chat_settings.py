@@ -5,10 +5,11 @@ import pytest
 from chat import settings
 from chat.settings import SettingsError
 from gpt.sampling import LIMITS, SamplingParams
+from gpt.sentences import FINISH_CHARS
 
 
-def test_where_nobody_says_otherwise_the_defaults_of_sampling_params_count():
-    assert settings.resolve(settings.defaults()) == SamplingParams()
+def test_where_nobody_says_otherwise_the_defaults_count_and_a_sentence_is_finished():
+    assert settings.resolve(settings.defaults()) == SamplingParams(finish_chars=FINISH_CHARS)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,7 @@ def test_values_that_change_nothing_read_off():
         "min_p": "Off",
         "repetition_penalty": "Off",
         "max_new_tokens": "200",
+        "finish_chars": "Off",
     }
     assert settings.shown("temperature", 0) == "0, always the likeliest"
     assert settings.shown("seed", None) == "random"

@@ -16,6 +16,7 @@ from chat.looks import look
 from chat.runs import step_listings
 from chat.settings import defaults
 from gpt.sampling import LIMITS
+from gpt.sentences import FINISH_CHARS
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
 
@@ -48,7 +49,7 @@ def test_a_message_is_written_with_the_chat_the_preset_the_armed_and_its_own_in_
         wild = dict(desk.tuning.preset.settings)
         await arm(desk, top_p="0.8", temperature="1.1", min_p="0.3", seed="5")
         await desk.write("/with min_p=0.4 Once")
-        chat = {"top_k": 9, "repetition_penalty": 1, "max_new_tokens": 12}
+        chat = {"top_k": 9, "repetition_penalty": 1, "max_new_tokens": 12, "finish_chars": 0}
         armed = {"top_p": 0.8, "temperature": 1.1, "seed": 5}
         assert used(desk) == {**chat, **wild, **armed, "min_p": 0.4}
         await desk.write("")
@@ -210,13 +211,14 @@ def test_what_is_armed_is_used_once_and_is_gone(root, ask):
     at_a_desk(root, act)
 
 
-def test_a_sentence_is_finished_with_the_length_that_is_armed_for_it(root):
+def test_a_sentence_is_finished_with_the_room_that_is_armed_for_it_and_no_length(root):
     async def act(desk, page):
-        await desk.write("/with max=1 t=0 a", model="sentences")
-        await arm(desk, max_new_tokens="3")
-        await say(desk, "/finish", model="sentences")
-        assert used(desk)["max_new_tokens"] == 3
-        assert len(desk.story.last.tokens) <= 3
+        for armed, room in (("3", 3), ("0", FINISH_CHARS)):
+            await desk.write("/with max=1 t=0 a", model="sentences")
+            await arm(desk, max_new_tokens="30", finish_chars=armed)
+            await say(desk, "/finish", model="sentences")
+            assert (used(desk)["max_new_tokens"], used(desk)["finish_chars"]) == (1, room)
+            assert len(desk.story.last.text) <= 1 + room
 
     at_a_desk(root, act)
 

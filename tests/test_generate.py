@@ -66,6 +66,7 @@ def test_what_no_option_says_the_folder_does_and_what_it_says_wrongly_is_told(
 def test_every_option_reaches_the_sampler(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--temperature", "1.7", "--top-k", "9", "--top-p", "0.9", "--min-p", "0.01"]
     options += ["--repetition-penalty", "1", "--seed", "3", "--stop", "e", "--stop", "qu"]
+    options += ["--finish-chars", "30"]
     assert generate.main([str(folder), "Once", *options, *SHORT, "--json"]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings == {
@@ -75,6 +76,7 @@ def test_every_option_reaches_the_sampler(folder: Path, capsys: pytest.CaptureFi
         "min_p": 0.01,
         "repetition_penalty": 1.0,
         "max_new_tokens": 20,
+        "finish_chars": 30,
         "seed": 3,
         "n": 1,
         "stop": ["e", "qu"],

@@ -1,8 +1,10 @@
 """A sentence ends where a reader says that it does."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gpt.sentences import ends_sentence, sentence_end
+from gpt.sentences import SentenceEnd, ends_sentence, sentence_end
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,52 @@ def test_an_end_in_the_words_before_does_not_count_again():
 )
 def test_whether_a_text_stops_where_a_sentence_does(text, is_one):
     assert ends_sentence(text) is is_one
+
+
+PIECES = st.lists(
+    st.sampled_from(["a", "A", ".", "!", "”", '"', " ", "\n", "Mr", "x. B", "…", ". "])
+)
+
+
+@given(before=PIECES, pieces=PIECES)
+def test_text_passes_to_its_first_end_however_it_is_cut(before, pieces):
+    begun, whole = "".join(before), "".join(pieces)
+    line = begun.rpartition("\n")[2]
+    found = sentence_end(line + whole, after=len(line))
+    out, ended, passed = SentenceEnd(begun), False, ""
+    for piece in pieces:
+        more, ended = out.push(piece)
+        passed += more
+        assert whole.startswith(passed)
+        if ended:
+            break
+    assert ended == (found is not None)
+    if not ended:
+        more, ended = out.flush()
+        found = sentence_end(line + whole, after=len(line), complete=True)
+        passed += more
+        assert ended == (found is not None)
+    assert line + passed == (line + whole)[:found]
+
+
+@given(pieces=PIECES)
+def test_only_spaces_after_what_may_be_an_end_are_held_back(pieces):
+    out, passed = SentenceEnd(), ""
+    for at, piece in enumerate(pieces):
+        more, ended = out.push(piece)
+        passed += more
+        if ended:
+            return
+        so_far = "".join(pieces[: at + 1])
+        assert so_far.rstrip() == passed.rstrip()
+        assert passed == so_far or sentence_end(passed, complete=True) is not None
+
+
+def test_text_that_is_let_by_is_not_looked_at_but_its_quote_may_close():
+    out = SentenceEnd("He ran. ")
+    out.let_by("“Stop. Now")
+    assert out.push("! Go.") == ("!", True)
+    out = SentenceEnd("He ran. ")
+    out.let_by("“Stop.")
+    assert out.push("”") == ("”", False)
+    assert out.push(" He") == ("", True)

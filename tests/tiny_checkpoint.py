@@ -1,9 +1,11 @@
 """Tiny random checkpoints on disk, for everything that needs a model folder and no sense."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from gpt import checkpoint
 from gpt.config import GPTConfig
+from gpt.defaults import read_defaults, write_defaults
 from gpt.tokenizer import BPETokenizer, CharTokenizer
 from tests.tiny import tiny_model
 
@@ -42,7 +44,7 @@ def save_characters(
     weights["tokens.weight"][:, 0] = 0.0
     weights["tokens.weight"][tokenizer.eos_id, 0] = 3.0 if ends else -3.0
     checkpoint.save(folder, model, tokenizer, card="Noise.", training=training)
-    return folder
+    return _cut_at_length(folder)
 
 
 def save_bytes(folder: Path, *, noise: str, block_size: int = 256) -> Path:
@@ -63,4 +65,10 @@ def save_bytes(folder: Path, *, noise: str, block_size: int = 256) -> Path:
     weights["tokens.weight"][:, 0] = -3.0
     weights["tokens.weight"][sorted(set(tokenizer.encode(noise))), 0] = 0.0
     checkpoint.save(folder, model, tokenizer, card="Noise.", training={})
+    return _cut_at_length(folder)
+
+
+def _cut_at_length(folder: Path) -> Path:
+    """Noise has no sentences that would be worth the wait for their ends."""
+    write_defaults(folder, replace(read_defaults(folder), finish_chars=0))
     return folder

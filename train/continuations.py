@@ -9,10 +9,11 @@ from itertools import islice
 import numpy as np
 
 from gpt.checkpoint import Checkpoint
-from gpt.generator import FinishReason, Generator, Row, prompt_ids
+from gpt.generator import Generator, Row, prompt_ids
+from gpt.outlet import FinishReason, Outlet
 from gpt.overlap import Source
-from gpt.sampling import LIMITS, SamplingParams
-from gpt.sentences import ends_sentence, finish_tokens, sentence_end
+from gpt.sampling import SamplingParams
+from gpt.sentences import ends_sentence
 from gpt.tokenizer import Tokenizer
 from train.openings import Opening
 from train.quality import Quality, measure, words
@@ -31,11 +32,8 @@ class Continuation:
 
     Attributes:
         text: At its settings, to the letter.
-        tokens: How many, an end-of-story token included.
+        tokens: How many it drew, with one that only showed that the story or sentence is over.
         reason: Why it stopped there.
-        more: Where the length cut a sentence off, what brings it to an end: the chat's Finish the
-            sentence.
-        finished: The story is over or its last sentence is whole, with `more`.
     """
 
     opening: Opening
@@ -43,8 +41,6 @@ class Continuation:
     text: str = ""
     tokens: int = 0
     reason: FinishReason | None = None
-    more: str = ""
-    finished: bool = False
 
     @property
     def over(self) -> bool:
@@ -59,7 +55,7 @@ class Judged:
     Attributes:
         params: What the model wrote with; the seed is that of the first continuation.
         model, human: In the order of `written`. A person's text is cut to as many words as the
-            model's has, but for whether it ends: that is asked of `params.max_new_tokens` of it.
+            model's has, but for whether it ends: that is asked of it at the length of `params`.
     """
 
     params: SamplingParams
@@ -69,24 +65,14 @@ class Judged:
 
 
 def write_on(
-    checkpoint: Checkpoint,
-    openings: Sequence[Opening],
-    params: SamplingParams,
-    *,
-    finish: bool = True,
+    checkpoint: Checkpoint, openings: Sequence[Opening], params: SamplingParams
 ) -> list[Continuation]:
     """Go on from each opening with its own seed: `params.seed` and those that follow.
-
-    Args:
-        finish: Where the length cuts a sentence off, look for its end.
 
     Raises:
         UnknownCharacterError: an opening has characters the model never saw.
         ValueError: settings that do not suit the model.
     """
-    more = finish_tokens(checkpoint.tokenizer.kind) if finish else 0
-    highest = int(LIMITS["max_new_tokens"].high or 0)
-    longer = min(params.max_new_tokens + more, highest)
     generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=BATCH)
     written = [
         Continuation(opening, seed=(params.seed or 0) + at) for at, opening in enumerate(openings)
@@ -95,40 +81,18 @@ def write_on(
     while waiting or running:
         while waiting and generator.free:
             one = waiting.pop(0)
-            own = replace(params, seed=one.seed, max_new_tokens=longer)
-            running[generator.add(one.opening.text, own)] = one
+            row = generator.add(one.opening.text, replace(params, seed=one.seed))
+            running[row] = one
         for row, token in generator.step():
             if isinstance(token, Exception):
                 raise token
-            if _goes_on(running[row], token.text, token.finish_reason, params.max_new_tokens):
-                continue
-            generator.remove(row)
-            del running[row]
+            one = running[row]
+            one.text += token.text
+            one.tokens += 1
+            one.reason = token.finish_reason
+            if one.reason is not None:
+                del running[row]
     return written
-
-
-def _goes_on(one: Continuation, text: str, reason: FinishReason | None, length: int) -> bool:
-    """Take in a token; whether there is anything left to write."""
-    if one.reason is None:
-        one.text += text
-        one.tokens += 1
-        if reason in ENDS:
-            one.reason, one.finished = reason, True
-            return False
-        if one.tokens < length:
-            return True
-        one.reason, one.finished = "length", ends_sentence(one.text)
-        return not one.finished and reason is None
-    one.more += text
-    whole = one.text + one.more
-    end = sentence_end(whole, after=len(one.text), complete=reason is not None)
-    if end is not None:
-        one.more, one.finished = whole[len(one.text) : end], True
-        return False
-    one.finished = reason in ENDS
-    if reason == "length":
-        one.more = ""
-    return reason is None
 
 
 def judge(
@@ -143,10 +107,9 @@ def judge(
 
     Args:
         source: The training text.
-        thorough: Finish sentences that were cut off, and measure how well the model foresees both
-            texts; it takes half as long again.
+        thorough: Measure how well the model foresees both texts, too.
     """
-    written = write_on(checkpoint, openings, params, finish=thorough)
+    written = write_on(checkpoint, openings, params)
     model: list[Quality] = []
     human: list[Quality] = []
     for each in written:
@@ -157,7 +120,7 @@ def judge(
             needed = bits(checkpoint, opening, text) if thorough else None
             found = measure(opening, text, source, over=over, bits=needed, compared=both)
             measured.append(found)
-        ended = ends_within(checkpoint.tokenizer, rest, params.max_new_tokens)
+        ended = ends_within(checkpoint.tokenizer, opening, rest, params)
         human[-1] = replace(human[-1], ended=ended)
     return Judged(params, written, model, human)
 
@@ -170,10 +133,20 @@ def first_words(text: str, count: int) -> str:
     return text[:end]
 
 
-def ends_within(tokenizer: Tokenizer, text: str, length: int) -> bool:
-    """Whether a person's text, cut at `length` tokens, is over or stops where a sentence does."""
-    ids = tokenizer.encode(text[: LONGEST_PIECE * length])
-    return len(ids) <= length or ends_sentence(tokenizer.decode(ids[:length]))
+def ends_within(tokenizer: Tokenizer, opening: str, text: str, params: SamplingParams) -> bool:
+    """Whether a person's text is over within the length, or stops where a sentence does, by the
+    rule for what a model writes."""
+    outlet = Outlet(tokenizer, params, prompt_ids(tokenizer, opening))
+    most = LONGEST_PIECE * params.max_new_tokens + params.finish_chars
+    ids, read = tokenizer.encode(text[:most]), ""
+    for at, id in enumerate(ids):
+        more, reason = outlet.push(id)
+        read += more
+        if reason == "length" and at + 1 < len(ids):
+            return ends_sentence(read)
+        if reason is not None:
+            break
+    return True
 
 
 def bits(checkpoint: Checkpoint, opening: str, text: str) -> float:

@@ -85,10 +85,6 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
     why = "the story is over" if one.over else "its sentence is whole"
     facts = [f"seed {one.seed}", f"{one.tokens} tokens", f"{found.words} words"]
     facts.append(why if found.ended else "cut off")
-    if one.more:
-        facts.append(f"finished with “{escaped(one.more)}”")
-    elif not one.finished:
-        facts.append("not finished")
     if unknown := found.words - found.known[0]:
         facts.append(f"{unknown} unknown to the training text")
     if found.repeated_4:

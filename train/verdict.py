@@ -106,10 +106,8 @@ def verdict(judged: Judged) -> Iterator[str]:
         said = "holds" if bar.holds(judged.model) else "**does not hold**"
         yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
     of, length = len(judged.written), judged.params.max_new_tokens
-    finished = sum(each.finished for each in judged.written)
-    yield f"- with “Finish the sentence” pressed where one was cut off: {finished} of {of}"
     needed = length_for(judged.written)
-    over = sum(each.over for each in judged.written)
+    over = sum(each.over and each.tokens <= length for each in judged.written)
     yield (
         f"- within {length} tokens {over} of {of} stories are over"
         + (f"; 95% are within {needed}" if needed else ", too few to say what length 95% need")
