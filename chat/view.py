@@ -12,6 +12,7 @@ from chat.settings import LABELS, shown
 from chat.story import Passage, Story, StoryToken
 from chat.writing import Draft
 from gpt.generator import window_start
+from gpt.sentences import ends_sentence
 from gpt.tokenizer import UnknownCharacterError
 
 ENDINGS = {
@@ -129,7 +130,7 @@ def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[s
 def story_data(
     story: Story, drafts: Sequence[Draft] = (), choice: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The story as it is read.
+    """The story as it is read; `whole` where there is no sentence to be finished.
 
     Args:
         drafts: What is being written now; several are takes, side by side.
@@ -151,6 +152,7 @@ def story_data(
         "passages": path,
         "takes": takes,
         "ended": story.ended and not drafts and not choice,
+        "whole": ends_sentence(story.text) and not drafts and not choice,
     }
 
 

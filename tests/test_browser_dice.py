@@ -60,6 +60,7 @@ def test_pointing_at_a_token_shows_the_ten_likeliest_and_a_click_branches_there(
     # The writer's own words claim nothing.
     assert page.locator(".passage[data-author=writer] [data-odds]").count() == 0
     tell(page, "/max 6")
+    tell(page, "/end 0")
     parts(page).nth(5).click()
     row = page.locator(".odds-row:not(.own)").first
     chosen = row.get_attribute("data-token")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from gpt.sentences import ends_sentence
 from tests import test_browser
 from tests.app_server import lend_stories, other_work, running_app, status
 from tests.test_browser import send, story, write
@@ -196,11 +197,19 @@ def test_undo_and_redo_with_buttons_keys_and_commands(page):
     expect(page.locator("#story-text .passage")).to_have_count(0)
 
 
+def test_a_text_that_reaches_its_length_goes_on_to_the_end_of_its_sentence(page):
+    text = write(page, "/with max=3 t=0.5 Once upon a time there was a little")
+    assert ends_sentence(text)
+    expect(page.locator(".facts-below")).to_contain_text("finished the sentence")
+    expect(page.locator("#story-continue")).to_be_visible()
+    expect(page.locator("#story-finish")).to_have_count(0)
+
+
 def test_a_sentence_is_finished(page):
-    write(page, "/with max=3 t=0.5 Once upon a time there was a little")
+    write(page, "/with max=3 end=0 t=0.5 Once upon a time there was a little")
     text = press(page, "#story-finish")
     expect(page.locator(".facts-below")).to_contain_text("finished the sentence")
-    assert text.rstrip().rstrip("\"”’'").endswith((".", "!", "?"))
+    assert ends_sentence(text)
     send(page, "/finish")
     expect(page.locator("[data-sonner-toast]").first).to_contain_text("is finished")
 

@@ -232,7 +232,7 @@ function StoryControls() {
               <button type="button" id="story-continue" className="quiet" onClick={goOn}
                 title="The model writes on (Enter on an empty line, or Ctrl+Enter)">Continue</button>
             )}
-            {!state.ended && !waits && passages.length > 0 && (
+            {!state.ended && !state.whole && !waits && passages.length > 0 && (
               <button type="button" id="story-finish" className="quiet" onClick={() => store.send('Finish', { ask: 'finish' })}
                 title="The model writes on just to the end of the sentence">Finish the sentence</button>
             )}
