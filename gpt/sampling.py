@@ -124,8 +124,8 @@ _LIMITS = (
           "likeliest one; 0 is off."),
     Limit("repetition_penalty", "number", 1, 2, 1, "Make tokens that already stand in the story "
           "less likely; 1 is off."),
-    Limit("max_new_tokens", "whole number", 1, 2048, None, "The most tokens to write; the story "
-          "may end sooner."),
+    Limit("max_new_tokens", "whole number", 1, 2048, None, "The most tokens to write, but for the "
+          "end of the sentence; the story may end sooner."),
     Limit("finish_chars", "whole number", 0, 1000, 0, "The most characters to write beyond the "
           "length, to come to the end of the sentence; 0 is off."),
     Limit("seed", "whole number", 0, N_SEEDS - 1, None, "The number the dice start from: the same "

@@ -31,7 +31,7 @@ def page_of(browser: Browser, base: str, size: tuple[int, int], scheme: str) -> 
 
 def desk(page: Page, shoot: Callable[[Page, str], None], name: str) -> None:
     write(page, STORY)
-    write(page, "/with seed=5 max=90 The next day Tim came back with a friend.")
+    write(page, "/with seed=5 max=90 The next day Lily came back with a friend.")
     shoot(page, name)
 
 
