@@ -6,7 +6,7 @@ A folder from elsewhere has no training.json, and one that was edited may hold a
 import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -106,6 +106,7 @@ def _facts(
         ("Trained on", _sources(data)),
         ("Training text", _text_size(data)),
         ("Began from", _began(training)),
+        *[("Taught by", names) for names in _teachers(training)],
         ("Steps", _steps(training, config)),
         ("On new text", None if bits is None else f"{bits:.4f} bits per byte"),
         ("Validation loss", None if nats is None else f"{nats:.4f} nats per token"),
@@ -181,10 +182,16 @@ def _sources(data: Mapping[str, Any]) -> str | None:
     sources = data.get("sources")
     if not isinstance(sources, list):
         return None
-    named = [
-        each for each in sources if isinstance(each, dict) and isinstance(each.get("name"), str)
-    ]
-    return ", ".join(each["name"] for each in named if "train" in str(each.get("serves", "train")))
+    return _names(
+        each
+        for each in sources
+        if isinstance(each, dict) and "train" in str(each.get("serves", "train"))
+    )
+
+
+def _names(things: Iterable[Any]) -> str:
+    named = [each["name"] for each in things if isinstance(each, dict) and "name" in each]
+    return ", ".join(name for name in named if isinstance(name, str))
 
 
 def _text_size(data: Mapping[str, Any]) -> str | None:
@@ -202,6 +209,14 @@ def _began(training: Mapping[str, Any]) -> str:
         case None if training.get("command"):
             return "nothing: random numbers"
     return ""
+
+
+def _teachers(training: Mapping[str, Any]) -> Iterator[str]:
+    """The models that it learnt from beside its text; nothing where there were none."""
+    taught = _part(training, "distilled")
+    teachers, share = taught.get("teachers"), number(taught.get("share"))
+    if isinstance(teachers, list) and (names := _names(teachers)):
+        yield names + ("" if share is None else f", {share:.0%} of the loss")
 
 
 def _steps(training: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
@@ -227,7 +242,7 @@ def _machine(machine: Mapping[str, Any]) -> str | None:
         return None
     many = isinstance(threads, int) and device == "cpu"
     return (device.upper() if device == "cpu" else device) + (
-        f", {threads} threads" if many else ""
+        f", {threads} thread{'s' * (threads != 1)}" if many else ""
     )
 
 

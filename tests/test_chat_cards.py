@@ -87,6 +87,27 @@ def test_a_card_shows_what_the_training_left(tmp_path):
     }
 
 
+def test_a_model_that_learnt_from_others_names_them(tmp_path):
+    told: dict[str, Any] = {
+        **TRAINING,
+        "distilled": {"teachers": [{"name": "a"}, {"name": "b"}], "share": 0.5},
+        "machine": {"device": "cpu", "threads": 1},
+    }
+    save_characters(tmp_path / "runs" / "mine", **told)
+    known = facts(tmp_path)
+    assert known["Taught by"] == "a, b, 50% of the loss"
+    assert known["Machine"] == "CPU, 1 thread"
+
+
+@pytest.mark.parametrize(
+    "taught", [None, 3, {}, {"teachers": 3}, {"teachers": [3, {}]}, {"teachers": [], "share": "x"}]
+)
+def test_teachers_that_cannot_be_read_are_left_out(tmp_path, taught):
+    told: dict[str, Any] = {**TRAINING, "distilled": taught}
+    save_characters(tmp_path / "runs" / "mine", **told)
+    assert "Taught by" not in facts(tmp_path)
+
+
 def test_a_folder_from_elsewhere_says_what_can_be_counted_and_not_known_for_the_rest(tmp_path):
     folder = save_characters(tmp_path / "runs" / "theirs")
     for name in ("training.json", "README.md"):
