@@ -30,12 +30,7 @@ def again(story: Story, passage_id: str) -> Ask:
             "The words before this passage were changed since, and the model would read others "
             "now: its seed cannot bring it again."
         )
-    # Length alone decided before there was a setting for the end of the sentence.
-    kept = {
-        **({"finish_chars": 0} if passage.finish_reason != "sentence" else {}),
-        **passage.settings,
-    }
-    if settings.LABELS.keys() - {"seed"} - kept.keys():
+    if settings.LABELS.keys() - {"seed"} - passage.settings.keys():
         raise RefusedError(
             "Some of the settings that made this passage are not kept with it, so its seed alone "
             "cannot bring it again."
@@ -43,7 +38,7 @@ def again(story: Story, passage_id: str) -> Ask:
     return Ask(
         retry=passage.id,
         model=passage.model,
-        settings=settings.layer({**kept, "seed": passage.seed}),
+        settings=settings.layer({**passage.settings, "seed": passage.seed}),
         again=True,
     )
 

@@ -118,7 +118,7 @@ def resolve(
     Raises:
         SettingsError: They cannot be used together, or with this model.
     """
-    values = {name: value for each in layers for name, value in each.items()}
+    values = {name: value for each in (defaults(), *layers) for name, value in each.items()}
     params = SamplingParams(**values)  # type: ignore[arg-type]
     if character_model and params.repetition_penalty != 1:
         raise SettingsError(NO_PENALTY_FOR_CHARACTERS)

@@ -283,4 +283,10 @@ def _passage(entry: Mapping[str, Any]) -> Passage:
         StoryToken(**{**token, "top": tuple(Choice(**choice) for choice in token["top"])})
         for token in entry["tokens"]
     )
-    return Passage(**{**entry, "ids": tuple(entry["ids"]), "tokens": tokens})
+    settings = entry.get("settings", {})
+    # The length alone decided before there was a setting for what comes after it; but what Finish
+    # the sentence wrote cannot be written by a setting that was not there.
+    if "max_new_tokens" in settings and entry.get("finish_reason") != "sentence":
+        settings = {"finish_chars": 0, **settings}
+    whole = {**entry, "settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
+    return Passage(**whole)

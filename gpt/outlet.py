@@ -35,18 +35,21 @@ class Outlet:
         those that came to a "sentence" may stand for no part of the text.
         """
         self._tokens += 1
-        reason: FinishReason | None = None
         text, stopped = self._stops.push(self._decoder.decode(id))
         if stopped:
-            return text, "stop"
+            return self._sentence.release(text), "stop"
         if id in self._end_ids:
-            reason = "end"
-        else:
-            text, reason = self._measure(text)
-        if reason in ("end", "length"):
-            rest, stopped = self._stops.push(self._decoder.flush())
-            text += rest if stopped else rest + self._stops.flush()
+            text, stopped = self._last(text)
+            return self._sentence.release(text), "stop" if stopped else "end"
+        text, reason = self._measure(text)
+        if reason == "length":
+            text, stopped = self._last(text)
         return text, "stop" if stopped else reason
+
+    def _last(self, text: str) -> tuple[str, bool]:
+        """The text with all that was held of it, for no more comes; whether a stop string did."""
+        rest, stopped = self._stops.push(self._decoder.flush())
+        return text + (rest if stopped else rest + self._stops.flush()), stopped
 
     def _measure(self, text: str) -> tuple[str, FinishReason | None]:
         """Hold the text of a token against the length."""

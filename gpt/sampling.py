@@ -127,7 +127,7 @@ _LIMITS = (
     Limit("max_new_tokens", "whole number", 1, 2048, None, "The most tokens to write, but for the "
           "end of the sentence; the story may end sooner."),
     Limit("finish_chars", "whole number", 0, 1000, 0, "The most characters to write beyond the "
-          "length, to come to the end of the sentence; 0 is off."),
+          "length, to come to the next end of a sentence; 0 is off."),
     Limit("seed", "whole number", 0, N_SEEDS - 1, None, "The number the dice start from: the same "
           "seed and settings write the same text again."),
     Limit("n", "whole number", 1, 8, 1, "How many versions to write at once; at temperature 0 "

@@ -72,6 +72,11 @@ class SentenceEnd:
         may_end = sentence_end(bare, after=self._after, complete=True) is not None
         return self._release(len(bare) if may_end else len(self._text)), False
 
+    def release(self, text: str) -> str:
+        """What is still held and `text`, when something else ends it."""
+        self._text += text
+        return self._release(len(self._text))
+
     def flush(self) -> tuple[str, bool]:
         """What is still held, when no more text comes, and whether the sentence is whole."""
         end = sentence_end(self._text, after=self._after, complete=True)

@@ -9,7 +9,8 @@ from gpt.sentences import FINISH_CHARS
 
 
 def test_where_nobody_says_otherwise_the_defaults_count_and_a_sentence_is_finished():
-    assert settings.resolve(settings.defaults()) == SamplingParams(finish_chars=FINISH_CHARS)
+    assert settings.resolve({}) == SamplingParams(finish_chars=FINISH_CHARS)
+    assert settings.resolve(settings.defaults()) == settings.resolve({})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from chat.export import from_file, to_json
 from chat.library import Kept
 from chat.looks import look
 from chat.runs import step_listings
-from chat.settings import defaults
+from chat.story import Story
 from gpt.sampling import LIMITS
 from gpt.sentences import FINISH_CHARS
 from tests.test_chat_desk import at_a_desk
@@ -97,6 +97,18 @@ def test_what_nobody_set_is_as_the_model_has_it_and_follows_to_another_model(own
     with_models(own, act)
 
 
+def test_a_model_that_says_nothing_of_it_finishes_its_sentences_and_the_writer_can_forbid_it(own):
+    async def act(desk, page):
+        for typed, used_then in (("", FINISH_CHARS), ("end=0 ", 0), ("end=30 ", 30)):
+            await desk.write(f"/with max=3 {typed}Once", model="b")
+            assert used(desk)["finish_chars"] == used_then
+        await say(desk, "/end 7")
+        await desk.write("/with max=3 Once", model="b")
+        assert used(desk)["finish_chars"] == 7
+
+    with_models(own, act)
+
+
 def test_what_the_writer_set_stays_and_presets_and_messages_win_as_before(own):
     async def act(desk, page):
         await say(desk, "/p 0.5")
@@ -174,7 +186,15 @@ def test_a_form_sets_only_what_was_changed_in_it(own):
 
 def test_a_story_kept_before_models_had_settings_follows_its_model(own):
     async def act(desk, page):
-        old = {**defaults(), "top_k": 4}
+        old = {
+            "temperature": 0.8,
+            "top_k": 4,
+            "top_p": 0.95,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "max_new_tokens": 200,
+            "seed": None,
+        }
         await desk.take(Kept(story=desk.story, settings=old, model="b"))
         assert desk.tuning.chosen == {"top_k": 4}
         kept = desk.kept(desk.story)
@@ -388,6 +408,25 @@ def test_a_step_of_a_run_that_wrote_in_a_comparison_writes_it_again(tmp_path):
         assert page.said[-1] == SAME
 
     at_a_desk(tmp_path, act)
+
+
+def test_a_passage_from_before_sentences_were_finished_is_written_the_same_again(root):
+    async def act(desk, page):
+        await desk.write("Once")
+        data = desk.story.to_dict()
+        assert data["passages"][-1]["settings"].pop("finish_chars") == 0
+        await desk.take(desk_kept(desk, Story.from_dict(data)))
+        await desk.change_settings({"finish_chars": 40})
+        assert used(desk)["finish_chars"] == 0
+        await say(desk, "/again")
+        assert page.said[-1] == SAME
+        # What went on just to the end of a sentence had no settings that would bring it again.
+        data["passages"][-1]["finish_reason"] = "sentence"
+        await desk.take(desk_kept(desk, Story.from_dict(data)))
+        await say(desk, "/again")
+        assert "not kept with it" in page.said[-1]
+
+    at_a_desk(root, act)
 
 
 def test_a_story_from_a_file_is_written_the_same_again(root):

@@ -63,6 +63,33 @@ def test_the_end_of_the_story_and_a_stop_string_count_beyond_the_length_too():
     assert come("It was. I", stop=(". He",), **settings) == ("It was.", "sentence")
 
 
+@pytest.mark.parametrize(
+    ("text", "end", "stop", "shown", "reason"),
+    [
+        ("It was red. ", True, (), "It was red. ", "end"),
+        ("It was red. I", True, ("Is",), "It was red. I", "end"),
+        ("It was red. a", True, ("and",), "It was red. a", "end"),
+        ("It was red. and", False, ("and",), "It was red. ", "stop"),
+        ("It was red. and", False, ("ando", "nd"), "It was red. a", "stop"),
+    ],
+)
+def test_spaces_held_for_the_end_of_a_sentence_come_with_what_ends_it_else(
+    text, end, stop, shown, reason
+):
+    came = come(text, end=end, stop=stop, max_new_tokens=3, finish_chars=40)
+    assert came == (shown, reason)
+
+
+def test_half_a_character_after_what_may_be_an_end_is_no_reason_to_lose_a_space():
+    tokenizer = BPETokenizer.train(["abc"], 257)
+    outlet = Outlet(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=40), [])
+    shown = ""
+    for id in [*tokenizer.encode("red. "), tokenizer.encode("é")[0], tokenizer.eos_id]:
+        text, reason = outlet.push(id)
+        shown += text
+    assert (shown, reason) == ("red. \ufffd", "end")
+
+
 def test_tokens_that_show_no_text_use_up_the_room_too():
     tokenizer = BPETokenizer.train(["abc"], 257)
     half = tokenizer.encode("é")[0]
