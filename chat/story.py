@@ -286,7 +286,8 @@ def _passage(entry: Mapping[str, Any]) -> Passage:
     settings = entry.get("settings", {})
     # The length alone decided before there was a setting for what comes after it; but what Finish
     # the sentence wrote cannot be written by a setting that was not there.
-    if "max_new_tokens" in settings and entry.get("finish_reason") != "sentence":
-        settings = {"finish_chars": 0, **settings}
+    old = "max_new_tokens" in settings and "finish_chars" not in settings
+    if old and entry.get("finish_reason") != "sentence":
+        settings = {**settings, "finish_chars": 0}
     whole = {**entry, "settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
     return Passage(**whole)

@@ -433,6 +433,7 @@ def test_a_story_from_a_file_is_written_the_same_again(root):
     async def act(desk, page):
         await desk.write("Once")
         story = from_file("story.json", to_json(desk.story))
+        assert to_json(story) == to_json(desk.story)
         passage = story.path[-1]
         await desk.take(desk_kept(desk, story))
         await say(desk, "/again")
