@@ -65,13 +65,14 @@ ROOMS = (
     Room("gpt/spread.py", ("gpt.sampling",), TORCH),
     Room("gpt/stops.py"),
     Room("gpt/sentences.py"),
+    Room("gpt/outlet.py", ("gpt.sampling", "gpt.sentences", "gpt.stops", "gpt.tokenizer")),
     Room("gpt/repetition.py"),
     Room("gpt/native/*", ("gpt.native",), TORCH),
     Room(
         "gpt/generator.py",
         (
-            *("gpt.cache", "gpt.config", "gpt.model", "gpt.native", "gpt.sampling"),
-            *("gpt.stops", "gpt.tokenizer"),
+            *("gpt.cache", "gpt.config", "gpt.model", "gpt.native", "gpt.outlet"),
+            *("gpt.sampling", "gpt.tokenizer"),
         ),
         TORCH,
     ),
@@ -83,7 +84,7 @@ ROOMS = (
     ),
     Room(
         "gpt/checkpoint.py",
-        ("gpt.config", "gpt.layout", "gpt.model", "gpt.tokenizer"),
+        ("gpt.config", "gpt.layout", "gpt.model", "gpt.sentences", "gpt.tokenizer"),
         ("safetensors", "torch"),
     ),
     Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub", "torch")),
