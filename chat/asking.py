@@ -1,7 +1,7 @@
 """What is asked of a model, and everything that is settled before it writes."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -192,8 +192,7 @@ async def settle(
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
     def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
-        asked = (each.listing.own, values, ask.settings, wish)
-        return (*asked, *([_length(asked)] if ask.sentence else []))
+        return each.listing.own, values, ask.settings, wish
 
     seeded = "seed" in wish or "seed" in ask.settings
     voices: list[Voice] = []
@@ -246,15 +245,13 @@ def _voice(
     """What one model is given; the seed is still what the settings say, maybe None."""
     tokenizer = loaded.checkpoint.tokenizer
     params = settings.resolve(*layers, character_model=tokenizer.kind == "char")
+    if ask.sentence:
+        # A token, and on from there to the end of its sentence.
+        room = params.finish_chars or FINISH_CHARS
+        params = replace(params, max_new_tokens=1, finish_chars=room)
     prompt = prompt_of(story, loaded)
     takes = 1 if ask.lanes else ask.takes
     return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
-
-
-def _length(layers: Sequence[Mapping[str, float | int | None]]) -> dict[str, float | int | None]:
-    """The layer of a sentence that is to be finished: a token, and on from there to its end."""
-    room = next((each["finish_chars"] for each in reversed(layers) if "finish_chars" in each), 0)
-    return {"max_new_tokens": 1, "finish_chars": room or FINISH_CHARS}
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:

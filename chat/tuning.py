@@ -84,7 +84,7 @@ class Tuning:
             SettingsError: A value cannot be used; nothing has changed.
         """
         chosen, usual = settings.layer(raw), settings.defaults()
-        if chosen.keys() >= usual.keys() - {"finish_chars"}:
+        if chosen.keys() == usual.keys() - {"finish_chars"}:
             # Kept before models had settings of their own: most of it was set by nobody.
             chosen = {name: value for name, value in chosen.items() if value != usual[name]}
         self.chosen = chosen

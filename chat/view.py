@@ -151,8 +151,8 @@ def story_data(
         "story": story.id,
         "passages": path,
         "takes": takes,
-        "ended": story.ended and not drafts and not choice,
-        "whole": ends_sentence(story.text) and not drafts and not choice,
+        "ended": not drafts and not choice and story.ended,
+        "whole": not drafts and not choice and ends_sentence(story.text),
     }
 
 
