@@ -99,11 +99,14 @@ def test_a_token_that_stands_there_is_gone_on_from(page):
 
 
 def test_the_dice_reshape_as_the_settings_move(page):
-    write(page, "/with max=5 Once upon a time")
+    write(page, "/with max=5 seed=1 Once upon a time")
     before = story(page)
     page.click("#open-dice")
     rows = page.locator("#dice-rows .dice-row")
     expect(rows).to_have_count(20)
+    # A cut that one sure token fills alone would hide what the temperature does.
+    page.fill("#dice-top_p", "1")
+    expect(page.locator("#dice-rows .dice-row.cut")).to_have_count(0)
     raw = page.locator(".dice-row[data-token] span:nth-of-type(1)").all_text_contents()
     after = "els => els.map(each => each.lastElementChild.textContent)"
     warm = rows.evaluate_all(after)
