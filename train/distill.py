@@ -66,18 +66,18 @@ class Teachers:
                 )
         self.checkpoints, self.share = checkpoints, share
         self.device, self.precision = pick_device(config.device), config.precision
-        for each in checkpoints:
-            each.model.to(self.device).eval()
+        models = [each.model.to(self.device).eval() for each in checkpoints]
+        self.forwards = [torch.compile(each) if config.compile else each for each in models]
 
     @torch.no_grad()
     def expect(self, inputs: Tensor) -> Tensor:
         """The mean of the teachers' distributions, (B, T, V), after each of `inputs`, (B, T)."""
         total = torch.zeros(())
-        for each in self.checkpoints:
+        for forward in self.forwards:
             with autocast(self.device, self.precision):
-                logits = each.model(inputs)
+                logits = forward(inputs)
             total = total + logits.float().softmax(-1)
-        return total / len(self.checkpoints)
+        return total / len(self.forwards)
 
     def __call__(self, inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
         expected = self.expect(inputs)
