@@ -67,6 +67,17 @@ def pretrain_command(preset: str, config: TrainConfig, data: Path, folder: Path)
     return [*command, "--resume"] if Run(folder).begun else command
 
 
+def at_its_end(run: Run, config: TrainConfig) -> bool:
+    """Whether a training came to its last step, or ran out of patience before it."""
+    if run.finished(config.max_steps) or not config.patience:
+        return run.finished(config.max_steps)
+    judged = [record for record in run.records() if "val_loss" in record]
+    if not judged:
+        return False
+    best = min(judged, key=lambda record: record["val_loss"])
+    return judged[-1]["step"] - best["step"] >= config.patience * config.eval_every
+
+
 def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome:
     """The outcome of one training in `folder`, which is made, gone on with, or read.
 
@@ -81,7 +92,7 @@ def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome
             raise RecipeError(
                 f"{folder} holds a training of another recipe or text: choose another --out"
             )
-    if run.finished(config.max_steps):
+    if at_its_end(run, config):
         return outcome(run.records(), config.tokens_per_step)
     command = pretrain_command(preset, config, data.folder, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +101,7 @@ def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome
         ended = subprocess.run(
             command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, check=False
         )
-    if ended.returncode or not run.finished(config.max_steps):
+    if ended.returncode or not at_its_end(run, config):
         raise RecipeError(f"a training did not come to its end: {said} holds what it said")
     return outcome(run.records(), config.tokens_per_step)
 

@@ -8,6 +8,7 @@ import pytest
 
 from bench.recipe import (
     RecipeError,
+    at_its_end,
     check_fair,
     main,
     parameters,
@@ -60,6 +61,18 @@ def test_a_run_is_finished_only_with_the_evaluation_after_its_last_step(tmp_path
         run.log(**record)
     assert run.finished(40)
     assert not run.finished(80)
+
+
+def test_a_run_that_lost_patience_came_to_its_end_too(tmp_path: Path) -> None:
+    run, config = Run(tmp_path), replace(PRESETS["nanogpt"](), max_steps=40, eval_every=10)
+    patient = replace(config, patience=2)
+    assert not at_its_end(run, patient)
+    for step, loss in ((0, 4.0), (10, 3.0), (20, 3.1)):
+        run.log(step=step, tokens=step, elapsed_s=1.0, val_loss=loss, val_bpb=loss)
+        assert not at_its_end(run, patient)
+    run.log(step=30, tokens=30, elapsed_s=1.0, val_loss=3.0, val_bpb=3.0)
+    assert at_its_end(run, patient)
+    assert not at_its_end(run, config)
 
 
 def test_the_spread_is_that_of_a_sample() -> None:
