@@ -13,7 +13,7 @@ from tests.tales import corpus
 from tests.tiny_checkpoint import save_characters
 from train.config import TrainConfig
 from train.evaluate import main
-from train.model_card import own_words, shell_word, teachers_commands
+from train.model_card import elsewhere, own_words, shell_word, teachers_commands
 from train.page import told
 
 TRAINING = {
@@ -86,6 +86,24 @@ def test_the_card_has_facts_recipe_curve_scores_and_the_table(words, tmp_path, c
         assert re.search(rf"^\| {row}.* \| .* \| .* \|$", card, re.M), row
     assert f"    python -m train.evaluate {tmp_path}" in card
     assert "--prompt 'A hen.' --prompt $'So\\n'\n" in card
+
+
+def test_a_training_on_a_gpu_has_its_command_for_a_cpu_with_the_same_windows_in_a_step() -> None:
+    command = "python -m train.pretrain --data data/tales --device cuda --batch-size 32 --compile"
+    machine, config = {"device": "NVIDIA H200"}, {"batch_size": 32, "accumulate": 1}
+    said, other = elsewhere({"command": command, "machine": machine, "config": config})
+    assert said.startswith("It was trained on an NVIDIA H200. On a CPU, 4 windows at a time;")
+    assert other == (
+        "python -m train.pretrain --data data/tales --compile "
+        "--device cpu --batch-size 4 --accumulate 8"
+    )
+    config = {"batch_size": 3, "accumulate": 2}
+    taught = {"teachers": [], "share": 0.5}
+    said, other = elsewhere(
+        {"command": command, "machine": machine, "config": config, "distilled": taught}
+    )
+    assert "2 windows at a time, its teachers alike;" in said
+    assert other.endswith("--batch-size 2 --accumulate 3")
 
 
 def test_the_commands_of_its_teachers_stand_before_its_own_and_write_where_it_looks() -> None:

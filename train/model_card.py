@@ -4,6 +4,7 @@
 matter, all before the first table, and the part GOOD_AND_BAD.
 """
 
+import math
 import re
 import shlex
 import shutil
@@ -33,6 +34,8 @@ SEED = 7
 LENGTH, LENGTH_OF_CHARACTERS = 200, 300
 """Tokens that are written after each prompt."""
 OPENING_SEED = 1
+CPU_WINDOWS = 4
+"""Of a step, that a CPU takes at a time: more only fill its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +125,50 @@ def _scored(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _again(training: dict[str, Any]) -> Iterator[str]:
-    command, config = training["command"], training["config"]
+    command = training["command"]
     kind = training["data"]["tokenizer"]
     yield "## Train it again"
     yield "From the text to this folder (`best/` in the run folder):"
     steps = [prepare_command(training, kind, data_folder(command))]
     steps += [*teachers_commands(training), command]
     yield "\n".join(f"    {each}" for each in steps)
-    if training["machine"]["device"] == "cpu":
-        whole = config["batch_size"] * config["accumulate"]
-        batch = f" --batch-size {whole} --accumulate 1" if config["accumulate"] > 1 else ""
-        yield (
-            "It was trained on a CPU. On a GPU a step fits in one batch; rounding differs, so the "
-            "figures will be near and not equal:"
-        )
-        yield f"    {command} --device cuda{batch}"
-    else:
-        yield f"It was trained on {training['machine']['device']}. On a CPU, with other rounding:"
-        yield f"    {command} --device cpu"
+    said, other = elsewhere(training)
+    yield said
+    yield f"    {other}"
     yield (
         "The validation figure in the table was taken while training, in the precision of the "
         "training; `train.evaluate` takes it again in float32, every token scored exactly once, in "
         "windows that do not overlap and in sliding ones."
+    )
+
+
+def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
+    """The training on a GPU where it ran on a CPU, and the other way round: a word, the command.
+
+    The windows of a step are the same; a GPU takes them in one pass, a CPU a few at a time.
+    """
+    machine, config = training["machine"]["device"], training["config"]
+    windows = config["batch_size"] * config["accumulate"]
+    words = shlex.split(training["command"])
+    for option in ("--device", "--batch-size", "--accumulate"):
+        while option in words[:-1]:
+            at = words.index(option)
+            del words[at : at + 2]
+    if machine == "cpu":
+        said, device, batch = (
+            "It was trained on a CPU. On a GPU a step fits in one batch",
+            "cuda",
+            windows,
+        )
+    else:
+        batch = math.gcd(windows, CPU_WINDOWS)
+        said, device = f"It was trained on an {machine}. On a CPU, {batch} windows at a time", "cpu"
+    if training.get("distilled"):
+        said += ", its teachers alike"
+    command = [*words, "--device", device, "--batch-size", str(batch)]
+    command += ["--accumulate", str(windows // batch)]
+    return f"{said}; rounding differs, so the figures will be near and not equal:", shlex.join(
+        command
     )
 
 
