@@ -167,9 +167,8 @@ def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
         said += ", its teachers alike"
     command = [*words, "--device", device, "--batch-size", str(batch)]
     command += ["--accumulate", str(windows // batch)]
-    return f"{said}; rounding differs, so the figures will be near and not equal:", shlex.join(
-        command
-    )
+    said += "; rounding differs, so the figures will be near and not equal:"
+    return said, shlex.join(command)
 
 
 def teachers_commands(training: dict[str, Any]) -> Iterator[str]:
