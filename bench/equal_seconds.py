@@ -24,15 +24,15 @@ from typing import Any
 from bench.recipe import RecipeError, parameters, pretrain_command, train
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from gpt.origin import called
-from train.config import PRESETS, TrainConfig
-from train.data import Data, DataError, load_data
-from train.distill import Teachers
-from train.machine import describe, pick_device, tune
-from train.options import add_field_options, given_fields
-from train.pace import Pace
-from train.run import Run
-from train.scoring import score, summary
-from train.source import describe as describe_model
+from train.adapt.base_model import describe as describe_model
+from train.data.folder import Data, DataError, load_data
+from train.loop.config import PRESETS, TrainConfig
+from train.loop.device import describe, pick_device, tune
+from train.loop.distill import Teachers
+from train.loop.loss_eval import score, summary
+from train.loop.options import add_field_options, given_fields
+from train.loop.throughput import Pace
+from train.run.folder import Run
 
 SHARED = (
     *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),

@@ -18,14 +18,14 @@ from typing import Any
 
 from bench.recipe_table import spread
 from gpt.checkpoint import Checkpoint, CheckpointError, load
-from train.config import SHAPE
-from train.data import Data, DataError, load_data
+from train.adapt.base_model import suggest
+from train.adapt.forgetting import compare, held_out, old_text
+from train.adapt.trainable import Steering
+from train.data.folder import Data, DataError, load_data
+from train.data.texts import Text
+from train.loop.config import SHAPE
 from train.prepare import prepare
-from train.run import Run
-from train.source import suggest
-from train.steering import Steering
-from train.texts import Text
-from train.transfer import compare, held_out, old_text
+from train.run.folder import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH_RATES = (4e-3, 1e-3)

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.recipe_table import Outcome, markdown, outcome
-from train.config import PRESETS, TrainConfig
-from train.data import Data, DataError, load_data
-from train.run import Run
+from train.data.folder import Data, DataError, load_data
+from train.loop.config import PRESETS, TrainConfig
+from train.run.folder import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS_ABOVE = 1.01

@@ -8,9 +8,9 @@ from statistics import mean, stdev
 
 import torch
 
-from train.config import TrainConfig
-from train.data import Data
-from train.machine import describe
+from train.data.folder import Data
+from train.loop.config import TrainConfig
+from train.loop.device import describe
 
 Record = Mapping[str, float]
 

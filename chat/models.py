@@ -8,14 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gpt.checkpoint import (
-    INDEX,
-    WEIGHTS,
-    CheckpointError,
-    read_config,
-    read_training,
-    weight_files,
-)
+from gpt.checkpoint import INDEX, WEIGHTS, CheckpointError, read_config, read_training, weight_files
 from gpt.defaults import usable_defaults
 from gpt.hub import HubName, cached, fetch, on_hub
 

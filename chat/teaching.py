@@ -46,7 +46,7 @@ async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
 
 async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_plan`: what a training on the text would be, from the model named in `source` or
-    from nothing where there is none; see `train.plan`."""
+    from nothing where there is none; see `train.estimate`."""
     bench, source = _bench(desk), wish.get("source")
     folder = None
     if source:

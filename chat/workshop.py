@@ -36,7 +36,7 @@ class Lesson:
     """A text that could be trained on.
 
     Attributes:
-        plan: What `train.plan` said.
+        plan: What `train.estimate` said.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Workshop:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     async def plan(self, text: str, checkpoint: Path | None) -> dict[str, Any]:
-        """What `train.plan` says of a text.
+        """What `train.estimate` says of a text.
 
         Args:
             checkpoint: The model to go on from; None to begin from nothing.
@@ -69,7 +69,7 @@ class Workshop:
             path = Path(folder) / TEXT
             path.write_text(text, encoding="utf-8")
             options = ["--from", str(checkpoint)] if checkpoint else []
-            return await self._run("train.plan", str(path), *options)
+            return await self._run("train.estimate", str(path), *options)
 
     def start(self, owner: str, lesson: Lesson) -> str:
         """Begin a training in a folder of its own; its name is what the picker will say.

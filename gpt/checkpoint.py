@@ -19,15 +19,7 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 from torch import Tensor
 
 from gpt.config import GPTConfig
-from gpt.layout import (
-    LayoutError,
-    config_from_hf,
-    from_hf,
-    hf_config,
-    is_weight,
-    left_over,
-    to_hf,
-)
+from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, is_weight, left_over, to_hf
 from gpt.model import GPT
 from gpt.sentences import FINISH_CHARS
 from gpt.tokenizer import Tokenizer, load_tokenizer

@@ -13,10 +13,10 @@ from gpt import checkpoint
 from gpt.tokenizer import CharTokenizer
 from tests.tiny import SHAPES, tiny_model
 from train import pretrain
-from train.data import load_data
-from train.options import config_from
+from train.data.folder import load_data
+from train.data.texts import Text
+from train.loop.options import config_from
 from train.prepare import prepare
-from train.texts import Text
 
 TEXT = "the cat sat on the mat, the dog ran in the fog.\n" * 30
 SMALL = ["--max-steps", "4", "--eval-every", "2", "--batch-size", "2", "--block-size", "16"]

@@ -9,10 +9,10 @@ from gpt.overlap import Source
 from gpt.sampling import SamplingParams
 from tests.tales import corpus
 from train.choose_sampling import chosen_length, grid, main, rank
-from train.continuations import Continuation, Judged
-from train.openings import Opening
-from train.quality import measure
-from train.verdict import distance
+from train.quality.continuations import Continuation, Judged
+from train.quality.metrics import measure
+from train.quality.openings import Opening
+from train.quality.thresholds import distance
 
 SOURCE = Source(["The fox saw Tim. Then he ran home, and Tim ran with the fox."] * 2)
 

@@ -12,12 +12,19 @@ import torch
 from gpt.model import GPT
 from gpt.tokenizer import FastTokenizer, TokenizerError, load_tokenizer
 from train.compare_tokenizers import main
-from train.config import PRESETS
-from train.run import Run
-from train.texts import Text, split_texts
-from train.tokenizer_study import Study, bytes_per_second, with_window
-from train.tokenizer_table import Result, add_result, by_variant, markdown, plot, read_results
-from train.tokenizer_variants import (
+from train.data.texts import Text, split_texts
+from train.loop.config import PRESETS
+from train.run.folder import Run
+from train.studies.tokenizer_study import Study, bytes_per_second, with_window
+from train.studies.tokenizer_table import (
+    Result,
+    add_result,
+    by_variant,
+    markdown,
+    plot,
+    read_results,
+)
+from train.studies.tokenizer_variants import (
     Variant,
     cut,
     dropped,

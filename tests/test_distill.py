@@ -11,9 +11,9 @@ from tests.stopping import stopped_after
 from tests.test_pretrain import TINY, data, losses, run
 from tests.tiny_checkpoint import save_characters
 from train import pretrain
-from train.data import Data, load_data
-from train.distill import Teachers, from_text
-from train.run import Run
+from train.data.folder import Data, load_data
+from train.loop.distill import Teachers, from_text
+from train.run.folder import Run
 
 __all__ = ["data"]  # the fixture
 

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from train.download import NAMED_TEXTS, DownloadError, Remote, fetch
+from train.data.download import NAMED_TEXTS, DownloadError, Remote, fetch
 
 CONTENT = bytes(range(256)) * 4000
 

@@ -14,14 +14,14 @@ from bench.equal_seconds import Recipe, baseline_of, main, measure, recipe_of, s
 from bench.recipe import RecipeError, parameters
 from tests.test_pretrain import TINY, data, run
 from train import pretrain
-from train.config import PRESETS, TrainConfig
-from train.data import load_data
-from train.distill import Teachers
-from train.pace import Pace
+from train.adapt.base_model import describe
+from train.data.folder import load_data
+from train.data.texts import Text
+from train.loop.config import PRESETS, TrainConfig
+from train.loop.distill import Teachers
+from train.loop.throughput import Pace
 from train.prepare import prepare
-from train.run import Run
-from train.source import describe
-from train.texts import Text
+from train.run.folder import Run
 
 __all__ = ["data"]  # the fixtures
 STEADY = replace(TINY, dropout=0.0, warmup_steps=0, decay_fraction=0.0, max_steps=3, save_steps=2)

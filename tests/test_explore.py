@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from train.data.duplicates import Duplicates, signature
+from train.data.statistics import Statistics, is_odd, read_place
+from train.data.texts import Text
 from train.explore import main
-from train.explore_duplicates import Duplicates, signature
-from train.explore_report import advice, cell, remarks, shown
-from train.explore_text import Statistics, is_odd, read_place
 from train.prepare import prepare
-from train.texts import Text
+from train.reports.text_report import advice, cell, remarks, shown
 
 TALE = (
     "Once upon a time a fox lived under the old bridge. Every morning it counted the carts that "

@@ -17,12 +17,12 @@ from tests.stopping import stopped_after
 from tests.test_hub_layouts import byte_level, random_model
 from tests.tiny import SHAPES, tiny_model
 from train import evaluate, finetune
-from train.optimize import make_optimizers, set_learning_rate
+from train.adapt.base_model import open_data, suggest
+from train.adapt.trainable import Steering, rate_scale, steer
+from train.data.texts import Text
+from train.loop.optimize import make_optimizers, set_learning_rate
+from train.loop.state import load_state
 from train.prepare import prepare
-from train.source import open_data, suggest
-from train.state import load_state
-from train.steering import Steering, rate_scale, steer
-from train.texts import Text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz .,\n"
 OLD = "a bird in the hand is worth two in the bush.\n" * 8

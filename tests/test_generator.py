@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 
 from gpt.cache import KVCache
 from gpt.config import GPTConfig
-from gpt.generator import (
-    Generator,
-    Row,
-    Token,
-    check_for,
-    prompt_ids,
-    window_start,
-)
+from gpt.generator import Generator, Row, Token, check_for, prompt_ids, window_start
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
 from gpt.stops import StopStrings

@@ -233,9 +233,9 @@ def test_every_row_of_the_table_names_a_known_room() -> None:
         ("gpt/cache.py", "from .config import GPTConfig", "gpt/cache.py:1 imports .config"),
         ("chat/story.py", "import chainlit", "chat/story.py:1 imports chainlit"),
         ("chat/story.py", "from chainlit.session import x", "imports chainlit.session"),
-        ("train/run.py", "import app", "train/run.py:1 imports app"),
-        ("train/run.py", "if True:\n    from chat.story import Story", "imports chat.story"),
-        ("frontend/page.py", "import train.config", "imports train.config"),
+        ("train/run/folder.py", "import app", "train/run/folder.py:1 imports app"),
+        ("train/run/folder.py", "if True:\n    from chat.story import Story", "imports chat.story"),
+        ("frontend/page.py", "import train.loop.config", "imports train.loop.config"),
         ("app.py", "import torch", "app.py:1 imports torch"),
     ],
 )

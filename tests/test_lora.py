@@ -10,7 +10,7 @@ import gpt
 from gpt import checkpoint
 from gpt.tokenizer import CharTokenizer
 from tests.tiny import SHAPES, tiny_model
-from train.lora import LoRALinear, add_adapters, merged
+from train.adapt.lora import LoRALinear, add_adapters, merged
 
 TOKENS = torch.arange(2 * 20).view(2, 20) % 61
 

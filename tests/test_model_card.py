@@ -11,10 +11,10 @@ from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from tests.tales import corpus
 from tests.tiny_checkpoint import save_characters
-from train.config import TrainConfig
 from train.evaluate import main
-from train.model_card import elsewhere, own_words, shell_word, teachers_commands
-from train.page import told
+from train.loop.config import TrainConfig
+from train.reports.model_card import elsewhere, own_words, shell_word, teachers_commands
+from train.run.document import told
 
 TRAINING = {
     "command": "python -m train.pretrain --data data/tales --preset story",

@@ -13,9 +13,9 @@ from gpt.dataset import open_tokens, read_tokens
 from gpt.tokenizer import EOS, CharTokenizer, load_tokenizer
 from tests.fuzzed_text import fuzzed_text
 from tests.trained_tokenizers import STORY, TOKENIZERS
-from train.encode import Part, token_dtype, write_tokens
+from train.data.encode import Part, token_dtype, write_tokens
+from train.data.texts import Text, sample_texts
 from train.prepare import main, prepare
-from train.texts import Text, sample_texts
 
 SHAKESPEARE = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"
 

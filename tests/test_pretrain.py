@@ -17,16 +17,16 @@ from gpt.model import GPT
 from gpt.sampling import SamplingParams
 from tests.stopping import stopped_after
 from train import pretrain
-from train.config import PRESETS, TrainConfig
-from train.data import DataError, load_data
-from train.judging import steps_to_keep
-from train.optimize import learning_rate, make_optimizers
-from train.options import field_help
-from train.order import Batches
+from train.data.folder import DataError, load_data
+from train.data.texts import Text
+from train.loop.batches import Batches
+from train.loop.config import PRESETS, TrainConfig
+from train.loop.optimize import learning_rate, make_optimizers
+from train.loop.options import field_help
+from train.loop.state import StateError, load_state
 from train.prepare import prepare
-from train.run import Run
-from train.state import StateError, load_state
-from train.texts import Text
+from train.run.folder import Run
+from train.run.validate import steps_to_keep
 
 TINY = TrainConfig(
     block_size=16,

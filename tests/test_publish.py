@@ -20,7 +20,7 @@ from tests.hub_server import Hub, running_hub
 from tests.tiny import tiny_model
 from tests.tiny_checkpoint import LETTERS, save_characters
 from train import publish
-from train.hub_card import front_matter
+from train.hub.hub_card import front_matter
 
 TRAINING = {
     "command": "python -m train.pretrain --data data/mine",

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gpt import repetition
 from gpt.overlap import Source
-from train import quality
-from train.quality import (
+from train.quality import metrics
+from train.quality.metrics import (
     MEASURES,
     SURPRISE,
     Quality,
@@ -26,7 +26,7 @@ SOURCE = Source(TOLD)
 
 
 def measured(text: str, opening: str = "", source: Source = SOURCE) -> Quality:
-    return quality.measure(opening, text, source, over=False, bits=8.0, compared=10**6)
+    return metrics.measure(opening, text, source, over=False, bits=8.0, compared=10**6)
 
 
 def figure(name: str, *texts: Quality) -> float | None:
@@ -50,7 +50,7 @@ def test_distinct_3_sees_what_texts_say_after_each_other():
 
 def test_only_the_words_that_are_compared_count_where_the_length_does():
     text = "a b c d a b c d."
-    found = quality.measure("", text, SOURCE, over=False, bits=0.0, compared=4)
+    found = metrics.measure("", text, SOURCE, over=False, bits=0.0, compared=4)
     assert (found.repeated_4, len(found.trigrams), found.words) == (0, 2, 8)
 
 
@@ -99,13 +99,13 @@ def test_names_are_kept_by_the_story_they_are_from_and_not_by_another():
 def test_a_loop_is_what_the_chat_would_have_stopped_at(before, cycle, times):
     text = before + cycle * times + " The end."
     stopped = any(repetition.loop(text[:end]) for end in range(len(text) + 1))
-    assert bool(quality.loop(text)) == stopped
+    assert bool(metrics.loop(text)) == stopped
 
 
 def test_a_loop_is_told_by_what_it_repeats():
     cycle = "He ran and ran and ran. "
-    assert quality.loop("So" + cycle * 4 + "Then") == cycle
-    assert quality.loop("So" + cycle * 3 + "Then") == ""
+    assert metrics.loop("So" + cycle * 4 + "Then") == cycle
+    assert metrics.loop("So" + cycle * 3 + "Then") == ""
 
 
 def test_the_longest_copy_is_counted_and_quoted():

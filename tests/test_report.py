@@ -18,15 +18,16 @@ from gpt.generator import Generator
 from gpt.overlap import Source
 from gpt.sampling import SamplingParams
 from tests.test_pretrain import TEXT, TINY, data, run
-from train import appraisal, evaluate, finetune, pretrain, report
-from train.data import Data, load_data
-from train.page import Heading, Paragraph, Picture, Table, Verbatim, markdown, page
+from train import evaluate, finetune, pretrain, report
+from train.data.folder import Data, load_data
+from train.data.texts import Text
 from train.prepare import prepare
-from train.report_parts import parts
-from train.run import Run
-from train.samples import greedy, opening, prompts, samples_page
-from train.texts import Text
-from train.watching import BoardRun
+from train.quality import final_eval
+from train.reports.run_report import parts
+from train.run.document import Heading, Paragraph, Picture, Table, Verbatim, markdown, page
+from train.run.folder import Run
+from train.run.samples import greedy, opening, prompts, samples_page
+from train.run.tensorboard import BoardRun
 
 __all__ = ["data"]
 
@@ -207,17 +208,17 @@ def test_both_protocols_are_those_of_evaluate_and_long_texts_are_bounded(
 ) -> None:
     finished = run(TINY, data, tmp_path / "run")
     opened, checkpoint = load_data(data), gpt.load(finished.best)
-    found = appraisal.scores(checkpoint, opened, trained_tokens=1)
+    found = final_eval.scores(checkpoint, opened, trained_tokens=1)
     arguments = ["--text", str(data.parent / "text.txt"), "--last-fraction", "0.1"]
     evaluate.main([str(finished.best), *arguments, "--device", "cpu"])
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     for name in ("val_loss", "val_loss_sliding", "val_bpb", "val_bpb_sliding"):
         assert found.found[name] == pytest.approx(said[name], abs=1e-6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(appraisal, "LEAST_SCORED", 20)
-        part = appraisal.scores(checkpoint, opened, trained_tokens=1)
+        patch.setattr(final_eval, "LEAST_SCORED", 20)
+        part = final_eval.scores(checkpoint, opened, trained_tokens=1)
         assert part.found["tokens"] == 19 < part.of_tokens
-        assert appraisal.scores(checkpoint, opened, None).found["tokens"] == part.of_tokens
+        assert final_eval.scores(checkpoint, opened, None).found["tokens"] == part.of_tokens
         report.write_report(finished, opened)
     said = (finished.folder / "report.md").read_text()
     assert f"the first 160 of its {len(opened.valid) - 1:,} tokens" not in said
@@ -227,7 +228,7 @@ def test_the_copy_rate_is_that_of_what_anyone_can_write_again(data: Path, tmp_pa
     finished = run(TINY, data, tmp_path / "run")
     opened, checkpoint = load_data(data), gpt.load(finished.best)
     source = Source([opened.tokenizer.decode(opened.train[1:-1].tolist())])
-    for each in appraisal.copied(checkpoint, opened, "The", most=None):
+    for each in final_eval.copied(checkpoint, opened, "The", most=None):
         params = SamplingParams(temperature=0.8, max_new_tokens=200, seed=each.seed)
         stream = Generator(checkpoint.model, checkpoint.tokenizer).stream("The", params)
         assert each.text == "".join(token.text for token in stream)
@@ -235,7 +236,7 @@ def test_the_copy_rate_is_that_of_what_anyone_can_write_again(data: Path, tmp_pa
         assert (each.words, each.new) == (found.words, found.new)
         assert each.longest == (found.longest.words if found.longest else 0)
         assert each.quote in TEXT.replace("\n", " ")
-    none = appraisal.copied(checkpoint, opened, "The", most=1)
+    none = final_eval.copied(checkpoint, opened, "The", most=1)
     assert all(each.longest == 0 for each in none)
 
 

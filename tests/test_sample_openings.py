@@ -11,13 +11,13 @@ from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from tests.tales import SENTENCE, TALE, corpus, story
 from tests.tiny_checkpoint import save_characters
-from train.continuations import Continuation, bits, ends_within, first_words, write_on
-from train.data import DataError
-from train.judged_data import open_judges
-from train.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
-from train.page import told
+from train.data.folder import DataError
+from train.quality.continuations import Continuation, bits, ends_within, first_words, write_on
+from train.quality.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
+from train.quality.reference_text import open_judges
+from train.quality.thresholds import length_for
+from train.run.document import told
 from train.sample_openings import main
-from train.verdict import length_for
 
 
 def test_an_opening_is_whole_sentences_and_the_rest_is_how_it_goes_on() -> None:

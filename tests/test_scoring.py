@@ -14,7 +14,7 @@ from gpt.model import GPT
 from gpt.tokenizer import CharTokenizer
 from tests.tiny import SHAPES, tiny_model
 from train.evaluate import main
-from train.scoring import score, summary, windows
+from train.loop.loss_eval import score, summary, windows
 
 TEXT = "Tom had a red ball.\nHe lost it.\n<|endoftext|>\nAnn had a hat.\n<|endoftext|>\n"
 

@@ -14,14 +14,14 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from train import pretrain, search
-from train.config import PRESETS, TrainConfig
-from train.data import load_data
-from train.folds import cut_folds, fold_bounds
-from train.options import read_config
+from train.data.folder import load_data
+from train.data.folds import cut_folds, fold_bounds
+from train.data.texts import Text
+from train.loop.config import PRESETS, TrainConfig
+from train.loop.options import read_config
 from train.prepare import prepare
-from train.search_report import importances, outcome
-from train.search_space import Choice, Range, apply, known_fields, parse_space
-from train.texts import Text
+from train.studies.search_report import importances, outcome
+from train.studies.search_space import Choice, Range, apply, known_fields, parse_space
 
 STORY = "The cat sat on the mat.\nThe dog ran in the fog.\n"
 TEXT = "".join(f"{STORY * 3}<|endoftext|>\n" for _ in range(12))

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.test_pretrain import data
-from train.run import Run
-from train.several import Several
-from train.state import FOLDER, load_state
+from train.loop.distributed import Several
+from train.loop.state import FOLDER, load_state
+from train.run.folder import Run
 
 __all__ = ["data"]  # the fixture
 SMALL = (

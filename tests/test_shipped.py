@@ -19,7 +19,7 @@ from gpt.generator import Generator, prompt_ids
 from gpt.sampling import SamplingParams
 from gpt.tokenizer import load_tokenizer
 from tests.fuzzed_text import fuzzed_text
-from train.state import FOLDER
+from train.loop.state import FOLDER
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "checkpoints"

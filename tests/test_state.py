@@ -17,11 +17,10 @@ import gpt
 from gpt.model import GPT
 from tests.test_pretrain import TEXT, TINY, data, losses, run, same_state
 from train import pretrain
-from train.config import TrainConfig
-from train.data import load_data
-from train.prepare import prepare
-from train.run import Run, TrainingError, faults_told
-from train.state import (
+from train.data.folder import load_data
+from train.data.texts import Text
+from train.loop.config import TrainConfig
+from train.loop.state import (
     FOLDER,
     MANIFEST,
     PROGRESS,
@@ -32,7 +31,8 @@ from train.state import (
     save_state,
     saved,
 )
-from train.texts import Text
+from train.prepare import prepare
+from train.run.folder import Run, TrainingError, faults_told
 
 __all__ = ["data"]  # the fixture
 

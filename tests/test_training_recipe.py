@@ -13,12 +13,12 @@ from gpt.model import GPT
 from tests.stopping import stopped_after
 from tests.test_pretrain import TINY, data, losses, run, same_state
 from train import pretrain
-from train.average import Average
-from train.data import load_data
-from train.judging import evaluate
-from train.optimize import decay_factor, make_optimizers, set_weight_decay
-from train.order import Batches, noise_seed, steps_in
-from train.state import load_state
+from train.data.folder import load_data
+from train.loop.batches import Batches, noise_seed, steps_in
+from train.loop.ema import Average
+from train.loop.optimize import decay_factor, make_optimizers, set_weight_decay
+from train.loop.state import load_state
+from train.run.validate import evaluate
 
 __all__ = ["data"]  # the fixture
 ALL = replace(

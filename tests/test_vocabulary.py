@@ -9,7 +9,7 @@ from gpt.config import GPTConfig
 from gpt.tokenizer import BPETokenizer, CharTokenizer, SentencePieceTokenizer, load_tokenizer
 from tests.tiny import tiny_model
 from tests.trained_tokenizers import STORY, TOKENIZERS
-from train.vocabulary import change_vocabulary, origins, same_tokenizer
+from train.adapt.vocabulary import change_vocabulary, origins, same_tokenizer
 
 PAIRS = [(a, b) for a in ("char", "bpe", "sentencepiece", "unigram") for b in TOKENIZERS if a != b]
 

@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from train import prepare, wildchat
-from train.download import DownloadError
-from train.wildchat import Kept, fetch_rows, plain_text, read_rows, write_text
+from train import prepare
+from train.data import wildchat
+from train.data.download import DownloadError
+from train.data.wildchat import Kept, fetch_rows, plain_text, read_rows, write_text
 
 
 def row(question: str, answer: str, language: str = "English", **more: Any) -> dict[str, Any]:

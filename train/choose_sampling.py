@@ -17,13 +17,13 @@ from gpt.checkpoint import CheckpointError
 from gpt.defaults import as_options, read_defaults, write_defaults
 from gpt.hub import load
 from gpt.sampling import SamplingParams
-from train.continuations import Judged, judge
-from train.data import DataError
-from train.judged_data import add_data_option, open_judges
-from train.machine import pick_device
-from train.openings import openings
-from train.quality import MEASURES, Quality
-from train.verdict import BARS, broken, distance, length_for
+from train.data.folder import DataError
+from train.loop.device import pick_device
+from train.quality.continuations import Judged, judge
+from train.quality.metrics import MEASURES, Quality
+from train.quality.openings import openings
+from train.quality.reference_text import add_data_option, open_judges
+from train.quality.thresholds import BARS, broken, distance, length_for
 
 LENGTHS = 50
 """The length is a multiple of so many tokens."""

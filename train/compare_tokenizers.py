@@ -19,15 +19,21 @@ from pathlib import Path
 
 import torch
 
-from train.config import PRESETS
-from train.data import DataError
-from train.machine import describe
-from train.options import add_field_options, given_fields
-from train.run import TrainingError
-from train.texts import Text
-from train.tokenizer_study import SET_BY_THE_STUDY, Study, StudyError, open_study, run_missing
-from train.tokenizer_table import Result, by_variant, markdown, plot
-from train.tokenizer_variants import TITLES, Variant, parse_variants
+from train.data.folder import DataError
+from train.data.texts import Text
+from train.loop.config import PRESETS
+from train.loop.device import describe
+from train.loop.options import add_field_options, given_fields
+from train.run.folder import TrainingError
+from train.studies.tokenizer_study import (
+    SET_BY_THE_STUDY,
+    Study,
+    StudyError,
+    open_study,
+    run_missing,
+)
+from train.studies.tokenizer_table import Result, by_variant, markdown, plot
+from train.studies.tokenizer_variants import TITLES, Variant, parse_variants
 
 
 def write_up(

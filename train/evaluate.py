@@ -28,11 +28,11 @@ from pathlib import Path
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.dataset import TokenizedText, read_tokens, validation_start
 from gpt.hub import load
-from train.data import DataError
-from train.judged_data import add_data_option, open_judges
-from train.machine import pick_device
-from train.model_card import Wish, default_prompts, shell_word, write_report
-from train.scoring import score, summary
+from train.data.folder import DataError
+from train.loop.device import pick_device
+from train.loop.loss_eval import score, summary
+from train.quality.reference_text import add_data_option, open_judges
+from train.reports.model_card import Wish, default_prompts, shell_word, write_report
 
 
 def evaluate(checkpoint: Checkpoint, text: TokenizedText) -> dict[str, float | int]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpt.tokenizer import TokenizerError
-from train.data import DataError
-from train.explore_report import draw, remarks, report, sizes
-from train.explore_text import read_place
+from train.data.folder import DataError
+from train.data.statistics import read_place
+from train.reports.text_report import draw, remarks, report, sizes
 
 
 def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str:

@@ -17,20 +17,20 @@ from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.hub import load
 from gpt.model import GPT
 from gpt.tokenizer import Tokenizer
-from train.config import SHAPE, TrainConfig
-from train.data import Data, DataError
-from train.machine import pick_device
-from train.optimize import make_optimizers
-from train.options import add_field_options, given_fields
+from train.adapt.base_model import describe, open_data, suggest
+from train.adapt.forgetting import compare, held_out, old_text, table
+from train.adapt.trainable import Steering, rate_scale, steer
+from train.adapt.vocabulary import Carried, change_vocabulary, same_tokenizer
+from train.data.folder import Data, DataError
+from train.loop.config import SHAPE, TrainConfig
+from train.loop.device import pick_device
+from train.loop.optimize import make_optimizers
+from train.loop.options import add_field_options, given_fields
+from train.loop.state import StateError
 from train.pretrain import train
 from train.report import write_report
-from train.run import Run, TrainingError, faults_told
-from train.source import describe, open_data, suggest
-from train.state import StateError
-from train.steering import Steering, rate_scale, steer
-from train.transfer import compare, held_out, old_text, table
-from train.vocabulary import Carried, change_vocabulary, same_tokenizer
-from train.watching import add_watching_options, cost, open_run
+from train.run.folder import Run, TrainingError, faults_told
+from train.run.tensorboard import add_watching_options, cost, open_run
 
 
 def finetune(

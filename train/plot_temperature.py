@@ -20,7 +20,7 @@ from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.generator import check_for, prompt_ids, window_start
 from gpt.hub import load
 from gpt.sampling import LIMITS, SamplingParams, probabilities
-from train.plot import drawable
+from train.run.plot import drawable
 
 TEMPERATURES = (0.2, 0.5, 0.8, 1.0, 1.3)
 CUTS = ("top_k", "top_p", "min_p", "repetition_penalty")

@@ -24,9 +24,9 @@ from gpt.tokenizer import (
     Tokenizer,
     load_tokenizer,
 )
-from train.download import NAMED_TEXTS
-from train.encode import SMALL_TEXT_BYTES, Written, token_dtype, write_tokens
-from train.texts import (
+from train.data.download import NAMED_TEXTS
+from train.data.encode import SMALL_TEXT_BYTES, Written, token_dtype, write_tokens
+from train.data.texts import (
     Part,
     Text,
     find_text,
@@ -35,7 +35,7 @@ from train.texts import (
     sample_texts,
     split_texts,
 )
-from train.wildchat import fetch_rows, read_rows, write_text
+from train.data.wildchat import fetch_rows, read_rows, write_text
 
 Kind = Literal["char", "bpe", "gpt2", "sentencepiece"]
 ModelType = Literal["bpe", "unigram"]

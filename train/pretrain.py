@@ -15,14 +15,15 @@ from tqdm import tqdm
 
 from gpt.checkpoint import CheckpointError
 from gpt.model import GPT
-from train.average import Average
-from train.config import TrainConfig
-from train.data import Data, DataError, default_data, open_or_prepare
-from train.distill import Lesson, add_teacher_options, from_text, lesson_from
-from train.judging import evaluate, keep_step, steps_to_keep
-from train.lora import merged
-from train.machine import autocast, pick_device, tune
-from train.optimize import (
+from train.adapt.lora import merged
+from train.data.folder import Data, DataError, default_data, open_or_prepare
+from train.loop.batches import Batches, noise_seed, steps_in
+from train.loop.config import TrainConfig
+from train.loop.device import autocast, pick_device, tune
+from train.loop.distill import Lesson, add_teacher_options, from_text, lesson_from
+from train.loop.distributed import ALONE, Gradients, Several, join, leave
+from train.loop.ema import Average
+from train.loop.optimize import (
     clip,
     decay_factor,
     learning_rate,
@@ -30,15 +31,14 @@ from train.optimize import (
     set_learning_rate,
     set_weight_decay,
 )
-from train.options import add_config_options, config_from
-from train.order import Batches, noise_seed, steps_in
+from train.loop.options import add_config_options, config_from
+from train.loop.progress import Progress, finite, restore, snapshot
+from train.loop.signals import StopSignal
+from train.loop.state import StateError, forget_states, load_state, save_state
 from train.report import write_report
-from train.run import Run, TrainingError, faults_told
-from train.several import ALONE, Gradients, Several, join, leave
-from train.snapshot import Progress, finite, restore, snapshot
-from train.state import StateError, forget_states, load_state, save_state
-from train.stop import StopSignal
-from train.watching import add_watching_options, cost, open_run
+from train.run.folder import Run, TrainingError, faults_told
+from train.run.tensorboard import add_watching_options, cost, open_run
+from train.run.validate import evaluate, keep_step, steps_to_keep
 
 LOG_EVERY = 10
 """Steps whose mean loss makes one line of metrics.jsonl."""

@@ -19,10 +19,10 @@ from huggingface_hub.utils import httpx
 
 from gpt.checkpoint import INDEX, WEIGHTS, Checkpoint, CheckpointError, weight_files
 from gpt.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
-from train.hub_card import published_card
-from train.plot import plot_losses
-from train.run import Run
-from train.space import write_space
+from train.hub.hub_card import published_card
+from train.hub.space import write_space
+from train.run.folder import Run
+from train.run.plot import plot_losses
 
 OF_THE_RUN = ("metrics.jsonl", "loss.png")
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from gpt.checkpoint import CheckpointError, load
-from train.appraisal import COMPARED_TOKENS, copied, scores
-from train.data import Data, DataError, find_data, load_data
-from train.machine import pick_device
-from train.page import markdown, page
-from train.plot import plot_losses
-from train.report_parts import Found, parts
-from train.run import Run
-from train.watching import add_cost_option
+from train.data.folder import Data, DataError, find_data, load_data
+from train.loop.device import pick_device
+from train.quality.final_eval import COMPARED_TOKENS, copied, scores
+from train.reports.run_report import Found, parts
+from train.run.document import markdown, page
+from train.run.folder import Run
+from train.run.plot import plot_losses
+from train.run.tensorboard import add_cost_option
 
 FINETUNED = "report.json"
 PAGE = "report.html"

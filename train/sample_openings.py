@@ -15,14 +15,14 @@ from pathlib import Path
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.defaults import as_options, read_defaults
 from gpt.hub import load
-from train.continuations import Continuation, Judged, judge
-from train.data import DataError
-from train.judged_data import Judges, add_data_option, open_judges
-from train.machine import pick_device
-from train.openings import LEAST_WORDS, openings
-from train.page import Table, escaped, markdown, told
-from train.quality import Quality
-from train.verdict import table, verdict
+from train.data.folder import DataError
+from train.loop.device import pick_device
+from train.quality.continuations import Continuation, Judged, judge
+from train.quality.metrics import Quality
+from train.quality.openings import LEAST_WORDS, openings
+from train.quality.reference_text import Judges, add_data_option, open_judges
+from train.quality.thresholds import table, verdict
+from train.run.document import Table, escaped, markdown, told
 
 QUOTED = 12
 """From so many words on a copied run is shown."""
@@ -57,7 +57,7 @@ Made by
 Each opening (in bold) is the first sentences, {LEAST_WORDS} words or more, of a text that the model
 was not trained on; the openings are evenly spaced in it. What follows is the model's, to the
 letter, at the settings in its `generation_config.json`, one seed each. “Human” is how the text
-itself goes on, cut to as many words. The measures are defined in `train/quality.py`; after ± stands
+itself goes on, cut to as many words. The measures are defined in `train/quality/metrics.py`; after ± stands
 the jackknife's standard error over the openings. Bits per byte say how well this model foresees
 the text, its own or the person's: far fewer for its own mean that it plays safe.
 """

@@ -26,16 +26,16 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from train.config import TrainConfig
-from train.data import Data, DataError, load_data
-from train.folds import cut_folds
-from train.options import add_config_options, config_from
+from train.data.folder import Data, DataError, load_data
+from train.data.folds import cut_folds
+from train.loop.config import TrainConfig
+from train.loop.options import add_config_options, config_from
+from train.loop.signals import own_signals
+from train.loop.state import FOLDER as STATE
 from train.pretrain import train
-from train.run import Run, TrainingError
-from train.search_report import describe, write_report
-from train.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
-from train.state import FOLDER as STATE
-from train.stop import own_signals
+from train.run.folder import Run, TrainingError
+from train.studies.search_report import describe, write_report
+from train.studies.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
 
 MACHINE = ("device", "precision", "compile", "threads")
 """Fields in which the workers of one study may differ."""

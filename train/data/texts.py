@@ -1,0 +1,132 @@
+"""Which texts there are, and which part of them serves for what."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpt.dataset import read_chunks, validation_start
+from train.data.download import NAMED_TEXTS, fetch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Text:
+    """A text to train on, and its own validation text; without one its last part serves."""
+
+    path: Path
+    valid: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """The characters start .. stop of a text file."""
+
+    path: Path
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A text file and its fingerprint, as data.json has them."""
+
+    name: str
+    bytes: int
+    sha256: str
+    serves: str
+    """What for: "train", "valid" or "train, valid"."""
+
+
+def find_text(name_or_file: str, downloads: Path) -> Text:
+    """A file, or else a text known by name, downloaded into `downloads` unless it is there.
+
+    Raises:
+        FileNotFoundError: It is neither.
+        DownloadError: It could not be downloaded.
+    """
+    if Path(name_or_file).exists():
+        return Text(path=Path(name_or_file))
+    if name_or_file not in NAMED_TEXTS:
+        raise FileNotFoundError(
+            f"no file {name_or_file}, nor a text of that name; these can be downloaded: "
+            f"{', '.join(NAMED_TEXTS)}, wildchat"
+        )
+    named = NAMED_TEXTS[name_or_file]()
+    valid = fetch(named.valid, downloads) if named.valid else None
+    return Text(path=fetch(named.train, downloads), valid=valid)
+
+
+def split_texts(
+    texts: Sequence[Text], valid_files: Sequence[Path], valid_fraction: float
+) -> tuple[list[Part], list[Part]]:
+    """What to train on and what to validate on; no character serves for both.
+
+    Args:
+        texts: The texts to train on.
+        valid_files: The validation text; empty to take it from `texts`.
+        valid_fraction: The last part of a text that has no validation text, in characters.
+    """
+    if not 0 < valid_fraction < 1:
+        raise ValueError(f"the validation fraction must be between 0 and 1, not {valid_fraction}")
+    train: list[Part] = []
+    valid = [Part(path=path) for path in valid_files]
+    for text in texts:
+        cut = None
+        if not valid_files and text.valid is not None:
+            valid.append(Part(path=text.valid))
+        elif not valid_files:
+            cut = validation_start(text.path, valid_fraction)
+            valid.append(Part(path=text.path, start=cut))
+        train.append(Part(path=text.path, stop=cut))
+    return train, valid
+
+
+def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[Source]:
+    """Each file once, in order.
+
+    Raises:
+        ValueError: A file, or a copy of it, is both training and validation text.
+    """
+    parts_of: dict[str, list[Part]] = {}
+    sources: dict[Path, Source] = {}
+    train, valid = list(train), list(valid)
+    for part in [*train, *valid]:
+        if part.path not in sources:
+            splits = {"train": train, "valid": valid}.items()
+            serves = [split for split, parts in splits if any(p.path == part.path for p in parts)]
+            sources[part.path] = _fingerprint(part.path, ", ".join(serves))
+        parts_of.setdefault(sources[part.path].sha256, []).append(part)
+    for part in valid:
+        source = sources[part.path]
+        others = [other for other in parts_of[source.sha256] if other is not part]
+        if any(other.stop is None or other.stop > part.start for other in others):
+            raise ValueError(
+                f"{source.name} is both training and validation text: a model has to be judged on "
+                "text that it was not trained on; leave it out of one of the two"
+            )
+    return list(sources.values())
+
+
+def read_texts(parts: Iterable[Part]) -> Iterator[str]:
+    """The text of `parts`, without markers, a chunk at a time."""
+    for part in parts:
+        for chunk in read_chunks(part.path, start=part.start, stop=part.stop):
+            yield chunk.text
+
+
+def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
+    """All of a text up to `characters`; of a longer one about so many, evenly from all of it."""
+    total = sum(part.path.stat().st_size for part in parts)
+    seen = taken = 0
+    for text in read_texts(parts):
+        if taken * total <= seen * characters:
+            yield text
+            taken += len(text)
+        seen += len(text)
+
+
+def _fingerprint(path: Path, serves: str) -> Source:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    size = path.stat().st_size
+    return Source(name=path.name, bytes=size, sha256=digest.hexdigest(), serves=serves)

@@ -1,0 +1,95 @@
+"""`python -m train.estimate TEXT [--from CHECKPOINT]`: what a training on a text would be.
+
+Nothing is trained. The last line is one JSON object: `module` and `options`, the command that would
+train, `steps`, `seconds` on this machine (measured on a few steps), `parameters`, `tokens` of the
+text to learn from, `passes` over them.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gpt.checkpoint import CheckpointError, load
+from train.adapt import base_model
+from train.adapt.trainable import Steering
+from train.data.folder import Data, DataError, open_or_prepare
+from train.loop.config import TrainConfig, story
+from train.loop.device import tune
+from train.loop.throughput import Pace
+
+PASSES = 20
+"""Over a text that is learnt from nothing, within the bounds of LEAST and MOST steps."""
+LEAST, MOST = 300, 3000
+TRIED_STEPS = 3
+FORWARD_SHARE = 1 / 3
+"""Of a training step: backward takes twice as long as forward (Kaplan et al. 2020, section 2.1)."""
+
+
+def from_nothing(data: Data) -> tuple[TrainConfig, list[str]]:
+    """A small model of a text's own characters, more steps for more text; and its options."""
+    usual = story()
+    steps = round(PASSES * len(data.train) / usual.tokens_per_step)
+    steps = min(max(steps, LEAST), MOST)
+    config = replace(usual, max_steps=steps, eval_every=max(usual.eval_every, steps // 20))
+    options = ["--max-steps", str(steps), "--eval-every", str(config.eval_every)]
+    return config, ["--preset", "story", *options]
+
+
+def seconds(config: TrainConfig, data: Data) -> tuple[float, int]:
+    """How long a training would take on this machine as it is now, and its model's parameters."""
+    tune(config.threads)
+    pace = Pace(config, data)
+    pace.seconds(1)
+    step_s = pace.seconds(TRIED_STEPS) / TRIED_STEPS
+    judged = (config.max_steps // config.eval_every + 1) * len(data.valid)
+    judging_s = judged / config.tokens_per_step * step_s * FORWARD_SHARE
+    return config.max_steps * step_s + judging_s, pace.model.n_params
+
+
+def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
+    """See the module's docstring.
+
+    Raises:
+        CheckpointError, DataError, ValueError: there is nothing that could be trained.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if checkpoint is None:
+            module, data = "train.pretrain", open_or_prepare(text, Path(folder))
+            config, options = from_nothing(data)
+        else:
+            begun = load(checkpoint)
+            module, data = "train.finetune", base_model.open_data(begun, text, None, Path(folder))
+            config, options = base_model.suggest(begun, data, Steering()), ["--from", checkpoint]
+        took, parameters = seconds(config, data)
+        return {
+            "module": module,
+            "options": options,
+            "steps": config.max_steps,
+            "seconds": round(took, 1),
+            "parameters": parameters,
+            "tokens": len(data.train),
+            "passes": round(config.max_steps * config.tokens_per_step / len(data.train), 1),
+        }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.estimate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("text", type=Path, help="text file in UTF-8")
+    parser.add_argument("--from", dest="source", metavar="CHECKPOINT", help="go on from this model")
+    options = parser.parse_args(arguments)
+    try:
+        print(json.dumps(plan(options.text, options.source)))
+    except (CheckpointError, DataError, OSError, ValueError) as error:
+        sys.exit(f"train.estimate: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What turns gradients into steps: the parameter groups, Muon and AdamW, the learning rate."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Muon, Optimizer
+
+from gpt.model import GPT
+from train.loop.config import TrainConfig
+
+
+def make_optimizers(
+    model: GPT, config: TrainConfig, scale: Callable[[str], float] = lambda name: 1.0
+) -> list[Optimizer]:
+    """One optimizer per kind of parameter; every one that is not frozen is in exactly one group.
+
+    Muon (Jordan et al. 2024) takes the matrices inside the blocks, with its step scaled to AdamW's
+    (Liu et al. 2025, section 2.2), so that one learning rate serves both. Decay is for matrices
+    alone: a norm's scale or a bias has no reason to be near 0.
+
+    Args:
+        scale: What the learning rate of a parameter is multiplied by, by the parameter's name.
+    """
+    found = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    muon = {
+        name
+        for name, p in found.items()
+        if config.optimizer == "muon" and name.startswith("blocks.") and p.dim() == 2
+    }
+    matrices = {name for name, p in found.items() if name not in muon and p.dim() >= 2}
+    vectors = found.keys() - muon - matrices
+
+    def groups(names: set[str], weight_decay: float) -> list[dict[str, Any]]:
+        by_scale: dict[float, list[Tensor]] = {}
+        for name, parameter in found.items():
+            if name in names:
+                by_scale.setdefault(scale(name), []).append(parameter)
+        return [
+            {
+                "params": params,
+                "weight_decay": weight_decay,
+                "full_decay": weight_decay,
+                "scale": factor,
+            }
+            for factor, params in by_scale.items()
+        ]
+
+    optimizers: list[Optimizer] = []
+    if rest := groups(matrices, config.weight_decay) + groups(vectors, 0.0):
+        betas = (config.beta1, config.beta2)
+        optimizers.append(AdamW(rest, lr=config.learning_rate, betas=betas, fused=True))
+    if muon:
+        optimizers.append(
+            Muon(
+                groups(muon, config.weight_decay),
+                lr=config.learning_rate,
+                weight_decay=config.weight_decay,
+                momentum=config.momentum,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    return optimizers
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """The learning rate of update `step`, counted from 0."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    if config.schedule == "cosine":
+        # nanoGPT: down to a tenth at the last step.
+        through = (step - config.warmup_steps) / max(1, config.max_steps - config.warmup_steps)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(max(through, 0.0), 1.0)))
+        return config.learning_rate * min(warm, 0.1 + 0.9 * cosine)
+    falling = max(1.0, config.decay_fraction * config.max_steps)
+    return config.learning_rate * min(warm, (config.max_steps - step) / falling)
+
+
+def decay_factor(step: int, config: TrainConfig) -> float:
+    """What the weight decay of update `step` is multiplied by: 1, or linearly down to 0."""
+    if config.weight_decay_schedule == "constant":
+        return 1.0
+    return (config.max_steps - step) / config.max_steps
+
+
+def set_weight_decay(optimizers: list[Optimizer], factor: float) -> None:
+    """Give every group its weight decay times `factor`."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["weight_decay"] = group["full_decay"] * factor
+
+
+def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
+    """Give every group `rate`, times its own scale."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+
+
+def clip(model: nn.Module, longest: float) -> float:
+    """Scale the gradient to at most `longest` (0: leave it); return its length before."""
+    bound = longest if longest else math.inf
+    return float(torch.nn.utils.clip_grad_norm_(model.parameters(), bound))

@@ -1,0 +1,88 @@
+"""A training in memory ⇄ its state on disk: weights, optimizers, randomness, how far it is."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gpt.model import GPT
+from train.loop.ema import Average
+from train.loop.state import State, StateError
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training is: what a resumed one needs beside weights and optimizer states."""
+
+    step: int = 0
+    """Updates done, those that were skipped included."""
+    elapsed_s: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = -1
+    recent: list[float] = field(default_factory=list)
+    """Losses of the steps since the last line of metrics.jsonl."""
+    skipped: int = 0
+    """Steps whose loss or gradient was no number."""
+    skipped_in_row: int = 0
+    """Of these, the ones just now."""
+
+
+def snapshot(
+    model: GPT, optimizers: list[Optimizer], average: Average, progress: Progress
+) -> State:
+    """All that a training needs to go on from here as if it had never been interrupted."""
+    tensors = {"model": dict(model.state_dict())}
+    for number, optimizer in enumerate(optimizers):
+        tensors[f"optimizer-{number}"] = {
+            f"{index}/{key}": value
+            for index, values in optimizer.state_dict()["state"].items()
+            for key, value in values.items()
+        }
+    if average.means:
+        tensors["average"] = dict(average.means)
+    tensors["random"] = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors["random"]["cuda"] = torch.cuda.get_rng_state()
+    return State(tensors, asdict(progress))
+
+
+def restore(state: State, model: GPT, optimizers: list[Optimizer], average: Average) -> Progress:
+    """Put a state back into `model`, `optimizers`, `average` and the random generators.
+
+    Raises:
+        StateError: it belongs to another model.
+    """
+    tensors = state.tensors
+    other = "the state is of another model: give the options it was started with"
+    try:
+        model.load_state_dict(tensors["model"])
+        average.restore(tensors.get("average", {}))
+    except (RuntimeError, KeyError) as error:
+        raise StateError(other) from error
+    if sum(kind.startswith("optimizer-") for kind in tensors) != len(optimizers):
+        raise StateError(other)
+    for number, optimizer in enumerate(optimizers):
+        _fill(optimizer, tensors[f"optimizer-{number}"])
+    torch.set_rng_state(tensors["random"]["cpu"])
+    if torch.cuda.is_available() and "cuda" in tensors["random"]:
+        torch.cuda.set_rng_state(tensors["random"]["cuda"])
+    return Progress(**state.progress)
+
+
+def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give an optimizer back what it remembers of each parameter."""
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether every value is a number."""
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)

@@ -1,0 +1,91 @@
+"""What is measured once, on the finished model: both protocols of the loss, and what it copied."""
+
+from dataclasses import dataclass
+
+from gpt.checkpoint import Checkpoint
+from gpt.generator import Generator
+from gpt.overlap import Source
+from gpt.sampling import SamplingParams
+from train.adapt.forgetting import HeldOut, held_out
+from train.data.folder import Data
+from train.evaluate import evaluate
+
+SHARE = 0.02
+"""Of the training's own work the two protocols may cost so much."""
+LEAST_SCORED = 2000
+COMPARED_TOKENS = 5_000_000
+"""Of the training text so many are held against what the model wrote; half a minute's reading."""
+SEEDS = (1, 2, 3, 4)
+TEMPERATURE, LENGTH = 0.8, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """train.evaluate on held-out text.
+
+    Attributes:
+        found: As `train.evaluate` gives it.
+        text: What the text is called.
+        of_tokens: How many the whole of it has; `found` has how many were scored, its first.
+    """
+
+    found: dict[str, float | int]
+    text: str
+    of_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """One sample held against the training text.
+
+    Attributes:
+        words: How many it has.
+        new: Share of them outside the runs that count as copied.
+        longest: The longest run of words that stands in the training text just so, in words.
+        quote: That run.
+    """
+
+    seed: int
+    text: str
+    words: int
+    new: float
+    longest: int
+    quote: str
+
+
+def scores(checkpoint: Checkpoint, data: Data, trained_tokens: int | None) -> Scores:
+    """Both protocols on the validation text, or on its beginning where it is long.
+
+    Sliding windows pass the model eight times as many tokens as there are, disjoint ones once, and
+    a training step costs three passes: from this follows how much is scored.
+
+    Args:
+        trained_tokens: How many the training read; None scores the whole text.
+    """
+    whole = held_out(data)
+    count = len(whole.ids)
+    if trained_tokens is not None:
+        count = min(count, max(LEAST_SCORED, round(SHARE * trained_tokens * 3 / 9)))
+    part = HeldOut(whole.name, whole.ids[:count], whole.tokenizer)
+    found = evaluate(checkpoint, part.read_by(checkpoint.tokenizer))
+    return Scores(found, whole.name, len(whole.ids) - 1)
+
+
+def copied(checkpoint: Checkpoint, data: Data, prompt: str, *, most: int | None) -> list[Copied]:
+    """Stories at fixed seeds, each held against the training text word for word.
+
+    Args:
+        most: Tokens of the training text that are read; None reads all of it.
+    """
+    source = Source(HeldOut("", data.train[:most], data.tokenizer).documents())
+    generator = Generator(checkpoint.model, checkpoint.tokenizer)
+    samples: list[Copied] = []
+    for seed in SEEDS:
+        params = SamplingParams(temperature=TEMPERATURE, seed=seed, max_new_tokens=LENGTH)
+        text = "".join(token.text for token in generator.stream(prompt, params))
+        found = source.overlap(text)
+        run = found.longest
+        quote = source.quote(run.at, run.words) if run else ""
+        length = run.words if run else 0
+        samples.append(Copied(seed, text, found.words, found.new, length, quote))
+    return samples

@@ -1,0 +1,60 @@
+"""The text a model learnt from and the text it is judged on, found again by their fingerprint."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpt.checkpoint import Checkpoint
+from gpt.origin import prepare_command
+from gpt.overlap import Source
+from train.adapt.forgetting import HeldOut, held_out
+from train.data.folder import Data, DataError, find_data
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What a model's text is held against."""
+
+    data: Data
+    source: Source
+    """The training text."""
+    valid: HeldOut
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """--data, for every command that holds a model against its training text."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="folders of train.prepare to look for the training text in, which is known by its "
+        "fingerprint (also looked for: where the training's command says, and data/)",
+    )
+
+
+def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
+    """The data of a checkpoint's training: in `folders`, where its command says, or in data/.
+
+    Raises:
+        DataError: it is in none of them; the message has the command that makes it.
+    """
+    training = checkpoint.training
+    if "data" not in training:
+        raise DataError(
+            f"nothing in {checkpoint.folder} says what {checkpoint.name} learnt from: expected a "
+            "training.json, as train.pretrain and train.finetune write it"
+        )
+    folders = list(folders)
+    data = find_data(training, "train", folders)
+    if data is None:
+        looked = ", ".join(map(str, folders)) or "data/ (and no folder was given as --data)"
+        again = prepare_command(training, str(checkpoint.folder), "FOLDER")
+        raise DataError(
+            f"the text that {checkpoint.name} learnt from is not in {looked}: expected a folder of "
+            f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
+            f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
+        )
+    return Judges(data, Source(HeldOut("", data.train, data.tokenizer).documents()), held_out(data))

@@ -1,0 +1,132 @@
+"""What the figures of a model's text say: a table beside human text, and four bars to hold."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from train.quality.continuations import Continuation, Judged
+from train.quality.metrics import MEASURES, SURPRISE, Measure, Quality, jackknife
+
+MOST_COPIED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a model's text has to hold.
+
+    Attributes:
+        asks: In words.
+        holds: Whether a set of texts does.
+        found: What there is of it in a set of texts, in words.
+    """
+
+    asks: str
+    holds: Callable[[Sequence[Quality]], bool]
+    found: Callable[[Sequence[Quality]], str]
+
+
+def _ended(texts: Sequence[Quality]) -> int:
+    return sum(text.ended for text in texts)
+
+
+def _loops(texts: Sequence[Quality]) -> int:
+    return sum(bool(text.loop) for text in texts)
+
+
+def _known(texts: Sequence[Quality]) -> Fraction:
+    of = sum(text.words for text in texts)
+    return Fraction(sum(text.known[0] for text in texts), of) if of else Fraction(1)
+
+
+def _copied(texts: Sequence[Quality]) -> int:
+    return max(text.copied for text in texts)
+
+
+BARS = (
+    Bar(
+        "at least 95% end with a whole sentence or the end of the story",
+        lambda texts: 100 * _ended(texts) >= 95 * len(texts),
+        lambda texts: f"{_ended(texts)} of {len(texts)}",
+    ),
+    Bar(
+        "at most 3% fall into a loop",
+        lambda texts: 100 * _loops(texts) <= 3 * len(texts),
+        lambda texts: f"{_loops(texts)} of {len(texts)}",
+    ),
+    Bar(
+        "at least 98% of the words are in the training text",
+        lambda texts: _known(texts) >= Fraction(98, 100),
+        lambda texts: f"{float(_known(texts)):.2%} of {sum(text.words for text in texts):,}",
+    ),
+    Bar(
+        f"no run of more than {MOST_COPIED} words is copied from it",
+        lambda texts: _copied(texts) <= MOST_COPIED,
+        lambda texts: f"the longest has {_copied(texts)}",
+    ),
+)
+
+
+def table(judged: Judged) -> list[tuple[str, str, str]]:
+    """The rows of the table: measure, model, human, with the standard error where there is one."""
+    rows = [
+        (measure.name, _with_error(measure, judged.model), _with_error(measure, judged.human))
+        for measure in (SURPRISE, *MEASURES)
+    ]
+    for name, said in (
+        ("story or sentence ended", lambda texts: f"{_ended(texts)} of {len(texts)}"),
+        ("fell into a loop", lambda texts: f"{_loops(texts)} of {len(texts)}"),
+        ("longest verbatim copy of the training text", lambda texts: f"{_copied(texts)} words"),
+        ("words in a text", lambda texts: f"{sum(t.words for t in texts) / len(texts):.0f}"),
+    ):
+        rows.append((name, said(judged.model), said(judged.human)))
+    return rows
+
+
+def _with_error(measure: Measure, texts: Sequence[Quality]) -> str:
+    error = jackknife(measure, texts)
+    shown = measure.shown(measure.of(texts))
+    return shown if error is None else f"{shown} ± {measure.shown(error)}"
+
+
+def broken(texts: Sequence[Quality]) -> list[Bar]:
+    """The bars that a set of texts does not hold."""
+    return [bar for bar in BARS if not bar.holds(texts)]
+
+
+def length_for(written: Sequence[Continuation], share: float = 0.95) -> int | None:
+    """Within how many tokens so many of the stories were over; None where fewer ended at all."""
+    lengths = sorted(each.tokens for each in written if each.over)
+    needed = -int(-share * len(written) // 1)
+    return lengths[needed - 1] if 0 < needed <= len(lengths) else None
+
+
+def verdict(judged: Judged) -> Iterator[str]:
+    """A line for each bar, and what the length has to do with the first."""
+    for bar in BARS:
+        said = "holds" if bar.holds(judged.model) else "**does not hold**"
+        yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
+    of, length = len(judged.written), judged.params.max_new_tokens
+    needed = length_for(judged.written)
+    over = sum(each.over and each.tokens <= length for each in judged.written)
+    yield (
+        f"- within {length} tokens {over} of {of} stories are over"
+        + (f"; 95% are within {needed}" if needed else ", too few to say what length 95% need")
+    )
+
+
+def distance(judged: Judged) -> float:
+    """How far a model's text is from human text, in standard errors of the human figure.
+
+    The mean, over `MEASURES`, of |model - human| / error, or where more is no fault (`enough`) of
+    what the model falls short; the error is the jackknife's of
+    the human text; one text in all of them (1 / how many) where that is 0. A measure that finds
+    nothing to measure does not count.
+    """
+    found: list[float] = []
+    for measure in MEASURES:
+        model, human = measure.of(judged.model), measure.of(judged.human)
+        if model is not None and human is not None:
+            error = jackknife(measure, judged.human) or 1 / len(judged.human)
+            short = human - model
+            found.append((max(0.0, short) if measure.enough else abs(short)) / error)
+    return sum(found) / len(found) if found else 0.0

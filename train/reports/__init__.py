@@ -1,0 +1,1 @@
+"""The report and the cards that are made after a training."""

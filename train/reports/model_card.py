@@ -1,0 +1,234 @@
+"""The card of a model that ships: what it learnt, what it costs to do again, how well it writes.
+
+`python -m train.evaluate CHECKPOINT --report` makes it. What people wrote in it is kept: the front
+matter, all before the first table, and the part GOOD_AND_BAD.
+"""
+
+import math
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from gpt.checkpoint import Checkpoint
+from gpt.defaults import as_options, read_defaults
+from gpt.generator import Generator
+from gpt.origin import prepare_command
+from train.loop.config import TrainConfig
+from train.quality.continuations import judge
+from train.quality.openings import openings
+from train.quality.reference_text import Judges
+from train.quality.thresholds import table, verdict
+from train.run.card import facts_table
+from train.run.document import Table, markdown, told
+from train.run.samples import prompts
+
+GOOD_AND_BAD = "## What it is good and bad at"
+PICTURE = "loss.png"
+TEMPERATURES = (0.5, 0.8, 1.1)
+SEED = 7
+LENGTH, LENGTH_OF_CHARACTERS = 200, 300
+"""Tokens that are written after each prompt."""
+OPENING_SEED = 1
+CPU_WINDOWS = 4
+"""Of a step, that a CPU takes at a time: more only fill its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a card shall have.
+
+    Attributes:
+        called: The checkpoint as commands name it.
+        command: The one that makes the card.
+        prompts: What the model goes on from.
+        openings: How many of the validation text it is judged by.
+    """
+
+    called: str
+    command: str
+    prompts: Sequence[str]
+    openings: int
+
+
+def write_report(
+    checkpoint: Checkpoint, judges: Judges, scores: Mapping[str, Mapping[str, Any]], wish: Wish
+) -> Path:
+    """Write README.md into the checkpoint's folder; where it is.
+
+    Args:
+        scores: What `train.evaluate` found, by the name of the text.
+
+    Raises:
+        UnknownCharacterError: a prompt has characters the model never saw.
+        ValueError: the validation text has too few openings.
+    """
+    front, begins, ends = own_words(checkpoint.card)
+    training = checkpoint.training
+    parts = [
+        begins or f"# {checkpoint.name}",
+        "\n".join([facts_table(training), *map(_scored, scores, scores.values())]),
+    ]
+    if find_picture(checkpoint.folder):
+        parts.append(f"![Training and validation loss]({PICTURE})")
+    parts += [
+        *_again(training),
+        *_beside_human_text(checkpoint, judges, wish),
+        *_samples(checkpoint, wish),
+    ]
+    if ends:
+        parts.append(f"{GOOD_AND_BAD}\n\n{ends}")
+    parts.append(f"This card was made by\n\n    {wish.command}")
+    path = checkpoint.folder / "README.md"
+    part = path.with_suffix(".part")
+    part.write_text(front + "\n\n".join(parts) + "\n", encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def default_prompts(checkpoint: Checkpoint, judges: Judges) -> tuple[str, ...]:
+    """The prompt of the training, and two openings of its validation text."""
+    return prompts(TrainConfig.from_dict(checkpoint.training["config"]), judges.data)
+
+
+def own_words(card: str) -> tuple[str, str, str]:
+    """What people wrote in a card: front matter, all before the first table, GOOD_AND_BAD."""
+    front = re.match(r"---\n.*?^---\n", card, re.DOTALL | re.MULTILINE)
+    rest = card[front.end() :] if front else card
+    begins = re.split(r"^(?:\||## )", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    ends = re.search(
+        rf"^{GOOD_AND_BAD}\n(.*?)(?=^## |^This card was made by$|\Z)",
+        rest,
+        re.DOTALL | re.MULTILINE,
+    )
+    return front[0] if front else "", begins.strip(), ends[1].strip() if ends else ""
+
+
+def find_picture(folder: Path) -> bool:
+    """Whether there is a curve; that of the run is copied where the folder is its best/."""
+    own, of_run = folder / PICTURE, folder.parent / PICTURE
+    if not own.exists() and of_run.exists():
+        shutil.copy(of_run, own)
+    return own.exists()
+
+
+def _scored(name: str, found: Mapping[str, Any]) -> str:
+    return (
+        f"| `train.evaluate`, {name} | {found['val_loss']:.4f} nats per token, "
+        f"{found['val_bpb']:.4f} bits per byte; sliding {found['val_loss_sliding']:.4f}, "
+        f"{found['val_bpb_sliding']:.4f} |"
+    )
+
+
+def _again(training: dict[str, Any]) -> Iterator[str]:
+    command = training["command"]
+    kind = training["data"]["tokenizer"]
+    yield "## Train it again"
+    yield "From the text to this folder (`best/` in the run folder):"
+    steps = [prepare_command(training, kind, data_folder(command))]
+    steps += [*teachers_commands(training), command]
+    yield "\n".join(f"    {each}" for each in steps)
+    said, other = elsewhere(training)
+    yield said
+    yield f"    {other}"
+    yield (
+        "The validation figure in the table was taken while training, in the precision of the "
+        "training; `train.evaluate` takes it again in float32, every token scored exactly once, in "
+        "windows that do not overlap and in sliding ones."
+    )
+
+
+def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
+    """The training on a GPU where it ran on a CPU, and the other way round: a word, the command.
+
+    The windows of a step are the same; a GPU takes them in one pass, a CPU a few at a time.
+    """
+    machine, config = training["machine"]["device"], training["config"]
+    windows = config["batch_size"] * config["accumulate"]
+    words = shlex.split(training["command"])
+    for option in ("--device", "--batch-size", "--accumulate"):
+        while option in words[:-1]:
+            at = words.index(option)
+            del words[at : at + 2]
+    if machine == "cpu":
+        said, device, batch = (
+            "It was trained on a CPU. On a GPU a step fits in one batch",
+            "cuda",
+            windows,
+        )
+    else:
+        batch = math.gcd(windows, CPU_WINDOWS)
+        said, device = f"It was trained on an {machine}. On a CPU, {batch} windows at a time", "cpu"
+    if training.get("distilled"):
+        said += ", its teachers alike"
+    command = [*words, "--device", device, "--batch-size", str(batch)]
+    command += ["--accumulate", str(windows // batch)]
+    said += "; rounding differs, so the figures will be near and not equal:"
+    return said, shlex.join(command)
+
+
+def teachers_commands(training: dict[str, Any]) -> Iterator[str]:
+    """What trains each teacher of a training, if it had any, to where its command looks for it."""
+    words = shlex.split(training["command"])
+    after = words[words.index("--teachers") + 1 :] if "--teachers" in words else []
+    places = takewhile(lambda word: not word.startswith("--"), after)
+    taught = training.get("distilled", {"teachers": ()})["teachers"]
+    for place, teacher in zip(map(Path, places), taught, strict=False):
+        own = shlex.split(teacher.get("command", ""))
+        out = ["--out", str(place.parent)] if place.name == "best" and "--out" not in own else []
+        if own:
+            yield shlex.join([*own, *out])
+
+
+def data_folder(command: str) -> str:
+    """Where a training's command says that its data is; a usual place where it does not."""
+    words = shlex.split(command)
+    return words[words.index("--data") + 1] if "--data" in words[:-1] else "data/mine"
+
+
+def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: Wish) -> Iterator[str]:
+    params = replace(read_defaults(checkpoint.folder), seed=OPENING_SEED)
+    found = openings(judges.valid.documents(), wish.openings)
+    judged = judge(checkpoint, found, params, judges.source)
+    settings = as_options(replace(params, seed=None)) or "the defaults of gpt.generate"
+    yield "## Beside human text"
+    yield (
+        f"After {len(found)} openings of {judges.valid.name}, a seed for each, at the settings of "
+        f"`generation_config.json` ({settings}). “Human” is how the text itself goes on, cut to "
+        "as many words. `train/quality/metrics.py` defines the measures; after ± stands the jackknife's "
+        "standard error."
+    )
+    yield markdown([Table(("", checkpoint.name, "human"), table(judged))]).strip()
+    yield "\n".join(verdict(judged))
+
+
+def _samples(checkpoint: Checkpoint, wish: Wish) -> Iterator[str]:
+    yield "## What it writes"
+    generator = Generator(checkpoint.model, checkpoint.tokenizer)
+    length = LENGTH_OF_CHARACTERS if checkpoint.tokenizer.kind == "char" else LENGTH
+    start = replace(read_defaults(checkpoint.folder), seed=SEED, max_new_tokens=length)
+    for prompt in wish.prompts:
+        for temperature in TEMPERATURES:
+            params = replace(start, temperature=temperature)
+            text = "".join(token.text for token in generator.stream(prompt, params))
+            options = as_options(params)
+            # Said even where it is the usual one, for it is what differs.
+            if "--temperature" not in options:
+                options = f"--temperature {temperature:g} {options}"
+            yield f"    python -m gpt.generate {wish.called} {shell_word(prompt)} {options}"
+            yield told(prompt, text)
+
+
+def shell_word(text: str) -> str:
+    r"""Text as a word of a command line, on one line.
+
+    >>> print(shell_word("ROMEO:\n"))
+    $'ROMEO:\n'
+    """
+    if "\n" not in text:
+        return shlex.quote(text)
+    return "$'" + text.replace("\\", r"\\").replace("'", r"\'").replace("\n", r"\n") + "'"

@@ -1,0 +1,214 @@
+"""What was found in a text, for people: what stands out, tables, pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gpt.tokenizer import Tokenizer
+from train.data.statistics import Statistics
+from train.run.plot import drawable
+
+INK = "#b5532a"
+SMALL_BYTES, LARGE_BYTES = 300_000, 3_000_000
+MARKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
+SHOWN = 8
+"""Examples of one kind in the report."""
+
+
+def shown(text: str) -> str:
+    """Text as it can stand in a Markdown table and be seen."""
+    plain = "".join(MARKS.get(c, c if c.isprintable() else f"U+{ord(c):04X}") for c in text)
+    return plain.replace("|", "\\|").replace("`", "ˋ")
+
+
+def cell(text: str) -> str:
+    """The same with its spaces as they are."""
+    return shown(text).replace(MARKS[" "], " ")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def advice(found: Statistics) -> str:
+    """What so much text is enough for."""
+    if found.bytes < SMALL_BYTES:
+        return (
+            "small: cut it into characters (--tokenizer char), train --preset story, and stop early"
+        )
+    if found.bytes < LARGE_BYTES:
+        return "middling: characters and --preset shakespeare, or fine-tune a model that exists"
+    return "enough for pieces of words (--tokenizer sentencepiece) and --preset stories"
+
+
+def remarks(found: Statistics, held_out: Statistics | None) -> list[str]:
+    """What a person should know before training on it, the gravest first."""
+    said: list[str] = []
+    n, letters = len(found.lengths), sum(found.lengths)
+    twice = sum(len(group) - 1 for group in found.duplicates.exact())
+    if held_out and (leaked := held_out.duplicates.shared(found.duplicates)):
+        said.append(
+            f"{leaked:,} of {len(held_out.lengths):,} documents of the validation text also stand "
+            "in the training text: the validation loss will look better than it is."
+        )
+    if broken := found.characters["�"]:
+        said.append(
+            f"{broken:,} replacement characters (U+FFFD): the text was once read in the wrong "
+            "encoding, and what they stood for is lost; start again from the original."
+        )
+    if found.mojibake:
+        said.append(
+            f"{found.mojibake:,} places like “Ã©” or “â€™”: UTF-8 that was read as Windows-1252; "
+            "convert the original anew."
+        )
+    if n == 1:
+        said.append(
+            "It is one document. If it holds several stories, put a line <|endoftext|> between "
+            "them, so that the model learns where one ends."
+        )
+    if twice:
+        said.append(f"{twice:,} documents ({twice / n:.1%}) are copies of others: remove them.")
+    if pairs := len(found.duplicates.near()):
+        said.append(f"{pairs:,} pairs of documents are nearly the same.")
+    odd = [odd for odd in found.odd() if odd.character != "�"]
+    if odd:
+        said.append(
+            f"{sum(o.count for o in odd):,} control, invisible or unusual space characters of "
+            f"{len(odd)} kinds (below): with --tokenizer char each kind costs a token."
+        )
+    if found.openings:
+        words, count = found.openings.most_common(1)[0]
+        if n >= 20 and count > n / 10:
+            said.append(f"{count / n:.0%} of the documents begin with “{words}”.")
+    if n > 1 and max(found.lengths) > letters / 2:
+        said.append("One document is longer than all others together.")
+    said.append(f"{found.bytes:,} bytes are {advice(found)}.")
+    return said
+
+
+def sizes(found: Statistics, tokenizer: Tokenizer | None) -> str:
+    """The table of sizes."""
+    lengths = np.array(found.lengths)
+    low, middle, high = np.percentile(lengths, (25, 50, 75))
+    once = sum(count == 1 for count in found.words.values())
+    n_words = sum(found.words.values())
+    rows: list[tuple[str, str]] = [
+        ("bytes (UTF-8)", f"{found.bytes:,}"),
+        ("characters", f"{lengths.sum():,}, {len(found.characters):,} different"),
+        ("not ASCII", f"{sum(c for k, c in found.characters.items() if ord(k) > 127):,}"),
+        ("lines", f"{found.lines:,}"),
+        ("words", f"{n_words:,}, {len(found.words):,} different, {once:,} of them once only"),
+        ("documents", f"{len(lengths):,}"),
+        (
+            "characters in a document",
+            f"{lengths.min():,} to {lengths.max():,}; the middle half {low:,.0f} to {high:,.0f}, "
+            f"median {middle:,.0f}",
+        ),
+    ]
+    if tokenizer and found.token_lengths:
+        tokens = np.array(found.token_lengths)
+        used = len(found.tokens)
+        rows += [
+            ("tokens", f"{tokens.sum():,} ({tokenizer.kind}, {tokenizer.vocab_size:,} known)"),
+            ("bytes in a token", f"{found.bytes / max(1, tokens.sum()):.2f}"),
+            ("tokens never used", f"{tokenizer.vocab_size - used - 1:,}, end of story aside"),
+            *(
+                (f"documents that fit a window of {window}", f"{(tokens < window).mean():.0%}")
+                for window in (64, 256, 512, 1024)
+            ),
+        ]
+    return table(["", ""], rows)
+
+
+def report(found: Statistics, held_out: Statistics | None, tokenizer: Tokenizer | None) -> str:
+    """explore.md without its title; the pictures lie beside it."""
+    parts = ["## What stands out\n", "\n".join(f"- {r}" for r in remarks(found, held_out)) + "\n"]
+    parts += ["## Sizes\n", sizes(found, tokenizer)]
+    parts += ["![Length of documents](lengths.png)\n"] if len(found.lengths) > 1 else []
+    parts += ["## Characters\n", "![How often each character stands there](characters.png)\n"]
+    if odd := found.odd():
+        rows = [
+            (f"U+{ord(o.character):04X}", o.name, f"{o.count:,}", f"{o.document:,}")
+            for o in odd[: 4 * SHOWN]
+        ]
+        parts += ["Seldom meant:\n", table(["", "name", "times", "first in document"], rows)]
+    if rare := [c for c, count in found.characters.items() if count < 10]:
+        parts.append(
+            f"Fewer than ten times: {' '.join(f'`{shown(c)}`' for c in sorted(rare)[:80])}\n"
+        )
+    parts += ["## Words\n", "![Words by rank](words.png)\n"]
+    words = ", ".join(f"{word} {count:,}" for word, count in found.words.most_common(30))
+    parts.append(f"The most frequent: {words}.\n")
+    if tokenizer and tokenizer.kind != "char" and found.tokens:
+        pieces = found.tokens.most_common(30)
+        listed = ", ".join(f"`{shown(tokenizer.piece(id))}` {count:,}" for id, count in pieces)
+        parts.append(f"The most frequent tokens: {listed}.\n")
+    if len(found.lengths) > 1:
+        rows = [(cell(words), f"{n:,}") for words, n in found.openings.most_common(SHOWN)]
+        parts += ["## How documents begin\n", table(["first words", "documents"], rows)]
+        parts += ["## Duplicates\n", duplicates(found)]
+    return "\n".join(parts)
+
+
+def duplicates(found: Statistics) -> str:
+    """The documents that stand twice, to the letter or nearly."""
+    exact, near, starts = (
+        found.duplicates.exact(),
+        found.duplicates.near(),
+        found.duplicates.starts,
+    )
+    text = f"To the letter (white space aside): {len(exact):,} groups. "
+    text += f"Nearly (four fifths of their five-word stretches alike): {len(near):,} pairs.\n"
+    rows = [
+        (", ".join(str(i) for i in group[:6]), "the same", cell(starts[group[0]]))
+        for group in exact[:SHOWN]
+    ]
+    rows += [(f"{a}, {b}", f"{share:.0%} alike", cell(starts[a])) for a, b, share in near[:SHOWN]]
+    return text + ("\n" + table(["documents", "", "begin with"], rows) if rows else "")
+
+
+def _figure(path: Path, width: float = 7.0) -> tuple[Figure, Path]:
+    # A Figure of its own, not pyplot: no global state and no window.
+    figure = Figure(figsize=(width, 3.6), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, path
+
+
+def draw(found: Statistics, folder: Path) -> list[Path]:
+    """Write the pictures into `folder`; which ones."""
+    drawn: list[Path] = []
+    if len(found.lengths) > 1:
+        figure, path = _figure(folder / "lengths.png")
+        axes = figure.add_subplot()
+        low, high = max(1, min(found.lengths)), max(found.lengths) + 1
+        axes.hist(found.lengths, bins=np.geomspace(low, high, 40).tolist(), color=INK)
+        axes.set_xscale("log")
+        axes.set_xlabel("length of a document (characters)")
+        axes.set_ylabel("documents")
+        figure.savefig(path)
+        drawn.append(path)
+    figure, path = _figure(folder / "characters.png", width=9.0)
+    axes = figure.add_subplot()
+    top = found.characters.most_common(60)
+    axes.bar(range(len(top)), [count for _, count in top], color=INK, log=True)
+    labels = [drawable(MARKS.get(c, c)) for c, _ in top]
+    axes.set_xticks(range(len(top)), labels, fontsize=8, parse_math=False)
+    axes.set_ylabel("times (log scale)")
+    axes.margins(x=0.01)
+    figure.savefig(path)
+    drawn.append(path)
+    if found.words:
+        figure, path = _figure(folder / "words.png")
+        axes = figure.add_subplot()
+        counts = sorted(found.words.values(), reverse=True)
+        axes.loglog(range(1, len(counts) + 1), counts, color=INK)
+        axes.set_xlabel("rank of a word, the most frequent first")
+        axes.set_ylabel("times")
+        axes.grid(alpha=0.25)
+        figure.savefig(path)
+        drawn.append(path)
+    return drawn

@@ -1,0 +1,1 @@
+"""A run folder: what a training leaves in it."""
