@@ -25,14 +25,14 @@ from bench.recipe import RecipeError, parameters, pretrain_command, train
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from gpt.origin import called
 from train.adapt.base_model import describe as describe_model
+from train.adapt.distill import Teachers
 from train.data.folder import Data, DataError, load_data
 from train.loop.config import PRESETS, TrainConfig
 from train.loop.device import describe, pick_device, tune
-from train.loop.distill import Teachers
 from train.loop.loss_eval import score, summary
 from train.loop.options import add_field_options, given_fields
-from train.loop.throughput import Pace
-from train.run.folder import Run
+from train.loop.run import Run
+from train.loop.throughput import Throughput
 
 SHARED = (
     *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),
@@ -58,11 +58,11 @@ class Recipe:
     teachers: tuple[Checkpoint, ...] = ()
     share: float = 0.0
 
-    def pace(self, data: Data) -> Pace:
+    def pace(self, data: Data) -> Throughput:
         """Its steps, for their seconds."""
         if not self.teachers:
-            return Pace(self.config, data)
-        return Pace(self.config, data, Teachers(self.teachers, self.share, self.config, data))
+            return Throughput(self.config, data)
+        return Throughput(self.config, data, Teachers(self.teachers, self.share, self.config, data))
 
 
 def recipe_of(checkpoint: Checkpoint, data: Data, teachers: Mapping[str, Checkpoint]) -> Recipe:

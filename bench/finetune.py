@@ -20,12 +20,12 @@ from bench.recipe_table import spread
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from train.adapt.base_model import suggest
 from train.adapt.forgetting import compare, held_out, old_text
-from train.adapt.trainable import Steering
+from train.adapt.trainable import Trainable
 from train.data.folder import Data, DataError, load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import SHAPE
-from train.prepare import prepare
-from train.run.folder import Run
+from train.loop.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH_RATES = (4e-3, 1e-3)
@@ -78,7 +78,7 @@ def command(
     if not way.scratch:
         source_folder = str(source.folder.resolve())
         return ["train.finetune", "--from", source_folder, *words, *way.options]
-    shape = suggest(source, data, Steering()).to_dict()
+    shape = suggest(source, data, Trainable()).to_dict()
     for name in sorted(SHAPE - {"block_size", "dropout"}):
         option = "--" + name.replace("_", "-")
         if isinstance(shape[name], bool):

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.recipe_table import Outcome, markdown, outcome
 from train.data.folder import Data, DataError, load_data
 from train.loop.config import PRESETS, TrainConfig
-from train.run.folder import Run
+from train.loop.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS_ABOVE = 1.01

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from train import pretrain
+from train.loop import train as loop
 
 
 @contextmanager
@@ -21,5 +21,5 @@ def stopped_after(steps: int) -> Iterator[None]:
             return self.looks > steps
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", AfterSteps)
+        patch.setattr(loop, "StopSignal", AfterSteps)
         yield

@@ -6,8 +6,8 @@ import gpt
 from gpt.defaults import write_defaults
 from gpt.sampling import SamplingParams
 from tests.tiny_checkpoint import save_characters
+from train.data.prepare import prepare
 from train.data.texts import Text
-from train.prepare import prepare
 
 SENTENCE = "The fox saw a hen in the long grass. "
 TALE = SENTENCE * 9

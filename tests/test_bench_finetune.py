@@ -14,9 +14,9 @@ from gpt.tokenizer import CharTokenizer
 from tests.tiny import SHAPES, tiny_model
 from train import pretrain
 from train.data.folder import load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.options import config_from
-from train.prepare import prepare
 
 TEXT = "the cat sat on the mat, the dog ran in the fog.\n" * 30
 SMALL = ["--max-steps", "4", "--eval-every", "2", "--batch-size", "2", "--block-size", "16"]

@@ -16,8 +16,8 @@ from tests.app_server import ROOT, lend_stories, running_app, status
 from tests.test_browser import open_desk, write
 from tests.test_browser_loop import soon_s
 from tests.tiny_checkpoint import save_characters
+from train.data.prepare import prepare
 from train.data.texts import Text
-from train.prepare import prepare
 
 SMALL = {
     "--n-layer": 1,

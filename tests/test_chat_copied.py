@@ -12,8 +12,8 @@ from chat.sources import NotHereError, Sources
 from chat.story import Passage
 from tests.test_chat_desk import at_a_desk
 from tests.tiny_checkpoint import save_characters
+from train.data.prepare import prepare
 from train.data.texts import Text
-from train.prepare import prepare
 
 TALE = "One fine day the old grey cat sat on the warm wall and slept. Nobody saw it."
 OTHER = "The end of it all."

@@ -18,8 +18,8 @@ from chat.runs import Curve, find_steps
 from chat.sources import Sources
 from tests.test_chat_desk import RecordingPage, until
 from tests.tiny_checkpoint import LETTERS, save_characters
+from train.data.prepare import prepare
 from train.data.texts import Text
-from train.prepare import prepare
 
 LONG = 2048
 

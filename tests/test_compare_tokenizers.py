@@ -14,7 +14,7 @@ from gpt.tokenizer import FastTokenizer, TokenizerError, load_tokenizer
 from train.compare_tokenizers import main
 from train.data.texts import Text, split_texts
 from train.loop.config import PRESETS
-from train.run.folder import Run
+from train.loop.run import Run
 from train.studies.tokenizer_study import Study, bytes_per_second, with_window
 from train.studies.tokenizer_table import (
     Result,

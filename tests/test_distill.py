@@ -10,10 +10,13 @@ import gpt
 from tests.stopping import stopped_after
 from tests.test_pretrain import TINY, data, losses, run
 from tests.tiny_checkpoint import save_characters
+from tests.training import train_into
 from train import pretrain
+from train.adapt.distill import Teachers
 from train.data.folder import Data, load_data
-from train.loop.distill import Teachers, from_text
-from train.run.folder import Run
+from train.loop.config import TrainConfig
+from train.loop.objective import cross_entropy
+from train.loop.run import Run
 
 __all__ = ["data"]  # the fixture
 
@@ -30,9 +33,9 @@ def teachers(folders: list[str], share: float, data: Data) -> Teachers:
     return Teachers([gpt.load(each) for each in folders], share, TINY, data)
 
 
-def options(config: pretrain.TrainConfig, data: Path, out: Path) -> list[str]:
+def options(config: TrainConfig, data: Path, out: Path) -> list[str]:
     """`config` as the command line says it."""
-    usual = pretrain.TrainConfig().to_dict() | {"max_steps": None}
+    usual = TrainConfig().to_dict() | {"max_steps": None}
     given = ["--data", str(data), "--out", str(out), "--preset", "story"]
     for name, value in config.to_dict().items():
         if value != usual[name] and not isinstance(value, bool):
@@ -44,10 +47,10 @@ def test_the_loss_is_the_texts_and_the_cross_entropy_with_the_mean_of_the_teache
     data: Path, folders: list[str]
 ) -> None:
     opened = load_data(data)
-    lesson = teachers(folders, 0.25, opened)
+    objective = teachers(folders, 0.25, opened)
     inputs, targets = torch.arange(12).view(2, 6), torch.arange(1, 13).view(2, 6)
     logits = torch.randn(2, 6, opened.tokenizer.vocab_size)
-    loss, nats = lesson(inputs, logits, targets)
+    loss, nats = objective(inputs, logits, targets)
 
     log_p = logits.log_softmax(-1)
     text = -log_p.gather(-1, targets[..., None]).mean()
@@ -56,7 +59,7 @@ def test_the_loss_is_the_texts_and_the_cross_entropy_with_the_mean_of_the_teache
     taught = -(expected * log_p).sum(-1).mean()
     torch.testing.assert_close(loss, 0.75 * text + 0.25 * taught)
     assert nats == pytest.approx(float(text))
-    assert from_text(inputs, logits, targets)[1] == pytest.approx(nats)
+    assert cross_entropy(inputs, logits, targets)[1] == pytest.approx(nats)
 
 
 def test_a_pupil_of_one_teacher_alone_comes_to_expect_what_it_expects(
@@ -65,9 +68,12 @@ def test_a_pupil_of_one_teacher_alone_comes_to_expect_what_it_expects(
     opened, teacher = load_data(data), folders[:1]
     config = replace(TINY, dropout=0.0, max_steps=60, seed=3)
     apart = {}
-    for name, lesson in {"text": from_text, "teacher": teachers(teacher, 1.0, opened)}.items():
+    for name, objective in {
+        "text": cross_entropy,
+        "teacher": teachers(teacher, 1.0, opened),
+    }.items():
         folder = Run(tmp_path / name)
-        pretrain.train(config, opened, folder, command="", resume=False, lesson=lesson)
+        train_into(folder, config, opened, objective=objective)
         pupil = gpt.load(str(folder.folder / "best")).model.eval()
         inputs = torch.from_numpy(opened.valid[:16].astype("int64"))[None]
         with torch.no_grad():

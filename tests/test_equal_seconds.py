@@ -13,15 +13,15 @@ from bench import equal_seconds
 from bench.equal_seconds import Recipe, baseline_of, main, measure, recipe_of, steps_that_fit
 from bench.recipe import RecipeError, parameters
 from tests.test_pretrain import TINY, data, run
-from train import pretrain
+from tests.training import train_into
 from train.adapt.base_model import describe
+from train.adapt.distill import Teachers
 from train.data.folder import load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import PRESETS, TrainConfig
-from train.loop.distill import Teachers
-from train.loop.throughput import Pace
-from train.prepare import prepare
-from train.run.folder import Run
+from train.loop.run import Run
+from train.loop.throughput import Throughput
 
 __all__ = ["data"]  # the fixtures
 STEADY = replace(TINY, dropout=0.0, warmup_steps=0, decay_fraction=0.0, max_steps=3, save_steps=2)
@@ -31,7 +31,7 @@ STEADY = replace(TINY, dropout=0.0, warmup_steps=0, decay_fraction=0.0, max_step
 def test_a_pace_takes_the_steps_of_a_training(data: Path, tmp_path: Path) -> None:
     trained = gpt.load(run(STEADY, data, tmp_path / "run").steps / "000003").model.state_dict()
     torch.manual_seed(STEADY.seed)
-    pace = Pace(STEADY, load_data(data))
+    pace = Throughput(STEADY, load_data(data))
     assert pace.seconds(1) > 0
     pace.seconds(2)
     for name, weights in pace.model.state_dict().items():
@@ -74,7 +74,7 @@ def test_both_are_timed_in_turns_and_neither_is_always_first(
             timed.append((self.layers, steps))
             return next(clock) * steps
 
-    monkeypatch.setattr(equal_seconds, "Pace", Known)
+    monkeypatch.setattr(equal_seconds, "Throughput", Known)
     recipes = [Recipe(str(layers), replace(TINY, n_layer=layers)) for layers in (1, 2)]
     ours, theirs = measure(recipes, load_data(data), blocks=3, steps=4)
     assert [layers for layers, _ in timed] == [1, 2, 1, 2, 2, 1, 1, 2]
@@ -136,10 +136,8 @@ def test_a_distilled_model_is_timed_with_its_teachers_and_not_without(
     opened = load_data(data)
     out = tmp_path / "pupil"
     taught = Teachers([teacher], 0.5, short, opened)
-    pretrain.train(
-        short, opened, Run(out), command="", resume=False, lesson=taught,
-        about={"distilled": taught.about()},
-    )  # fmt: skip
+    about = {"distilled": taught.about()}
+    train_into(Run(out), short, opened, objective=taught, about=about)
     pupil = gpt.load(out / "best")
     with pytest.raises(RecipeError, match=r"pupil learnt from teacher, weights .*--teachers"):
         recipe_of(pupil, opened, {})

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from train.data.duplicates import Duplicates, signature
+from train.data.prepare import prepare
 from train.data.statistics import Statistics, is_odd, read_place
 from train.data.texts import Text
 from train.explore import main
-from train.prepare import prepare
 from train.reports.text_report import advice, cell, remarks, shown
 
 TALE = (

@@ -18,11 +18,11 @@ from tests.test_hub_layouts import byte_level, random_model
 from tests.tiny import SHAPES, tiny_model
 from train import evaluate, finetune
 from train.adapt.base_model import open_data, suggest
-from train.adapt.trainable import Steering, rate_scale, steer
+from train.adapt.trainable import Trainable, rate_scale, steer
+from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.optimize import make_optimizers, set_learning_rate
 from train.loop.state import load_state
-from train.prepare import prepare
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz .,\n"
 OLD = "a bird in the hand is worth two in the bush.\n" * 8
@@ -152,8 +152,8 @@ def test_lora_teaches_its_adapters_alone_and_saves_a_plain_model() -> None:
 def test_layers_learn_slower_the_nearer_they_are_to_the_input() -> None:
     for name, head in (("gpt2", None), ("llama-untied-grouped", 1.0)):
         model = tiny_model(SHAPES[name])
-        steer(model, Steering())
-        config = suggest(gpt.load(save_source(name)), open_new(name), Steering())
+        steer(model, Trainable())
+        config = suggest(gpt.load(save_source(name)), open_new(name), Trainable())
         optimizers = make_optimizers(model, config, rate_scale(model.config, 0.5))
         set_learning_rate(optimizers, 8.0)
         rates = {

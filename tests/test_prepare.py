@@ -14,8 +14,9 @@ from gpt.tokenizer import EOS, CharTokenizer, load_tokenizer
 from tests.fuzzed_text import fuzzed_text
 from tests.trained_tokenizers import STORY, TOKENIZERS
 from train.data.encode import Part, token_dtype, write_tokens
+from train.data.prepare import prepare
 from train.data.texts import Text, sample_texts
-from train.prepare import main, prepare
+from train.prepare import main
 
 SHAKESPEARE = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"
 

@@ -16,16 +16,18 @@ from gpt.generator import Generator
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
 from tests.stopping import stopped_after
+from tests.training import train_into
 from train import pretrain
 from train.data.folder import DataError, load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
+from train.loop import train as loop
 from train.loop.batches import Batches
 from train.loop.config import PRESETS, TrainConfig
 from train.loop.optimize import learning_rate, make_optimizers
 from train.loop.options import field_help
+from train.loop.run import Run, TrainingError
 from train.loop.state import StateError, load_state
-from train.prepare import prepare
-from train.run.folder import Run
 from train.run.validate import steps_to_keep
 
 TINY = TrainConfig(
@@ -57,7 +59,7 @@ def data(tmp_path: Path) -> Path:
 
 def run(config: TrainConfig, data: Path, folder: Path, *, resume: bool = False) -> Run:
     run = Run(folder)
-    pretrain.train(config, load_data(data), run, command="test", resume=resume)
+    train_into(run, config, load_data(data), resume=resume)
     return run
 
 
@@ -144,7 +146,7 @@ def test_a_resumed_run_keeps_the_weights_of_the_same_steps(
             return self.looks > asked
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", Stop)
+        patch.setattr(loop, "StopSignal", Stop)
         run(TINY, data, tmp_path / "halves")
     halves = run(TINY, data, tmp_path / "halves", resume=True)
     assert {p.name for p in halves.steps.iterdir()} == {p.name for p in whole.steps.iterdir()}
@@ -261,7 +263,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(
     data: Path, tmp_path: Path
 ) -> None:
     wild = {"learning_rate": 1e20, "optimizer": "adamw", "grad_clip": 0, "warmup_steps": 0}
-    with pytest.raises(pretrain.TrainingError, match="try a lower --learning-rate"):
+    with pytest.raises(TrainingError, match="try a lower --learning-rate"):
         run(
             replace(TINY, nan_patience=3, **wild),
             data,

@@ -9,10 +9,10 @@ import pytest
 from bench.recipe import RecipeError, at_its_end, check_fair, main, parameters, pretrain_command
 from bench.recipe_table import Outcome, markdown, outcome, spread
 from train.data.folder import load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import PRESETS
-from train.prepare import prepare
-from train.run.folder import Run
+from train.loop.run import Run
 
 TEXT = "The cat sat on the mat.\nThe dog ran in the fog.\n" * 60
 RECORDS = [

@@ -18,14 +18,16 @@ from gpt.generator import Generator
 from gpt.overlap import Source
 from gpt.sampling import SamplingParams
 from tests.test_pretrain import TEXT, TINY, data, run
+from tests.training import train_into
 from train import evaluate, finetune, pretrain, report
 from train.data.folder import Data, load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
-from train.prepare import prepare
+from train.loop import train as loop
+from train.loop.run import Run
 from train.quality import final_eval
 from train.reports.run_report import parts
 from train.run.document import Heading, Paragraph, Picture, Table, Verbatim, markdown, page
-from train.run.folder import Run
 from train.run.samples import greedy, opening, prompts, samples_page
 from train.run.tensorboard import BoardRun
 
@@ -135,7 +137,7 @@ def test_a_resumed_run_neither_loses_nor_repeats_a_sample(
     whole = run(TINY, data, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StopAfter, "step", asked)
-        patch.setattr(pretrain, "StopSignal", StopAfter)
+        patch.setattr(loop, "StopSignal", StopAfter)
         run(TINY, data, tmp_path / "halves")
     halves = run(TINY, data, tmp_path / "halves", resume=True)
     assert [record["step"] for record in whole.samples()] == [0, 10, 20]
@@ -148,7 +150,7 @@ def test_a_resumed_run_neither_loses_nor_repeats_a_sample(
 def test_a_run_killed_after_a_sample_and_before_its_state_keeps_it_once(
     data: Path, tmp_path: Path
 ) -> None:
-    whole, save_state = run(TINY, data, tmp_path / "whole"), pretrain.save_state
+    whole, save_state = run(TINY, data, tmp_path / "whole"), loop.save_state
 
     def killed(folder: Path, state) -> None:
         if state.step == 20:
@@ -156,7 +158,7 @@ def test_a_run_killed_after_a_sample_and_before_its_state_keeps_it_once(
         save_state(folder, state)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "save_state", killed)
+        patch.setattr(loop, "save_state", killed)
         with pytest.raises(KeyboardInterrupt):
             run(TINY, data, tmp_path / "halves")
     assert len(Run(tmp_path / "halves").samples()) == 3
@@ -299,12 +301,12 @@ def test_tensorboard_is_given_the_lines_of_the_metrics_once(data: Path, tmp_path
     opened = load_data(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StopAfter, "step", 15)
-        patch.setattr(pretrain, "StopSignal", StopAfter)
+        patch.setattr(loop, "StopSignal", StopAfter)
         first = BoardRun(tmp_path / "run")
-        pretrain.train(TINY, opened, first, command="test", resume=False)
+        train_into(first, TINY, opened)
         first.close()
     second = BoardRun(tmp_path / "run")
-    pretrain.train(TINY, opened, second, command="test", resume=True)
+    train_into(second, TINY, opened, resume=True)
     second.close()
     board = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     assert set(board.Tags()["scalars"]) == {

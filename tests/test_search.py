@@ -16,10 +16,11 @@ from optuna.trial import TrialState, create_trial
 from train import pretrain, search
 from train.data.folder import load_data
 from train.data.folds import cut_folds, fold_bounds
+from train.data.prepare import prepare
 from train.data.texts import Text
+from train.loop import train as loop
 from train.loop.config import PRESETS, TrainConfig
 from train.loop.options import read_config
-from train.prepare import prepare
 from train.studies.search_report import importances, outcome
 from train.studies.search_space import Choice, Range, apply, known_fields, parse_space
 
@@ -89,7 +90,7 @@ def test_the_same_command_goes_on_where_it_was_stopped(
             return StopInTheThirdTrial.looks > 2 * 7 + 3  # a trial of 6 steps looks 7 times
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", StopInTheThirdTrial)
+        patch.setattr(loop, "StopSignal", StopInTheThirdTrial)
         study = run(data, tmp_path / "parts", "--trials 4 --fields learning_rate dropout")
     assert "stopped; every trial that ended is kept" in capsys.readouterr().out
     assert len(settings(study)) == 2

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.test_pretrain import data
-from train.loop.distributed import Several
+from train.loop.distributed import Processes
+from train.loop.run import Run
 from train.loop.state import FOLDER, load_state
-from train.run.folder import Run
 
 __all__ = ["data"]  # the fixture
 SMALL = (
@@ -76,11 +76,11 @@ def test_two_processes_end_where_one_does_and_their_state_goes_on_at_one_and_at_
 
 def test_passes_are_dealt_out_each_to_one_process() -> None:
     for count in (1, 2, 3, 6):
-        shares = [Several(rank, count).share(6) for rank in range(count)]
+        shares = [Processes(rank, count).share(6) for rank in range(count)]
         assert sorted(part for share in shares for part in share) == list(range(6))
         assert [part for turn in zip(*shares, strict=True) for part in turn] == list(range(6))
     with pytest.raises(ValueError, match="accumulate=6 cannot be dealt out to 4 processes"):
-        Several(0, 4).share(6)
+        Processes(0, 4).share(6)
 
 
 @pytest.mark.slow

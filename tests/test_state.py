@@ -16,10 +16,13 @@ from torch import Tensor
 import gpt
 from gpt.model import GPT
 from tests.test_pretrain import TEXT, TINY, data, losses, run, same_state
-from train import pretrain
+from tests.training import train_into
 from train.data.folder import load_data
+from train.data.prepare import prepare
 from train.data.texts import Text
+from train.loop import train as loop
 from train.loop.config import TrainConfig
+from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import (
     FOLDER,
     MANIFEST,
@@ -31,8 +34,6 @@ from train.loop.state import (
     save_state,
     saved,
 )
-from train.prepare import prepare
-from train.run.folder import Run, TrainingError, faults_told
 
 __all__ = ["data"]  # the fixture
 
@@ -138,7 +139,7 @@ def test_a_state_of_a_later_format_is_skipped_and_said(states: Path) -> None:
 
 
 def stumbling(config: TrainConfig, folder: Path, data: Path, at: set[int]) -> Run:
-    """A run whose loss is no number at the passes `at`, counted from 0."""
+    """A run whose loss is NaN at the passes `at`, counted from 0."""
     torch.manual_seed(config.seed)
     opened, run = load_data(data), Run(folder)
     model = GPT(config.model_config(opened.tokenizer.vocab_size))
@@ -148,7 +149,7 @@ def stumbling(config: TrainConfig, folder: Path, data: Path, at: set[int]) -> Ru
         return logits * math.nan if module.training and next(passes) in at else logits
 
     model.register_forward_hook(stumble)
-    pretrain.train(config, opened, run, command="test", resume=False, model=model)
+    train_into(run, config, opened, model=model)
     return run
 
 
@@ -156,7 +157,9 @@ CALM = replace(TINY, accumulate=1, max_steps=100, eval_every=50, dropout=0.0, sa
 
 
 @pytest.mark.slow
-def test_steps_whose_loss_is_no_number_are_skipped_and_hardly_matter(tmp_path: Path) -> None:
+def test_steps_whose_loss_is_nan_are_skipped_and_hardly_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     draw = np.random.default_rng(1)  # words at random: there is an end to what can be learnt
     (tmp_path / "text.txt").write_text(" ".join(draw.choice(TEXT.split(), size=4000)))
     prepare([Text(path=tmp_path / "text.txt")], data := tmp_path / "data", kind="char")
@@ -167,7 +170,7 @@ def test_steps_whose_loss_is_no_number_are_skipped_and_hardly_matter(tmp_path: P
     ends = [[r["val_loss"] for r in r.records() if "val_loss" in r][-1] for r in (clean, hurt)]
     assert ends[1] == pytest.approx(ends[0], rel=0.01)
     assert ends[1] != ends[0]
-    assert load_state(hurt.folder, say=pytest.fail).progress["skipped"] == 10
+    assert capsys.readouterr().out.count("skipped: loss nan") == 10
     assert all(math.isfinite(v) for r in hurt.records() for v in r.values())
 
 
@@ -214,12 +217,12 @@ def test_a_run_folder_that_fails_is_one_clear_error_and_the_run_goes_on_when_it_
 
     opened = load_data(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "StopSignal", stop_at(step, spoil))
+        patch.setattr(loop, "StopSignal", stop_at(step, spoil))
         with (
             pytest.raises(TrainingError, match="cannot be written") as ended,
             faults_told(Run(folder)),
         ):
-            pretrain.train(TINY, opened, Run(folder), command="test", resume=False)
+            train_into(Run(folder), TINY, opened)
     assert "\n" not in str(ended.value)
     assert "then go on with --resume" in str(ended.value)
     if fault == "no folder":

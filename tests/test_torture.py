@@ -17,9 +17,9 @@ import pytest
 import gpt
 from tests.test_pretrain import TEXT
 from tests.torture import LONGEST_S, Trial, being_saved, same_run, wait_until
+from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.state import FOLDER, load_state, saved
-from train.prepare import prepare
 
 SHORT = (40, 5)
 """Steps, and steps between evaluations."""

@@ -15,10 +15,12 @@ from tests.test_pretrain import TINY, data, losses, run, same_state
 from train import pretrain
 from train.data.folder import load_data
 from train.loop.batches import Batches, noise_seed, steps_in
-from train.loop.ema import Average
+from train.loop.config import TrainConfig
+from train.loop.ema import EMA
 from train.loop.optimize import decay_factor, make_optimizers, set_weight_decay
+from train.loop.progress import Progress
 from train.loop.state import load_state
-from train.run.validate import evaluate
+from train.run.validate import Validation
 
 __all__ = ["data"]  # the fixture
 ALL = replace(
@@ -37,7 +39,7 @@ ALL = replace(
     ],
 )
 def test_a_seed_gives_the_losses_it_always_gave(
-    config: pretrain.TrainConfig, golden: list[float], data: Path, tmp_path: Path
+    config: TrainConfig, golden: list[float], data: Path, tmp_path: Path
 ) -> None:
     found = losses(run(config, data, tmp_path / "run"))
     assert [train or valid for _, train, valid, _ in found[:4]] == pytest.approx(golden, abs=1e-4)
@@ -67,7 +69,7 @@ def test_the_averaged_weights_are_what_is_judged_and_saved(data: Path, tmp_path:
 
 def test_the_average_is_the_running_mean_that_its_formula_says() -> None:
     model = GPT(TINY.model_config(20))
-    average, weight = Average(model, 0.8), next(model.blocks.parameters())
+    average, weight = EMA(model, 0.8), next(model.blocks.parameters())
     mean = weight.detach().clone().double()
     for step in range(60):
         with torch.no_grad():
@@ -78,7 +80,7 @@ def test_the_average_is_the_running_mean_that_its_formula_says() -> None:
     name = next(n for n, p in model.named_parameters() if p is weight)
     torch.testing.assert_close(average.means[name].double(), mean, rtol=0, atol=1e-5)
     assert torch.equal(dict(average.applied().named_parameters())[name], average.means[name])
-    assert Average(model, 0.0).applied() is model
+    assert EMA(model, 0.0).applied() is model
 
 
 def test_the_weight_decay_falls_to_zero_and_never_touches_what_has_none() -> None:
@@ -97,16 +99,15 @@ def test_training_ends_early_when_nothing_gets_better(
 ) -> None:
     found = iter([3.0, 2.0, 2.5, 2.1, 1.0])
 
-    def judge(*given: object, **more: object) -> dict[str, float]:
-        progress, loss = given[4], next(found)
-        if loss < progress.best_loss:  # pyright: ignore[reportAttributeAccessIssue]
-            progress.best_loss, progress.best_step = loss, progress.step  # pyright: ignore
+    def judge(validation: Validation, model: GPT, progress: Progress) -> dict[str, float]:
+        loss = next(found)
+        if loss < progress.best_loss:
+            progress.best_loss, progress.best_step = loss, progress.step
         return {"loss": loss, "bpb": loss}
 
-    assert evaluate.__code__.co_varnames[4] == "progress"
     config = replace(TINY, max_steps=40, eval_every=5, patience=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain, "evaluate", judge)
+        patch.setattr(Validation, "evaluate", judge)
         done = run(config, data, tmp_path / "run")
     assert load_state(done.folder, say=pytest.fail).step == 15
     assert gpt.load(done.steps / "000015").training["step"] == 15

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from train.run.folder import Run
+from train.loop.run import Run
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.torture", "train.pretrain", "matplotlib.backends.backend_agg"])

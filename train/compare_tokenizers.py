@@ -24,7 +24,7 @@ from train.data.texts import Text
 from train.loop.config import PRESETS
 from train.loop.device import describe
 from train.loop.options import add_field_options, given_fields
-from train.run.folder import TrainingError
+from train.loop.run import TrainingError
 from train.studies.tokenizer_study import (
     SET_BY_THE_STUDY,
     Study,

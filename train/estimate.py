@@ -15,11 +15,11 @@ from typing import Any
 
 from gpt.checkpoint import CheckpointError, load
 from train.adapt import base_model
-from train.adapt.trainable import Steering
+from train.adapt.trainable import Trainable
 from train.data.folder import Data, DataError, open_or_prepare
 from train.loop.config import TrainConfig, story
 from train.loop.device import tune
-from train.loop.throughput import Pace
+from train.loop.throughput import Throughput
 
 PASSES = 20
 """Over a text that is learnt from nothing, within the bounds of LEAST and MOST steps."""
@@ -42,7 +42,7 @@ def from_nothing(data: Data) -> tuple[TrainConfig, list[str]]:
 def seconds(config: TrainConfig, data: Data) -> tuple[float, int]:
     """How long a training would take on this machine as it is now, and its model's parameters."""
     tune(config.threads)
-    pace = Pace(config, data)
+    pace = Throughput(config, data)
     pace.seconds(1)
     step_s = pace.seconds(TRIED_STEPS) / TRIED_STEPS
     judged = (config.max_steps // config.eval_every + 1) * len(data.valid)
@@ -63,7 +63,7 @@ def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
         else:
             begun = load(checkpoint)
             module, data = "train.finetune", base_model.open_data(begun, text, None, Path(folder))
-            config, options = base_model.suggest(begun, data, Steering()), ["--from", checkpoint]
+            config, options = base_model.suggest(begun, data, Trainable()), ["--from", checkpoint]
         took, parameters = seconds(config, data)
         return {
             "module": module,

@@ -20,7 +20,6 @@ matter, all before the first table, and the part â€œWhat it is good and bad atâ€
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,33 +29,9 @@ from gpt.dataset import TokenizedText, read_tokens, validation_start
 from gpt.hub import load
 from train.data.folder import DataError
 from train.loop.device import pick_device
-from train.loop.loss_eval import score, summary
+from train.loop.loss_eval import evaluate
 from train.quality.reference_text import add_data_option, open_judges
 from train.reports.model_card import Wish, default_prompts, shell_word, write_report
-
-
-def evaluate(checkpoint: Checkpoint, text: TokenizedText) -> dict[str, float | int]:
-    """Both protocols on one text; the keys are those of the module's docstring.
-
-    Raises:
-        ValueError: the text is empty.
-    """
-    if not text.bytes:
-        raise ValueError("expected some text to evaluate on, the file holds none")
-    block = checkpoint.config.block_size
-    targets, eos_id = text.tokens[1:], checkpoint.tokenizer.eos_id
-    disjoint = score(checkpoint.model, text.tokens, block)
-    sliding = score(checkpoint.model, text.tokens, max(1, block // 8))
-    whole, near = (summary(nats, targets, eos_id, text.bytes) for nats in (disjoint, sliding))
-    return {
-        "val_loss": whole["loss"],
-        "val_loss_sliding": near["loss"],
-        "val_bpb": whole["bpb"],
-        "val_bpb_sliding": near["bpb"],
-        "perplexity": math.exp(whole["loss"]),
-        "tokens": len(targets),
-        "bytes": text.bytes,
-    }
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -142,7 +117,8 @@ def _texts(
 
 def _told(checkpoint: Checkpoint, name: str, text: TokenizedText) -> dict[str, float | int]:
     """Evaluate on a text, and print what was found."""
-    found, config = evaluate(checkpoint, text), checkpoint.config
+    config = checkpoint.config
+    found = evaluate(checkpoint.model, text, checkpoint.tokenizer.eos_id)
     print(
         f"{checkpoint.name}: {checkpoint.model.n_params:,} parameters, window {config.block_size}, "
         f"{len(text.tokens) - 1:,} tokens of {name}"

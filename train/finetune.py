@@ -19,18 +19,19 @@ from gpt.model import GPT
 from gpt.tokenizer import Tokenizer
 from train.adapt.base_model import describe, open_data, suggest
 from train.adapt.forgetting import compare, held_out, old_text, table
-from train.adapt.trainable import Steering, rate_scale, steer
+from train.adapt.trainable import Trainable, rate_scale, steer
 from train.adapt.vocabulary import Carried, change_vocabulary, same_tokenizer
 from train.data.folder import Data, DataError
 from train.loop.config import SHAPE, TrainConfig
 from train.loop.device import pick_device
 from train.loop.optimize import make_optimizers
 from train.loop.options import add_field_options, given_fields
+from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
-from train.pretrain import train
+from train.loop.train import train
 from train.report import write_report
-from train.run.folder import Run, TrainingError, faults_told
 from train.run.tensorboard import add_watching_options, cost, open_run
+from train.run.validate import Validation
 
 
 def finetune(
@@ -39,7 +40,7 @@ def finetune(
     run: Run,
     *,
     config: TrainConfig,
-    steering: Steering,
+    steering: Trainable,
     command: str = "",
     resume: bool = False,
     old_file: Path | None = None,
@@ -68,6 +69,7 @@ def finetune(
     model.to(device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     about = {
+        "command": command,
         **(about or {}),
         "from": describe(source),
         "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
@@ -84,23 +86,22 @@ def finetune(
             config,
             data,
             run,
-            command=command,
+            Validation(config, data, run, about),
             resume=resume,
             model=model,
             optimizers=optimizers,
-            about=about,
         )
     if not finished:
         return None
     source.model.to(device)
     report = compare(source, load(run.best, device=str(device)), held_out(data), old)
-    run.write_json("report.json", {**about, "command": command, **report})
+    run.write_json("report.json", {**about, **report})
     print(table(report))
     return report
 
 
 def start(
-    source: Checkpoint, tokenizer: Tokenizer, config: TrainConfig, steering: Steering
+    source: Checkpoint, tokenizer: Tokenizer, config: TrainConfig, steering: Trainable
 ) -> tuple[GPT, Carried | None]:
     """The model as training begins: a copy of the source's, with another vocabulary if need be."""
     model, carried = source.model, None
@@ -208,7 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
     command = "python -m train.finetune " + shlex.join(x for x in words if x != "--resume")
     decay = options.layer_decay
     try:
-        steering = Steering(
+        steering = Trainable(
             freeze_embeddings=options.freeze_embeddings,
             freeze_first=options.freeze_first,
             lora=options.lora,

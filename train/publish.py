@@ -21,7 +21,7 @@ from gpt.checkpoint import INDEX, WEIGHTS, Checkpoint, CheckpointError, weight_f
 from gpt.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
 from train.hub.hub_card import published_card
 from train.hub.space import write_space
-from train.run.folder import Run
+from train.loop.run import Run
 from train.run.plot import plot_losses
 
 OF_THE_RUN = ("metrics.jsonl", "loss.png")

@@ -15,10 +15,10 @@ from typing import Any
 from gpt.checkpoint import CheckpointError, load
 from train.data.folder import Data, DataError, find_data, load_data
 from train.loop.device import pick_device
+from train.loop.run import Run
 from train.quality.final_eval import COMPARED_TOKENS, copied, scores
 from train.reports.run_report import Found, parts
 from train.run.document import markdown, page
-from train.run.folder import Run
 from train.run.plot import plot_losses
 from train.run.tensorboard import add_cost_option
 

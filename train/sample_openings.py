@@ -57,9 +57,9 @@ Made by
 Each opening (in bold) is the first sentences, {LEAST_WORDS} words or more, of a text that the model
 was not trained on; the openings are evenly spaced in it. What follows is the model's, to the
 letter, at the settings in its `generation_config.json`, one seed each. “Human” is how the text
-itself goes on, cut to as many words. The measures are defined in `train/quality/metrics.py`; after ± stands
-the jackknife's standard error over the openings. Bits per byte say how well this model foresees
-the text, its own or the person's: far fewer for its own mean that it plays safe.
+itself goes on, cut to as many words. `train/quality/metrics.py` defines the measures; after ±
+stands the jackknife's standard error over the openings. Bits per byte say how well this model
+predicts the text, its own or the person's: far fewer for its own mean that it plays safe.
 """
     return "\n".join([head, *parts])
 

@@ -30,10 +30,11 @@ from train.data.folder import Data, DataError, load_data
 from train.data.folds import cut_folds
 from train.loop.config import TrainConfig
 from train.loop.options import add_config_options, config_from
+from train.loop.run import Run, TrainingError
 from train.loop.signals import own_signals
 from train.loop.state import FOLDER as STATE
-from train.pretrain import train
-from train.run.folder import Run, TrainingError
+from train.loop.train import train
+from train.run.validate import Validation
 from train.studies.search_report import describe, write_report
 from train.studies.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
 
@@ -129,7 +130,8 @@ def run_quietly(config: TrainConfig, data: Data, run: TrialRun) -> dict[str, flo
     with (run.folder / "output.txt").open("w", encoding="utf-8") as said, own_signals():
         try:
             with redirect_stdout(said), redirect_stderr(said):
-                ended = train(config, data, run, command="train.search", resume=False)
+                validation = Validation(config, data, run, {"command": "train.search"})
+                ended = train(config, data, run, validation, resume=False)
         finally:
             shutil.rmtree(run.best, ignore_errors=True)
             shutil.rmtree(run.folder / STATE, ignore_errors=True)

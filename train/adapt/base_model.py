@@ -10,12 +10,12 @@ from gpt.checkpoint import Checkpoint
 from gpt.config import GPTConfig
 from gpt.origin import called
 from gpt.tokenizer import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
-from train.adapt.trainable import Steering
+from train.adapt.trainable import Trainable
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data, DataError, load_data
+from train.data.prepare import prepare
 from train.data.texts import Text, read_texts, split_texts
 from train.loop.config import SHAPE, TrainConfig
-from train.prepare import prepare
 
 LEARNING_RATES = {"muon": 1e-3, "adamw": 3e-4}
 """For all weights, at the top layer of a model as wide as MEASURED_WIDTH; docs/finetuning.md."""
@@ -44,7 +44,7 @@ def describe(source: Checkpoint) -> dict[str, Any]:
 
 
 def suggest(
-    source: Checkpoint, data: Data, steering: Steering, optimizer: str | None = None
+    source: Checkpoint, data: Data, steering: Trainable, optimizer: str | None = None
 ) -> TrainConfig:
     """Values to begin with: some 20 passes over a short text, at most 2,000 steps, ended early."""
     trained = source.training.get("config", {})

@@ -9,7 +9,7 @@ from train.adapt.lora import add_adapters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Steering:
+class Trainable:
     """How a model is carried over to new text; by default all of it learns.
 
     Raises:
@@ -44,7 +44,7 @@ class Steering:
         return ", ".join(parts)
 
 
-def steer(model: GPT, steering: Steering) -> None:
+def steer(model: GPT, steering: Trainable) -> None:
     """Freeze what is to stay in `model`, and give it adapters where they are to learn.
 
     Raises:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from gpt.dataset import open_tokens
 from gpt.origin import token_folders
 from gpt.tokenizer import Tokenizer, load_tokenizer
+from train.data.prepare import prepare
 from train.data.texts import Text
-from train.prepare import prepare
 
 
 class DataError(Exception):

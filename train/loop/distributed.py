@@ -20,7 +20,7 @@ LONGEST = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class Processes:
     """One of `count` processes; alone unless `join` found others."""
 
     rank: int = 0
@@ -66,18 +66,23 @@ class Gradients:
     Alone nothing is to be done: backward() adds to the gradients that are there.
     """
 
-    def __init__(self, several: Several, model: nn.Module) -> None:
-        self.several = several
+    def __init__(self, processes: Processes, model: nn.Module) -> None:
+        self.processes = processes
         self.learning = [p for p in model.parameters() if p.requires_grad]
         self.total: Tensor | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is, and its batches belong."""
+        return self.learning[0].device
+
     def take(self) -> None:
         """Exchange the gradients of the passes that were just taken, and add them up."""
-        if self.several.count == 1:
+        if self.processes.count == 1:
             return
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.learning]
         own = torch.cat([grad.flatten() for grad in grads])
-        every = [torch.empty_like(own) for _ in range(self.several.count)]
+        every = [torch.empty_like(own) for _ in range(self.processes.count)]
         dist.all_gather(every, own)
         for one in every:
             self.total = one if self.total is None else self.total + one
@@ -94,10 +99,10 @@ class Gradients:
         self.total = None
 
 
-ALONE = Several()
+ALONE = Processes()
 
 
-def join() -> Several:
+def join() -> Processes:
     """Find the other processes that torchrun started; alone where it did not."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -107,13 +112,13 @@ def join() -> Several:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, timeout=LONGEST)
-    return Several(dist.get_rank(), count)
+    return Processes(dist.get_rank(), count)
 
 
-def leave(several: Several) -> None:
+def leave(processes: Processes) -> None:
     """Take leave of the others, and end the process; alone, do nothing."""
-    if several.count > 1:
-        several.wait()  # while the first still judges and saves, nobody hangs up on it
+    if processes.count > 1:
+        processes.wait()  # while the first still judges and saves, nobody hangs up on it
         dist.destroy_process_group()
         sys.stdout.flush()
         sys.stderr.flush()

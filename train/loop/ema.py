@@ -13,7 +13,7 @@ from torch import Tensor
 from gpt.model import GPT
 
 
-class Average:
+class EMA:
     """The mean of the weights of `model` that learn; with a decay of 0 none is kept."""
 
     def __init__(self, model: GPT, decay: float) -> None:

@@ -1,4 +1,4 @@
-"""How well a model foresees a text: every token scored exactly once."""
+"""The loss of a model on a text: every token scored exactly once."""
 
 import math
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from gpt.dataset import TokenizedText
 from gpt.model import GPT
 
 PASS_TOKENS = 8192
@@ -20,7 +21,7 @@ PASS_TOKENS = 8192
 def windows(n_tokens: int, block_size: int, stride: int) -> Iterator[tuple[int, int, int]]:
     """Windows (start, first scored target, end) that score targets 1 .. n_tokens - 1 once each.
 
-    A window reads tokens start .. end - 2 and foresees start + 1 .. end - 1. With stride
+    A window reads tokens start .. end - 2 and predicts start + 1 .. end - 1. With stride
     block_size they are disjoint; with a smaller one each scores the `stride` targets that the one
     before did not reach, so that all but the first have at least block_size - stride of context.
     """
@@ -99,3 +100,29 @@ def summary(
     is_text = torch.from_numpy(np.asarray(targets) != eos_id)
     bits = float(nats[is_text].sum()) / math.log(2)
     return {"loss": float(nats.mean()), "bpb": bits / n_bytes if n_bytes else math.nan}
+
+
+def evaluate(model: GPT, text: TokenizedText, eos_id: int) -> dict[str, float | int]:
+    """The loss on one text by both protocols, disjoint and sliding windows.
+
+    Returns:
+        The keys that `python -m train.evaluate --help` explains.
+
+    Raises:
+        ValueError: the text is empty.
+    """
+    if not text.bytes:
+        raise ValueError("expected some text to evaluate on, the file holds none")
+    block, targets = model.config.block_size, text.tokens[1:]
+    disjoint = score(model, text.tokens, block)
+    sliding = score(model, text.tokens, max(1, block // 8))
+    whole, near = (summary(nats, targets, eos_id, text.bytes) for nats in (disjoint, sliding))
+    return {
+        "val_loss": whole["loss"],
+        "val_loss_sliding": near["loss"],
+        "val_bpb": whole["bpb"],
+        "val_bpb_sliding": near["bpb"],
+        "perplexity": math.exp(whole["loss"]),
+        "tokens": len(targets),
+        "bytes": text.bytes,
+    }

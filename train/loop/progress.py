@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gpt.model import GPT
-from train.loop.ema import Average
+from train.loop.ema import EMA
 from train.loop.state import State, StateError
 
 
@@ -25,15 +25,11 @@ class Progress:
     best_step: int = -1
     recent: list[float] = field(default_factory=list)
     """Losses of the steps since the last line of metrics.jsonl."""
-    skipped: int = 0
-    """Steps whose loss or gradient was no number."""
     skipped_in_row: int = 0
-    """Of these, the ones just now."""
+    """The steps just now whose loss or gradient was NaN or infinite."""
 
 
-def snapshot(
-    model: GPT, optimizers: list[Optimizer], average: Average, progress: Progress
-) -> State:
+def snapshot(model: GPT, optimizers: list[Optimizer], ema: EMA, progress: Progress) -> State:
     """All that a training needs to go on from here as if it had never been interrupted."""
     tensors = {"model": dict(model.state_dict())}
     for number, optimizer in enumerate(optimizers):
@@ -42,16 +38,16 @@ def snapshot(
             for index, values in optimizer.state_dict()["state"].items()
             for key, value in values.items()
         }
-    if average.means:
-        tensors["average"] = dict(average.means)
+    if ema.means:
+        tensors["average"] = dict(ema.means)
     tensors["random"] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors["random"]["cuda"] = torch.cuda.get_rng_state()
     return State(tensors, asdict(progress))
 
 
-def restore(state: State, model: GPT, optimizers: list[Optimizer], average: Average) -> Progress:
-    """Put a state back into `model`, `optimizers`, `average` and the random generators.
+def restore(state: State, model: GPT, optimizers: list[Optimizer], ema: EMA) -> Progress:
+    """Put a state back into `model`, `optimizers`, `ema` and the random generators.
 
     Raises:
         StateError: it belongs to another model.
@@ -60,7 +56,7 @@ def restore(state: State, model: GPT, optimizers: list[Optimizer], average: Aver
     other = "the state is of another model: give the options it was started with"
     try:
         model.load_state_dict(tensors["model"])
-        average.restore(tensors.get("average", {}))
+        ema.restore(tensors.get("average", {}))
     except (RuntimeError, KeyError) as error:
         raise StateError(other) from error
     if sum(kind.startswith("optimizer-") for kind in tensors) != len(optimizers):
@@ -70,7 +66,9 @@ def restore(state: State, model: GPT, optimizers: list[Optimizer], average: Aver
     torch.set_rng_state(tensors["random"]["cpu"])
     if torch.cuda.is_available() and "cuda" in tensors["random"]:
         torch.cuda.set_rng_state(tensors["random"]["cuda"])
-    return Progress(**state.progress)
+    # A state that was saved by an earlier version may tell more.
+    known = {each.name for each in fields(Progress)}
+    return Progress(**{name: state.progress[name] for name in known & state.progress.keys()})
 
 
 def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
@@ -84,5 +82,5 @@ def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 
 
 def finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether every value is a number."""
+    """Whether no value is NaN or infinite."""
     return all(bool(tensor.isfinite().all()) for tensor in tensors)

@@ -8,24 +8,29 @@ from gpt.model import GPT
 from train.data.folder import Data
 from train.loop.batches import Batches
 from train.loop.config import TrainConfig
-from train.loop.device import autocast, pick_device
-from train.loop.distill import Lesson, from_text
+from train.loop.device import pick_device
+from train.loop.distributed import ALONE, Gradients
+from train.loop.objective import Objective, cross_entropy
 from train.loop.optimize import clip, make_optimizers
+from train.loop.step import accumulate_gradients
 
 
-class Pace:
-    """The steps of `train.pretrain` with `config`, without all that it stops for.
+class Throughput:
+    """The steps of `train.loop.train` with `config`, without all that it stops for.
 
     Args:
-        lesson: See `train.loop.distill`.
+        objective: See `train.loop.objective`.
     """
 
-    def __init__(self, config: TrainConfig, data: Data, lesson: Lesson = from_text) -> None:
-        self.config, self.device, self._lesson = config, pick_device(config.device), lesson
+    def __init__(
+        self, config: TrainConfig, data: Data, objective: Objective = cross_entropy
+    ) -> None:
+        self.config, self.device, self._objective = config, pick_device(config.device), objective
         self.model = GPT(config.model_config(data.tokenizer.vocab_size)).to(self.device)
         self.batches = Batches(data.train, config, data.tokenizer.eos_id)
         self._forward = torch.compile(self.model) if config.compile else self.model
         self._optimizers = make_optimizers(self.model, config)
+        self._gradients = Gradients(ALONE, self.model)
         self._step = 0
 
     def seconds(self, steps: int) -> float:
@@ -38,15 +43,15 @@ class Pace:
         return time.perf_counter() - began
 
     def _take(self) -> None:
-        for part in range(self.config.accumulate):
-            # (B, T) each
-            inputs, targets = (
-                each.to(self.device) for each in self.batches.micro_batch(self._step, part)
-            )
-            with autocast(self.device, self.config.precision):
-                logits = self._forward(inputs)  # (B, T, V)
-            loss, _ = self._lesson(inputs, logits, targets)
-            (loss / self.config.accumulate).backward()
+        accumulate_gradients(
+            self._forward,
+            self.batches,
+            self._objective,
+            self.config,
+            step=self._step,
+            passes=range(self.config.accumulate),
+            gradients=self._gradients,
+        )
         clip(self.model, self.config.grad_clip)
         for optimizer in self._optimizers:
             optimizer.step()

@@ -8,7 +8,7 @@ from gpt.overlap import Source
 from gpt.sampling import SamplingParams
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data
-from train.evaluate import evaluate
+from train.loop.loss_eval import evaluate
 
 SHARE = 0.02
 """Of the training's own work the two protocols may cost so much."""
@@ -67,7 +67,8 @@ def scores(checkpoint: Checkpoint, data: Data, trained_tokens: int | None) -> Sc
     if trained_tokens is not None:
         count = min(count, max(LEAST_SCORED, round(SHARE * trained_tokens * 3 / 9)))
     part = HeldOut(whole.name, whole.ids[:count], whole.tokenizer)
-    found = evaluate(checkpoint, part.read_by(checkpoint.tokenizer))
+    text = part.read_by(checkpoint.tokenizer)
+    found = evaluate(checkpoint.model, text, checkpoint.tokenizer.eos_id)
     return Scores(found, whole.name, len(whole.ids) - 1)
 
 

@@ -199,8 +199,8 @@ def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: Wish) -> It
     yield (
         f"After {len(found)} openings of {judges.valid.name}, a seed for each, at the settings of "
         f"`generation_config.json` ({settings}). “Human” is how the text itself goes on, cut to "
-        "as many words. `train/quality/metrics.py` defines the measures; after ± stands the jackknife's "
-        "standard error."
+        "as many words. `train/quality/metrics.py` defines the measures; after ± stands the "
+        "jackknife's standard error."
     )
     yield markdown([Table(("", checkpoint.name, "human"), table(judged))]).strip()
     yield "\n".join(verdict(judged))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from train.loop.config import TrainConfig
-from train.run.folder import Run
+from train.loop.run import Run
 
 FOLDER = "tensorboard"
 

@@ -8,98 +8,87 @@ from tqdm import tqdm
 
 from gpt.checkpoint import save
 from gpt.model import GPT
+from train.adapt.lora import merged
 from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.loop.device import autocast
 from train.loop.loss_eval import score, summary
 from train.loop.progress import Progress
+from train.loop.run import Run, TrainingError
 from train.run.card import about_training, write_card
-from train.run.folder import Run, TrainingError
 from train.run.plot import plot_losses
 from train.run.samples import greedy, sample, samples_page
 
 
-def evaluate(
-    model: GPT,
-    config: TrainConfig,
-    data: Data,
-    run: Run,
-    progress: Progress,
-    *,
-    about: dict[str, Any],
-) -> dict[str, float]:
-    """Score the whole validation split, log it, draw the curve, keep samples, keep the best.
-
-    Returns:
-        "loss" in nats per token and "bpb" in bits per byte.
-
-    Raises:
-        TrainingError: the loss is no number.
-    """
-    block = model.config.block_size  # training windows may be shorter
-    nats = score(model, data.valid, block, autocast(model.device, config.precision))
-    facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
-    if not math.isfinite(facts["loss"]):
-        raise TrainingError(
-            f"the validation loss became {facts['loss']} at step {progress.step}: {run.left()}; "
-            "try a lower --learning-rate"
-        )
-    run.log(
-        step=progress.step,
-        tokens=progress.step * config.tokens_per_step,
-        elapsed_s=round(progress.elapsed_s, 1),
-        val_loss=facts["loss"],
-        val_bpb=facts["bpb"],
-    )
-    plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
-    tqdm.write(
-        f"\nstep {progress.step}: validation {facts['loss']:.4f} nats per token, "
-        f"{facts['bpb']:.4f} bits per byte"
-    )
-    if config.sample_tokens:
-        text = sample(model, config, data)
-        run.keep_sample(progress.step, text, greedy(model, config, data))
-        run.write_text("samples.md", samples_page(run.samples()))
-        tqdm.write(f"  | {text}".replace("\n", "\n  | ") + "\n")
-    if facts["loss"] < progress.best_loss:
-        progress.best_loss, progress.best_step = facts["loss"], progress.step
-        write(run.best, model, config, data, progress, losses=facts, about=about)
-    return facts
-
-
-def write(
-    folder: Path,
-    model: GPT,
-    config: TrainConfig,
-    data: Data,
-    progress: Progress,
-    *,
-    losses: dict[str, float] | None,
-    about: dict[str, Any],
-) -> None:
-    """Save `model` as a checkpoint folder that says how it came about."""
-    training = about_training(model, config, data, losses, progress, about=about)
-    save(folder, model, data.tokenizer, card=write_card(training), training=training)
-
-
-def keep_step(
-    model: GPT,
-    config: TrainConfig,
-    data: Data,
-    run: Run,
-    progress: Progress,
-    *,
-    losses: dict[str, float] | None,
-    about: dict[str, Any],
-) -> None:
-    """Save the weights as they are now in steps/, for looking back at how the model learnt.
+class Validation:
+    """Scores the validation split, logs it, keeps samples, the best weights and those on the way.
 
     Args:
-        losses: What `evaluate` found at this step; None where it was not asked.
+        about: What config.json and training.json say beside the usual: "command", and for a
+            fine-tuned or distilled model where it comes from.
     """
-    run.steps.mkdir(exist_ok=True)  # without its parents: a run folder that went away is a fault
-    folder = run.steps / f"{progress.step:06}"
-    write(folder, model, config, data, progress, losses=losses, about=about)
+
+    def __init__(self, config: TrainConfig, data: Data, run: Run, about: dict[str, Any]) -> None:
+        self.config, self.data, self.run, self.about = config, data, run, about
+        self.kept = steps_to_keep(config.max_steps, config.save_steps)
+
+    def evaluate(self, model: GPT, progress: Progress) -> dict[str, float]:
+        """Score the whole validation split, log it, draw the curve, keep samples, keep the best.
+
+        Returns:
+            "loss" in nats per token and "bpb" in bits per byte.
+
+        Raises:
+            TrainingError: the loss is NaN or infinite.
+        """
+        model, config, data, run = merged(model), self.config, self.data, self.run
+        block = model.config.block_size  # training windows may be shorter
+        nats = score(model, data.valid, block, autocast(model.device, config.precision))
+        facts = summary(nats, data.valid[1:], data.tokenizer.eos_id, data.facts["valid"]["bytes"])
+        if not math.isfinite(facts["loss"]):
+            raise TrainingError(
+                f"the validation loss became {facts['loss']} at step {progress.step}: "
+                f"{run.left()}; try a lower --learning-rate"
+            )
+        run.log(
+            step=progress.step,
+            tokens=progress.step * config.tokens_per_step,
+            elapsed_s=round(progress.elapsed_s, 1),
+            val_loss=facts["loss"],
+            val_bpb=facts["bpb"],
+        )
+        plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
+        tqdm.write(
+            f"\nstep {progress.step}: validation {facts['loss']:.4f} nats per token, "
+            f"{facts['bpb']:.4f} bits per byte"
+        )
+        if config.sample_tokens:
+            text = sample(model, config, data)
+            run.keep_sample(progress.step, text, greedy(model, config, data))
+            run.write_text("samples.md", samples_page(run.samples()))
+            tqdm.write(f"  | {text}".replace("\n", "\n  | ") + "\n")
+        if facts["loss"] < progress.best_loss:
+            progress.best_loss, progress.best_step = facts["loss"], progress.step
+            self._save(run.best, model, progress, losses=facts)
+        return facts
+
+    def keeps(self, step: int, *, last: bool) -> bool:
+        """Whether the weights of `step` are kept in steps/: those of `steps_to_keep`, the last."""
+        return step in self.kept or (last and bool(self.kept))
+
+    def keep_step(self, model: GPT, progress: Progress, losses: dict[str, float] | None) -> None:
+        """Save the weights in steps/, for looking back at how the model learnt."""
+        # Without its parents: a run folder that went away is a fault.
+        self.run.steps.mkdir(exist_ok=True)
+        folder = self.run.steps / f"{progress.step:06}"
+        self._save(folder, merged(model), progress, losses=losses)
+
+    def _save(
+        self, folder: Path, model: GPT, progress: Progress, *, losses: dict[str, float] | None
+    ) -> None:
+        """Save `model` as a checkpoint folder that says how it came about."""
+        training = about_training(model, self.config, self.data, losses, progress, about=self.about)
+        save(folder, model, self.data.tokenizer, card=write_card(training), training=training)
 
 
 def steps_to_keep(max_steps: int, count: int) -> tuple[int, ...]:

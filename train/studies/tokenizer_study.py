@@ -18,11 +18,12 @@ from train.data.texts import Text, fingerprints, split_texts
 from train.loop.config import TrainConfig
 from train.loop.device import autocast, pick_device
 from train.loop.loss_eval import score, summary
+from train.loop.run import Run, TrainingError
 from train.loop.signals import own_signals
 from train.loop.state import FOLDER as STATE
-from train.pretrain import train
-from train.run.folder import Run, TrainingError
-from train.run.validate import sample
+from train.loop.train import train
+from train.run.samples import sample
+from train.run.validate import Validation
 from train.studies.tokenizer_table import Result, add_result, read_results
 from train.studies.tokenizer_variants import Variant, cut, with_dropout
 
@@ -156,9 +157,9 @@ def train_quietly(config: TrainConfig, data: Data, run: Run, model: GPT) -> None
     with (run.folder / "output.txt").open("w", encoding="utf-8") as said, own_signals():
         try:
             with redirect_stdout(said), redirect_stderr(said):
-                ended = train(
-                    config, data, run, command="train.compare_tokenizers", resume=False, model=model
-                )
+                about = {"command": "train.compare_tokenizers"}
+                validation = Validation(config, data, run, about)
+                ended = train(config, data, run, validation, resume=False, model=model)
         finally:
             shutil.rmtree(run.best, ignore_errors=True)
             shutil.rmtree(run.folder / STATE, ignore_errors=True)

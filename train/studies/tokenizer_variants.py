@@ -14,8 +14,8 @@ from gpt.tokenizer import EOS, FastTokenizer, Tokenizer
 from gpt.tokenizer_errors import too_large, too_small
 from gpt.tokenizer_files import byte_characters, byte_level_json
 from train.data.folder import Data, load_data
+from train.data.prepare import SAMPLE_CHARACTERS, Kind, ModelType, prepare
 from train.data.texts import Part, Text, sample_texts, split_texts
-from train.prepare import SAMPLE_CHARACTERS, Kind, ModelType, prepare
 
 Name = Literal["char", "bpe", "bpe-nosplit", "bpe-dropout", "sp-bpe", "sp-unigram"]
 TITLES: dict[Name, str] = {

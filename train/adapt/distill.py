@@ -7,7 +7,7 @@ than any of its members, and most of that gain goes over into one model, which c
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,12 @@ from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.loop.device import autocast, pick_device
+from train.loop.objective import Objective, cross_entropy
 from train.loop.state import StateError
-
-Lesson = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, float]]
-"""From inputs (B, T), logits (B, T, V) and targets (B, T): what is to become less, a mean over the
-tokens, and the nats per token of the text, which are what is logged."""
-
-
-def from_text(inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-    """The lesson without teachers: the cross-entropy of the text itself."""
-    loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-    return loss, loss.item()
 
 
 class Teachers:
-    """The lesson with teachers: a part of the loss is the cross-entropy with what they expect.
+    """The objective with teachers: a part of the loss is the cross-entropy with what they expect.
 
     Args:
         checkpoints: Models with the vocabulary of the data, whose windows are no shorter than those
@@ -81,7 +72,7 @@ class Teachers:
 
     def __call__(self, inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
         expected = self.expect(inputs)
-        text, nats = from_text(inputs, logits, targets)
+        text, nats = cross_entropy(inputs, logits, targets)
         taught = F.cross_entropy(logits.flatten(0, 1).float(), expected.flatten(0, 1))
         return (1 - self.share) * text + self.share * taught, nats
 
@@ -107,35 +98,35 @@ def add_teacher_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def lesson_from(
+def objective_from(
     options: argparse.Namespace, config: TrainConfig, data: Data, folder: Path
-) -> tuple[Lesson, dict[str, Any]]:
-    """The lesson that the options ask for, and what the run is to say of it.
+) -> tuple[Objective, dict[str, Any]]:
+    """The objective that the options ask for, and what the run is to say of it.
 
     Raises:
         CheckpointError: A teacher cannot be opened.
-        StateError: The run in `folder` is to be resumed and had another lesson.
+        StateError: The run in `folder` is to be resumed and had another objective.
         ValueError: A teacher cannot teach this model.
     """
-    lesson: Lesson = from_text
+    objective: Objective = cross_entropy
     about: dict[str, Any] = {}
     if options.teachers:
         teachers = [load(each) for each in options.teachers]
-        lesson = Teachers(teachers, options.teacher_share, config, data)
-        about = {"distilled": lesson.about()}
+        objective = Teachers(teachers, options.teacher_share, config, data)
+        about = {"distilled": objective.about()}
     said = folder / "config.json"
     if options.resume and said.exists():
         begun = json.loads(said.read_text(encoding="utf-8")).get("distilled")
-        if _lesson_of(begun) != _lesson_of(about.get("distilled")):
+        if _distilled_by(begun) != _distilled_by(about.get("distilled")):
             raise StateError(
                 f"the run in {folder} learnt from other teachers, or with another --teacher-share: "
                 "give the options it was started with"
             )
-    return lesson, about
+    return objective, about
 
 
-def _lesson_of(distilled: dict[str, Any] | None) -> tuple[list[str], float] | None:
-    """What makes two lessons the same: the weights that teach, wherever they lie, and the share."""
+def _distilled_by(distilled: dict[str, Any] | None) -> tuple[list[str], float] | None:
+    """What makes two distillations the same: the weights that teach, and their share."""
     if distilled is None:
         return None
     return [each["sha256"] for each in distilled["teachers"]], distilled["share"]

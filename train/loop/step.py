@@ -1,0 +1,50 @@
+"""The passes of one step, forward and backward: shared by the training and the estimate of it."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from train.loop.batches import Batches, noise_seed
+from train.loop.config import TrainConfig
+from train.loop.device import autocast
+from train.loop.distributed import Gradients
+from train.loop.objective import Objective
+
+
+def accumulate_gradients(
+    forward: Callable[[Tensor], Tensor],
+    batches: Batches,
+    objective: Objective,
+    config: TrainConfig,
+    *,
+    step: int,
+    passes: Iterable[int],
+    gradients: Gradients,
+) -> float:
+    """Add the gradients of this process's `passes` of `step`; give the sum of their losses.
+
+    Args:
+        forward: The model, compiled or not: tokens (B, T) → logits (B, T, V).
+        passes: Which of the step's `config.accumulate` micro-batches are this process's.
+        gradients: Where they are summed over the processes, in the order of the passes.
+
+    Returns:
+        Nats per token, summed over `passes`.
+    """
+    device, nats_sum = gradients.device, 0.0
+    for part in passes:
+        if gradients.processes.count > 1:
+            # Dropout as one process would draw it, whoever takes this pass.
+            torch.manual_seed(noise_seed(config.seed, step, part))
+        # (B, T) each
+        inputs, targets = (each.to(device) for each in batches.micro_batch(step, part))
+        with autocast(device, config.precision):
+            logits = forward(inputs)  # (B, T, V)
+        loss, nats = objective(inputs, logits, targets)
+        # The mean over the whole step, so that the learning rate does not depend on its cuts.
+        (loss / config.accumulate).backward()
+        gradients.take()
+        nats_sum += nats
+    gradients.give()
+    return nats_sum

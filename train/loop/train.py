@@ -1,0 +1,215 @@
+"""The training loop, as `train.pretrain` and `train.finetune` run it: read it top to bottom."""
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from gpt.model import GPT
+from train.loop.batches import Batches
+from train.loop.config import TrainConfig
+from train.loop.device import pick_device, tune
+from train.loop.distributed import ALONE, Gradients, Processes
+from train.loop.ema import EMA
+from train.loop.objective import Objective, cross_entropy
+from train.loop.optimize import (
+    clip,
+    decay_factor,
+    learning_rate,
+    make_optimizers,
+    set_learning_rate,
+    set_weight_decay,
+)
+from train.loop.progress import Progress, finite, restore, snapshot
+from train.loop.run import Run, TrainingError
+from train.loop.signals import StopSignal
+from train.loop.state import forget_states, load_state, save_state
+from train.loop.step import accumulate_gradients
+
+if TYPE_CHECKING:
+    from train.data.folder import Data
+
+LOG_EVERY = 10
+"""Steps whose mean loss makes one line of metrics.jsonl."""
+
+
+class Evaluation(Protocol):
+    """What the loop stops for; `train.run.validate.Validation` is the one that there is."""
+
+    about: dict[str, Any]
+    """What config.json of the run says beside the configuration: the command, the base model."""
+
+    def evaluate(self, model: GPT, progress: Progress) -> dict[str, float]:
+        """Measure the validation loss, log it, and keep the best weights; "loss" and "bpb"."""
+        ...
+
+    def keeps(self, step: int, *, last: bool) -> bool:
+        """Whether `step` is one of those whose weights are kept, for looking back."""
+        ...
+
+    def keep_step(self, model: GPT, progress: Progress, losses: dict[str, float] | None) -> None:
+        """Keep the weights as they are now.
+
+        Args:
+            losses: What `evaluate` found at this step; None where it was not asked.
+        """
+        ...
+
+
+def train(
+    config: TrainConfig,
+    data: "Data",
+    run: Run,
+    evaluation: Evaluation,
+    *,
+    resume: bool,
+    model: GPT | None = None,
+    optimizers: list[Optimizer] | None = None,
+    processes: Processes = ALONE,
+    objective: Objective = cross_entropy,
+) -> bool:
+    """Train into `run`: its best checkpoint, weights along the way, its state after evaluations.
+
+    SIGINT and SIGTERM end it at the next step with its state saved.
+
+    Args:
+        model: What to train, with LoRA adapters or without; by default a new model of `config`.
+        optimizers: For a `model` that is not to be trained alike in all its parts.
+        processes: Which process this is, where several train together (DDP).
+        objective: What a micro-batch minimizes; by default the cross-entropy of its text.
+
+    Returns:
+        Whether it came to its end; False: it was asked to stop.
+
+    Raises:
+        StateError: there is nothing to resume, or it is of another model.
+        TrainingError: the loss was NaN or infinite too often.
+        OSError: something could not be written.
+    """
+    stop = StopSignal()
+    tune(config.threads, processes.count)
+    device = pick_device(config.device)
+    torch.manual_seed(config.seed)  # the weights at the beginning, and dropout from there on
+    model = model or GPT(config.model_config(data.tokenizer.vocab_size))
+    model.to(device)
+    forward = torch.compile(model) if config.compile else model
+    optimizers = optimizers or make_optimizers(model, config)
+    ema = EMA(model, config.average_decay)  # the model itself at a decay of 0
+    batches = Batches(data.train, config, data.tokenizer.eos_id)
+    passes = processes.share(config.accumulate)  # all of them where this process is alone
+    gradients = Gradients(processes, model)
+    progress = Progress()
+    say = print if processes.first else quiet
+    if resumes := resume and (run.has_states or not run.begun):
+        progress = restore(load_state(run.folder, say=say), model, optimizers, ema)
+    processes.wait()
+    if processes.first:
+        if not resumes:  # a run that was killed before its first state begins again
+            forget_states(run.folder)
+        run.begin(config, {**evaluation.about, "data": data.facts}, step=progress.step)
+    say(
+        f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
+        f"{batches.epoch(config.max_steps):.1f} passes over them"
+    )
+
+    started_s = time.monotonic() - progress.elapsed_s
+    bar = tqdm(
+        total=config.max_steps,
+        initial=progress.step,
+        unit="step",
+        dynamic_ncols=True,
+        disable=None if processes.first else True,  # None: quiet but in a terminal
+    )
+    for step in range(progress.step, config.max_steps + 1):
+        progress.step, progress.elapsed_s = step, time.monotonic() - started_s
+        # One process may have been signalled and not the others: all stop at the same step.
+        if processes.any(stop.asked):
+            bar.close()
+            if not finite(model.parameters()):
+                raise TrainingError(f"the weights are NaN at step {step}: {run.left()}")
+            if processes.first:
+                save_state(run.folder, snapshot(model, optimizers, ema, progress))
+            say(f"stopped at step {step} and saved: go on with --resume")
+            return False
+
+        # Evaluate before the step, so that step 0 is the untrained model.
+        losses, last = None, step == config.max_steps
+        if last or step % config.eval_every == 0:
+            if processes.first:
+                losses = evaluation.evaluate(ema.applied(), progress)
+                save_state(run.folder, snapshot(model, optimizers, ema, progress))
+            # Early stopping: the first process measures, so it decides for all.
+            last = last or processes.any(processes.first and out_of_patience(progress, config))
+        if processes.first and evaluation.keeps(step, last=last):
+            evaluation.keep_step(ema.applied(), progress, losses)
+        if last:
+            break  # the last pass only evaluates and saves
+
+        # Warm up while the moments of the optimizers are still poor, then decay (batch noise).
+        rate = learning_rate(step, config)
+        set_learning_rate(optimizers, rate)
+        set_weight_decay(optimizers, decay_factor(step, config))
+        model.train()  # dropout on: an evaluation turns it off
+        nats = accumulate_gradients(
+            forward, batches, objective, config, step=step, passes=passes, gradients=gradients
+        )
+        loss = processes.total(nats) / config.accumulate
+        # One bad batch must not ruin the weights: its step is skipped, for all processes alike.
+        if math.isfinite(loss) and math.isfinite(clip(model, config.grad_clip)):
+            for optimizer in optimizers:
+                optimizer.step()
+            ema.update(step)
+            progress.recent.append(loss)
+            progress.skipped_in_row = 0
+        else:
+            skip(step, loss, progress, config, run)
+        for optimizer in optimizers:
+            optimizer.zero_grad()  # to None: backward() writes where it would have added
+
+        bar.update()
+        speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
+        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
+        if (step + 1) % LOG_EVERY == 0:
+            if processes.first and progress.recent:
+                run.log(
+                    step=step + 1,
+                    tokens=(step + 1) * config.tokens_per_step,
+                    elapsed_s=round(time.monotonic() - started_s, 1),
+                    train_loss=sum(progress.recent) / len(progress.recent),
+                    learning_rate=rate,
+                )
+            progress.recent.clear()
+    bar.close()
+    if progress.step < config.max_steps:
+        say(f"ended at step {progress.step}: {config.patience} evaluations were no better")
+    best = f"{progress.best_loss:.4f} nats per token"
+    say(f"best: {best} at step {progress.best_step}, in {run.best}")
+    return True
+
+
+def quiet(_: str) -> None:
+    """Say nothing: the first of several processes says it for all."""
+
+
+def out_of_patience(progress: Progress, config: TrainConfig) -> bool:
+    """Whether the last `patience` evaluations were no better than the best before them."""
+    waited = progress.step - progress.best_step
+    return config.patience > 0 and waited >= config.patience * config.eval_every
+
+
+def skip(step: int, loss: float, progress: Progress, config: TrainConfig, run: Run) -> None:
+    """Count a step that is not taken because its loss, or its gradient, is NaN or infinite.
+
+    Raises:
+        TrainingError: it was one too many in a row.
+    """
+    progress.skipped_in_row += 1
+    if progress.skipped_in_row >= min(config.nan_patience, config.eval_every):
+        raise TrainingError(
+            f"loss or gradient was NaN or infinite {progress.skipped_in_row} times in a row, up to "
+            f"step {step} (loss {loss}): {run.left()}; try a lower --learning-rate"
+        )
+    tqdm.write(f"step {step} skipped: loss {loss}, or its gradient, is NaN or infinite")
