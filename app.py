@@ -1,6 +1,7 @@
 """The chat: `chainlit run app.py`. An event comes in, its desk is asked, its view is told."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from chat.composer import say
 from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
 from chat.engines import Engines
+from chat.faults import fault
 from chat.home import home
 from chat.library import Kept
 from chat.models import find_models
@@ -24,14 +26,17 @@ from chat.sources import Sources
 from chat.workbench import Workbench
 from chat.workshop import Workshop
 from frontend.acts import serve_acts
-from frontend.guard import OriginGuard
+from frontend.events import answered, guard_events
+from frontend.guard import Guard
+from frontend.log import log_in_lines
 from frontend.login import keep_door
 from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
+from frontend.routes import serve_routes
 from frontend.status import serve_status
-from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
+from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 
 ROOT = Path(__file__).parent
@@ -46,14 +51,25 @@ DESKS: dict[str, Desk] = {}
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
+BY_SESSION = (
+    *(DESKS, WRITING.turns, WRITING.writing),
+    *(MEMORY.keepers, MEMORY.pieces, MACHINES.by_session),
+)
+"""What is kept by the id of a session."""
+log = logging.getLogger(__name__)
 
+log_in_lines()
 serve_offline(chainlit.server)
+serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
-chainlit.server.app.add_middleware(OriginGuard)
+chainlit.server.app.add_middleware(
+    Guard, socket=chainlit.server.SOCKET_IO_PATH, bound=config.run.host
+)
 stop_quietly(sio)
 serve_acts(sio, DESKS)
 MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
+guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
 cl.data_layer(MEMORY.layer)
 keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
 follow_system_theme(config)
@@ -62,7 +78,14 @@ follow_system_theme(config)
 def run_beside(coroutine: Any) -> None:
     task = asyncio.create_task(coroutine)
     TASKS.add(task)
-    task.add_done_callback(TASKS.discard)
+    task.add_done_callback(ended)
+
+
+def ended(task: asyncio.Task[None]) -> None:
+    """Let go of what ran beside; how it broke, if it did, is in the log."""
+    TASKS.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        fault(log, "beside the chats", error)
 
 
 def current_session() -> WebsocketSession:
@@ -91,7 +114,7 @@ def desk() -> Desk:
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
-    run_beside(sweep(DESKS, WRITING.turns, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
+    run_beside(sweep(*BY_SESSION))
 
 
 @cl.on_app_shutdown
@@ -101,6 +124,7 @@ async def on_app_shutdown() -> None:
 
 
 @cl.on_chat_start
+@answered
 async def on_chat_start() -> None:
     place = desk()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
@@ -111,6 +135,7 @@ async def on_chat_start() -> None:
 
 
 @cl.on_chat_resume
+@answered
 async def on_chat_resume(thread: ThreadDict) -> None:
     """Open a story from the list; also run when the page of one lost its connection."""
     new, place = current_session().id not in DESKS, desk()
@@ -121,6 +146,7 @@ async def on_chat_resume(thread: ThreadDict) -> None:
 
 
 @cl.on_message
+@answered
 async def on_message(message: cl.Message) -> None:
     place = desk()
     if not await WRITING.claim(current_session(), lambda: place.writing):
@@ -137,6 +163,7 @@ async def on_message(message: cl.Message) -> None:
 
 
 @cl.on_settings_update
+@answered
 async def on_settings_update(values: dict[str, Any]) -> None:
     place = desk()
     await place.change_settings(values)
@@ -146,6 +173,7 @@ async def on_settings_update(values: dict[str, Any]) -> None:
 
 
 @cl.on_window_message
+@answered
 async def on_window_message(data: Any) -> None:
     """What the view asks for. Any page may send it, so only what harms nothing is done."""
     match data:
@@ -175,6 +203,7 @@ async def on_window_message(data: Any) -> None:
 
 
 @cl.on_chat_end
+@answered
 async def on_chat_end() -> None:
     MACHINES.stop(current_session())
     run_beside(reap(current_session()))

@@ -15,6 +15,7 @@ from chat.acts import act
 from chat.again import again
 from chat.asking import LAST, Ask, from_page, opening, settle
 from chat.contest import Contest
+from chat.faults import fault, in_one_line, reason
 from chat.library import Kept
 from chat.refusal import RefusedError
 from chat.runs import step_listings
@@ -91,10 +92,8 @@ class Desk(Sheet):
         except asyncio.CancelledError:
             await self.give_back(ask.words, "")
             raise
-        except Exception as error:
-            log.exception("nothing could be written")
-            why = f"This could not be done: {error or type(error).__name__}"
-            await self.give_back(ask.words, why)
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            await self.give_back(ask.words, fault(log, "beginning to write", error))
         else:
             await self._run(takes, compared)
 
@@ -172,7 +171,7 @@ class Desk(Sheet):
             self.tuning.arm({})
             if not turn.ask.lanes:
                 self.model = turn.loaded.listing.key
-        reason: FinishReason = "stopped"
+        ended: FinishReason = "stopped"
         try:
             for note in turn.notes:
                 await self.page.tell(note)
@@ -182,13 +181,12 @@ class Desk(Sheet):
             await self._stream(takes)
         except asyncio.CancelledError:
             raise
-        except Exception as error:
-            log.exception("writing broke off")
-            reason = "failed"
-            await self.page.tell(f"The model broke off: {error or type(error).__name__}", "error")
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            ended = "failed"
+            await self.page.tell(f"The model broke off. {fault(log, 'writing', error)}", "error")
         finally:
             takes.cancel()
-            self._keep(takes, reason)
+            self._keep(takes, ended)
             await self.show()
             if takes.note:
                 await self.page.tell(takes.note)
@@ -233,8 +231,10 @@ class Desk(Sheet):
             try:
                 await self.votes.cast(compared.vote(choice))
             except (sqlite3.Error, OSError) as error:
-                log.exception("a vote could not be kept")
-                await self.page.tell(f"The vote could not be kept on disk: {error}.", "error")
+                log.error("a vote could not be kept: %s", in_one_line(error))
+                await self.page.tell(
+                    f"The vote could not be kept on disk: {reason(error)}.", "error"
+                )
 
     async def _change(self, wish: Mapping[str, object]) -> None:
         """Do an act of `chat.acts`; after a pick the same two can be compared once more."""

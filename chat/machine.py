@@ -14,6 +14,7 @@ from typing import Any
 from chat.asking import OTHER_PAGE, Ask, Lane, settle
 from chat.desk import REFUSALS
 from chat.engines import Engines
+from chat.faults import fault
 from chat.learning import spelt_words
 from chat.models import Listing
 from chat.page import Page
@@ -139,9 +140,8 @@ class Machine:
             await self._page.emit(NEWS, {"job": wish.job, "over": True})
         except (*REFUSALS, SettingsError) as error:
             await self._page.emit(NEWS, {**about, "error": str(error), "over": True})
-        except Exception as error:
-            log.exception("the time machine broke off")
-            why = f"This could not be written: {error or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            why = fault(log, "the time machine", error)
             await self._page.emit(NEWS, {**about, "error": why, "over": True})
 
     async def _write(self, wish: Wish, key: str, about: Mapping[str, Any]) -> None:
@@ -171,8 +171,8 @@ class Machine:
             spellings = await asyncio.to_thread(lambda: source.spellings)
         except RefusedError:
             return  # it learnt elsewhere
-        except Exception:
-            log.exception("the training text cannot be read")
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            fault(log, "a training text", error)
             return
         begun = turn.story.text
         cut = draft.finish_reason == "length"

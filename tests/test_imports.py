@@ -96,7 +96,7 @@ ROOMS = (
     Room(
         "frontend/*",
         ("frontend", "chat", "gpt"),
-        ("aiosqlite", "chainlit", "fastapi", "socketio", "sqlalchemy", "starlette"),
+        ("aiosqlite", "chainlit", "fastapi", "pydantic", "socketio", "sqlalchemy", "starlette"),
     ),
     Room("app.py", ("frontend", "chat", "gpt"), ("chainlit",)),
     Room(
