@@ -53,6 +53,9 @@ async def in_batches(
         if not following.done():
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+        # One that waits to give its next item would be ended by whoever collects garbage.
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
 
 
 @dataclass(kw_only=True, slots=True)

@@ -5,9 +5,12 @@ one could fill the disk with it. Whatever is logged with an error keeps the erro
 """
 
 import logging
+import sys
 from typing import Any
 
-from chat.faults import in_one_line, one_line
+from chat.faults import fault, in_one_line, one_line
+
+log = logging.getLogger(__name__)
 
 ACCESS = "uvicorn.access"
 """Its formatter reads the arguments of each record, and quotes paths itself."""
@@ -33,8 +36,15 @@ def log_in_lines() -> None:
         return made
 
     logging.setLogRecordFactory(record)
+    sys.unraisablehook = _unraisable
     for name in OF_CLIENTS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _unraisable(found: "sys.UnraisableHookArgs") -> None:
+    """What broke where nothing could catch it, as in a clean-up: Python prints its traceback."""
+    if found.exc_value is not None:
+        fault(log, found.err_msg or "a clean-up", found.exc_value)
 
 
 def _message(record: logging.LogRecord) -> str:

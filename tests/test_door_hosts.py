@@ -98,7 +98,10 @@ class Asked:
     ) -> None:
         pairs = headers.items() if isinstance(headers, dict) else headers
         self.scope = {
-            "type": kind, "method": "POST", "path": path, "server": ("127.0.0.1", 8000),
+            "type": kind,
+            "method": "POST",
+            "path": path,
+            "server": ("127.0.0.1", 8000),
             "headers": [(key.encode(), value.encode("latin1")) for key, value in pairs],
         }
         self.pieces = pieces
