@@ -62,9 +62,6 @@ log_in_lines()
 serve_offline(chainlit.server)
 serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
-chainlit.server.app.add_middleware(
-    Guard, socket=chainlit.server.SOCKET_IO_PATH, bound=config.run.host
-)
 stop_quietly(sio)
 serve_acts(sio, DESKS)
 MACHINES.serve(sio)
@@ -73,6 +70,10 @@ guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
 cl.data_layer(MEMORY.layer)
 keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
 follow_system_theme(config)
+# The last one that is added is the first that a request meets.
+chainlit.server.app.add_middleware(
+    Guard, socket=chainlit.server.SOCKET_IO_PATH, bound=config.run.host
+)
 
 
 def run_beside(coroutine: Any) -> None:

@@ -142,8 +142,9 @@ async def _body(scope: Any, receive: Any, most: int) -> tuple[tuple[int, str] | 
     """Read a body that is no larger than it may be: what to refuse, and where to read it again."""
     if not (_headers(scope, b"content-length") or _headers(scope, b"transfer-encoding")):
         return None, receive
-    if any(not each.isdigit() or int(each) > most for each in _headers(scope, b"content-length")):
-        return (413, TOO_LARGE), receive
+    for said in _headers(scope, b"content-length"):
+        if not re.fullmatch(r"[0-9]{1,12}", said) or int(said) > most:
+            return (413, TOO_LARGE), receive
     body, more = bytearray(), True
     while more:
         message = await receive()

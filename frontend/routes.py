@@ -146,8 +146,7 @@ def _file(folder: Path, name: str) -> FileResponse:
 
 
 def _serve_stories(routes: APIRouter) -> None:
-    """The list of stories: each is told to its owner, renamed and deleted by its owner, and to
-    everybody else it is not there."""
+    """The list of stories: each is told to its owner, renamed and deleted by its owner alone."""
 
     async def stories(body: Listing, caller: Caller) -> JSONResponse:
         search = (body.filter.search or "")[:LONGEST_SEARCH]
@@ -178,8 +177,9 @@ def _serve_stories(routes: APIRouter) -> None:
 
 
 async def _own(thread_id: str, caller: PersistedUser) -> None:
-    if await _layer().get_thread_author(thread_id) != caller.identifier:
-        raise HTTPException(404, NOT_YOURS)
+    author = await _layer().get_thread_author(thread_id)
+    if author != caller.identifier:
+        raise HTTPException(401 if author else 404, NOT_YOURS)
 
 
 def _layer() -> Any:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import socketio
+from socketio.exceptions import ConnectionError
 
 RAW_ERROR = re.compile(
     r"Traceback|\b[A-Z]\w*(?:Error|Exception|Warning)\b|object has no attribute"
@@ -127,13 +128,15 @@ class Visitor:
                 auth=auth,
                 wait_timeout=PATIENCE_S,
             )
-        except socketio.exceptions.ConnectionError:
+        except ConnectionError:
             return False
         await self.socket.emit("connection_successful")
         return True
 
     async def look(self, wish: object) -> dict[str, Any]:
-        return await self.socket.call("story_look", wish, timeout=PATIENCE_S)
+        answer = await self.socket.call("story_look", wish, timeout=PATIENCE_S)
+        assert isinstance(answer, dict)
+        return answer
 
     async def close(self) -> None:
         await self.socket.disconnect()
