@@ -22,7 +22,8 @@
     return ticks;
   };
 
-  const path = (points, x, y) => points.map(([step, loss], at) => `${at ? 'L' : 'M'}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join('');
+  const path = (points, x, y) =>
+    points.map(([step, loss], at) => `${at ? 'L' : 'M'}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join('');
 
   // box: emptied and drawn into. curve: {train, valid}, lists of [step, loss]. marks: steps that can be picked. at: the
   // chosen one. pick(step): a click, with the nearest mark; left out, nothing can be picked.
@@ -39,9 +40,12 @@
     const room = (high - low || 1) * 0.06;
     // log(1 + step), for the beginning, step 0, must have a place too.
     const x = (step) => PAD.left + (Math.log1p(step) / Math.log1p(last)) * (width - PAD.left - PAD.right);
-    const y = (loss) => PAD.top + ((high + room - loss) / (high - low + 2 * room || 1)) * (height - PAD.top - PAD.bottom);
+    const y = (loss) =>
+      PAD.top + ((high + room - loss) / (high - low + 2 * room || 1)) * (height - PAD.top - PAD.bottom);
     const svg = add(box, 'svg', {
-      class: 'curve', viewBox: `0 0 ${width} ${height}`, role: 'img',
+      class: 'curve',
+      viewBox: `0 0 ${width} ${height}`,
+      role: 'img',
       'aria-label': `Loss from step 0 to ${last}: from ${high.toFixed(2)} down to ${low.toFixed(2)}`,
     });
     roundSteps(low, high).forEach((loss) => {
@@ -52,14 +56,42 @@
       add(svg, 'line', { class: 'grid', x1: x(step), x2: x(step), y1: PAD.top, y2: height - PAD.bottom });
       add(svg, 'text', { x: x(step), y: height - PAD.bottom + 14, 'text-anchor': 'middle' }, short(step));
     }
-    add(svg, 'text', { class: 'axis', x: width - PAD.right, y: height - 4, 'text-anchor': 'end' }, 'training steps, each mark ten times the one before');
-    add(svg, 'text', { class: 'axis', transform: `translate(11 ${height - PAD.bottom}) rotate(-90)` }, 'loss: how surprised it is');
+    add(
+      svg,
+      'text',
+      { class: 'axis', x: width - PAD.right, y: height - 4, 'text-anchor': 'end' },
+      'training steps, each mark ten times the one before',
+    );
+    add(
+      svg,
+      'text',
+      { class: 'axis', transform: `translate(11 ${height - PAD.bottom}) rotate(-90)` },
+      'loss: how surprised it is',
+    );
     add(svg, 'path', { class: 'train', d: path(curve.train, x, y) });
     add(svg, 'path', { class: 'valid', d: path(curve.valid, x, y) });
-    if (curve.valid.length < 60) curve.valid.forEach(([step, loss]) => add(svg, 'circle', { class: 'valid-dot', cx: x(step), cy: y(loss), r: 2.6 }));
-    marks.forEach((step) => add(svg, 'line', { class: 'mark', x1: x(step), x2: x(step), y1: height - PAD.bottom - 7, y2: height - PAD.bottom }));
+    if (curve.valid.length < 60)
+      curve.valid.forEach(([step, loss]) =>
+        add(svg, 'circle', { class: 'valid-dot', cx: x(step), cy: y(loss), r: 2.6 }),
+      );
+    marks.forEach((step) =>
+      add(svg, 'line', {
+        class: 'mark',
+        x1: x(step),
+        x2: x(step),
+        y1: height - PAD.bottom - 7,
+        y2: height - PAD.bottom,
+      }),
+    );
     if (at !== null) {
-      add(svg, 'line', { class: 'cursor', 'data-step': at, x1: x(at), x2: x(at), y1: PAD.top, y2: height - PAD.bottom });
+      add(svg, 'line', {
+        class: 'cursor',
+        'data-step': at,
+        x1: x(at),
+        x2: x(at),
+        y1: PAD.top,
+        y2: height - PAD.bottom,
+      });
       const measured = curve.valid.find(([step]) => step === at);
       if (measured) add(svg, 'circle', { class: 'cursor-dot', cx: x(at), cy: y(measured[1]), r: 5 });
     }

@@ -101,8 +101,12 @@
   const SIGNS = { ' ': '\u2423', '\n': '\u21b5', '\t': '\u21e5', '\r': '\u240d' };
   // A token as it can be seen: [kind, text] parts, a space, a line end or nothing at all as a "sign".
   const visible = (text) =>
-    text === '' ? [['sign', 'part of a character']]
-      : text.split(/([ \n\t\r])/).filter(Boolean).map((part) => (SIGNS[part] ? ['sign', SIGNS[part]] : ['text', part]));
+    text === ''
+      ? [['sign', 'part of a character']]
+      : text
+          .split(/([ \n\t\r])/)
+          .filter(Boolean)
+          .map((part) => (SIGNS[part] ? ['sign', SIGNS[part]] : ['text', part]));
 
   const input = () => document.getElementById('chat-input');
   const setInput = (text) => {
@@ -131,5 +135,18 @@
     document.head.append(script);
   });
 
-  window.inkling = { lasting, useStory, usePanel, make, button, input, setInput, percent, choices, visible, uuid, startAnew };
+  window.inkling = {
+    lasting,
+    useStory,
+    usePanel,
+    make,
+    button,
+    input,
+    setInput,
+    percent,
+    choices,
+    visible,
+    uuid,
+    startAnew,
+  };
 })();

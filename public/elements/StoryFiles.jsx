@@ -1,8 +1,9 @@
 // The story's way out of the page and into it: a small menu above the story. Files are read and written here, in the
 // browser; the server gives the text of one and takes the text of another, in pieces that a socket can carry.
+
+import { useChatSession } from '@chainlit/react-client';
 import { useEffect, useRef } from 'react';
 import { toast } from 'sonner';
-import { useChatSession } from '@chainlit/react-client';
 
 const PIECE = 100000;
 const MOST_BYTES = 32000000;
@@ -23,7 +24,8 @@ const download = ({ name, type, text }) => {
 const goTo = ({ thread }) => window.location.assign(`/thread/${thread}`);
 
 const read = async (file) => {
-  if (file.size > MOST_BYTES) throw new Error(`“${file.name}” is too large: it has ${Math.round(file.size / 1e6)} million bytes.`);
+  if (file.size > MOST_BYTES)
+    throw new Error(`“${file.name}” is too large: it has ${Math.round(file.size / 1e6)} million bytes.`);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
   } catch {
@@ -82,14 +84,29 @@ function StoryFiles() {
   return (
     <div className="story-files">
       <details ref={menu}>
-        <summary id="story-file-menu" title="Save this story as a file, or open one">File</summary>
+        <summary id="story-file-menu" title="Save this story as a file, or open one">
+          File
+        </summary>
         <div className="story-files-menu">
           {KINDS.map(([ending, label, about]) => (
-            <button key={ending} type="button" id={`story-save-${ending}`} title={about}
-              onClick={act(() => socket.emit('story_save', { ending }))}>{label} <i>.{ending}</i></button>
+            <button
+              key={ending}
+              type="button"
+              id={`story-save-${ending}`}
+              title={about}
+              onClick={act(() => socket.emit('story_save', { ending }))}
+            >
+              {label} <i>.{ending}</i>
+            </button>
           ))}
-          <button type="button" id="story-open-file" onClick={act(() => picker.current.click())}
-            title="A .txt begins a new story with it; a .json that was saved here comes back as it was">Open a file…</button>
+          <button
+            type="button"
+            id="story-open-file"
+            onClick={act(() => picker.current.click())}
+            title="A .txt begins a new story with it; a .json that was saved here comes back as it was"
+          >
+            Open a file…
+          </button>
         </div>
       </details>
       <input ref={picker} id="story-file" type="file" accept=".txt,.md,.json,text/plain" hidden onChange={send} />

@@ -1,30 +1,51 @@
 // The token view: the model's tokens shaded by how likely it held them, and the dice of the one that is pointed at.
 // StoryView marks each token with `data-odds`; what is open is kept in the store, for this is remounted at will.
+
+import { sessionIdState, useChatData } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState, useChatData } from '@chainlit/react-client';
 
 const { percent, choices, visible } = window.inkling;
 const HOVER_MS = 130;
 const LEAVE_MS = 350;
 const GAP_PX = 6;
 const LEVELS = ['at least 1 in 2', '1 in 5', '1 in 20', '1 in 100', 'rarer'];
-const ABOUT = 'The darker a token, the more of a surprise it was to the model itself. Point at one, or tap it, to see what else might have come.';
-const BRANCH = 'Branch here: this takes the place of the token, and the model goes on from it; the passage as it is stays, as an alternative';
-const OWN = 'It stands here. Press to keep the words up to here and go on from there; the whole passage stays, as an alternative';
+const ABOUT =
+  'The darker a token, the more of a surprise it was to the model itself. Point at one, or tap it, to see what else might have come.';
+const BRANCH =
+  'Branch here: this takes the place of the token, and the model goes on from it; the passage as it is stays, as an alternative';
+const OWN =
+  'It stands here. Press to keep the words up to here and go on from there; the whole passage stays, as an alternative';
 
 const parts = () => [...document.querySelectorAll('#story-text .part[data-odds]')];
 const partOf = (node) => (node && node.closest ? node.closest('#story-text.shaded .part[data-odds]') : null);
-const nodeOf = ({ passage, at }) => document.querySelector(`#story-text .passage[data-id="${passage}"] .part[data-i="${at}"]`);
+const nodeOf = ({ passage, at }) =>
+  document.querySelector(`#story-text .passage[data-id="${passage}"] .part[data-i="${at}"]`);
 
 const Piece = ({ text }) => (
-  <b>{visible(text).map(([kind, shown], at) => (kind === 'sign' ? <span key={at} className="sign">{shown}</span> : shown))}</b>
+  <b>
+    {visible(text).map(([kind, shown], at) =>
+      kind === 'sign' ? (
+        <span key={at} className="sign">
+          {shown}
+        </span>
+      ) : (
+        shown
+      ),
+    )}
+  </b>
 );
 
 const Row = ({ each, own, busy, press }) => (
-  <button type="button" className={`odds-row${own ? ' own' : ''}${each.probability === 0 ? ' cut' : ''}`} data-token={each.id}
-    data-note={own ? 'stands here · go on from here' : undefined} disabled={busy} onClick={press}
-    title={busy ? 'When the model has ended, or is stopped, you can branch' : own ? OWN : BRANCH}>
+  <button
+    type="button"
+    className={`odds-row${own ? ' own' : ''}${each.probability === 0 ? ' cut' : ''}`}
+    data-token={each.id}
+    data-note={own ? 'stands here · go on from here' : undefined}
+    disabled={busy}
+    onClick={press}
+    title={busy ? 'When the model has ended, or is stopped, you can branch' : own ? OWN : BRANCH}
+  >
     <Piece text={each.text} />
     <span>{percent(each.raw_probability)}</span>
     <span>{each.probability === 0 ? 'cut' : percent(each.probability)}</span>
@@ -42,11 +63,19 @@ const Found = ({ found, press, busy }) => {
       <div className="odds-head">
         <span>Token</span>
         <span title="The raw probability: as the model said it, before any setting">raw</span>
-        <span title="The probability it was drawn with, after temperature, top-k, top-p, min-p and the penalty">after samplers</span>
+        <span title="The probability it was drawn with, after temperature, top-k, top-p, min-p and the penalty">
+          after samplers
+        </span>
       </div>
-      {rows.map((each) => <Row key={each.id} each={each} own={each.id === found.id} busy={busy} press={() => press(each.id)} />)}
-      {found.moved && <p className="about">The words before this were changed since: these are its dice as they fell then.</p>}
-      <p className="about">Raw is what the model said; the samplers are your settings. Press another token to branch here.</p>
+      {rows.map((each) => (
+        <Row key={each.id} each={each} own={each.id === found.id} busy={busy} press={() => press(each.id)} />
+      ))}
+      {found.moved && (
+        <p className="about">The words before this were changed since: these are its dice as they fell then.</p>
+      )}
+      <p className="about">
+        Raw is what the model said; the samplers are your settings. Press another token to branch here.
+      </p>
     </>
   );
 };
@@ -75,7 +104,10 @@ const opener = (store) => {
       Object.assign(opened, answer);
       if (store.odds === opened) store.tell();
     };
-    store.look({ look: 'token', passage, at }).then((found) => put({ found }), (error) => put({ error: error.message }));
+    store.look({ look: 'token', passage, at }).then(
+      (found) => put({ found }),
+      (error) => put({ error: error.message }),
+    );
     store.tell();
   };
   const close = () => {
@@ -173,11 +205,21 @@ function StoryTokens() {
     <>
       <p className="story odds-legend" id="odds-legend" title={ABOUT}>
         How likely the model held each of its tokens:
-        {LEVELS.map((label, level) => <span key={level} data-odds={level}>{label}</span>)}
+        {LEVELS.map((label, level) => (
+          <span key={level} data-odds={level}>
+            {label}
+          </span>
+        ))}
         <span>Point at one, or tap it.</span>
       </p>
       {node && (
-        <section className="odds" id="odds" role="dialog" aria-label="The dice of this token" style={place(node.getBoundingClientRect())}>
+        <section
+          className="odds"
+          id="odds"
+          role="dialog"
+          aria-label="The dice of this token"
+          style={place(node.getBoundingClientRect())}
+        >
           {!odds.found && !odds.error && <p className="about">looking…</p>}
           {odds.error && <p className="about">{odds.error}</p>}
           {odds.found && <Found found={odds.found} press={press} busy={busy} />}

@@ -1,9 +1,10 @@
 // The story as one flowing text. The server's story is the truth; this keeps what it was sent and asks for the rest.
 // Chainlit evaluates this file anew at will and remounts it for each session, so nothing of worth lives in the component:
 // what was received is kept in a store for each session, and the text is drawn by hand, a span for each token.
+
+import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
-import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
 
 const { make, input, setInput, startAnew } = window.inkling;
 const NEAR_END_PX = 60;
@@ -16,7 +17,8 @@ const factsInto = (node, facts) => {
   head.append(make('b', '', facts.model));
   if (facts.ending) head.append(` · ${facts.ending}`);
   if (facts.moved) head.append(' · the words before it were changed since');
-  const made = facts.tokens + (facts.tokens === 1 ? ' token' : ' tokens') + (facts.rate ? ` · ${facts.rate} a second` : '');
+  const made =
+    facts.tokens + (facts.tokens === 1 ? ' token' : ' tokens') + (facts.rate ? ` · ${facts.rate} a second` : '');
   const list = make('p', 'facts-settings');
   const add = (name, label, value) => {
     const item = make('span', '', `${label} `);
@@ -127,8 +129,13 @@ const received = (store, ask) => ({
 const NoModel = () => (
   <div className="welcome">
     <h1>No model yet</h1>
-    <p>Inkling found nothing to write with in <code>checkpoints/</code>, <code>runs/</code> or <code>INKLING_MODELS</code>.</p>
-    <p>Train a small one on the story in <code>data/</code>, in a few minutes:</p>
+    <p>
+      Inkling found nothing to write with in <code>checkpoints/</code>, <code>runs/</code> or{' '}
+      <code>INKLING_MODELS</code>.
+    </p>
+    <p>
+      Train a small one on the story in <code>data/</code>, in a few minutes:
+    </p>
     <pre>python -m train.pretrain --preset story</pre>
     <p>Then open a new chat: it will be there.</p>
   </div>
@@ -141,13 +148,26 @@ const Welcome = ({ starters, send, busy, status }) => (
     <ul className="starters">
       {starters.map((starter) => (
         <li key={starter}>
-          <button type="button" className="starter" disabled={busy} onClick={() => send(starter)}>{starter}</button>
+          <button type="button" className="starter" disabled={busy} onClick={() => send(starter)}>
+            {starter}
+          </button>
         </li>
       ))}
     </ul>
-    {busy ? <span className="status" role="status">{status || 'reading'}…</span> : (
-      <button type="button" id="story-begin" className="quiet" onClick={() => send('Begin', { ask: 'continue' })}
-        title="An empty page: the model writes the first word too">Let the model begin</button>
+    {busy ? (
+      <span className="status" role="status">
+        {status || 'reading'}…
+      </span>
+    ) : (
+      <button
+        type="button"
+        id="story-begin"
+        className="quiet"
+        onClick={() => send('Begin', { ask: 'continue' })}
+        title="An empty page: the model writes the first word too"
+      >
+        Let the model begin
+      </button>
     )}
   </div>
 );
@@ -167,28 +187,37 @@ function StoryView() {
   const socket = session && session.socket;
   const { state } = store;
   const busy = loading || Boolean(state && state.writing);
-  const picks = Object.fromEntries(modes.map(({ id, options }) => [id, (options.find((each) => each.default) || options[0] || {}).id]));
+  const picks = Object.fromEntries(
+    modes.map(({ id, options }) => [id, (options.find((each) => each.default) || options[0] || {}).id]),
+  );
   const model = picks.model || (state && state.model);
 
   const send = (output, wish) => {
     store.follow = true;
     store.selected = null;
     sendMessage({
-      threadId: '', id: window.inkling.uuid(), name: 'User', type: 'user_message', output, modes: picks,
-      createdAt: new Date().toISOString(), metadata: wish || {},
+      threadId: '',
+      id: window.inkling.uuid(),
+      name: 'User',
+      type: 'user_message',
+      output,
+      modes: picks,
+      createdAt: new Date().toISOString(),
+      metadata: wish || {},
     });
   };
   store.send = send;
   store.model = model;
   store.act = (wish) => socket.emit('story_act', wish);
   // Ask for something beside the story: a promise of the answer, or of an Error whose message a writer can read.
-  store.look = (wish) => new Promise((resolve, reject) => {
-    socket.timeout(PATIENCE_MS).emit('story_look', wish, (late, answer) => {
-      if (late) reject(new Error('The server did not answer. Is it still running?'));
-      else if (answer.error) reject(new Error(answer.error));
-      else resolve(answer);
+  store.look = (wish) =>
+    new Promise((resolve, reject) => {
+      socket.timeout(PATIENCE_MS).emit('story_look', wish, (late, answer) => {
+        if (late) reject(new Error('The server did not answer. Is it still running?'));
+        else if (answer.error) reject(new Error(answer.error));
+        else resolve(answer);
+      });
     });
-  });
 
   const scroller = () => box.current && box.current.closest('.overflow-y-auto');
   // In the next frame, however much comes before it: new tokens are drawn, and the end of the text is followed, for which
@@ -214,15 +243,20 @@ function StoryView() {
       const passages = store.state ? store.state.passages : [];
       const last = passages[passages.length - 1];
       windowMessage({
-        type: 'story_sync', revision: store.state ? store.state.revision : -1, have: last ? last.tokens.length : 0,
+        type: 'story_sync',
+        revision: store.state ? store.state.revision : -1,
+        have: last ? last.tokens.length : 0,
       });
       return false;
     };
-    const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [event, (data) => {
-      if (handle(data)) paint();
-      else paintSoon();
-      store.tell();
-    }]);
+    const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [
+      event,
+      (data) => {
+        if (handle(data)) paint();
+        else paintSoon();
+        store.tell();
+      },
+    ]);
     if (!store.state && window.__inklingCarried) windowMessage(window.__inklingCarried);
     delete window.__inklingCarried;
     const late = () => setTimeout(ask, SYNC_DELAY_MS);
@@ -282,8 +316,15 @@ function StoryView() {
       {state && blank && state.models.length > 0 && (
         <Welcome starters={known ? known.starters : []} send={send} busy={busy} status={state.status} />
       )}
-      <div className="story-text" id="story-text" ref={box} onClick={pick}
-        role="article" aria-label="The story" aria-busy={busy} />
+      <div
+        className="story-text"
+        id="story-text"
+        ref={box}
+        onClick={pick}
+        role="article"
+        aria-label="The story"
+        aria-busy={busy}
+      />
     </div>
   );
 }
