@@ -16,7 +16,7 @@ PIP := $(RUN) pip --disable-pip-version-check install --quiet
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test torture check lint style types-of-code \
+.PHONY: help setup chat test torture check lint style types-of-code types-of-page \
 	quick-tests fix lock clean
 
 help: ## these lines
@@ -35,18 +35,21 @@ test: lint ## every check, the browser's too where there is a Chromium
 	$(RUN) pytest
 
 check: style ## the quick ones of them, about a minute
-	@$(MAKE) --no-print-directory -j2 types-of-code quick-tests
+	@$(MAKE) --no-print-directory -j2 types-of-page types-of-code quick-tests
 
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
 
-lint: style ## the checks that run nothing: ruff and pyright, Biome
+lint: style types-of-page ## the checks that run nothing: ruff and pyright, Biome and TypeScript
 	$(RUN) pyright
 
 style: .venv/.installed-dev node_modules/.installed
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(BIOME) ci --error-on-warnings
+
+types-of-page: node_modules/.installed
+	$(NODE) node_modules/typescript/bin/tsc
 
 # Half of pyright's time goes into the tests, which import transformers.
 types-of-code:

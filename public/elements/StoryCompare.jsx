@@ -1,5 +1,6 @@
+// @ts-check
 // Compare: two models, two saved steps of a run, or two settings write the same story on. The server decides who is A
-// and who is B, and tells nobody until one was chosen. The takes and the vote stand below the story (StoryControls).
+// and who is B, and tells nobody until one was chosen. The takes and the vote stand below the story (StoryTakes).
 
 import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
@@ -11,56 +12,27 @@ const ENTRY = {
   title: 'Two models, or two settings, write the same story side by side; with their names hidden, if you like',
 };
 const NAMES = ['The one', 'The other'];
+const SHARE =
+  'Share of rounds won; a level one is half a win. In brackets: where the true share lies, 95 times in 100 ' +
+  '(Wilson interval)';
+const BLIND =
+  'You see A and B in an order of chance, both at once when both are done, so that neither name nor speed sways you. ' +
+  'Your choice is kept as a vote.';
 const PHONE = '(max-width: 640px)';
 
-const newCompare = () => ({
-  models: ['', ''],
-  own: [{}, {}],
-  proposal: null,
-  blind: false,
-  settings: [],
-  presets: [],
-  runs: [],
-  votes: null,
-  problem: '',
-  sure: false,
-  seen: '',
-});
-
-const isCommand = (words) => /^\s*\/[A-Za-z_-]/.test(words) && !/^\s*\/with\b/.test(words);
+const { input, isCommand, setInput } = window.inkling.composer;
+const { contestants, newCompare, proposed } = window.inkling.compare;
+const { wholePercent } = window.inkling.numbers;
 
 // The words in the composer come first, as with any message; they come back where this cannot be done.
 const begin = (store) => () => {
   const c = store.compare;
-  const field = window.inkling.input();
+  const field = input();
   const words = field && !isCommand(field.value) ? field.value : '';
-  const contestants = [0, 1].map((side) => ({
-    model: c.models[side],
-    settings: Object.fromEntries(Object.entries(c.own[side]).filter(([, value]) => value !== '')),
-  }));
-  if (words) window.inkling.setInput('');
+  if (words) setInput('');
   store.compareAgain = begin(store);
-  store.send('Compare', { ask: 'compare', contestants, blind: c.blind, words });
+  store.send('Compare', { ask: 'compare', contestants: contestants(c), blind: c.blind, words });
   if (store.panel === 'compare' && window.matchMedia(PHONE).matches) store.open('compare');
-};
-
-// Of two models one glance often tells who is who, and no vote is blind: so at first two late steps of the training that the
-// model comes from, or the model as it is set against one preset.
-const propose = (store) => {
-  const c = store.compare;
-  if (c.proposal || !c.presets.length) return;
-  c.proposal = {};
-  const model = store.model || store.state.model;
-  const run = c.runs.find(({ key, steps }) => key === model && steps.length > 2);
-  if (run) c.models = run.steps.slice(-2).map(({ key }) => key);
-  else {
-    const preset = c.presets.find(
-      ({ name }) => name === (store.state.tuning.preset === 'Careful' ? 'Story' : 'Careful'),
-    );
-    c.models = [model, model];
-    c.proposal = { ...preset.settings };
-    c.own = [{}, c.proposal];
-  }
 };
 
 const load = async (store) => {
@@ -76,7 +48,9 @@ const load = async (store) => {
       },
     );
   await Promise.all([put('compare', { models: c.models }), put('runs'), loadVotes(store)]);
-  propose(store);
+  // Of two models one glance often tells who is who: so something better is proposed, once.
+  if (!c.proposal && c.presets.length)
+    Object.assign(c, proposed(store.model || store.state.model, c.runs, c.presets, store.state.tuning.preset));
   store.tell();
 };
 
@@ -89,14 +63,8 @@ const loadVotes = async (store) => {
   store.tell();
 };
 
-const saveCsv = async (store) => {
-  const { name, text } = await store.look({ look: 'votes_csv' });
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-};
+const saveCsv = async (store) =>
+  window.inkling.files.download({ type: 'text/csv', ...(await store.look({ look: 'votes_csv' })) });
 
 const forget = async (store) => {
   const c = store.compare;
@@ -200,15 +168,14 @@ const Side = ({ side, store }) => {
   );
 };
 
-const percent = (rate) => `${Math.round(100 * rate)}%`;
-const figures = ({ wins, losses, ties, rate, low, high }) => [
+const figures = (/** @type {Page.VoteRecord} */ { wins, losses, ties, rate, low, high }) => [
   <td key="wins">{wins}</td>,
   <td key="losses">{losses}</td>,
   <td key="ties">{ties}</td>,
   <td key="rate">
-    {percent(rate)}{' '}
+    {wholePercent(rate)}{' '}
     <small>
-      ({percent(low)} to {percent(high)})
+      ({wholePercent(low)} to {wholePercent(high)})
     </small>
   </td>,
 ];
@@ -219,13 +186,12 @@ const Head = ({ who }) => (
       <th title="Rounds it was chosen">Won</th>
       <th title="Rounds the other was chosen">Lost</th>
       <th title="Rounds without a difference">Level</th>
-      <th title="Share of rounds won; a level one is half a win. In brackets: where the true share lies, 95 times in 100 (Wilson interval)">
-        Share won
-      </th>
+      <th title={SHARE}>Share won</th>
     </tr>
   </thead>
 );
 
+/** @param {{votes: Page.Votes, store: any}} props */
 const Votes = ({ votes, store }) => (
   <>
     <h3>Your votes so far: {votes.count}</h3>
@@ -289,7 +255,7 @@ function StoryCompare() {
   const { state } = store;
   if (!store.compare) store.compare = newCompare();
   const c = store.compare;
-  const contest = state && state.contest;
+  const contest = state?.contest;
   const mark =
     open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes} ${c.models}` : '';
 
@@ -304,9 +270,9 @@ function StoryCompare() {
   const steps = c.runs.flatMap((run) => run.steps.map(({ key }) => key));
   [0, 1].forEach((side) => {
     if (![...keys, ...steps].includes(c.models[side]))
-      c.models[side] = keys.includes(store.model) ? store.model : keys[0];
+      c.models[side] = store.model && keys.includes(store.model) ? store.model : keys[0];
   });
-  const waits = Boolean(contest && contest.waits);
+  const waits = Boolean(contest?.waits);
   return (
     <section className="panel" id="panel-compare" aria-label="Compare">
       <header>
@@ -337,9 +303,7 @@ function StoryCompare() {
         Hide the names
       </label>
       <p className="about">
-        {c.blind
-          ? 'You see A and B in an order of chance, both at once when both are done, so that neither name nor speed sways you. Your choice is kept as a vote.'
-          : 'With hidden names your choices are kept as votes, and summed up here.'}
+        {c.blind ? BLIND : 'With hidden names your choices are kept as votes, and summed up here.'}
       </p>
       <button
         type="button"
@@ -353,7 +317,7 @@ function StoryCompare() {
       </button>
       {state.ended && <p className="about">This story has ended: write a line yourself, or begin a new one.</p>}
       {waits && <p className="about">Choose between A and B below the story.</p>}
-      {contest && contest.said && (
+      {contest?.said && (
         <p className="words" id="compare-said">
           {contest.said}
         </p>

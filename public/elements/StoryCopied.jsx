@@ -1,3 +1,4 @@
+// @ts-check
 // Did it copy? A passage held against the text that its model learnt from.
 
 import { sessionIdState } from '@chainlit/react-client';
@@ -10,23 +11,18 @@ const ENTRY = {
   place: 8,
 };
 
-const inPlainWords = ({ longest, words, copied_words: from }) => {
-  if (!longest) return 'None of its words stands in the text it learnt from.';
-  if (longest.words >= Math.max(30, words / 2))
-    return 'It remembers: this is the text it learnt from more than a story of its own.';
-  if (longest.words >= from) return 'It put a phrase it remembers into words of its own.';
-  return `No ${from} words in a row are copied: shorter runs are how the language goes.`;
-};
+const { count, wholePercent } = window.inkling.numbers;
+const { aboutCopied } = window.inkling.sentences;
 
+/** @param {{found: Page.Copied}} props */
 const Found = ({ found }) => (
   <>
     <p className="copied-share" id="copied-share">
-      {Math.round(100 * found.new)}% new
+      {wholePercent(found.new)} new
     </p>
     <p>
-      {inPlainWords(found)} Marked is every run of {found.copied_words} words or more that stands word for word in the{' '}
-      {found.source_words.toLocaleString('en-US')} words that <b>{found.model}</b> learnt from; the longest is marked
-      darker.
+      {aboutCopied(found)} Marked is every run of {found.copied_words} words or more that stands word for word in the{' '}
+      {count(found.source_words)} words that <b>{found.model}</b> learnt from; the longest is marked darker.
     </p>
     <div className="copied-text" id="copied-text">
       {found.pieces.map(([kind, text], at) =>
@@ -55,6 +51,7 @@ const Found = ({ found }) => (
   </>
 );
 
+/** @param {Page.NotHere['missing'] & {train: () => void}} props */
 const Missing = ({ why, command, train }) => (
   <>
     <p id="copied-error">{why}</p>
@@ -85,7 +82,7 @@ function StoryCopied() {
   const { state } = store;
   const written = state ? state.passages.filter((each) => each.author === 'model') : [];
   const passage = written.find((each) => each.id === store.about) || written[written.length - 1];
-  const asked = open && passage && !state.writing ? `${passage.id} ${passage.tokens.length}` : null;
+  const asked = open && passage && !state?.writing ? `${passage.id} ${passage.tokens.length}` : null;
 
   useEffect(() => {
     if (!asked || (store.copied && store.copied.asked === asked)) return;
@@ -123,7 +120,7 @@ function StoryCopied() {
           {error}
         </p>
       )}
-      {found && found.missing && <Missing {...found.missing} train={() => store.open('train')} />}
+      {found?.missing && <Missing {...found.missing} train={() => store.open('train')} />}
       {found && !found.missing && <Found found={found} />}
     </section>
   );

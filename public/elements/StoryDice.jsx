@@ -1,10 +1,13 @@
+// @ts-check
 // Live dice: what may come next at the story's end, as the sliders move, before anything is written.
 
 import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
-const { input, setInput, percent, choices, visible } = window.inkling;
+const { visible } = window.inkling;
+const { beginsAsCommand, input, literal, setInput } = window.inkling.composer;
+const { choices, count, percent } = window.inkling.numbers;
 const ENTRY = {
   label: 'Dice',
   title: 'See what the model may write next, and what the settings make of it, before it writes',
@@ -19,6 +22,12 @@ const SLIDERS = {
   repetition_penalty: [1, 2, 0.01, 'Tokens that stand in the story already become less likely; 1 is off'],
 };
 
+/**
+ * @param {object} props
+ * @param {Page.Dice['settings'][0]} props.each
+ * @param {boolean} props.disabled
+ * @param {(name: string, value: number) => void} props.change
+ */
 const Slider = ({ each, disabled, change }) => {
   const [min, max, step, about] = SLIDERS[each.name];
   return (
@@ -41,6 +50,9 @@ const Slider = ({ each, disabled, change }) => {
   );
 };
 
+const after = (/** @type {Page.Chance} */ { probability }) => (probability === 0 ? 'cut' : percent(probability));
+
+/** @param {{found: Page.Dice, resting: boolean}} props */
 const Bars = ({ found, resting }) => {
   const most = Math.max(...found.top.map((each) => Math.max(each.raw_probability, each.probability)));
   const width = (p) => ({ width: `${(100 * p) / most}%` });
@@ -68,7 +80,7 @@ const Bars = ({ found, resting }) => {
             key={each.id}
             className={`dice-row${each.probability === 0 ? ' cut' : ''}`}
             data-token={each.id}
-            title={`raw ${percent(each.raw_probability)}, after the samplers ${each.probability === 0 ? 'cut' : percent(each.probability)}`}
+            title={`raw ${percent(each.raw_probability)}, after the samplers ${after(each)}`}
           >
             <b>
               {visible(each.text).map(([kind, shown], at) =>
@@ -86,7 +98,7 @@ const Bars = ({ found, resting }) => {
               <i className="after" style={width(each.probability)} />
             </div>
             <span>{percent(each.raw_probability)}</span>
-            <span>{each.probability === 0 ? 'cut' : percent(each.probability)}</span>
+            <span>{after(each)}</span>
           </div>
         ))}
       </div>
@@ -94,6 +106,7 @@ const Bars = ({ found, resting }) => {
   );
 };
 
+/** @param {{found: Page.Dice}} props */
 const Told = ({ found }) => (
   <p id="dice-told">
     The model is as undecided as between {choices(found.raw_entropy)}. After the samplers{' '}
@@ -101,8 +114,8 @@ const Told = ({ found }) => (
       'one token is left, so there is nothing to draw.'
     ) : (
       <>
-        it is as open as {choices(found.entropy)}, and <b>{found.kept.toLocaleString('en-US')}</b> of{' '}
-        {found.vocab_size.toLocaleString('en-US')} tokens may still be drawn.
+        it is as open as {choices(found.entropy)}, and <b>{count(found.kept)}</b> of {count(found.vocab_size)} tokens
+        may still be drawn.
       </>
     )}
   </p>
@@ -112,8 +125,9 @@ function StoryDice() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'dice', ENTRY);
   const { state, model } = store;
-  const dice = store.dice || (store.dice = { settings: {} });
-  const words = open && input() ? input().value : '';
+  if (!store.dice) store.dice = { settings: {} };
+  const { dice } = store;
+  const words = (open && input()?.value) || '';
   const asked =
     open && state && !state.writing
       ? JSON.stringify([state.revision, model, words, dice.settings, state.tuning.changes])
@@ -150,17 +164,15 @@ function StoryDice() {
     store.tell();
   };
   const goOn = () => {
-    store.send('Continue', { ask: 'continue', words: words.replace(/^(\s*)\/\/(?=[A-Za-z_-])/, '$1/'), settings });
+    store.send('Continue', { ask: 'continue', words: literal(words), settings });
     if (words) setInput('');
   };
-  const values =
-    found &&
-    found.settings.map((each) =>
-      each.name in settings && settings[each.name] !== each.value
-        ? { ...each, value: settings[each.name], shown: `${settings[each.name]}` }
-        : each,
-    );
-  const command = /^\s*\/(?!\/)/.test(words);
+  const values = found?.settings.map((each) =>
+    each.name in settings && settings[each.name] !== each.value
+      ? { ...each, value: settings[each.name], shown: `${settings[each.name]}` }
+      : each,
+  );
+  const command = beginsAsCommand(words);
   return (
     <section className="panel" id="panel-dice" aria-label="Dice">
       <header>

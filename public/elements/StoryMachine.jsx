@@ -1,183 +1,26 @@
-// The time machine: a slider over the saved steps of a run, and what the model wrote at each from the same beginning with
-// the same dice. What was written is kept in the store, by step and settings, so that sliding back is instant. The server
-// writes for one wish at a time and sends its text as "machine_news"; a closed panel or page ends it.
+// @ts-check
+// The time machine: a slider over the saved steps of a run, and what the model wrote at each from the same beginning
+// with the same dice (shared/machine.js). A closed panel or page ends what is being written.
 
 import { sessionIdState, useChatSession } from '@chainlit/react-client';
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
-const SLIDE_MS = 250; // a slider that still moves asks for nothing
-const PLAY_MS = 1300; // so long is each step looked at
+/**
+ * @typedef {import('../shared/store.js').Store} Store
+ * @typedef {import('../shared/machine.js').Machine} Machine
+ */
+
+const { machine, drawCurve } = window.inkling;
+const { newMachine, runOf, stepOf, promptOf, temperatureOf, lengthOf, textOf, isDone, noteOn } = machine;
+const { listen, stop, write, go, play, choose, look } = machine;
 const ENTRY = {
   label: 'Time machine',
   place: 6,
   title: 'Watch a model learn: what it wrote after 0 steps of training, after 10, after 100 … from the same beginning',
 };
 
-const newMachine = () => ({
-  runs: null,
-  problem: '',
-  run: null,
-  at: 0,
-  prompt: null,
-  seed: '1',
-  temperature: null,
-  length: null, // null: as the run suggests
-  texts: new Map(), // asked(…) → {text, ending, error, done}
-  job: null, // {id, wanted: Map(step key → asked)}: what the server writes now
-  waits: false,
-  playing: false,
-  timer: null,
-});
-
-const runOf = (m) => (m.runs || []).find((run) => run.key === m.run) || null;
-const stepOf = (m) => {
-  const run = runOf(m);
-  return run && run.steps[Math.min(m.at, run.steps.length - 1)];
-};
-const promptOf = (m) => (m.prompt === null ? runOf(m).starters[0] || '' : m.prompt);
-const temperatureOf = (m) => (m.temperature === null ? runOf(m).temperature : m.temperature);
-const lengthOf = (m) => (m.length === null ? runOf(m).length : m.length);
-const asked = (m, step) => JSON.stringify([step.key, step.version, promptOf(m), m.seed, temperatureOf(m), lengthOf(m)]);
-const textOf = (m, step) => m.texts.get(asked(m, step));
-const isDone = (m, step) => Boolean((textOf(m, step) || {}).done);
-
-// One run of the store at a time hears the socket; it goes on hearing while Chainlit remounts the element.
-const listen = (store, socket) => {
-  const m = store.machine;
-  if (m.socket === socket) return;
-  if (m.socket) m.hears.forEach(([event, hear]) => m.socket.off(event, hear));
-  const news = (data) => {
-    if (!m.job || data.job !== m.job.id) return;
-    m.waits = Boolean(data.waits);
-    const key = m.job.wanted.get(data.step);
-    const entry = key && m.texts.get(key);
-    if (data.text !== undefined && entry) entry.text += data.text;
-    if (data.ending !== undefined && entry)
-      Object.assign(entry, { ending: data.ending, tokens: data.tokens, done: true });
-    if (data.words !== undefined && entry)
-      entry.known = `${data.known} of its ${data.words} words stand in its training text`;
-    if (data.error && entry) Object.assign(entry, { error: data.error, done: true });
-    else if (data.error) m.problem = data.error;
-    if (data.over) giveUp(m);
-    if (data.text !== undefined && entry && entry.drawn && paint(store)) return;
-    if (entry) entry.drawn = true;
-    store.tell();
-  };
-  const gone = () => {
-    giveUp(m);
-    store.tell();
-  };
-  m.socket = socket;
-  m.hears = [
-    ['machine_news', news],
-    ['disconnect', gone],
-  ];
-  m.hears.forEach(([event, hear]) => socket.on(event, hear));
-};
-
-// Text as it comes is drawn by hand: the rest of the page need not hear of it.
-const paint = (store) => {
-  const node = document.getElementById('machine-written');
-  const step = stepOf(store.machine);
-  const entry = step && textOf(store.machine, step);
-  if (node && entry) node.textContent = entry.text;
-  return Boolean(node);
-};
-
-// Nothing is being written any more; what was cut off stays in sight, but does not count as written.
-const giveUp = (m) => {
-  if (m.job)
-    m.job.wanted.forEach((key) => {
-      const entry = m.texts.get(key);
-      if (entry && !entry.done && entry.text) entry.stopped = true;
-      else if (entry && !entry.done) m.texts.delete(key);
-    });
-  m.job = null;
-  m.waits = false;
-};
-
-const stop = (store) => {
-  const m = store.machine;
-  clearTimeout(m.timer);
-  m.playing = false;
-  if (m.job) m.socket.emit('machine_stop');
-  giveUp(m);
-};
-
-const write = (store, steps) => {
-  const m = store.machine;
-  const missing = steps.filter((step) => !isDone(m, step) || textOf(m, step).error);
-  giveUp(m);
-  m.problem = '';
-  if (!missing.length) return stop(store) || store.tell();
-  m.job = { id: window.inkling.uuid(), wanted: new Map(missing.map((step) => [step.key, asked(m, step)])) };
-  missing.forEach((step) => m.texts.set(asked(m, step), { text: '', done: false, born: window.inkling.uuid() }));
-  m.socket.emit('machine_write', {
-    job: m.job.id,
-    steps: missing.map((step) => step.key),
-    prompt: promptOf(m),
-    seed: m.seed,
-    temperature: temperatureOf(m),
-    max_new_tokens: lengthOf(m),
-  });
-  return store.tell();
-};
-
-// Go to a step: what was written is there at once, what was not is asked for when the slider rests.
-const go = (store, at) => {
-  const m = store.machine;
-  m.at = at;
-  clearTimeout(m.timer);
-  const step = stepOf(m);
-  const wanted = m.job && m.job.wanted.get(step.key) === asked(m, step);
-  if (!isDone(m, step) && !wanted) m.timer = setTimeout(() => write(store, [step]), SLIDE_MS);
-  store.tell();
-};
-
-const play = (store) => {
-  const m = store.machine;
-  const { steps } = runOf(m);
-  if (m.playing) return stop(store) || store.tell();
-  m.playing = true;
-  if (m.at >= steps.length - 1) m.at = 0;
-  if (!steps.every((step) => isDone(m, step))) write(store, [...steps.slice(m.at), ...steps.slice(0, m.at)]);
-  const next = () => {
-    if (!m.playing) return;
-    if (m.at >= steps.length - 1 && isDone(m, stepOf(m))) m.playing = false;
-    else if (isDone(m, stepOf(m)) && m.at < steps.length - 1) m.at += 1;
-    else if (!m.job) m.playing = false;
-    if (m.playing) m.timer = setTimeout(next, PLAY_MS);
-    store.tell();
-  };
-  m.timer = setTimeout(next, PLAY_MS);
-  return store.tell();
-};
-
-const choose = (store, key) => {
-  const m = store.machine;
-  stop(store);
-  Object.assign(m, { run: key, prompt: null, temperature: null, length: null });
-  m.at = Math.max(0, runOf(m).steps.length - 1);
-  store.tell();
-};
-
-// Steps may have come, or gone, since the panel was last open.
-const look = async (store) => {
-  const m = store.machine;
-  try {
-    const { runs } = await store.look({ look: 'runs' });
-    const before = m.runs && stepOf(m);
-    Object.assign(m, { runs, problem: '' });
-    if (!runOf(m) && runs.length) return choose(store, (runs.find((run) => run.key === store.model) || runs[0]).key);
-    const at = runOf(m) && before ? runOf(m).steps.findIndex((step) => step.key === before.key) : -1;
-    if (at >= 0) m.at = at;
-  } catch (error) {
-    m.problem = error.message;
-  }
-  return store.tell();
-};
-
+/** @param {{m: Machine, store: Store}} props */
 const Asked = ({ m, store }) => {
   const change = (name) => (event) => {
     stop(store);
@@ -190,11 +33,11 @@ const Asked = ({ m, store }) => {
         Run
         <select
           id="machine-run"
-          value={m.run}
+          value={m.run || ''}
           title="Which training to look at: those that kept weights along the way"
           onChange={(event) => choose(store, event.target.value)}
         >
-          {m.runs.map((run) => (
+          {m.runs?.map((run) => (
             <option key={run.key} value={run.key}>
               {run.key}
             </option>
@@ -251,6 +94,7 @@ const Asked = ({ m, store }) => {
   );
 };
 
+/** @param {{m: Machine, steps: Page.SavedStep[], store: Store}} props */
 const Steps = ({ m, steps, store }) => (
   <>
     {/* As wide as from the middle of the first label to that of the last */}
@@ -292,31 +136,20 @@ const Steps = ({ m, steps, store }) => (
   </>
 );
 
+/** @param {{m: Machine, step: Page.SavedStep}} props */
 const Written = ({ m, step }) => {
   const entry = textOf(m, step);
   const writing = Boolean(entry && !entry.done && !entry.stopped);
-  const note = !entry
-    ? 'Nothing is written at this step yet with these settings.'
-    : entry.error
-      ? ''
-      : entry.done
-        ? [`${entry.tokens} tokens`, entry.ending, entry.known].filter(Boolean).join(' · ')
-        : entry.stopped
-          ? 'stopped before it was done'
-          : m.waits
-            ? 'waiting for a place…'
-            : entry.text
-              ? 'writing…'
-              : 'its turn will come…';
+  const note = noteOn(entry, m.waits);
   return (
     <>
-      <div className="machine-text" id="machine-text" data-writing={writing} data-done={Boolean(entry && entry.done)}>
+      <div className="machine-text" id="machine-text" data-writing={writing} data-done={Boolean(entry?.done)}>
         <span className="given">{promptOf(m)}</span>
         <span id="machine-written" key={entry ? entry.born : ''}>
           {entry ? entry.text : ''}
         </span>
       </div>
-      {entry && entry.error && (
+      {entry?.error && (
         <p className="error" role="alert">
           {entry.error}
         </p>
@@ -350,10 +183,9 @@ const None = ({ train }) => (
   </>
 );
 
-const Travel = ({ m, store }) => {
+/** @param {{m: Machine, store: Store, run: Page.Run, step: Page.SavedStep}} props */
+const Travel = ({ m, store, run, step }) => {
   const box = useRef(null);
-  const run = runOf(m);
-  const step = stepOf(m);
   const marks = run.steps.map((each) => each.step);
   const drawn = JSON.stringify([run.key, step.step, marks, run.curve.valid.length, run.curve.train.length]);
   useEffect(() => {
@@ -361,8 +193,7 @@ const Travel = ({ m, store }) => {
       m.playing = false;
       go(store, marks.indexOf(at));
     };
-    if (box.current && window.inkling.drawCurve)
-      window.inkling.drawCurve(box.current, { curve: run.curve, marks, at: step.step, pick });
+    if (box.current) drawCurve(box.current, { curve: run.curve, marks, at: step.step, pick });
   }, [drawn]);
   const done = run.steps.filter((each) => isDone(m, each)).length;
   return (
@@ -383,7 +214,7 @@ const Travel = ({ m, store }) => {
           type="button"
           id="machine-write"
           className="quiet"
-          disabled={isDone(m, step) && !textOf(m, step).error}
+          disabled={isDone(m, step) && !textOf(m, step)?.error}
           onClick={() => write(store, [step])}
           title="Let the model write as it was at this step"
         >
@@ -447,7 +278,7 @@ function StoryMachine() {
   const { session } = useChatSession();
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'machine', ENTRY);
-  const socket = session && session.socket;
+  const socket = session?.socket;
   if (!store.machine) store.machine = newMachine();
   const m = store.machine;
 
@@ -455,11 +286,13 @@ function StoryMachine() {
     if (socket) listen(store, socket);
   }, [socket, store]);
   useEffect(() => {
-    if (open && store.look) look(store);
+    if (open && store.state) look(store);
     else if (!open) stop(store);
   }, [open, store]);
 
   if (!open || !store.state) return null;
+  const run = runOf(m);
+  const step = stepOf(m);
   return (
     <section className="panel wide" id="machine-panel" aria-label="Time machine">
       <header>
@@ -479,7 +312,7 @@ function StoryMachine() {
       {!m.runs ? (
         !m.problem && <p className="status">looking for runs…</p>
       ) : m.runs.length ? (
-        <Travel m={m} store={store} />
+        run && step && <Travel m={m} store={store} run={run} step={step} />
       ) : (
         <None train={() => store.open('train')} />
       )}

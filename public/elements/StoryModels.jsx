@@ -1,3 +1,4 @@
+// @ts-check
 // Every model with its card: a table to compare them at a glance, and all that is known of the one that was clicked.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
@@ -9,40 +10,43 @@ const ENTRY = {
   place: 7,
   title: 'A card for each model on this machine: how large, how good, trained on what, by which command',
 };
+/**
+ * @type {{name: keyof Page.ModelLine, label: string, title: string, text: (row: Page.ModelLine) => string,
+ *   way: 1 | -1}[]}
+ */
 const COLUMNS = [
-  ['key', 'Model', 'By name', (row) => row.key, 1],
-  [
-    'val_bpb',
-    'Bits per byte',
-    'How well it foretells text it never saw: fewer bits are better. Compare only models measured on the same text',
-    (row) => (row.val_bpb === null ? '–' : row.val_bpb.toFixed(3)),
-    1,
-  ],
-  [
-    'parameters',
-    'Size',
-    'Parameters: the numbers it learnt',
-    (row) => (row.parameters === null ? '–' : inShort(row.parameters)),
-    -1,
-  ],
-  ['date', 'Date', 'When it was trained; the latest first', (row) => row.date || '–', -1],
+  { name: 'key', label: 'Model', title: 'By name', text: (row) => row.key, way: 1 },
+  {
+    name: 'val_bpb',
+    label: 'Bits per byte',
+    title:
+      'How well it foretells text it never saw: fewer bits are better. Compare only models measured on the same text',
+    text: (row) => (row.val_bpb === null ? '–' : row.val_bpb.toFixed(3)),
+    way: 1,
+  },
+  {
+    name: 'parameters',
+    label: 'Size',
+    title: 'Parameters: the numbers it learnt',
+    text: (row) => (row.parameters === null ? '–' : inShort(row.parameters)),
+    way: -1,
+  },
+  {
+    name: 'date',
+    label: 'Date',
+    title: 'When it was trained; the latest first',
+    text: (row) => row.date || '–',
+    way: -1,
+  },
 ];
-const inShort = (n) =>
-  n >= 999500 ? `${Number((n / 1e6).toPrecision(3))} M` : n >= 1000 ? `${Math.round(n / 1e3)} k` : String(n);
-
-// What is not known comes last, whichever way is sorted.
-const sorted = (rows, [name, way]) =>
-  [...rows].sort((one, other) => {
-    const [a, b] = [one[name], other[name]];
-    if (a === null || b === null) return (a === null) - (b === null);
-    return way * (typeof a === 'string' ? a.localeCompare(b) : a - b);
-  });
+const { blocks, cells, plain, sorted, words } = window.inkling.cards;
+const { inShort } = window.inkling.numbers;
 
 const Table = ({ v, store, show }) => (
   <table id="models-table">
     <thead>
       <tr>
-        {COLUMNS.map(([name, label, title, , way]) => {
+        {COLUMNS.map(({ name, label, title, way }) => {
           const on = v.sort[0] === name;
           return (
             <th key={name} aria-sort={on ? (v.sort[1] > 0 ? 'ascending' : 'descending') : 'none'}>
@@ -66,7 +70,7 @@ const Table = ({ v, store, show }) => (
     <tbody>
       {sorted(v.rows, v.sort).map((row) => (
         <tr key={row.key} data-model={row.key} aria-selected={row.key === v.shown} onClick={() => show(row.key)}>
-          {COLUMNS.map(([name, , , text]) => (
+          {COLUMNS.map(({ name, text }) => (
             <td key={name}>
               {name === 'key' ? (
                 <button type="button" title={`Read the card of “${row.key}”`}>
@@ -83,35 +87,6 @@ const Table = ({ v, store, show }) => (
     </tbody>
   </table>
 );
-
-// A card is Markdown. It is cut into blocks and shown as plain text in each: no mark-up of its own ever comes to life.
-const KINDS = [
-  ['rule', /^\|[\s|:-]+\|\s*$/],
-  ['picture', /^!\[.*\]\(.*\)\s*$/],
-  ['head', /^#{1,6}\s/],
-  ['row', /^\|/],
-  ['quote', /^>/],
-  ['code', /^ {4}/],
-];
-const plain = (line) => line.replace(/^(#{1,6}\s+|>\s?| {4})/, '').replace(/\s+$/, '');
-const words = (line) => line.replace(/`([^`]+)`/g, '$1');
-const cells = (line) =>
-  words(line)
-    .trim()
-    .replace(/^\||\|$/g, '')
-    .split('|')
-    .map((cell) => cell.trim());
-
-const blocks = (text) => {
-  const found = [];
-  text.split(/\r?\n/).forEach((line) => {
-    const [kind] = KINDS.find(([, like]) => like.test(line)) || [line.trim() ? 'words' : 'gap'];
-    const last = found[found.length - 1];
-    if (last && last.kind === kind && kind !== 'head') last.lines.push(line);
-    else found.push({ kind, lines: [line] });
-  });
-  return found;
-};
 
 const Block = ({ kind, lines }) => {
   if (kind === 'head') return <h4>{plain(lines[0])}</h4>;
@@ -136,6 +111,7 @@ const Block = ({ kind, lines }) => {
   return null;
 };
 
+/** @param {{card: Page.ModelCard, chosen: boolean, busy: boolean, write: () => void}} props */
 const Card = ({ card, chosen, busy, write }) => {
   const box = useRef(null);
   const { train, valid } = card.curve;
@@ -231,7 +207,7 @@ function StoryModels() {
     if (v.rows.length) await show(there ? v.shown : (v.rows.find((row) => row.key === store.model) || v.rows[0]).key);
   };
   useEffect(() => {
-    if (open && store.look) ask(opened);
+    if (open && store.state) ask(opened);
   }, [open, store]);
 
   if (!open || !store.state) return null;

@@ -1,3 +1,4 @@
+// @ts-check
 // Train a model on a text of one's own, and watch it learn. The training is a process of its own: this page only looks.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
@@ -9,35 +10,19 @@ const ENTRY = {
   title: 'Train a model of your own on a text you bring, and write with it while it learns',
   place: 9,
 };
-const PIECE = 100000;
 const MOST_BYTES = 5000000;
+const SOURCE = 'From nothing it learns your text alone; from a model that is there it begins with what that one knows';
 const LOOK_MS = 1500;
 const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', done: 'done', broken: 'broke off' };
 
-const inWords = (seconds) => {
-  if (seconds === null || seconds === undefined) return '';
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} minutes` : `${(seconds / 3600).toFixed(1)} hours`;
-};
-const count = (n) => Math.round(n).toLocaleString('en-US');
+const { pieces, readText } = window.inkling.files;
+const { count, duration, readings } = window.inkling.numbers;
+const { expected } = window.inkling.sentences;
 
-// True of every model of this size on so much text, and no promise.
-const expected = (plan, source) => {
-  if (source)
-    return `It already writes as “${source}” does, and will lean towards your text; too many passes and it only repeats it, so the best moment is kept.`;
-  if (plan.tokens < 50000)
-    return 'So little text teaches letters, words and their ring, hardly any sense; lines of it may be learnt by heart.';
-  if (plan.tokens < 500000)
-    return 'Expect spelling, names and the ring of the sentences; sense only for a few words at a time.';
-  return 'Expect fluent spelling and the manner of the text; a model this small follows no plot.';
-};
-
-const readings = (passes) =>
-  passes < 0.95
-    ? `${Math.round(100 * passes)}% of your text`
-    : passes < 1.5
-      ? 'your text once'
-      : `your text ${passes < 9.5 ? Number(passes.toFixed(1)) : Math.round(passes)} times over`;
+/** @param {Page.TrainingPlan} plan */
+const inDetail = ({ steps, passes, parameters }) =>
+  `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
+  '(the numbers that it learns)';
 
 const Curve = ({ run }) => {
   const box = useRef(null);
@@ -48,6 +33,13 @@ const Curve = ({ run }) => {
   return <div className="train-curve" ref={box} />;
 };
 
+/**
+ * @param {object} props
+ * @param {Page.Training} props.run
+ * @param {(look: 'training_halt' | 'training_resume', wish: {key: string, for_good?: boolean}) => void} props.ask
+ * @param {(model: string) => void} props.write
+ * @param {boolean} props.writes
+ */
 const Run = ({ run, ask, write, writes }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
     <h3>
@@ -57,7 +49,7 @@ const Run = ({ run, ask, write, writes }) => (
     <p className="about">
       Step {count(run.step)} of {count(run.steps)}
       {run.rate ? ` · ${count(run.rate)} tokens a second` : ''}
-      {run.left_s ? ` · about ${inWords(run.left_s)} left` : ''}
+      {run.left_s ? ` · about ${duration(run.left_s)} left` : ''}
       {run.valid.length > 0 &&
         ` · loss on text it does not learn from: ${run.valid[run.valid.length - 1][1].toFixed(3)}`}
     </p>
@@ -119,9 +111,10 @@ function StoryTrain() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'train', ENTRY);
   const { windowMessage } = useChatInteract();
-  const picker = useRef(null);
+  const picker = /** @type {{current: any}} */ (useRef(null));
   const { state } = store;
-  const v = (store.train = store.train || { runs: [], text: null, plan: null, source: '', status: '', error: '' });
+  if (!store.train) store.train = { runs: [], text: null, plan: null, source: '', status: '', error: '' };
+  const v = store.train;
   const put = (more) => {
     Object.assign(v, more);
     store.tell();
@@ -142,7 +135,7 @@ function StoryTrain() {
     );
 
   useEffect(() => {
-    if (!open || !store.look) return undefined;
+    if (!open || !state) return undefined;
     refresh();
     const timer = setInterval(refresh, LOOK_MS);
     return () => clearInterval(timer);
@@ -163,22 +156,10 @@ function StoryTrain() {
     try {
       if (file.size > MOST_BYTES)
         throw new Error(`“${file.name}” has ${(file.size / 1e6).toFixed(1)} MB; here up to 5 MB can be trained on.`);
-      let text;
-      try {
-        text = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
-      } catch {
-        throw new Error(`“${file.name}” is no text in UTF-8. Save it as UTF-8 text, then bring it again.`);
-      }
-      const of = Math.max(1, Math.ceil(text.length / PIECE));
+      const text = await readText(file, 'bring it again');
+      /** @type {Page.Looks['training_text'] | null} */
       let found = null;
-      for (let part = 0; part < of; part++)
-        found = await store.look({
-          look: 'training_text',
-          name: file.name,
-          part,
-          of,
-          text: text.slice(part * PIECE, (part + 1) * PIECE),
-        });
+      for (const piece of pieces(file.name, text)) found = await store.look({ look: 'training_text', ...piece });
       put({ text: found });
       plan(v.source);
     } catch (error) {
@@ -232,7 +213,7 @@ function StoryTrain() {
         accept=".txt,text/plain"
         hidden
         onChange={(event) => {
-          bring(event.target.files[0]);
+          bring(event.target.files?.[0]);
           event.target.value = '';
         }}
       />
@@ -247,7 +228,7 @@ function StoryTrain() {
             <b>{v.text.name}</b>: {count(v.text.bytes / 1000)} kB, {count(v.text.words)} words, {v.text.characters}{' '}
             different characters
           </p>
-          <label title="From nothing it learns your text alone; from a model that is there it begins with what that one knows">
+          <label title={SOURCE}>
             Begin from{' '}
             <select
               id="train-source"
@@ -272,13 +253,11 @@ function StoryTrain() {
       )}
       {v.plan && (
         <div id="train-plan">
-          <p
-            title={`${count(v.plan.steps)} steps, ${v.plan.passes} passes over the text, ${(v.plan.parameters / 1e6).toFixed(1)} million parameters (the numbers that it learns)`}
-          >
-            About <b>{inWords(v.plan.seconds)}</b> on this machine, as busy as it is now: it will read{' '}
+          <p title={inDetail(v.plan)}>
+            About <b>{duration(v.plan.seconds)}</b> on this machine, as busy as it is now: it will read{' '}
             {readings(v.plan.passes)}.
           </p>
-          <p className="about">{expected(v.plan, v.source)}</p>
+          <p className="about">{expected(v.plan.tokens, v.source)}</p>
           <button
             type="button"
             className="wanted"

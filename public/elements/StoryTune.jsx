@@ -1,3 +1,4 @@
+// @ts-check
 // Every setting on a dial: for the next message only, or to write a passage anew with others than made it.
 
 import { sessionIdState } from '@chainlit/react-client';
@@ -6,15 +7,12 @@ import { useRecoilValue } from 'recoil';
 
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
 
-const shown = (field, value) => {
-  if (value === '') return field.name === 'seed' ? 'a new one' : '';
-  if (field.off !== null && Number(value) === field.off) return 'Off';
-  return field.slider ? String(Number(Number(value).toFixed(2))) : '';
-};
+const { dialShown } = window.inkling.sentences;
 
+/** @param {{field: Page.Field, value: string, turn: (name: string, value: string) => void}} props */
 const Dial = ({ field, value, turn }) => {
   const id = `tune-${field.name}`;
-  const text = shown(field, value);
+  const text = dialShown(field, value);
   return (
     <div className="dial" data-changed={value !== field.value}>
       <label htmlFor={id} title={`${field.about} It takes ${field.range}.`}>
@@ -57,7 +55,13 @@ const Dial = ({ field, value, turn }) => {
   );
 };
 
-const Presets = ({ dials, fill, act, store }) => (
+/**
+ * @param {object} props
+ * @param {Page.Looks['tune']} props.dials
+ * @param {(settings: Page.Settings) => void} props.fill
+ * @param {(wish: Page.Act) => void} props.act
+ */
+const Presets = ({ dials, fill, act }) => (
   <div className="tune-presets" role="group" aria-label="Start from a preset">
     {dials.presets.map((preset) => (
       <span key={preset.name} className="tune-preset">
@@ -95,13 +99,9 @@ function StoryTune() {
       store.tune = null;
       return;
     }
-    const kept = store.tune && store.tune.about === about ? store.tune.values : {};
-    const mine = (store.tune = {
-      ...(store.tune && store.tune.about === about ? store.tune : {}),
-      about,
-      values: kept,
-      asked,
-    });
+    const kept = store.tune?.about === about ? store.tune.values : {};
+    const mine = { ...(store.tune?.about === about ? store.tune : {}), about, values: kept, asked };
+    store.tune = mine;
     store.look(about ? { look: 'tune', passage: about } : { look: 'tune', model: store.model }).then(
       (dials) => {
         if (store.tune === mine) {
@@ -135,6 +135,7 @@ function StoryTune() {
   };
   const close = () => store.open('tune');
   const retry = () => {
+    if (!passage) return;
     store.send('Retry', { ask: 'retry', passage: passage.id, takes: store.takes, settings: now });
     close();
   };
@@ -148,7 +149,7 @@ function StoryTune() {
           .map((f) => [f.name, now[f.name]]),
       ),
     });
-  const turned = dials && dials.fields.some((field) => now[field.name] !== field.value);
+  const turned = dials?.fields.some((field) => now[field.name] !== field.value);
   const save = (event) => {
     event.preventDefault();
     store.act({ act: 'preset_keep', name, settings: now });
@@ -169,9 +170,10 @@ function StoryTune() {
           <p className="about">
             {passage
               ? 'The dials stand as they did for this passage. The old version stays, see the arrows.'
-              : `What “${store.model}” will be written with, and who decided it. What you turn here holds for one message; the gear sets what stays.`}
+              : `What “${store.model}” will be written with, and who decided it. ` +
+                'What you turn here holds for one message; the gear sets what stays.'}
           </p>
-          <Presets dials={dials} fill={fill} act={store.act} store={store} />
+          <Presets dials={dials} fill={fill} act={store.act} />
           {dials.fields.map((field) => (
             <Dial key={field.name} field={field} value={now[field.name]} turn={turn} />
           ))}
