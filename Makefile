@@ -17,7 +17,7 @@ FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep="
 
 .DEFAULT_GOAL := help
 .PHONY: help setup chat test torture check lint style types-of-code types-of-page \
-	quick-tests fix lock clean
+	page-tests quick-tests fix lock clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 9
@@ -31,11 +31,11 @@ chat: setup ## write with the shipped models: http://localhost:8000, or make cha
 	@echo "Inkling is starting on http://localhost:$(PORT) (Ctrl-C stops it)"
 	@$(BIN)/chainlit run app.py --headless --port $(PORT)
 
-test: lint ## every check, the browser's too where there is a Chromium
+test: lint page-tests ## every check, the browser's too where there is a Chromium
 	$(RUN) pytest
 
 check: style ## the quick ones of them, about a minute
-	@$(MAKE) --no-print-directory -j2 types-of-page types-of-code quick-tests
+	@$(MAKE) --no-print-directory -j2 types-of-page page-tests types-of-code quick-tests
 
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
@@ -50,6 +50,9 @@ style: .venv/.installed-dev node_modules/.installed
 
 types-of-page: node_modules/.installed
 	$(NODE) node_modules/typescript/bin/tsc
+
+page-tests: node_modules/.installed
+	$(NODE) --test --test-reporter=dot "tests/page/*.test.js"
 
 # Half of pyright's time goes into the tests, which import transformers.
 types-of-code:
