@@ -37,7 +37,9 @@ def test_every_file_of_the_page_is_held_by_its_types():
     assert untyped == []
 
 
-@pytest.mark.parametrize("path", (ROOT / "public" / "shared").glob("*.js"), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "public" / "shared").glob("*.js")), ids=lambda path: path.name
+)
 def test_what_elements_share_imports_nothing_but_its_neighbours(path):
     """It is served as it is, so a package of npm's would not be found; and runs under Node.js."""
     imported = re.findall(r"^(?:import|export) .*from '([^']+)'", path.read_text(), re.M)

@@ -21,7 +21,8 @@ const Found = ({ found }) => (
       {wholePercent(found.new)} new
     </p>
     <p>
-      {aboutCopied(found)} Marked is every run of {found.copied_words} words or more that stands word for word in the{' '}
+      {aboutCopied(found)}{' '}
+      {`Marked is every run of ${found.copied_words} words or more that stands word for word in the `}
       {count(found.source_words)} words that <b>{found.model}</b> learnt from; the longest is marked darker.
     </p>
     <div className="copied-text" id="copied-text">
