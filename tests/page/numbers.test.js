@@ -12,6 +12,7 @@ test('a probability has no more digits than say something, and is never rounded 
 test('an entropy is told as so many equally likely choices', () => {
   assert.equal(choices(0), 'about 1 equally likely choice (0.0 bits)');
   assert.equal(choices(Math.log(2.5)), 'about 2.5 equally likely choices (1.3 bits)');
+  assert.match(choices(Math.log(12.4)), /^about 12 equally likely choices/);
   assert.equal(choices(Math.log(4096)), 'about 4,096 equally likely choices (12.0 bits)');
 });
 
