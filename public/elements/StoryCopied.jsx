@@ -14,6 +14,8 @@ const ENTRY = {
 const { count, wholePercent } = window.inkling.numbers;
 const { aboutCopied } = window.inkling.sentences;
 
+/** @typedef {import('../shared/store.js').Store} Store */
+
 /** @param {{found: Page.Copied}} props */
 const Found = ({ found }) => (
   <>
@@ -86,10 +88,10 @@ function StoryCopied() {
   const asked = open && passage && !state?.writing ? `${passage.id} ${passage.tokens.length}` : null;
 
   useEffect(() => {
-    if (!asked || (store.copied && store.copied.asked === asked)) return;
+    if (!asked || store.copied?.asked === asked) return;
     store.copied = { asked };
-    const put = (answer) => {
-      if (store.copied.asked !== asked) return;
+    const put = (/** @type {Partial<Store['copied']>} */ answer) => {
+      if (store.copied?.asked !== asked) return;
       Object.assign(store.copied, answer);
       store.tell();
     };
@@ -121,8 +123,8 @@ function StoryCopied() {
           {error}
         </p>
       )}
-      {found?.missing && <Missing {...found.missing} train={() => store.open('train')} />}
-      {found && !found.missing && <Found found={found} />}
+      {found && 'missing' in found && <Missing {...found.missing} train={() => store.open('train')} />}
+      {found && !('missing' in found) && <Found found={found} />}
     </section>
   );
 }

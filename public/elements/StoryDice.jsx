@@ -207,7 +207,7 @@ function StoryDice() {
               key={each.name}
               each={each}
               change={change}
-              disabled={each.name === 'repetition_penalty' && found.characters}
+              disabled={each.name === 'repetition_penalty' && Boolean(found?.characters)}
             />
           ))}
         </div>

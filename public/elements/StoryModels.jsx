@@ -234,7 +234,7 @@ function StoryModels() {
           card={v.card}
           chosen={v.card.key === store.model}
           busy={store.state.writing}
-          write={() => windowMessage({ type: 'story_model', model: v.card.key })}
+          write={() => windowMessage({ type: 'story_model', model: v.shown })}
         />
       )}
     </section>

@@ -120,19 +120,16 @@ function StoryTune() {
 
   if (!open || !state) return null;
   const { dials, values = {}, error, name = '' } = store.tune || {};
-  const now =
-    dials &&
-    Object.fromEntries(
-      dials.fields.map((field) => [field.name, field.name in values ? values[field.name] : field.value]),
-    );
-  const turn = (key, value) => {
-    store.tune.values = { ...store.tune.values, [key]: value };
+  const fields = dials ? dials.fields : [];
+  /** @type {Record<string, string>} */
+  const now = Object.fromEntries(fields.map((field) => [field.name, values[field.name] ?? field.value]));
+  /** @param {Partial<import('../shared/store.js').Tune>} more */
+  const change = (more) => {
+    if (store.tune) Object.assign(store.tune, more);
     store.tell();
   };
-  const fill = (settings) => {
-    store.tune.values = { ...store.tune.values, ...settings };
-    store.tell();
-  };
+  const fill = (settings) => change({ values: { ...store.tune?.values, ...settings } });
+  const turn = (key, value) => fill({ [key]: value });
   const close = () => store.open('tune');
   const retry = () => {
     if (!passage) return;
@@ -144,17 +141,16 @@ function StoryTune() {
     store.act({
       act: 'once',
       settings: Object.fromEntries(
-        dials.fields
+        fields
           .filter((f) => now[f.name] !== f.value || armed.some((each) => each.name === f.name))
           .map((f) => [f.name, now[f.name]]),
       ),
     });
-  const turned = dials?.fields.some((field) => now[field.name] !== field.value);
+  const turned = fields.some((field) => now[field.name] !== field.value);
   const save = (event) => {
     event.preventDefault();
     store.act({ act: 'preset_keep', name, settings: now });
-    store.tune.name = '';
-    store.tell();
+    change({ name: '' });
   };
   return (
     <section className="panel" id="panel-tune" aria-label="Tune">
@@ -174,7 +170,7 @@ function StoryTune() {
                 'What you turn here holds for one message; the gear sets what stays.'}
           </p>
           <Presets dials={dials} fill={fill} act={store.act} />
-          {dials.fields.map((field) => (
+          {fields.map((field) => (
             <Dial key={field.name} field={field} value={now[field.name]} turn={turn} />
           ))}
           <div className="tune-foot">
@@ -210,10 +206,7 @@ function StoryTune() {
                 value={name}
                 aria-label="Name of a preset"
                 title="Under this name it stands in the picker below the text"
-                onChange={(event) => {
-                  store.tune.name = event.target.value;
-                  store.tell();
-                }}
+                onChange={(event) => change({ name: event.target.value })}
               />
               <button
                 type="submit"

@@ -26,13 +26,36 @@
  * @property {string | null | undefined} model The one that is picked.
  * @property {string | null} [agreed] The model that page and server last agreed on.
  * @property {(() => void) | null} [compareAgain] The last comparison once more.
- * @property {any} [compare] What each panel keeps, from the element of its name.
- * @property {any} [copied]
- * @property {any} [dice]
+ * @property {import('./compare.js').Compare} [compare] What each panel keeps, from the element of its name.
+ * @property {{asked: string, found?: Page.Looks['copied'], error?: string}} [copied]
+ * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
  * @property {import('./machine.js').Machine} [machine]
- * @property {any} [shelf]
- * @property {any} [train]
- * @property {any} [tune]
+ * @property {Shelf} [shelf]
+ * @property {Train} [train]
+ * @property {Tune | null} [tune]
+ *
+ * @typedef {object} Shelf
+ * @property {Page.ModelLine[] | null} rows
+ * @property {[keyof Page.ModelLine, number]} sort
+ * @property {string | null} shown
+ * @property {Page.ModelCard | null} card
+ * @property {string} problem
+ *
+ * @typedef {object} Train
+ * @property {Page.Training[]} runs
+ * @property {Page.Looks['training_text'] | null} text
+ * @property {Page.TrainingPlan | null} plan
+ * @property {string} source
+ * @property {string} status
+ * @property {string} error
+ *
+ * @typedef {object} Tune
+ * @property {string | null} about
+ * @property {Record<string, string>} values What was turned.
+ * @property {string} asked
+ * @property {Page.Looks['tune']} [dials]
+ * @property {string} [error]
+ * @property {string} [name] Of a preset that may be kept.
  *
  * @typedef {{label: string, title: string, place: number}} Entry place: from left to right.
  * @typedef {{passage: string, at: number, pinned: boolean, found?: Page.TokenDice, error?: string}} Odds
