@@ -59,7 +59,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
         shop.start("bob", lesson(5))
     until(lambda: state(shop)["model"] and state(shop)["step"] >= 10)
     # What it has learnt so far can be written with.
-    assert load(shop.runs / key / "best").tokenizer.vocab_size == len(set(TEXT)) + 1
+    assert load(shop.folder("ada", key) / "best").tokenizer.vocab_size == len(set(TEXT)) + 1
     # An app that was started anew has no child, and finds it all the same.
     other = Workshop(shop.root)
     assert state(other)["state"] == "training"
@@ -82,7 +82,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
 def test_a_training_that_was_killed_says_so_and_goes_on(shop):
     key = shop.start("ada", lesson(2000))
     until(lambda: state(shop)["step"] >= 10)
-    os.kill(json.loads((shop.runs / key / "page.json").read_text())["pid"], signal.SIGKILL)
+    os.kill(json.loads((shop.folder("ada", key) / "page.json").read_text())["pid"], signal.SIGKILL)
     until(lambda: state(shop)["state"] == "broken")
     shop.resume("ada", key)
     step = state(shop)["step"]
@@ -169,8 +169,7 @@ def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
     assert bench.brought == ("a.txt", "One.\nTwo.\n" * 300)
 
 
-def test_each_training_has_a_folder_of_its_own(shop):
+def test_each_training_has_a_folder_of_its_own_by_a_name_that_is_free(shop):
     for name, folder in (("Ä.txt", "mine"), ("../../etc/x.txt", "etc-x"), ("", "mine-2")):
-        key = shop._free_name(name)
-        assert key == folder
-        (shop.runs / key).mkdir(parents=True)
+        assert shop._new_folder("ada", name, ()).name == folder
+    assert shop._new_folder("ada", "Stories.txt", {"stories"}).name == "stories-2"
