@@ -35,9 +35,9 @@ const Curve = ({ run }) => {
   return <div className="train-curve" ref={box} />;
 };
 
-const Run = ({ run, ask, write, writes }) => (
+const Run = ({ run, others, ask, write, writes }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
-    <h3><b>{run.key}</b> {STATES[run.state]}</h3>
+    <h3><b>{run.key}</b> {STATES[run.state]}{run.shared && ' · shared'}</h3>
     <progress max={run.steps} value={run.step} title={`Step ${run.step} of ${run.steps}`} />
     <p className="about">
       Step {count(run.step)} of {count(run.steps)}
@@ -62,6 +62,11 @@ const Run = ({ run, ask, write, writes }) => (
         title="It saves where it is and ends; its best weights so far stay">Stop</button>}
       {['paused', 'stopped', 'broken'].includes(run.state) && <button type="button" className="quiet train-resume"
         onClick={() => ask('training_resume', { key: run.key })} title="Go on from where it was left, as if it had never been">Go on</button>}
+      {others && (run.model || run.shared) && <button type="button" className="quiet train-share" aria-pressed={run.shared}
+        onClick={() => ask('training_share', { key: run.key, shared: !run.shared })}
+        title={run.shared ? 'It is yours alone again; what others wrote with it stays theirs'
+          : 'Everybody who comes in here can write with it, and train from it, under your name. Your text is shown to nobody; but a model may write lines that it learnt by heart'}>
+        {run.shared ? 'Stop sharing' : 'Share'}</button>}
     </p>
   </article>
 );
@@ -72,10 +77,10 @@ function StoryTrain() {
   const { windowMessage } = useChatInteract();
   const picker = useRef(null);
   const { state } = store;
-  const v = (store.train = store.train || { runs: [], text: null, plan: null, source: '', status: '', error: '' });
+  const v = (store.train = store.train || { runs: [], others: false, text: null, plan: null, source: '', status: '', error: '' });
   const put = (more) => { Object.assign(v, more); store.tell(); };
 
-  const refresh = () => store.look({ look: 'training' }).then(({ runs }) => put({ runs }), (error) => put({ error: error.message }));
+  const refresh = () => store.look({ look: 'training' }).then(({ runs, others }) => put({ runs, others }), (error) => put({ error: error.message }));
   const ask = (look, wish) => store.look({ look, ...wish }).then(() => { put({ error: '' }); refresh(); }, (error) => put({ error: error.message }));
 
   useEffect(() => {
@@ -153,8 +158,8 @@ function StoryTrain() {
             title="It runs beside the chat, in a process of its own; you can go on writing">Train</button>
         </div>
       )}
-      {v.runs.map((run) => <Run key={run.key} run={run} ask={ask} write={write} writes={store.model === run.key} />)}
-      {!v.runs.length && !v.text && <p className="about">Nothing was trained from here yet. What is trained appears among the models, for you and whoever else writes here.</p>}
+      {v.runs.map((run) => <Run key={run.key} run={run} others={v.others} ask={ask} write={write} writes={store.model === run.key} />)}
+      {!v.runs.length && !v.text && <p className="about">Nothing was trained from here yet. What is trained appears among your models{v.others && ', and among those of everybody who writes here once you share it'}.</p>}
     </section>
   );
 }
