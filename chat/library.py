@@ -129,13 +129,12 @@ class Library:
         self.path = path
         make_private(path)
         self._turn = threading.Lock()
-        self._rows = sqlite3.connect(
-            path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
         try:
+            self._rows = sqlite3.connect(
+                path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
             self._open(path)
         except sqlite3.OperationalError as error:
-            self._rows.close()
             raise LibraryError(f"{path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
             self._rows.close()

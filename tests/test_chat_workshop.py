@@ -46,6 +46,12 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """What lies in a folder, itself too, and can be read by others on this machine."""
+    found = [folder, *folder.rglob("*")]
+    return [str(each) for each in found if each.lstat().st_mode & 0o077]
+
+
 def state(shop: Workshop, owner: str = "ada") -> dict:
     return shop.all(owner)[0]
 
@@ -70,6 +76,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
     assert 10 <= step < 400
     other.resume("ada", key)
     until(lambda: state(other)["state"] == "done")
+    assert open_to_others(shop.folder("ada", key)) == []
     done = state(other)
     assert (done["step"], done["left_s"], done["why"]) == (400, None, None)
     assert done["sample"]["step"] == 400
