@@ -24,13 +24,19 @@ class Writer:
 
     Args:
         cookies: Of somebody who is in; None to come in where nobody is asked.
+        thread: A story that is opened from the list.
     """
 
     def __init__(
-        self, base: str, session: str | None = None, cookies: httpx.Cookies | None = None
+        self,
+        base: str,
+        session: str | None = None,
+        cookies: httpx.Cookies | None = None,
+        thread: str = "",
     ) -> None:
         self.base = base
         self.cookies = cookies
+        self.thread = thread
         self.session = session or str(uuid.uuid4())
         self.events: list[tuple[str, Any]] = []
         self.state: dict = {}
@@ -63,7 +69,7 @@ class Writer:
             auth={
                 "clientType": "webapp",
                 "sessionId": self.session,
-                "threadId": "",
+                "threadId": self.thread,
                 "userEnv": "{}",
                 "chatProfile": "",
             },
