@@ -105,7 +105,8 @@ def _shut_home(folder: Path) -> None:
     """Shut it and what lies in it where it is ours alone: to shut /tmp would be no favour."""
     for path in folder.iterdir():
         if _is_ours(path) and not path.is_symlink() and path.is_file():
-            path.chmod(0o600)
+            with suppress(PermissionError):
+                path.chmod(0o600)
     mode = folder.stat().st_mode
     ours = all(_is_ours(each) for each in folder.iterdir())
     if mode & PRIVATE and ours and not mode & stat.S_ISVTX:
@@ -150,7 +151,8 @@ def make_private(path: Path) -> None:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
-        with suppress(FileNotFoundError):
+        # Not every disk knows modes; a home that stays open was complained of.
+        with suppress(FileNotFoundError, PermissionError):
             each.chmod(0o600)
 
 

@@ -9,6 +9,7 @@ from chat.asking import OTHER_PAGE, RefusedError
 from chat.desk import Desk
 from chat.workbench import Workbench
 
+FIGURES = ("steps", "seconds", "parameters", "tokens", "passes")
 ELSEWHERE = "Training from the page is not offered here: use python -m train.pretrain."
 
 
@@ -49,7 +50,7 @@ async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
 
 async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_plan`: what a training on the text would be, from the model named in `source` or
-    from nothing where there is none; see `train.plan`."""
+    from nothing where there is none; the figures of `train.plan`."""
     bench, source = _bench(desk), wish.get("source")
     folder = None
     if source:
@@ -59,7 +60,9 @@ async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
                 f"There is no model “{str(source)[:60]}” any more: pick another one."
             )
         folder = desk.models[str(source)].folder
-    return (await bench.plan(folder)).plan
+    plan = (await bench.plan(folder)).plan
+    # Its command holds paths of this machine, which may be another writer's.
+    return {name: plan[name] for name in FIGURES}
 
 
 async def training_start(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
