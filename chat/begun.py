@@ -8,7 +8,9 @@ run is free, or taken, by one's own runs alone.
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,31 @@ def begun_run_of(folder: Path) -> Begun | None:
     real = folder.resolve()
     runs = (_begun(each) for each in (real, *real.parents[:2]))
     return next((run for run in runs if run is not None), None)
+
+
+def new_folder(runs: Path, owner: str, title: str, taken: Container[str] = ()) -> Path:
+    """Make the folder of a new run, by a name that is free for its owner; nobody else on this
+    machine can look into it.
+
+    Args:
+        title: The name of a text; untrusted.
+        taken: More names that are not free.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", title.rsplit(".", 1)[0].lower()).strip("-")[:40] or "mine"
+    place, name, count = place_of(runs, owner), plain, 1
+    runs.mkdir(parents=True, exist_ok=True)
+    if place != runs:
+        for each in (place.parent, place):
+            each.mkdir(mode=0o700, exist_ok=True)
+    # Those from before lie beside the ones of the command line, whoever began them.
+    mine = {run.name for run in begun_in(runs) if run.owner == owner}
+    while True:
+        if name not in mine and name not in taken:
+            with suppress(FileExistsError):
+                (place / name).mkdir(mode=0o700)
+                return place / name
+        count += 1
+        name = f"{plain}-{count}"
 
 
 def about_run(folder: Path) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ mode is 0700, and that of all files in it 0600, whatever the umask.
 import asyncio
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from typing import Any, Literal
 
 from chat.accounts import write_private
 from chat.asking import RefusedError
-from chat.begun import OURS, about_run, begun_in, place_of
+from chat.begun import OURS, about_run, begun_in, new_folder
 from chat.home import PRIVATE, private, shut
 from chat.runs import read_curve
 
@@ -90,7 +89,7 @@ class Workshop:
             RefusedError: Another one is running.
         """
         self._only_one()
-        folder = self._new_folder(owner, lesson.name, taken)
+        folder = new_folder(self.runs, owner, lesson.name, taken)
         # Before anything else: what lies in a folder without it is everybody's.
         key, began = folder.relative_to(self.runs).as_posix(), lesson.checkpoint
         about = {
@@ -288,27 +287,6 @@ class Workshop:
                     "One training at a time: two would take more than twice as long. Pause the one "
                     "that runs, or wait for its end."
                 )
-
-    def _new_folder(self, owner: str, title: str, taken: Container[str]) -> Path:
-        """A folder that nobody else can look into, by a name that is free for its owner."""
-        plain = (
-            re.sub(r"[^a-z0-9]+", "-", title.rsplit(".", 1)[0].lower()).strip("-")[:40] or "mine"
-        )
-        place, name, count = place_of(self.runs, owner), plain, 1
-        self.runs.mkdir(parents=True, exist_ok=True)
-        if place != self.runs:
-            for each in (place.parent, place):
-                each.mkdir(mode=0o700, exist_ok=True)
-        mine = {key.rpartition("/")[2] for key in self._keys(owner)}
-        while True:
-            try:
-                if name not in mine and name not in taken:
-                    (place / name).mkdir(mode=0o700)
-                    return place / name
-            except FileExistsError:
-                pass
-            count += 1
-            name = f"{plain}-{count}"
 
     def _read(self, key: str) -> dict[str, Any]:
         return about_run(self.runs / key) or {}

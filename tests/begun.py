@@ -12,7 +12,9 @@ TALE = "One fine day the old grey cat sat on the warm wall and slept. Nobody saw
 PATH = "/secret/path"
 
 
-def begin(folder: Path, owner: str, *, shared: bool = False, **about: object) -> Path:
+def begin(
+    folder: Path, owner: str, *, shared: bool = False, about: dict[str, str] | None = None
+) -> Path:
     """A run in `folder`, as `owner` would have begun it."""
     text, valid = folder / "text.txt", folder / "valid.txt"
     folder.mkdir(parents=True)
@@ -29,5 +31,5 @@ def begin(folder: Path, owner: str, *, shared: bool = False, **about: object) ->
     (folder / "best" / "README.md").write_text(f"It began with: {TALE}")
     (folder / "metrics.jsonl").write_text('{"step": 1, "val_loss": 2.5}\n')
     page = {"owner": owner, "shared": shared, "title": "t", "plan": {"steps": 5}, "halted": None}
-    (folder / "page.json").write_text(json.dumps({**page, **about}))
+    (folder / "page.json").write_text(json.dumps({**page, **(about or {})}))
     return folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat.accounts import LOCAL
-from chat.begun import place_of
+from chat.begun import new_folder, place_of
 from chat.cards import card_data
 from chat.desk import Desk
 from chat.engines import Engines
@@ -250,27 +250,26 @@ def test_what_a_guest_is_found_by_stands_in_no_name_of_what_they_share(tmp_path)
 
 def test_the_names_of_others_runs_are_free(tmp_path):
     begin(tmp_path / "runs" / "old", "ada")
-    shop = Workshop(tmp_path)
     names = {}
     for owner in ("ada", "bob", LOCAL):
-        names[owner] = [shop._new_folder(owner, "Secret.txt", ()) for _ in range(2)]
+        names[owner] = [new_folder(tmp_path / "runs", owner, "Secret.txt") for _ in range(2)]
         for folder in names[owner]:
             (folder / "page.json").write_text(json.dumps({"owner": owner, "plan": {}}))
     for folders in names.values():
         assert [each.name for each in folders] == ["secret", "secret-2"]
-    assert shop._new_folder("ada", "old.txt", ()).name == "old-2"
-    assert shop._new_folder("bob", "old.txt", ()).name == "old"
+    assert new_folder(tmp_path / "runs", "ada", "old.txt").name == "old-2"
+    assert new_folder(tmp_path / "runs", "bob", "old.txt").name == "old"
 
 
 @pytest.mark.parametrize("owner", ["..", ".", "a/../b", "ada@x.org", "Ä" * 64, "\ud800"])
 def test_no_name_of_an_owner_leads_out_of_the_runs(tmp_path, owner):
-    folder = Workshop(tmp_path)._new_folder(owner, "x.txt", ())
+    folder = new_folder(tmp_path / "runs", owner, "x.txt")
     assert folder.parent.parent == tmp_path / "runs" / ".writers"
 
 
 def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
     folder = begin(tmp_path / "runs" / "tales", "ada", shared=True)
-    begin(tmp_path / "runs" / "his", "bob", **{"from": str(folder / "best")})
+    begin(tmp_path / "runs" / "his", "bob", about={"from": str(folder / "best")})
 
     async def act(desk, page):
         plan = {"module": "train.finetune", "options": [], "steps": 5}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.asking import RefusedError
+from chat.begun import new_folder
 from chat.workbench import LEAST_CHARACTERS, MOST_BYTES, Workbench, check
 from chat.workshop import Lesson, Workshop
 from gpt.checkpoint import load
@@ -178,5 +179,5 @@ def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
 
 def test_each_training_has_a_folder_of_its_own_by_a_name_that_is_free(shop):
     for name, folder in (("Ä.txt", "mine"), ("../../etc/x.txt", "etc-x"), ("", "mine-2")):
-        assert shop._new_folder("ada", name, ()).name == folder
-    assert shop._new_folder("ada", "Stories.txt", {"stories"}).name == "stories-2"
+        assert new_folder(shop.runs, "ada", name).name == folder
+    assert new_folder(shop.runs, "ada", "Stories.txt", {"stories"}).name == "stories-2"

@@ -44,7 +44,9 @@ class Account(Writer):
         return httpx.get(self.base + "/user", cookies=self.cookies).json()["identifier"]
 
     async def look(self, look: str, **wish: Any) -> dict[str, Any]:
-        return await self.socket.call("story_look", {"look": look, **wish}, timeout=60)
+        answer = await self.socket.call("story_look", {"look": look, **wish}, timeout=60)
+        assert isinstance(answer, dict)
+        return answer
 
     async def ask(self, words: str, model: str) -> None:
         """Let a model write, and wait for its words or for the reason why not."""
@@ -219,7 +221,12 @@ def test_all_that_the_app_keeps_is_private_where_its_home_was_open(base, folder)
 
 def test_a_guest_sees_what_is_their_own_and_neither_an_accounts_nor_another_guests(folder):
     home = folder / "guests"
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "other things").touch()
     with running_app(folder, folder / "models", INKLING_HOME=str(home), INKLING_GUESTS="1") as base:
+        # Not ours to shut, so the one who started it is told.
+        assert f"can look into {home}" in (folder / "log").read_text()
         one, other = Account.enter(base), Account.enter(base)
         begin(folder / "runs" / "songs", one.owner)
 
