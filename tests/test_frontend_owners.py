@@ -215,6 +215,7 @@ def test_all_that_the_app_keeps_is_private_where_its_home_was_open(base, folder)
 
     together(act, Account.enter(base, "ada"))
     kept = [folder / "home", *(folder / "home").iterdir(), folder / "runs" / "tales"]
+    kept += folder.glob(".files")
     assert "stories.sqlite-wal" in [each.name for each in kept]
     assert [str(each) for each in kept if each.stat().st_mode & 0o077] == []
 
