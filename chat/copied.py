@@ -36,7 +36,6 @@ async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     desk.models = await asyncio.to_thread(desk.find_models)
     if key not in desk.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
-    desk.sources.check(desk.models[key])
     try:
         source = await desk.sources.get(await desk.engines.get(desk.models[key]))
     except NotHereError as error:

@@ -76,12 +76,6 @@ class Sources:
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
         return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
-    @staticmethod
-    def check(listing: Listing) -> None:
-        """Raise NotYoursError where the writer may not know what the model learnt from."""
-        if not listing.open_text:
-            raise NotYoursError(listing)
-
     async def get(self, loaded: Loaded) -> Source:
         """The text that a model learnt from, as words.
 
@@ -89,7 +83,8 @@ class Sources:
             NotYoursError: It is another writer's.
             NotHereError: It is not on this machine.
         """
-        self.check(loaded.listing)
+        if not loaded.listing.open_text:
+            raise NotYoursError(loaded.listing)
         checkpoint = loaded.checkpoint
         folder = self.find(checkpoint)
         if folder is None:
