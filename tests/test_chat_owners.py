@@ -304,19 +304,29 @@ def test_what_was_begun_with_an_open_folder_is_shut_once_the_app_starts(tmp_path
     assert outside.stat().st_mode == before
 
 
-def test_what_a_training_is_begun_with_is_its_owners_alone_whatever_the_umask(tmp_path):
+MAKES = """
+import pathlib, sys
+out = pathlib.Path(sys.argv[-1])
+(out / "made").mkdir()
+(out / "made.txt").touch()
+"""
+
+
+def test_what_a_training_is_begun_with_and_makes_is_its_owners_alone_whatever_the_umask(tmp_path):
     shop, before = Workshop(tmp_path), os.umask(0)
     try:
-        # No such module: the process ends at once, and says so in the log.
-        plan = {"module": "train.nothing", "options": [], "steps": 5}
+        # In the place of a training: what makes a file and a folder in --out.
+        (tmp_path / "makes.py").write_text(MAKES)
+        plan = {"module": "makes", "options": [], "steps": 5}
         key = shop.start("ada", Lesson(name="Tales.txt", text=TALE, plan=plan))
         while shop.all("ada")[0]["state"] == "training":
             pass
     finally:
         os.umask(before)
     folder = shop.folder("ada", key)
-    assert {each.name for each in folder.iterdir()} == {"text.txt", "page.json", "log.txt"}
-    assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o600}
+    modes = {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()}
+    files = dict.fromkeys(("text.txt", "page.json", "log.txt", "made.txt"), 0o600)
+    assert modes == {**files, "made": 0o700}
     assert [folder.parents[i].stat().st_mode & 0o777 for i in (0, 1)] == [0o700] * 2
     assert folder.stat().st_mode & 0o777 == 0o700
 
