@@ -31,8 +31,8 @@ from frontend.login import keep_door, nobody_is_asked
 from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
+from frontend.opening import start_privately
 from frontend.page import SocketPage
-from frontend.start import start_privately
 from frontend.status import serve_status
 from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER

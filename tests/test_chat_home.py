@@ -18,7 +18,7 @@ from chat.library import Kept, Library, LibraryError
 from chat.presets import OwnPresets
 from chat.story import Passage, Story
 from chat.votes import Votes
-from frontend.start import start_privately
+from frontend.opening import start_privately
 
 WORDS = Passage(author="writer", text="Once")
 NOT_ROOT = os.geteuid() != 0
