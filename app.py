@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +20,9 @@ from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
 from chat.engines import Engines
 from chat.faults import fault
-from chat.home import home
+from chat.home import home, open_home
 from chat.library import Kept
+from chat.machine import FindModels
 from chat.models import find_models
 from chat.sources import Sources
 from chat.workbench import Workbench
@@ -29,10 +31,11 @@ from frontend.acts import serve_acts
 from frontend.events import answered, guard_events
 from frontend.guard import Guard
 from frontend.log import log_in_lines
-from frontend.login import keep_door
+from frontend.login import keep_door, nobody_is_asked
 from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
+from frontend.opening import start_privately
 from frontend.page import SocketPage
 from frontend.routes import serve_routes
 from frontend.status import serve_status
@@ -40,12 +43,22 @@ from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 
 ROOT = Path(__file__).parent
-HOME = home(ROOT)
+with start_privately():
+    HOME = open_home(home(ROOT))
+    MEMORY = Memory(HOME)
+    ACCOUNTS, SECRET = read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME)
+    WORKSHOP = Workshop(ROOT)
+ALONE = nobody_is_asked(ACCOUNTS)
 ENGINES = Engines()
-MEMORY = Memory(HOME)
 SOURCES = Sources(ROOT / "data")
-WORKSHOP = Workshop(ROOT)
-MACHINES = Machines(lambda: find_models(ROOT), SOURCES)
+
+
+def models_of(session: WebsocketSession) -> FindModels:
+    """What finds the models that a session's writer may see."""
+    return partial(find_models, ROOT, owner=MEMORY.owner(session), alone=ALONE)
+
+
+MACHINES = Machines(models_of, SOURCES)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
@@ -68,7 +81,7 @@ MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
 guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
 cl.data_layer(MEMORY.layer)
-keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
+keep_door(ACCOUNTS, SECRET)
 follow_system_theme(config)
 # The last one that is added is the first that a request meets.
 chainlit.server.app.add_middleware(
@@ -103,12 +116,12 @@ def desk() -> Desk:
         DESKS[session.id] = Desk(
             page,
             ENGINES,
-            lambda: find_models(ROOT),
+            models_of(session),
             keep,
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(WORKSHOP, MEMORY.owner(session)),
+            Workbench(WORKSHOP, MEMORY.owner(session), others=not ALONE),
         )
     return DESKS[session.id]
 

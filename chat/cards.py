@@ -29,6 +29,8 @@ NOT_KNOWN = "not known"
 TOKENIZERS = {"char": "", "bpe": "byte pairs, ", "sentencepiece": "SentencePiece, "}
 MOST_BYTES = 2_000_000
 """Of a picture or a card: a page is sent no more."""
+OWNERS_ONLY = ("Trained on", "Began from", "Taught by")
+"""What the card of a model that another writer shares leaves out."""
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
 
 
@@ -73,14 +75,20 @@ def card_data(listing: Listing) -> dict[str, Any]:
     Returns:
         key; facts: [label, value] in the order they are read; commands; text: the card without
         what is for machines; curve: {train, valid}, and where there is none, picture: loss.png
-        as a data URL, or None.
+        as a data URL, or None. Of a model whose text is another writer's only the figures.
     """
     training, (head, text) = _training(listing), _readme(listing)
     curve = Curve() if listing.hub else read_curve(listing.folder)
+    facts = [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)]
+    commands = [each for each in [training.get("command")] if isinstance(each, str)]
+    if not listing.open_text:
+        # A name, a path or a quotation would tell of a text, or of models, that are not shared.
+        facts = [fact for fact in facts if fact[0] not in OWNERS_ONLY]
+        commands, text = [], ""
     return {
         "key": listing.key,
-        "facts": [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)],
-        "commands": [each for each in [training.get("command")] if isinstance(each, str)],
+        "facts": facts,
+        "commands": commands,
         "text": text,
         "curve": {"train": curve.train, "valid": curve.valid},
         "picture": None if curve or listing.hub else _picture(listing),

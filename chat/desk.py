@@ -136,9 +136,10 @@ class Desk(Sheet):
     async def warm_up(self) -> None:
         """Read the model that will most likely be asked for; a fault is told when it is asked."""
         # What is still on the Hub is fetched when it is asked for, and not before.
-        if self.model is not None and self.models[self.model].hub is None:
+        listing = self.models.get(self.model or "")
+        if listing is not None and listing.hub is None:
             with suppress(CheckpointError, OSError):
-                loaded = await self.engines.get(self.models[self.model])
+                loaded = await self.engines.get(listing)
                 if self._loaded is None and self.story.passages:
                     self._loaded = loaded
                     self._measure()

@@ -95,8 +95,8 @@ def _listing(desk: Desk, asked: object) -> Listing:
     key = str(asked) if asked else desk.model
     if key is None:
         raise RefusedError(NO_MODEL)
-    if key not in desk.models:
-        desk.models = desk.find_models()
+    # It may have been taken away since, or shared no longer.
+    desk.models = desk.find_models()
     if key not in desk.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
     return desk.models[key]

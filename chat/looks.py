@@ -79,6 +79,7 @@ LOOKS: dict[str, Look] = {
     "training_halt": teaching.training_halt,
     "training_plan": teaching.training_plan,
     "training_resume": teaching.training_resume,
+    "training_share": teaching.training_share,
     "training_start": teaching.training_start,
     "training_text": teaching.training_text,
     "tune": tune,

@@ -167,10 +167,10 @@ class Machine:
         ending = ENDINGS.get(draft.finish_reason or "", "")
         await self._page.emit(NEWS, {**about, "ending": ending, "tokens": len(draft.tokens)})
         try:
-            source = await self._sources.get(turn.loaded.checkpoint)
+            source = await self._sources.get(turn.loaded)
             spellings = await asyncio.to_thread(lambda: source.spellings)
         except RefusedError:
-            return  # it learnt elsewhere
+            return  # it learnt elsewhere, or from what this page may not know
         except Exception as error:  # noqa: BLE001 - `fault` logs it
             fault(log, "a training text", error)
             return

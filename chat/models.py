@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from chat.begun import begun_in, begun_run_of
 from gpt.checkpoint import (
     INDEX,
     WEIGHTS,
@@ -39,6 +40,7 @@ class Listing:
         version: Changes when the checkpoint is written again.
         own: The settings that its folder asks for, by name, as far as they can be used.
         hub: Where it is to be fetched from first; None once it is here.
+        open_text: Whoever this listing is for may be shown what it learnt from.
     """
 
     key: str
@@ -49,15 +51,24 @@ class Listing:
     starters: tuple[str, ...]
     own: Mapping[str, float | int] = field(default_factory=dict[str, float | int], hash=False)
     hub: HubName | None = None
+    open_text: bool = False
 
 
-def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
-    """All checkpoints in `root`/checkpoints, `root`/runs and the folders in `extra`, by key.
+def find_models(
+    root: Path, extra: str | None = None, *, owner: str | None = None, alone: bool = False
+) -> dict[str, Listing]:
+    """The checkpoints that `owner` may see, by key: all in `root`/checkpoints, `root`/runs and the
+    folders in `extra`, but of those that were trained from a page only the owner's own, and those
+    that others share.
+
+    Nothing else of a page's runs comes through here: not their names, and not that they are there.
 
     Args:
         root: The project's folder.
         extra: Folders with a colon between them, each a checkpoint, a run, or a folder of such,
             and names on the Hub (USER/NAME); None reads INKLING_MODELS.
+        owner: Who asks; None for somebody who owns nothing.
+        alone: Nobody is asked for a name here, so that LOCAL is the only writer, and sees all.
     """
     extra = os.environ.get(FOLDERS_VARIABLE, "") if extra is None else extra
     found: dict[str, Listing] = {}
@@ -65,17 +76,39 @@ def find_models(root: Path, extra: str | None = None) -> dict[str, Listing]:
     named = {each: on_hub(each) for each in extra.split(":") if each}
     folders = [Path(each).expanduser() for each, hub in named.items() if hub is None]
     for name, origin, folder in _candidates(root, folders):
-        key, count = name, 1
-        while key in found:
-            key = f"{name} ({origin})" if count == 1 else f"{name} ({origin} {count})"
-            count += 1
-        if folder.resolve() not in seen and (listing := read_listing(key, folder)) is not None:
+        # A page's run is its owner's, whatever folder or link leads to it.
+        if folder.resolve() in seen or begun_run_of(folder) is not None:
+            continue
+        key = _free_key(found, name, origin)
+        if (listing := read_listing(key, folder)) is not None:
             seen.add(folder.resolve())
-            found[key] = listing
+            found[key] = replace(listing, open_text=True)
     for hub in named.values():
         if hub is not None and str(hub) not in found:
-            found[str(hub)] = _listing_of_hub(hub)
+            found[str(hub)] = replace(_listing_of_hub(hub), open_text=True)
+    if owner is not None:
+        _add_begun(found, root / "runs", owner, alone=alone)
     return found
+
+
+def _add_begun(found: dict[str, Listing], runs: Path, owner: str, *, alone: bool) -> None:
+    """Add what was trained from pages and `owner` may see: first their own, then the others'."""
+    seen = [run for run in begun_in(runs) if run.seen_by(owner, alone=alone)]
+    for run in sorted(seen, key=lambda run: run.owner != owner):
+        mine = run.owner == owner
+        called = run.name if mine else run.shared_name
+        for name, origin, folder in _of_run(run.folder, "yours" if mine else "shared"):
+            key = _free_key(found, called + name.removeprefix(run.name), origin)
+            if (listing := read_listing(key, folder)) is not None:
+                found[key] = replace(listing, open_text=run.read_by(owner, alone=alone))
+
+
+def _free_key(found: Mapping[str, Listing], name: str, origin: str) -> str:
+    key, count = name, 1
+    while key in found:
+        key = f"{name} ({origin})" if count == 1 else f"{name} ({origin} {count})"
+        count += 1
+    return key
 
 
 def fetched(listing: Listing) -> Listing:
@@ -87,7 +120,8 @@ def fetched(listing: Listing) -> Listing:
     if listing.hub is None:
         return listing
     folder = fetch(listing.hub)
-    return read_listing(listing.key, folder) or replace(listing, folder=folder, hub=None)
+    here = read_listing(listing.key, folder) or replace(listing, folder=folder, hub=None)
+    return replace(here, open_text=listing.open_text)
 
 
 def _listing_of_hub(hub: HubName) -> Listing:

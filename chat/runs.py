@@ -91,7 +91,7 @@ def _steps(run: Listing) -> Iterator[SavedStep]:
         said = training.get("step")
         yield SavedStep(
             # Steps of one run differ in their weights alone.
-            listing=replace(listing, starters=run.starters, own=run.own),
+            listing=replace(listing, starters=run.starters, own=run.own, open_text=run.open_text),
             step=said if isinstance(said, int) else int(name),
             tokens=tokens if isinstance(tokens := training.get("tokens"), int) else None,
             val_loss=number(training.get("val_loss")),

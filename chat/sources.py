@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from chat.engines import Loaded
+from chat.models import Listing
 from chat.refusal import RefusedError
 from gpt.checkpoint import Checkpoint
 from gpt.dataset import open_tokens
@@ -40,8 +42,21 @@ class NotHereError(RefusedError):
         self.command = _command(checkpoint)
 
 
+class NotYoursError(RefusedError):
+    """The text that a model learnt from is another writer's."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(
+            f"“{listing.key}” learnt from another writer's text: only they can look into it. You "
+            "can write with the model, and look for your words in what your own models learnt from."
+        )
+
+
 class Sources:
     """The training texts that lie on this machine, read when they are first asked for.
+
+    They come through here alone, and only for a listing whose text is open to whoever it was made
+    for (`Listing.open_text`).
 
     Args:
         folder: Its folders are looked through, those that INKLING_DATA names, with a colon
@@ -50,7 +65,7 @@ class Sources:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._read: dict[str, Source] = {}
+        self._read: dict[tuple[Path, str], Source] = {}
         self._turn = asyncio.Lock()
 
     def find(self, checkpoint: Checkpoint) -> Path | None:
@@ -61,16 +76,20 @@ class Sources:
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
         return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
-    async def get(self, checkpoint: Checkpoint) -> Source:
+    async def get(self, loaded: Loaded) -> Source:
         """The text that a model learnt from, as words.
 
         Raises:
+            NotYoursError: It is another writer's.
             NotHereError: It is not on this machine.
         """
+        if not loaded.listing.open_text:
+            raise NotYoursError(loaded.listing)
+        checkpoint = loaded.checkpoint
         folder = self.find(checkpoint)
         if folder is None:
             raise NotHereError(checkpoint)
-        key = str(checkpoint.training["data"]["train"]["sha256"])
+        key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
         # Two who ask at once wait for one reading.
         async with self._turn:
             source = self._read.pop(key, None)

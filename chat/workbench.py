@@ -1,5 +1,7 @@
 """A writer's own place in the workshop: a text is brought, looked at, and trained on."""
 
+import re
+from collections.abc import Container
 from pathlib import Path
 
 from chat.asking import RefusedError
@@ -13,11 +15,16 @@ NO_TEXT = "Bring a text first: drop a .txt into the panel, or choose one."
 
 
 class Workbench:
-    """A writer's own place in the workshop, with the text that was brought to it last."""
+    """A writer's own place in the workshop, with the text that was brought to it last.
 
-    def __init__(self, workshop: Workshop, owner: str) -> None:
+    Args:
+        others: There are other writers than this one, with whom a model could be shared.
+    """
+
+    def __init__(self, workshop: Workshop, owner: str, *, others: bool = True) -> None:
         self.workshop = workshop
         self.owner = owner
+        self.others = others
         self.pieces = Pieces()
         self.brought: tuple[str, str] | None = None
         self.lesson: Lesson | None = None
@@ -50,19 +57,23 @@ class Workbench:
         if self.brought is None:
             raise RefusedError(NO_TEXT)
         name, text = self.brought
-        lesson = Lesson(name=name, text=text, plan=await self.workshop.plan(text, checkpoint))
+        plan = await self.workshop.plan(text, checkpoint)
+        lesson = Lesson(name=name, text=text, plan=plan, checkpoint=checkpoint)
         self.lesson = lesson
         return lesson
 
-    def start(self) -> str:
+    def start(self, taken: Container[str] = ()) -> str:
         """Begin what was planned last; its name.
+
+        Args:
+            taken: Names that other models have.
 
         Raises:
             RefusedError: Nothing was planned, or another training runs.
         """
         if self.lesson is None:
             raise RefusedError(NO_TEXT)
-        return self.workshop.start(self.owner, self.lesson)
+        return self.workshop.start(self.owner, self.lesson, taken)
 
 
 def check(name: str, text: str) -> None:
@@ -78,6 +89,8 @@ def check(name: str, text: str) -> None:
             f"“{name[:60]}” has {len(text.strip()):,} characters; with fewer than "
             f"{LEAST_CHARACTERS:,} there is nothing to learn from."
         )
+    if re.search("[\ud800-\udfff]", text):
+        raise RefusedError(f"“{name[:60]}” holds halves of characters: save it as UTF-8 text anew.")
     odd = sum(not (c.isprintable() or c in "\n\r\t\f\u2028") for c in text)
     if "\0" in text or odd > len(text) / 100:
         raise RefusedError(f"“{name[:60]}” is no plain text: it is full of control characters.")

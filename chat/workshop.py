@@ -3,30 +3,34 @@
 Nothing of a training is kept in memory but the hope to hear its exit code: all there is to know of
 it lies in its folder, so that an app which was restarted, or another one, finds it again. What
 trains is `python -m train.…`, the same as on the command line.
+
+Whose a training is stands in its folder too (chat/begun.py). The folder is its owner's alone: its
+mode is 0700, and that of all files in it 0600, whatever the umask.
 """
 
 import asyncio
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from chat.accounts import write_private
 from chat.asking import RefusedError
+from chat.begun import OURS, about_run, begun_in, new_folder
+from chat.home import PRIVATE, private, shut
 from chat.runs import read_curve
 
 State = Literal["training", "paused", "stopped", "done", "broken"]
 
 PLAN_TIMEOUT_S = 180
-OURS = "page.json"
-"""In the run folder: what was begun, and how."""
 TEXT = "text.txt"
 LOG = "log.txt"
 
@@ -37,11 +41,13 @@ class Lesson:
 
     Attributes:
         plan: What `train.plan` said.
+        checkpoint: The model to go on from; None to begin from nothing.
     """
 
     name: str
     text: str
     plan: dict[str, Any]
+    checkpoint: Path | None = None
 
 
 class Workshop:
@@ -55,6 +61,8 @@ class Workshop:
         self.root = root
         self.runs = root / "runs"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        for run in begun_in(self.runs):
+            shut(run.folder)
 
     async def plan(self, text: str, checkpoint: Path | None) -> dict[str, Any]:
         """What `train.plan` says of a text.
@@ -67,44 +75,81 @@ class Workshop:
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / TEXT
-            path.write_text(text, encoding="utf-8")
+            write_private(path, text)
             options = ["--from", str(checkpoint)] if checkpoint else []
             return await self._run("train.plan", str(path), *options)
 
-    def start(self, owner: str, lesson: Lesson) -> str:
-        """Begin a training in a folder of its own; its name is what the picker will say.
+    def start(self, owner: str, lesson: Lesson, taken: Container[str] = ()) -> str:
+        """Begin a training in a folder of its own; its name is what the owner's picker will say.
+
+        Args:
+            taken: Names that the picker has for other models.
 
         Raises:
             RefusedError: Another one is running.
         """
         self._only_one()
-        key = self._free_name(lesson.name)
-        folder = self.runs / key
-        folder.mkdir(parents=True)
-        (folder / TEXT).write_text(lesson.text, encoding="utf-8")
-        about = {"owner": owner, "title": lesson.name, "plan": lesson.plan, "halted": None}
+        folder = new_folder(self.runs, owner, lesson.name, taken)
+        # Before anything else: what lies in a folder without it is everybody's.
+        key, began = folder.relative_to(self.runs).as_posix(), lesson.checkpoint
+        about = {
+            "owner": owner,
+            "shared": False,
+            "title": lesson.name,
+            "plan": lesson.plan,
+            "from": str(began) if began else None,
+            "halted": None,
+        }
         self._write(key, about)
+        write_private(folder / TEXT, lesson.text)
         self._spawn(key, about, resume=False)
-        return key
+        return folder.name
 
-    def halt(self, owner: str, key: str, how: Literal["paused", "stopped"]) -> None:
+    def share(self, owner: str, name: str, shared: bool) -> None:
+        """Let everybody who comes in write with a model of the owner's, and train from it; or no
+        longer. Its text stays the owner's.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        key, about = self._own(owner, name)
+        self._write(key, {**about, "shared": shared})
+
+    def folder(self, owner: str, name: str) -> Path:
+        """Where a training lies.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        return self.runs / self._own(owner, name)[0]
+
+    def began_from(self, owner: str, name: str) -> Path | None:
+        """The model that a training went on from, which it reads again where it is resumed.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        _, about = self._own(owner, name)
+        return Path(about["from"]) if isinstance(about.get("from"), str) else None
+
+    def halt(self, owner: str, name: str, how: Literal["paused", "stopped"]) -> None:
         """Have a training save its state and end; a paused one means to go on.
 
         Raises:
             RefusedError: There is no such training of the owner's.
         """
-        about = self._own(owner, key)
+        key, about = self._own(owner, name)
         self._write(key, {**about, "halted": how})
         if self._alive(key, about):
             os.kill(about["pid"], signal.SIGTERM)
 
-    def resume(self, owner: str, key: str) -> None:
+    def resume(self, owner: str, name: str) -> None:
         """Go on where a training was left, however it ended.
 
         Raises:
             RefusedError: There is no such training of the owner's, it is done, or one is running.
         """
-        about = self._own(owner, key)
+        key, about = self._own(owner, name)
         self._only_one()
         if self._data(key, about)["state"] == "done":
             raise RefusedError("It has come to its end already.")
@@ -114,8 +159,7 @@ class Workshop:
 
     def all(self, owner: str) -> list[dict[str, Any]]:
         """How the owner's trainings stand, the latest first; what a page shows."""
-        found = [(key, self._read(key)) for key in self._keys()]
-        mine = [(key, about) for key, about in found if about.get("owner") == owner]
+        mine = [(key, self._read(key)) for key in self._keys(owner)]
         mine.sort(key=lambda each: -each[1].get("began_s", 0.0))
         return [self._data(key, about) for key, about in mine]
 
@@ -130,7 +174,8 @@ class Workshop:
         samples = _lines(folder / "samples.jsonl")
         left_s = elapsed_s / step * (plan["steps"] - step) if step else None
         return {
-            "key": key,
+            "key": folder.name,
+            "shared": about.get("shared") is True,
             "title": about["title"],
             "state": state,
             "step": step,
@@ -168,7 +213,9 @@ class Workshop:
             os.kill(pid, 0)
             command = Path(f"/proc/{pid}/cmdline")
             # A pid may have become another program's since.
-            return not command.exists() or key.encode() in command.read_bytes()
+            out = f"/{self.runs.name}/{key}".encode()
+            words = command.read_bytes().split(b"\0") if command.exists() else [out]
+            return any(word.endswith(out) for word in words)
         except OSError:
             return False
 
@@ -178,7 +225,7 @@ class Workshop:
         command = ["nice"] if shutil.which("nice") else []
         command += [sys.executable, "-m", plan["module"], *plan["options"]]
         command += ["--data", str(folder / TEXT), "--out", str(folder)]
-        with (folder / LOG).open("ab") as log:
+        with open(folder / LOG, "ab", opener=private) as log:
             child = subprocess.Popen(
                 [*command, "--resume"] if resume else command,
                 cwd=self.root,
@@ -187,6 +234,7 @@ class Workshop:
                 stderr=subprocess.STDOUT,
                 # It outlives the app, and a Ctrl-C meant for the app.
                 start_new_session=True,
+                umask=PRIVATE,
             )
         self._children[key] = child
         self._write(key, {**about, "pid": child.pid, "began_s": about.get("began_s", time.time())})
@@ -203,6 +251,7 @@ class Workshop:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            umask=PRIVATE,
         )
         try:
             out, err = await asyncio.wait_for(process.communicate(), PLAN_TIMEOUT_S)
@@ -216,15 +265,20 @@ class Workshop:
             raise RefusedError(lines[-1].removeprefix(f"{module}: "))
         return json.loads(out.decode().splitlines()[-1])
 
-    def _keys(self) -> list[str]:
-        return sorted(path.parent.name for path in self.runs.glob(f"*/{OURS}"))
+    def _keys(self, owner: str | None = None) -> list[str]:
+        """Where the trainings lie in runs/; only an owner's, if one is given."""
+        return [
+            run.folder.relative_to(self.runs).as_posix()
+            for run in begun_in(self.runs)
+            if owner is None or run.owner == owner
+        ]
 
-    def _own(self, owner: str, key: str) -> dict[str, Any]:
+    def _own(self, owner: str, name: str) -> tuple[str, dict[str, Any]]:
         # A page never gives a path: only what a listing has.
-        about = self._read(key) if key in self._keys() else {}
-        if about.get("owner") != owner:
-            raise RefusedError(f"There is no training “{key[:60]}” of yours.")
-        return about
+        for key in self._keys(owner):
+            if key.rpartition("/")[2] == name:
+                return key, self._read(key)
+        raise RefusedError(f"There is no training “{name[:60]}” of yours.")
 
     def _only_one(self) -> None:
         for key in self._keys():
@@ -234,28 +288,11 @@ class Workshop:
                     "that runs, or wait for its end."
                 )
 
-    def _free_name(self, title: str) -> str:
-        plain = (
-            re.sub(r"[^a-z0-9]+", "-", title.rsplit(".", 1)[0].lower()).strip("-")[:40] or "mine"
-        )
-        name, count = plain, 1
-        while (self.runs / name).exists():
-            count += 1
-            name = f"{plain}-{count}"
-        return name
-
     def _read(self, key: str) -> dict[str, Any]:
-        try:
-            about = json.loads((self.runs / key / OURS).read_text(encoding="utf-8"))
-            return about if isinstance(about, dict) and isinstance(about["plan"], dict) else {}
-        except (OSError, ValueError, KeyError):
-            return {}
+        return about_run(self.runs / key) or {}
 
     def _write(self, key: str, about: dict[str, Any]) -> None:
-        path = self.runs / key / OURS
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_private(self.runs / key / OURS, json.dumps(about, indent=2) + "\n")
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

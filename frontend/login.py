@@ -28,7 +28,7 @@ def keep_door(accounts: Accounts, secret: str) -> None:
     """
     os.environ.setdefault(SECRET_VARIABLE, secret)
     if not accounts.asked:
-        cl.header_auth_callback(_guest if os.environ.get(GUESTS_VARIABLE) == "1" else _local)
+        cl.header_auth_callback(_local if nobody_is_asked(accounts) else _guest)
         return
     one_at_a_time = asyncio.Lock()
 
@@ -44,6 +44,11 @@ def keep_door(accounts: Accounts, secret: str) -> None:
         return cl.User(identifier=owner, display_name=name)
 
     cl.password_auth_callback(check)
+
+
+def nobody_is_asked(accounts: Accounts) -> bool:
+    """Whether there is one writer alone, LOCAL: without accounts, and without guests."""
+    return not accounts.asked and os.environ.get(GUESTS_VARIABLE) != "1"
 
 
 async def _local(headers: Mapping[str, str]) -> cl.User:

@@ -82,6 +82,7 @@ class Wish(Payload):
     passage: PassageId | None = None
     rest: StrictBool | None = None
     settings: Settings | None = None
+    shared: StrictBool | None = None
     source: Name | None = None
     takes: Whole | None = None
     text: Piece | None = None

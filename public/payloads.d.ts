@@ -217,6 +217,8 @@ declare namespace Page {
     sample: { step: number; text: string } | null;
     /** Whether there are weights to write with. */
     model: boolean;
+    /** Whether everybody who comes in may write with it. */
+    shared: boolean;
     why: string | null;
   }
 
@@ -279,10 +281,12 @@ declare namespace Page {
     models: { models: ModelLine[] };
     runs: { runs: Run[] };
     token: TokenDice;
-    training: { runs: Training[] };
+    /** `others`: whether somebody else may come in, to share with. */
+    training: { runs: Training[]; others: boolean };
     training_halt: Record<string, never>;
     training_plan: TrainingPlan;
     training_resume: Record<string, never>;
+    training_share: Record<string, never>;
     training_start: { key: string };
     /** What the file holds, with its last piece; before that, nothing. */
     training_text: { name: string; bytes: number; words: number; characters: number } | Record<string, never>;
@@ -305,6 +309,7 @@ declare namespace Page {
     training_halt: { key: string; for_good?: boolean };
     training_plan: { source: string };
     training_resume: { key: string };
+    training_share: { key: string; shared: boolean };
     training_start: unknown;
     training_text: Piece;
     tune: { passage: string } | { model?: string | null };

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.asking import RefusedError
+from chat.begun import new_folder
 from chat.workbench import LEAST_CHARACTERS, MOST_BYTES, Workbench, check
 from chat.workshop import Lesson, Workshop
 from gpt.checkpoint import load
@@ -46,6 +47,12 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """What lies in a folder, itself too, and can be read by others on this machine."""
+    found = [folder, *folder.rglob("*")]
+    return [str(each) for each in found if each.lstat().st_mode & 0o077]
+
+
 def state(shop: Workshop, owner: str = "ada") -> dict:
     return shop.all(owner)[0]
 
@@ -59,7 +66,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
         shop.start("bob", lesson(5))
     until(lambda: state(shop)["model"] and state(shop)["step"] >= 10)
     # What it has learnt so far can be written with.
-    assert load(shop.runs / key / "best").tokenizer.vocab_size == len(set(TEXT)) + 1
+    assert load(shop.folder("ada", key) / "best").tokenizer.vocab_size == len(set(TEXT)) + 1
     # An app that was started anew has no child, and finds it all the same.
     other = Workshop(shop.root)
     assert state(other)["state"] == "training"
@@ -70,6 +77,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
     assert 10 <= step < 400
     other.resume("ada", key)
     until(lambda: state(other)["state"] == "done")
+    assert open_to_others(shop.folder("ada", key)) == []
     done = state(other)
     assert (done["step"], done["left_s"], done["why"]) == (400, None, None)
     assert done["sample"]["step"] == 400
@@ -82,7 +90,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
 def test_a_training_that_was_killed_says_so_and_goes_on(shop):
     key = shop.start("ada", lesson(2000))
     until(lambda: state(shop)["step"] >= 10)
-    os.kill(json.loads((shop.runs / key / "page.json").read_text())["pid"], signal.SIGKILL)
+    os.kill(json.loads((shop.folder("ada", key) / "page.json").read_text())["pid"], signal.SIGKILL)
     until(lambda: state(shop)["state"] == "broken")
     shop.resume("ada", key)
     step = state(shop)["step"]
@@ -169,8 +177,7 @@ def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
     assert bench.brought == ("a.txt", "One.\nTwo.\n" * 300)
 
 
-def test_each_training_has_a_folder_of_its_own(shop):
+def test_each_training_has_a_folder_of_its_own_by_a_name_that_is_free(shop):
     for name, folder in (("Ä.txt", "mine"), ("../../etc/x.txt", "etc-x"), ("", "mine-2")):
-        key = shop._free_name(name)
-        assert key == folder
-        (shop.runs / key).mkdir(parents=True)
+        assert new_folder(shop.runs, "ada", name).name == folder
+    assert new_folder(shop.runs, "ada", "Stories.txt", {"stories"}).name == "stories-2"

@@ -12,6 +12,10 @@ const ENTRY = {
 };
 const MOST_BYTES = 5000000;
 const SOURCE = 'From nothing it learns your text alone; from a model that is there it begins with what that one knows';
+const SHARE =
+  'Everybody who comes in here can write with it, and train from it, under your name. ' +
+  'Your text is shown to nobody; but a model may write lines that it learnt by heart';
+const UNSHARE = 'It is yours alone again; what others wrote with it stays theirs';
 const LOOK_MS = 1500;
 const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', done: 'done', broken: 'broke off' };
 
@@ -33,17 +37,21 @@ const Curve = ({ run }) => {
   return <div className="train-curve" ref={box} />;
 };
 
+/** @typedef {{key: string, for_good?: boolean, shared?: boolean}} TrainingWish */
+
 /**
  * @param {object} props
  * @param {Page.Training} props.run
- * @param {(look: 'training_halt' | 'training_resume', wish: {key: string, for_good?: boolean}) => void} props.ask
+ * @param {boolean} props.others Whether somebody else may come in here, so that there is whom to share with.
+ * @param {(look: 'training_halt' | 'training_resume' | 'training_share', wish: TrainingWish) => void} props.ask
  * @param {(model: string) => void} props.write
  * @param {boolean} props.writes
  */
-const Run = ({ run, ask, write, writes }) => (
+const Run = ({ run, others, ask, write, writes }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
     <h3>
       <b>{run.key}</b> {STATES[run.state]}
+      {run.shared && ' · shared'}
     </h3>
     <progress max={run.steps} value={run.step} title={`Step ${run.step} of ${run.steps}`} />
     <p className="about">
@@ -103,6 +111,17 @@ const Run = ({ run, ask, write, writes }) => (
           Go on
         </button>
       )}
+      {others && (run.model || run.shared) && (
+        <button
+          type="button"
+          className="quiet train-share"
+          aria-pressed={run.shared}
+          onClick={() => ask('training_share', { key: run.key, shared: !run.shared })}
+          title={run.shared ? UNSHARE : SHARE}
+        >
+          {run.shared ? 'Stop sharing' : 'Share'}
+        </button>
+      )}
     </p>
   </article>
 );
@@ -113,7 +132,9 @@ function StoryTrain() {
   const { windowMessage } = useChatInteract();
   const picker = /** @type {{current: any}} */ (useRef(null));
   const { state } = store;
-  if (!store.train) store.train = { runs: [], text: null, plan: null, source: '', status: '', error: '' };
+  if (!store.train) {
+    store.train = { runs: [], others: false, text: null, plan: null, source: '', status: '', error: '' };
+  }
   const v = store.train;
   const put = (more) => {
     Object.assign(v, more);
@@ -122,7 +143,7 @@ function StoryTrain() {
 
   const refresh = () =>
     store.look({ look: 'training' }).then(
-      ({ runs }) => put({ runs }),
+      ({ runs, others }) => put({ runs, others }),
       (error) => put({ error: error.message }),
     );
   const ask = (look, wish) =>
@@ -270,12 +291,12 @@ function StoryTrain() {
         </div>
       )}
       {v.runs.map((run) => (
-        <Run key={run.key} run={run} ask={ask} write={write} writes={store.model === run.key} />
+        <Run key={run.key} run={run} others={v.others} ask={ask} write={write} writes={store.model === run.key} />
       ))}
       {!v.runs.length && !v.text && (
         <p className="about">
-          Nothing was trained from here yet. What is trained appears among the models, for you and whoever else writes
-          here.
+          Nothing was trained from here yet. What is trained appears among your models
+          {v.others && ', and among those of everybody who writes here once you share it'}.
         </p>
       )}
     </section>
