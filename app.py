@@ -12,7 +12,7 @@ from chainlit.server import sio
 from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
-from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
+from chat.accounts import PASSWORD_VARIABLE
 from chat.composer import say
 from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
@@ -25,7 +25,7 @@ from chat.workbench import Workbench
 from chat.workshop import Workshop
 from frontend.acts import serve_acts
 from frontend.guard import OriginGuard
-from frontend.login import keep_door
+from frontend.login import open_door
 from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
@@ -55,7 +55,7 @@ serve_acts(sio, DESKS)
 MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
 cl.data_layer(MEMORY.layer)
-keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
+DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 follow_system_theme(config)
 
 
@@ -91,6 +91,7 @@ def desk() -> Desk:
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
+    run_beside(DOOR.watch(sio))
     run_beside(sweep(DESKS, WRITING.turns, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
 
 
