@@ -125,7 +125,7 @@
   const startAnew = () => document.getElementById('new-chat-button').click();
 
   // Parts that more than one element needs; each enters itself in window.inkling.
-  ['curve'].forEach((name) => {
+  ['curve', 'login'].forEach((name) => {
     const script = make('script');
     script.src = `/public/${name}.js`;
     document.head.append(script);
