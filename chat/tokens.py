@@ -117,7 +117,8 @@ class Ended:
 
     def _read(self) -> None:
         self._version = version_of(self._path)
-        lines = read_private(self._path, 2**24).splitlines()
+        text = read_private(self._path, 2**24)
+        lines = text.splitlines()
         entries = [entry for line in lines if (entry := _entry(line)) is not None]
         now_s = self._clock()
         for name, group, issued_s, ends_s in entries:
@@ -130,7 +131,9 @@ class Ended:
             else:
                 known.ids[name] = issued_s, ends_s
         self._forget()
-        if len(lines) > 100 + 2 * sum(len(each.ids) for each in self._groups.values()):
+        stale = len(lines) > 100 + 2 * sum(len(each.ids) for each in self._groups.values())
+        # What is added to a line that was cut off would be lost with it.
+        if stale or (text and not text.endswith("\n")):
             with contextlib.suppress(OSError):  # a longer file than need be does no harm
                 self._write()
 

@@ -13,7 +13,7 @@ import ipaddress
 import os
 from typing import Any
 
-from starlette.requests import HTTPConnection
+from fastapi.requests import HTTPConnection
 
 PROXIES_VARIABLE = "FORWARDED_ALLOW_IPS"
 SAMESITE_VARIABLE = "CHAINLIT_COOKIE_SAMESITE"

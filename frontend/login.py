@@ -24,9 +24,9 @@ from chainlit.auth.cookie import clear_auth_cookie, get_token_from_cookies, set_
 from chainlit.config import config
 from chainlit.session import WebsocketSession, ws_sessions_id
 from fastapi import HTTPException, Request
+from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from starlette.requests import cookie_parser
 
 from chat.accounts import LOCAL, LONGEST_NAME, Accounts, read_accounts, read_secret
 from chat.throttle import Row, RowFullError
@@ -209,7 +209,9 @@ class Door:
 
 def _token_of(session: WebsocketSession) -> str | None:
     """The token that the session's page came with, last time it connected."""
-    return get_token_from_cookies(cookie_parser(session.environ.get("HTTP_COOKIE", "")))
+    cookies = session.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
+    page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
+    return get_token_from_cookies(page.cookies)
 
 
 def _taking_request(answer: Callable[[Request], Any]) -> Callable[..., Any]:
