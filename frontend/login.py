@@ -30,7 +30,7 @@ from fastapi.routing import APIRoute
 
 from chat.accounts import LOCAL, LONGEST_NAME, Accounts, read_accounts, read_secret
 from chat.throttle import Row, RowFullError
-from chat.tokens import GUEST, Ended, Tokens
+from chat.tokens import GUEST, Ended, Pass, Tokens
 from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
 
 SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"
@@ -114,7 +114,7 @@ class Door:
         # Where nobody is asked, nobody could be kept out either.
         while self.accounts.asked or self.guests:
             await asyncio.sleep(WATCH_S)
-            await self._close(sio, lambda token: self.tokens.read(token) is None)
+            await _close(sio, [each for each in ws_sessions_id.values() if not self._pass_of(each)])
 
     def _key_of(self, owner: str) -> str | None:
         if self.accounts.asked:
@@ -176,13 +176,14 @@ class Door:
     async def _logout(self, request: Request, sio: Any) -> JSONResponse:
         answer = JSONResponse({"success": True})
         clear_auth_cookie(request, answer)
-        own = await chainlit.auth.reuseable_oauth(request)
-        if found := self.tokens.read(own):
+        found = self.tokens.read(await chainlit.auth.reuseable_oauth(request))
+        if found:
+            open_pages = [each for each in ws_sessions_id.values() if self._pass_of(each) == found]
             try:
                 self.tokens.end(found)
             except OSError as error:
                 print(f"A sign-out will not outlast a restart: {error}", file=sys.stderr)
-            await self._close(sio, lambda token: token == own)
+            await _close(sio, open_pages)
         return answer
 
     def _let_in(self, request: Request, owner: str, name: str) -> JSONResponse:
@@ -199,19 +200,18 @@ class Door:
     def _mark(self, browser: str, name: str) -> str:
         return self.tokens.mark("known", browser, name)
 
-    async def _close(self, sio: Any, ended: Callable[[str | None], bool]) -> None:
-        """Close the sockets of all pages whose token has ended."""
-        for session in list(ws_sessions_id.values()):
-            if ended(_token_of(session)):
-                session.to_clear = True
-                await sio.disconnect(session.socket_id)
+    def _pass_of(self, session: WebsocketSession) -> Pass | None:
+        """What the token says that the session's page came with, last time it connected."""
+        cookies = session.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
+        page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
+        return self.tokens.read(get_token_from_cookies(page.cookies))
 
 
-def _token_of(session: WebsocketSession) -> str | None:
-    """The token that the session's page came with, last time it connected."""
-    cookies = session.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
-    page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
-    return get_token_from_cookies(page.cookies)
+async def _close(sio: Any, sessions: list[WebsocketSession]) -> None:
+    """Close the pages of these sessions for good."""
+    for session in sessions:
+        session.to_clear = True
+        await sio.disconnect(session.socket_id)
 
 
 def _taking_request(answer: Callable[[Request], Any]) -> Callable[..., Any]:
