@@ -39,6 +39,7 @@ KNOWN_COOKIE = "inkling_known"
 """Tells a browser that was in before: it has tries of its own, whatever strangers do."""
 KNOWN_S = 90 * 86_400
 WATCH_S = 30.0
+_METHODS = ["POST", "DELETE"]
 WRONG = "This name and this password do not fit."
 BUSY = "Many are signing in at this moment: try again in a few seconds."
 
@@ -101,11 +102,13 @@ class Door:
             ("/auth/header", _not_here if self.accounts.asked else self._enter_unasked),
             # It gives a fresh token for one that is about to end.
             ("/auth/jwt", _not_here),
+            # Tools for assistants: their package need not even be there (frontend/start.py).
+            ("/mcp", _not_here),
             ("/logout", lambda request: self._logout(request, server.sio)),
         ]
         # Before the others: Chainlit's own stand there too.
         server.app.router.routes[:0] = [
-            APIRoute(config.run.root_path + path, _taking_request(answer), methods=["POST"])
+            APIRoute(config.run.root_path + path, _taking_request(answer), methods=_METHODS)
             for path, answer in routes
         ]
 

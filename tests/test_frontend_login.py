@@ -21,7 +21,7 @@ from chat.throttle import FREE_TRIES
 from chat.tokens import LIFETIME_S, Ended
 from frontend import login
 from frontend.cookies import address_of, ruled
-from tests.app_server import PARTS, ROOT, other_work, running_app
+from tests.app_server import PARTS, ROOT, START_S, other_work, running_app
 from tests.test_chat_accounts import cheap
 from tests.test_frontend_socket import Writer, until
 from tests.tiny_checkpoint import save_characters
@@ -334,7 +334,7 @@ def test_a_home_that_cannot_be_used_ends_in_one_sentence(tmp_path):
     (tmp_path / "stories").mkdir()
     (tmp_path / "stories" / "users").write_text("ada:secret\n")
     command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h", "--port", "0"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_S)
     assert done.returncode == 1
     assert re.search("Inkling cannot start: .*“ada:secret” is no account", done.stderr)
     assert "Traceback" not in done.stdout + done.stderr

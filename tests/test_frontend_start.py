@@ -49,6 +49,9 @@ def test_a_story_is_written_with_nothing_unused_in_memory_and_nobody_called(tmp_
     variables = {"PYTHONPATH": str(look), "LOOK": str(look)}
     with running_app(app, models, module="frontend.start", **variables) as base:
         assert "Inkling" in httpx.get(base).text
+        asked = {"sessionId": "1", "clientType": "sse", "name": "n", "url": "http://127.0.0.1"}
+        for method in ("POST", "DELETE"):
+            assert httpx.request(method, f"{base}/mcp", json=asked).status_code == 400
         assert asyncio.run(write(base)).startswith("once upon")
         os.kill(int((look / "pid").read_text()), signal.SIGUSR1)
         seen = lines_of(look / "seen")
