@@ -211,10 +211,11 @@ class Door:
 
 
 async def _close(sio: Any, sessions: list[WebsocketSession]) -> None:
-    """Close the pages of these sessions for good."""
+    """Close the pages of these sessions for good; one that fails to close keeps no other open."""
     for session in sessions:
         session.to_clear = True
-        await sio.disconnect(session.socket_id)
+    closing = (sio.disconnect(session.socket_id) for session in sessions)
+    await asyncio.gather(*closing, return_exceptions=True)
 
 
 def _taking_request(answer: Callable[[Request], Any]) -> Callable[..., Any]:

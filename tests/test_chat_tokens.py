@@ -2,6 +2,8 @@
 
 import base64
 import json
+import random
+import string
 import time
 from pathlib import Path
 
@@ -111,6 +113,32 @@ def test_a_token_of_another_make_is_refused(tmp_path):
         jwt.encode({"sub": "ada", "exp": now_s + 60}, None, "none"),  # type: ignore[arg-type]
     ]
     assert [token for token in bad if made(tmp_path).read(token)] == []
+
+
+def test_a_token_that_was_changed_anywhere_is_refused(tmp_path):
+    """Also where the changed text means the same: what is signed out is known by its id alone."""
+    door = made(tmp_path)
+    token, other = door.issue("ada"), door.issue("bob")
+    rng = random.Random(15)
+    letters = string.ascii_letters + string.digits + "-_.=+/ \n\0é"
+    for _ in range(1500):
+        at = rng.randrange(len(token))
+        match rng.randrange(4):
+            case 0:
+                changed = token[:at] + rng.choice(letters) + token[at + 1 :]
+            case 1:
+                changed = token[:at] + rng.choice(letters) + token[at:]
+            case 2:
+                changed = token[:at]
+            case _:
+                parts = [rng.choice(pair) for pair in zip(*map(split, (token, other)), strict=True)]
+                changed = ".".join(parts)
+        if changed not in (token, other):
+            assert door.read(changed) is None
+
+
+def split(token: str) -> list[str]:
+    return token.split(".")
 
 
 def part(value: object) -> str:
