@@ -28,7 +28,14 @@ from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from chat.accounts import LOCAL, LONGEST_NAME, Accounts, read_accounts, read_secret
+from chat.accounts import (
+    LOCAL,
+    LONGEST_NAME,
+    SHORTEST_SECRET,
+    Accounts,
+    read_accounts,
+    read_secret,
+)
 from chat.throttle import Row, RowFullError
 from chat.tokens import GUEST, Ended, Pass, Tokens
 from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
@@ -39,7 +46,6 @@ KNOWN_COOKIE = "inkling_known"
 """Tells a browser that was in before: it has tries of its own, whatever strangers do."""
 KNOWN_S = 90 * 86_400
 WATCH_S = 30.0
-_METHODS = ["POST", "DELETE"]
 WRONG = "This name and this password do not fit."
 BUSY = "Many are signing in at this moment: try again in a few seconds."
 
@@ -61,8 +67,10 @@ def open_door(server: Any, folder: Path, password: str | None) -> "Door":
     try:
         accounts = read_accounts(folder, password)
         secret = os.environ.get(SECRET_VARIABLE) or read_secret(folder)
-        if len(secret) < 32:
-            raise ValueError(f"{SECRET_VARIABLE} has {len(secret)} characters: take at least 32")
+        if len(secret) < SHORTEST_SECRET:
+            raise ValueError(
+                f"{SECRET_VARIABLE} has {len(secret)} characters: take at least {SHORTEST_SECRET}"
+            )
         ended = Ended(folder / "ended")
     except (ValueError, OSError) as error:
         raise SystemExit(f"Inkling cannot start: {error}") from error
@@ -108,7 +116,11 @@ class Door:
         ]
         # Before the others: Chainlit's own stand there too.
         server.app.router.routes[:0] = [
-            APIRoute(config.run.root_path + path, _taking_request(answer), methods=_METHODS)
+            APIRoute(
+                config.run.root_path + path,
+                _taking_request(answer),
+                methods=["POST", "DELETE"] if answer is _not_here else ["POST"],
+            )
             for path, answer in routes
         ]
 
