@@ -29,7 +29,7 @@ chat: setup ## write with the shipped models: http://localhost:8000, or make cha
 		|| { echo "Port $(PORT) is taken, perhaps by another Inkling (Ctrl-C where it runs stops it)." \
 		"To use another one: make chat PORT=$$(($(PORT) + 1))" >&2; exit 1; }
 	@echo "Inkling is starting on http://localhost:$(PORT) (Ctrl-C stops it)"
-	@$(BIN)/chainlit run app.py --headless --port $(PORT)
+	@$(RUN) frontend.start run app.py --headless --port $(PORT)
 
 test: lint page-tests ## every check, the browser's too where there is a Chromium
 	$(RUN) pytest

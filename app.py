@@ -14,7 +14,7 @@ from chainlit.server import sio
 from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
-from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
+from chat.accounts import PASSWORD_VARIABLE
 from chat.composer import say
 from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
@@ -31,7 +31,7 @@ from frontend.acts import serve_acts
 from frontend.events import answered, guard_events
 from frontend.guard import Guard
 from frontend.log import log_in_lines
-from frontend.login import keep_door, nobody_is_asked
+from frontend.login import open_door
 from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory
 from frontend.offline import follow_system_theme, serve_offline
@@ -46,16 +46,15 @@ ROOT = Path(__file__).parent
 with start_privately():
     HOME = open_home(home(ROOT))
     MEMORY = Memory(HOME)
-    ACCOUNTS, SECRET = read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME)
     WORKSHOP = Workshop(ROOT)
-ALONE = nobody_is_asked(ACCOUNTS)
+    DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 ENGINES = Engines()
 SOURCES = Sources(ROOT / "data")
 
 
 def models_of(session: WebsocketSession) -> FindModels:
     """What finds the models that a session's writer may see."""
-    return partial(find_models, ROOT, owner=MEMORY.owner(session), alone=ALONE)
+    return partial(find_models, ROOT, owner=MEMORY.owner(session), alone=DOOR.alone)
 
 
 MACHINES = Machines(models_of, SOURCES)
@@ -81,7 +80,6 @@ MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
 guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
 cl.data_layer(MEMORY.layer)
-keep_door(ACCOUNTS, SECRET)
 follow_system_theme(config)
 # The last one that is added is the first that a request meets.
 chainlit.server.app.add_middleware(
@@ -121,13 +119,14 @@ def desk() -> Desk:
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(WORKSHOP, MEMORY.owner(session), others=not ALONE),
+            Workbench(WORKSHOP, MEMORY.owner(session), others=not DOOR.alone),
         )
     return DESKS[session.id]
 
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
+    run_beside(DOOR.watch(sio))
     run_beside(sweep(*BY_SESSION))
 
 

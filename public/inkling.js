@@ -1,6 +1,7 @@
 // @ts-check
 // What the elements of the page share. Chainlit compiles each of public/elements alone, so they cannot import each
 // other: they find it in the window.
+import './login.js';
 import * as cards from './shared/cards.js';
 import * as compare from './shared/compare.js';
 import * as composer from './shared/composer.js';

@@ -20,12 +20,15 @@ START_S = 120
 
 
 @contextmanager
-def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
+def running_app(
+    folder: Path, models: Path, *, module: str = "chainlit", **variables: str
+) -> Iterator[str]:
     """Run `chainlit run app.py` with the models in `models`; give its address.
 
     Stories lie in the folder, and are there again when it runs a second time.
 
     Args:
+        module: What is run in place of Chainlit; it takes the same arguments.
         variables: More of its environment.
     """
     for part in PARTS:
@@ -33,7 +36,7 @@ def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
             (folder / part).symlink_to(ROOT / part)
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h"]
+    command = [sys.executable, "-m", module, "run", "app.py", "-h"]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
     environment = {
         **others,

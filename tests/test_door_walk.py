@@ -41,7 +41,7 @@ from tests.tiny_checkpoint import save_characters
 
 SECRET = "the hidden heron of ada"
 OWN_PRESET = "Adas own dice"
-TOKENS_END_AT_SIGN_OUT = False
+TOKENS_END_AT_SIGN_OUT = True
 """Whether a token is worth nothing once its owner has signed out: then it is one more stranger."""
 
 ROUTES: dict[str, list[dict[str, Any]]] = {
@@ -128,6 +128,7 @@ WISHES: dict[str, list[dict[str, Any]]] = {
         {"look": "training_halt", "key": "letters", "for_good": True},
         {"look": "training_plan", "source": "letters"},
         {"look": "training_resume", "key": "letters"},
+        {"look": "training_share", "key": "letters", "shared": True},
         {"look": "training_start"},
         {"look": "training_text", "name": "a.txt", "part": 1, "of": 2, "text": "x"},
         {"look": "tune", "passage": "PASSAGE"},

@@ -92,7 +92,7 @@ ROOMS = (
     Room("gpt/export.py", ("gpt.checkpoint", "gpt.config", "gpt.model", "gpt.tokenizer"), TORCH),
     Room("gpt/generate.py", ("gpt",)),
     Room("gpt/server.py", ("gpt",), ("fastapi", "pydantic", "starlette", "uvicorn")),
-    Room("chat/*", ("chat", "gpt"), ("httpx", "numpy", "plotly")),
+    Room("chat/*", ("chat", "gpt"), ("httpx", "jwt", "numpy", "plotly")),
     Room(
         "frontend/*",
         ("frontend", "chat", "gpt"),
@@ -111,7 +111,7 @@ ROOMS = (
 )
 PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 NO_ROOM = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
-DISTRIBUTIONS = {"socketio": "python-socketio"}  # where the import has another name
+DISTRIBUTIONS = {"jwt": "pyjwt", "socketio": "python-socketio"}  # where the import has another name
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +304,9 @@ def test_every_package_imported_is_named_in_requirements(
 
 def test_every_package_named_is_imported() -> None:
     tops = {e.module.split(".")[0] for file in code_files(ROOT) for e in imports(ROOT, file)}
-    assert named("requirements.in") <= {top.replace("_", "-") for top in tops}
+    assert named("requirements.in") <= {
+        DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops
+    }
 
 
 def test_every_package_named_is_pinned() -> None:
