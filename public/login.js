@@ -1,3 +1,4 @@
+// @ts-check
 // What the server says about a sign-in that failed, word for word. Chainlit's page looks its answer up among fixed
 // sentences by the status line, which has no room for "wait 8 seconds" and is empty over HTTP/2.
 (() => {
@@ -29,7 +30,10 @@
       said = '';
       return answer;
     }
-    const { detail } = await answer.clone().json().catch(() => ({}));
+    const { detail } = await answer
+      .clone()
+      .json()
+      .catch(() => ({}));
     said = typeof detail === 'string' ? detail : `Signing in did not work (${answer.status}).`;
     show();
     // Chainlit shows the status line in a notice too, and nothing at all where it is empty.

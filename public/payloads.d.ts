@@ -223,8 +223,6 @@ declare namespace Page {
   }
 
   interface TrainingPlan {
-    module: string;
-    options: string[];
     steps: number;
     seconds: number;
     parameters: number;

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,6 @@ from tests.tiny_checkpoint import save_characters
 
 SECRET = "the hidden heron of ada"
 OWN_PRESET = "Adas own dice"
-TOKENS_END_AT_SIGN_OUT = True
-"""Whether a token is worth nothing once its owner has signed out: then it is one more stranger."""
 
 ROUTES: dict[str, list[dict[str, Any]]] = {
     "HEAD /": [{}],
@@ -194,14 +192,22 @@ class House:
 
     Attributes:
         strangers: By what they are, the cookie that they show.
-        second: The one of them who may come in.
+        enter: Signs in the one of them who may come in; its cookie.
     """
 
     base: str
     folder: Path
     ada: str
     strangers: dict[str, str]
-    second: str
+    enter: Callable[[], str]
+
+    @property
+    def second(self) -> str:
+        return self.strangers["second"]
+
+    def comes_again(self) -> None:
+        """The second one, who just tried the way out too, comes in anew."""
+        self.strangers["second"] = self.enter()
 
     def owner(self) -> str:
         """What the app calls Ada."""
@@ -218,16 +224,15 @@ def house(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[House]:
     for name, password in PASSWORDS.items() if asked else ():
         write_account(folder / "stories", name, password)
     with running_app(folder, models, INKLING_GUESTS="0" if asked else "1") as base:
-        ada, second, ended = (
-            [sign_in(base, name) for name in ("ada", "bob", "ada")]
-            if asked
-            else [come_as_guest(base) for _ in range(3)]
-        )
-        there = House(base, folder, ada, {}, second)
-        there.strangers = {"nobody": "", **forged(there), "second": second}
-        if TOKENS_END_AT_SIGN_OUT and asked:
-            httpx.post(base + "/logout", headers={"Cookie": ended}).raise_for_status()
-            there.strangers["signed out"] = ended
+
+        def enter(name: str) -> str:
+            return sign_in(base, name) if asked else come_as_guest(base)
+
+        there = House(base, folder, enter("ada"), {}, lambda: enter("bob"))
+        there.strangers = {"nobody": "", **forged(there)}
+        there.comes_again()
+        there.strangers["signed out"] = ended = enter("ada")
+        httpx.post(base + "/logout", headers={"Cookie": ended}).raise_for_status()
         yield there
     assert faults_in(folder / "log") == []
 
@@ -399,6 +404,7 @@ def test_no_route_tells_or_changes_what_is_anothers(house):
                         assert not RAW_ERROR.search(answer.text), (who, route)
                     if route in OWNED:
                         assert answer.status_code in (401, 403, 404), (who, route)
+        house.comes_again()
         assert await ada.hers() == ada.before
         # It is hers all the same.
         mine = await _try(ada, house.ada, "GET", f"/project/thread/{ada.thread}")

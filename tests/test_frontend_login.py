@@ -146,11 +146,10 @@ def test_every_cookie_is_http_only_and_secure_behind_tls(base):
         with at(base, address) as browser:
             set_by = [
                 enter(browser, "ada", RIGHT["ada"], **forwarded),
-                browser.post("/set-session-cookie", json={"session_id": "1"}, headers=forwarded),
                 browser.post("/logout", headers=forwarded),
             ]
         cookies = [each for answer in set_by for each in answer.headers.get_list("set-cookie")]
-        assert len(cookies) >= 3
+        assert len(cookies) >= 2
         for cookie in cookies:
             parts = cookie.lower().split("; ")
             assert parts.count("httponly") == parts.count("samesite=lax") == 1
@@ -228,7 +227,7 @@ def test_no_token_is_renewed_and_none_lasts_longer_than_a_day(base, guests):
         for path in ("/auth/jwt", "/login", "/logout/", "/user", "/project/settings"):
             for ask in (httpx.get, httpx.post):
                 assert "access_token" not in ask(each + path, headers=headers).cookies
-        assert httpx.post(f"{each}/auth/jwt", headers=headers).status_code == 400
+        assert httpx.post(f"{each}/auth/jwt", headers=headers).status_code == 404
 
 
 def test_a_token_that_is_not_ours_is_refused_without_a_traceback(base, folder):

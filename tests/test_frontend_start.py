@@ -51,7 +51,7 @@ def test_a_story_is_written_with_nothing_unused_in_memory_and_nobody_called(tmp_
         assert "Inkling" in httpx.get(base).text
         asked = {"sessionId": "1", "clientType": "sse", "name": "n", "url": "http://127.0.0.1"}
         for method in ("POST", "DELETE"):
-            assert httpx.request(method, f"{base}/mcp", json=asked).status_code == 400
+            assert httpx.request(method, f"{base}/mcp", json=asked).status_code == 404
         assert asyncio.run(write(base)).startswith("once upon")
         os.kill(int((look / "pid").read_text()), signal.SIGUSR1)
         seen = lines_of(look / "seen")

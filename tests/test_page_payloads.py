@@ -209,7 +209,7 @@ def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
     executor.shutdown()
     votes.close()
     answers = {name for name, _ in samples}
-    slow = {"training_plan", "training_start", "training_halt", "training_resume"}
+    slow = {name for name in LOOKS if name.startswith("training_")} - {"training_text"}
     assert {f"Page.Looks['{name}']" for name in LOOKS.keys() - slow} <= answers
     assert wrong([*samples, named("keyof Page.Looks", LOOKS)], tmp_path) == []
     assert wrong([named("keyof Page.LookWishes", LOOKS)], tmp_path) == []
@@ -258,10 +258,13 @@ def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root
         begin = {"look": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
         for wish in (begin, {"look": "training_plan", "source": ""}, {"look": "training_start"}):
             samples.extend(await asked(desk, wish))
-        for name in ("training", "training_halt", "training_resume", "training_halt", "training"):
+        for name in (
+            *("training", "training_halt", "training_share", "training_resume"),
+            *("training_halt", "training"),
+        ):
             key = {} if name == "training" else {"key": "t"}
-            more = {"for_good": True} if name == "training_halt" else {}
-            samples.extend(await asked(desk, {"look": name, **key, **more}))
+            more = {"training_halt": {"for_good": True}, "training_share": {"shared": True}}
+            samples.extend(await asked(desk, {"look": name, **key, **more.get(name, {})}))
             if name == "training_halt":
                 while (await look(desk, {"look": "training"}))["runs"][0]["state"] == "training":
                     await asyncio.sleep(0.1)
