@@ -1,0 +1,180 @@
+"""What the JSON files of a model folder may say, as one schema.
+
+Nothing is taken for what it is not: "no" is no truth value. In config.json a value of another type,
+or a size that no model has, is an error. Of training.json, which only tells how a model came to be,
+such a value is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Norm = Annotated[float, Field(gt=0, le=1)]
+Theta = Annotated[float, Field(gt=0, le=1e12)]
+
+
+def _size(most: int, least: int = 1) -> Any:
+    return Annotated[int, Field(ge=least, le=most)]
+
+
+# More than any model for one machine has, so that a config.json cannot ask for endless work.
+Vocabulary = _size(1 << 21)
+Window = _size(1 << 18)
+Layers = _size(1 << 10)
+Heads = _size(1 << 10)
+Channels = _size(1 << 16)
+Inner = _size(1 << 18)
+Filled = _size(1 << 18, 0)
+"""A size that may be 0 or null, and then follows from the others."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Gpt2Values(_Strict):
+    """What is read of the config.json of a GPT-2."""
+
+    vocab_size: Vocabulary
+    n_positions: Window
+    n_layer: Layers
+    n_head: Heads
+    n_embd: Channels
+    n_inner: Filled | None = None
+    layer_norm_epsilon: Norm = 1e-5
+
+
+class Rope(_Strict):
+    rope_theta: Theta | None = None
+
+
+class LlamaValues(_Strict):
+    """What is read of the config.json of a Llama."""
+
+    vocab_size: Vocabulary
+    max_position_embeddings: Window
+    num_hidden_layers: Layers
+    num_attention_heads: Heads
+    num_key_value_heads: _size(1 << 10, 0) | None = None
+    hidden_size: Channels
+    head_dim: _size(1 << 10, 0) | None = None
+    intermediate_size: Inner
+    tie_word_embeddings: bool = False
+    rope_theta: Theta | None = None
+    rope_parameters: Rope | None = None
+    rms_norm_eps: Norm = 1e-6
+
+
+Words = Annotated[str, Field(max_length=4000)]
+Count = Annotated[int, Field(ge=0, le=1 << 62)]
+Number = Annotated[float, Field(ge=-1e12, le=1e12)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Told(BaseModel):
+    """Every value may be missing; one that is of another kind is left out."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class _Split(_Told):
+    tokens: Count | None = None
+    bytes: Count | None = None
+    documents: Count | None = None
+    sha256: Sha256 | None = None
+
+
+class _Source(_Told):
+    name: Words | None = None
+    serves: Words | None = None
+
+
+class _Data(_Told):
+    tokenizer: Words | None = None
+    vocab_size: Count | None = None
+    dtype: Annotated[str, Field(pattern=r"^uint(8|16|32)$")] | None = None
+    eos_id: Count | None = None
+    train: _Split | None = None
+    valid: _Split | None = None
+    sources: list[_Source] | None = None
+
+
+class _Config(_Told):
+    max_steps: Count | None = None
+
+
+class _Machine(_Told):
+    device: Words | None = None
+    threads: Count | None = None
+    cores: Count | None = None
+
+
+class _Teacher(_Told):
+    name: Words | None = None
+
+
+class _Distilled(_Told):
+    teachers: list[_Teacher] | None = None
+    share: Number | None = None
+
+
+class TrainingValues(_Told):
+    """What training.json says, as far as anything reads it."""
+
+    command: Words | None = None
+    date: Annotated[str, Field(max_length=40)] | None = None
+    commit: Words | None = None
+    license: Words | None = None
+    parameters: Count | None = None
+    step: Count | None = None
+    tokens: Count | None = None
+    window: Count | None = None
+    val_loss: Number | None = None
+    val_bpb: Number | None = None
+    elapsed_s: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    starters: list[Annotated[str, Field(max_length=1000)]] | None = None
+    data: _Data | None = None
+    config: _Config | None = None
+    machine: _Machine | None = None
+    distilled: _Distilled | None = None
+    sha256: dict[str, Sha256] | None = None
+
+
+OURS = {"max_position_embeddings": "block_size", "n_positions": "block_size"}
+"""What a message calls these beside."""
+
+
+def explained(error: ValidationError) -> str:
+    """The first thing that a schema found wrong, in one line."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    where += f" ({OURS[where]})" if where in OURS else ""
+    if first["type"] == "missing":
+        return f"lacks or misstates {where}: it is not there"
+    got = repr(first["input"])
+    got = got if len(got) <= 80 else f"{got[:80]}…"
+    what = first["msg"][0].lower() + first["msg"][1:]
+    return f"lacks or misstates {where}: {what}, not {got}"
+
+
+def usable_training(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What training.json says, without the values that are not what their names promise."""
+    found = dict(values)
+    try:
+        TrainingValues.model_validate(found)
+    except ValidationError as error:
+        for wrong in error.errors(include_url=False, include_input=False):
+            _leave_out(found, wrong["loc"])
+    return found
+
+
+def _leave_out(values: dict[str, Any], place: Sequence[int | str]) -> None:
+    """Take out the value at `place`, or the list that it stands in; what held it is copied."""
+    name, rest = str(place[0]), place[1:]
+    inner: object = values.get(name)
+    if isinstance(inner, dict) and rest and rest[0] in inner:
+        values[name] = dict(cast("dict[str, Any]", inner))
+        _leave_out(values[name], rest)
+    else:
+        values.pop(name, None)
