@@ -32,7 +32,7 @@ async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     key = passage.model if passage.author == "model" else None
     if key is None:
         raise RefusedError("These words are no model's, so there is nothing they were learnt from.")
-    desk.models = desk.find_models()
+    desk.models = await asyncio.to_thread(desk.find_models)
     if key not in desk.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
     checkpoint = (await desk.engines.get(desk.models[key])).checkpoint

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from chat.refusal import RefusedError
-from gpt.checkpoint import Checkpoint
+from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.dataset import open_tokens
+from gpt.files import facts_of
 from gpt.origin import called, prepare_command, texts, token_folders
 from gpt.overlap import Source
 
@@ -67,7 +68,7 @@ class Sources:
         Raises:
             NotHereError: It is not on this machine.
         """
-        folder = self.find(checkpoint)
+        folder = await asyncio.to_thread(self.find, checkpoint)
         if folder is None:
             raise NotHereError(checkpoint)
         key = str(checkpoint.training["data"]["train"]["sha256"])
@@ -75,7 +76,10 @@ class Sources:
         async with self._turn:
             source = self._read.pop(key, None)
             if source is None:
-                source = await asyncio.to_thread(_read, folder, checkpoint)
+                try:
+                    source = await asyncio.to_thread(_read, folder, checkpoint)
+                except (CheckpointError, OSError, ValueError, KeyError) as error:
+                    raise NotHereError(checkpoint) from error
             self._read[key] = source
             while len(self._read) > KEPT:
                 del self._read[next(iter(self._read))]
@@ -85,6 +89,7 @@ class Sources:
 def _read(folder: Path, checkpoint: Checkpoint) -> Source:
     """Decode the training tokens, story by story."""
     dtype = checkpoint.training["data"]["dtype"]
+    facts_of(folder, "train.bin")  # a regular file of this folder, or none
     tokens = open_tokens(folder / "train.bin", dtype)
 
     def documents() -> Iterator[str]:
@@ -98,6 +103,6 @@ def _read(folder: Path, checkpoint: Checkpoint) -> Source:
 def _command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
     if found := COMMAND.search(checkpoint.card):
-        return re.sub(r"\s*\\\n\s*", " ", found[1])
+        return " ".join(found[1].replace("\\\n", " ").split())[:2000]
     tokenizer, name = str(checkpoint.folder), called(checkpoint.folder)
     return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

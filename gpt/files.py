@@ -16,7 +16,7 @@ import math
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -262,16 +262,19 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_depth(value: object) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
-        inner: list[object] = []
-        for each in level:
-            if isinstance(each, dict):
-                inner.extend(cast("dict[str, object]", each).values())
-            elif isinstance(each, list):
-                inner.extend(cast("list[object]", each))
-        level = [each for each in inner if isinstance(each, dict | list)]
+        level = [inner for each in level for inner in _inside_of(each) if type(inner) in _HOLDERS]
         if not level:
             return
     raise ValueError(f"it is nested deeper than {MOST_DEPTH} levels")
+
+
+_HOLDERS = (dict, list)
+
+
+def _inside_of(value: object) -> Iterable[object]:
+    if type(value) is dict:
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if type(value) is list else ()
 
 
 def read_json_lines(folder: Path, name: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 
@@ -37,7 +37,7 @@ class UnknownCharacterError(TextError):
 
 
 @contextmanager
-def panics_said() -> Iterator[None]:
+def panics_said() -> Generator[None]:
     """Turn a panic of a library in Rust, which no `except Exception` meets, into a TextError."""
     try:
         yield

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -153,7 +153,7 @@ def main() -> None:
     sys.excepthook = _refuse  # whatever is raised, a panic of the library too, is the verdict
     data: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     _limit(float(sys.argv[1]))
-    _run(Spec(**{**data, "ends": tuple(data["ends"])}))
+    _run(replace(Spec(**data), ends=tuple(data["ends"])))
     os._exit(0)
 
 

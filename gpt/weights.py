@@ -8,6 +8,7 @@ so that a header cannot ask for memory or time; see github.com/huggingface/safet
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -188,30 +189,33 @@ def _tensors(
     A tensor is given out before the end of the file is known to be right; the caller keeps none
     when this raises.
     """
-    digest = hashlib.sha256() if sha256 else None
-    start = places[0].begin if places else file.seek(0, 2)
-    file.seek(0)
-    header = file.read(start)
-    if digest:
-        digest.update(header)
-    for place in places:
-        if not is_weight(config, place.name):
-            file.seek(place.begin)
-            for size in _chunks(place.end - place.begin) if digest else ():
-                digest.update(file.read(size))
-            continue
-        raw = torch.empty(place.end - place.begin, dtype=torch.uint8)
-        view = memoryview(raw.numpy())
-        file.seek(place.begin)
-        if file.readinto(view) != len(view):
-            raise _damaged(path, "it became shorter while it was read")
-        if digest:
-            digest.update(view)
-        tensor = raw.view(FLOATS[place.dtype]).view(place.shape)
-        if not bool(tensor.isfinite().all()):
-            raise CheckpointError(f"{place.name} in {said(path)} is not finite: train it again")
-        yield place, tensor
-    if digest and digest.hexdigest() != sha256:
+    digest = hashlib.sha256()
+    # Beside the reading, which waits for the disk, and the look for NaN.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+
+        def note(data: bytes | memoryview) -> None:
+            if sha256:
+                beside.submit(digest.update, data)
+
+        start = places[0].begin if places else file.seek(0, 2)
+        file.seek(0)
+        note(file.read(start))
+        for place in places:
+            if not is_weight(config, place.name):
+                for size in _chunks(place.end - place.begin) if sha256 else ():
+                    note(file.read(size))
+                file.seek(place.end)
+                continue
+            raw = torch.empty(place.end - place.begin, dtype=torch.uint8)
+            view = memoryview(raw.numpy())
+            if file.readinto(view) != len(view):
+                raise _damaged(path, "it became shorter while it was read")
+            note(view)
+            tensor = raw.view(FLOATS[place.dtype]).view(place.shape)
+            if not bool(tensor.isfinite().all()):
+                raise CheckpointError(f"{place.name} in {said(path)} is not finite: train it again")
+            yield place, tensor
+    if sha256 and digest.hexdigest() != sha256:
         raise changed_since(path)
 
 
