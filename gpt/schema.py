@@ -72,6 +72,10 @@ Number = Annotated[float, Field(ge=-1e12, le=1e12)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+MISSING: Any = None
+"""A null is as wrong as any other value of another kind; only what is not there is fine."""
+
+
 class _Told(BaseModel):
     """Every value may be missing; one that is of another kind is left out."""
 
@@ -79,66 +83,66 @@ class _Told(BaseModel):
 
 
 class _Split(_Told):
-    tokens: Count | None = None
-    bytes: Count | None = None
-    documents: Count | None = None
-    sha256: Sha256 | None = None
+    tokens: Count = MISSING
+    bytes: Count = MISSING
+    documents: Count = MISSING
+    sha256: Sha256 = MISSING
 
 
 class _Source(_Told):
-    name: Words | None = None
-    serves: Words | None = None
+    name: Words = MISSING
+    serves: Words = MISSING
 
 
 class _Data(_Told):
-    tokenizer: Words | None = None
-    vocab_size: Count | None = None
-    dtype: Annotated[str, Field(pattern=r"^uint(8|16|32)$")] | None = None
-    eos_id: Count | None = None
-    train: _Split | None = None
-    valid: _Split | None = None
-    sources: list[_Source] | None = None
+    tokenizer: Words = MISSING
+    vocab_size: Count = MISSING
+    dtype: Annotated[str, Field(pattern=r"^uint(8|16|32)$")] = MISSING
+    eos_id: Count = MISSING
+    train: _Split = MISSING
+    valid: _Split = MISSING
+    sources: list[_Source] = MISSING
 
 
 class _Config(_Told):
-    max_steps: Count | None = None
+    max_steps: Count = MISSING
 
 
 class _Machine(_Told):
-    device: Words | None = None
-    threads: Count | None = None
-    cores: Count | None = None
+    device: Words = MISSING
+    threads: Count = MISSING
+    cores: Count = MISSING
 
 
 class _Teacher(_Told):
-    name: Words | None = None
+    name: Words = MISSING
 
 
 class _Distilled(_Told):
-    teachers: list[_Teacher] | None = None
-    share: Number | None = None
+    teachers: list[_Teacher] = MISSING
+    share: Number = MISSING
 
 
 class TrainingValues(_Told):
     """What training.json says, as far as anything reads it."""
 
-    command: Words | None = None
-    date: Annotated[str, Field(max_length=40)] | None = None
-    commit: Words | None = None
-    license: Words | None = None
-    parameters: Count | None = None
-    step: Count | None = None
-    tokens: Count | None = None
-    window: Count | None = None
-    val_loss: Number | None = None
-    val_bpb: Number | None = None
-    elapsed_s: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    starters: list[Annotated[str, Field(max_length=1000)]] | None = None
-    data: _Data | None = None
-    config: _Config | None = None
-    machine: _Machine | None = None
-    distilled: _Distilled | None = None
-    sha256: dict[str, Sha256] | None = None
+    command: Words = MISSING
+    date: Annotated[str, Field(max_length=40)] = MISSING
+    commit: Words = MISSING
+    license: Words = MISSING
+    parameters: Count = MISSING
+    step: Count = MISSING
+    tokens: Count = MISSING
+    window: Count = MISSING
+    val_loss: Number = MISSING
+    val_bpb: Number = MISSING
+    elapsed_s: Annotated[float, Field(ge=0, le=1e12)] = MISSING
+    starters: list[Annotated[str, Field(max_length=1000)]] = MISSING
+    data: _Data = MISSING
+    config: _Config = MISSING
+    machine: _Machine = MISSING
+    distilled: _Distilled = MISSING
+    sha256: dict[str, Sha256] = MISSING
 
 
 OURS = {"max_position_embeddings": "block_size", "n_positions": "block_size"}
