@@ -44,7 +44,8 @@ class Reader:
                 env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
             )
         process = self.process
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
         process.stdin.flush()
         ready, _, _ = select.select([process.stdout], [], [], HANGS_S * other_work())
