@@ -16,10 +16,11 @@ import math
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, Literal, cast
 
 MB = 1_000_000
 MOST_BYTES: Mapping[str, int] = {
@@ -69,7 +70,7 @@ def is_there(folder: Path, name: str) -> bool:
 
 
 @contextmanager
-def opened(folder: Path, name: str, *, most: int | None = None) -> Iterator[BinaryIO]:
+def opened(folder: Path, name: str, *, most: int | None = None) -> Generator[BufferedReader]:
     """A file of a folder, open for reading; not larger than `most` bytes, by default its kind's.
 
     Raises:

@@ -188,8 +188,9 @@ def _check_variant(values: dict[str, Any], family: dict[str, tuple[Any, ...]]) -
 def _expect(where: str, values: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:
     for name, choices in allowed.items():
         # 0 is equal to False, but no truth value.
-        given = (type(values[name]), values[name]) if name in values else None
-        if given is not None and given not in [(type(choice), choice) for choice in choices]:
+        if name in values and not any(
+            type(values[name]) is type(choice) and values[name] == choice for choice in choices
+        ):
             raise LayoutError(
                 f"expected {where}{name} to be one of {list(choices)}, config.json says "
                 f"{values[name]!r:.80}: this variant Inkling's model does not have"

@@ -14,19 +14,16 @@ Norm = Annotated[float, Field(gt=0, le=1)]
 Theta = Annotated[float, Field(gt=0, le=1e12)]
 
 
-def _size(most: int, least: int = 1) -> Any:
-    return Annotated[int, Field(ge=least, le=most)]
-
-
 # More than any model for one machine has, so that a config.json cannot ask for endless work.
-Vocabulary = _size(1 << 21)
-Window = _size(1 << 18)
-Layers = _size(1 << 10)
-Heads = _size(1 << 10)
-Channels = _size(1 << 16)
-Inner = _size(1 << 18)
-Filled = _size(1 << 18, 0)
-"""A size that may be 0 or null, and then follows from the others."""
+Vocabulary = Annotated[int, Field(ge=1, le=1 << 21)]
+Window = Annotated[int, Field(ge=1, le=1 << 18)]
+Layers = Annotated[int, Field(ge=1, le=1 << 10)]
+Heads = Annotated[int, Field(ge=1, le=1 << 10)]
+Channels = Annotated[int, Field(ge=1, le=1 << 16)]
+Inner = Annotated[int, Field(ge=1, le=1 << 18)]
+# These may be 0 or null, and then follow from the others.
+InnerOrNone = Annotated[int, Field(ge=0, le=1 << 18)]
+HeadsOrNone = Annotated[int, Field(ge=0, le=1 << 10)]
 
 
 class _Strict(BaseModel):
@@ -41,7 +38,7 @@ class Gpt2Values(_Strict):
     n_layer: Layers
     n_head: Heads
     n_embd: Channels
-    n_inner: Filled | None = None
+    n_inner: InnerOrNone | None = None
     layer_norm_epsilon: Norm = 1e-5
 
 
@@ -56,9 +53,9 @@ class LlamaValues(_Strict):
     max_position_embeddings: Window
     num_hidden_layers: Layers
     num_attention_heads: Heads
-    num_key_value_heads: _size(1 << 10, 0) | None = None
+    num_key_value_heads: HeadsOrNone | None = None
     hidden_size: Channels
-    head_dim: _size(1 << 10, 0) | None = None
+    head_dim: HeadsOrNone | None = None
     intermediate_size: Inner
     tie_word_embeddings: bool = False
     rope_theta: Theta | None = None

@@ -128,9 +128,9 @@ def _flat(part: str, step: object) -> Iterator[Mapping[str, Any]]:
     if step is None:
         return
     match step:
-        case {"type": "Sequence", **inner}:
+        case {"type": "Sequence"}:
             for name in ("normalizers", "pretokenizers", "decoders"):
-                steps = inner.get(name, [])
+                steps: object = cast("dict[str, object]", step).get(name, [])
                 if not isinstance(steps, list):
                     raise TokenizerError(f"expected the steps of its {part} to be a list")
                 for each in cast("list[object]", steps):
@@ -156,6 +156,8 @@ def _growth(part: str, step: Mapping[str, Any]) -> float:
             return 1.0 if len(first) <= MAX_GROWTH else len(first)
         case {"type": "Precompiled"}:
             _check_table(step.get("precompiled_charsmap"))
+        case _:
+            pass
     return 1.0
 
 

@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -116,7 +117,7 @@ def check_weights(folder: Path, names: Iterable[str], config: GPTConfig) -> dict
     return places
 
 
-def _places(file: BinaryIO, path: Path, most: int) -> list[Place]:
+def _places(file: BufferedReader, path: Path, most: int) -> list[Place]:
     """Every tensor that the header names, in the order of the file."""
     size = file.seek(0, 2)
     blocks = os.fstat(file.fileno()).st_blocks * 512
@@ -153,8 +154,8 @@ def _places(file: BinaryIO, path: Path, most: int) -> list[Place]:
 
 def _place(name: str, entry: object, begin: int, path: Path) -> Place:
     match entry:
-        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(start), int(end)]}:
-            sizes = cast("list[object]", shape)
+        case {"dtype": str(dtype), "shape": list(), "data_offsets": [int(start), int(end)]}:
+            sizes = cast("list[object]", cast("dict[str, Any]", entry)["shape"])
         case _:
             raise _damaged(path, f"{name[:80]!r} has no dtype, shape and data_offsets")
     if dtype not in SIZES:
@@ -182,7 +183,7 @@ def _check(place: Place, wanted: tuple[int, ...] | None, path: Path) -> None:
 
 
 def _tensors(
-    file: BinaryIO, places: list[Place], config: GPTConfig, path: Path, sha256: str | None
+    file: BufferedReader, places: list[Place], config: GPTConfig, path: Path, sha256: str | None
 ) -> Iterator[tuple[Place, Tensor]]:
     """The weights among `places`; the whole file is held against its hash where there is one.
 
@@ -207,7 +208,7 @@ def _tensors(
                 file.seek(place.end)
                 continue
             raw = torch.empty(place.end - place.begin, dtype=torch.uint8)
-            view = memoryview(raw.numpy())
+            view = memoryview(cast("Any", raw.numpy()))
             if file.readinto(view) != len(view):
                 raise _damaged(path, "it became shorter while it was read")
             note(view)
