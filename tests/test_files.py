@@ -372,6 +372,7 @@ def test_a_slow_tokenizer_holds_up_nobody_else(
         await desk.write("abc")
         monkeypatch.setattr(BPETokenizer, "encode", slow)
         watching = asyncio.create_task(watch())
+        await asyncio.sleep(0.05)
         await desk.write("cab")
         await desk.act({"act": "undo"})
         await desk.act({"act": "edit", "passage": desk.story.path[0].id, "text": "bca"})
