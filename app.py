@@ -139,6 +139,7 @@ async def on_app_shutdown() -> None:
 @cl.on_chat_start
 @answered
 async def on_chat_start() -> None:
+    await asyncio.to_thread(find_models, ROOT)  # so that its folders are read off the event loop
     place = desk()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
     await cl.Message(content="", elements=elements).send()
@@ -151,6 +152,7 @@ async def on_chat_start() -> None:
 @answered
 async def on_chat_resume(thread: ThreadDict) -> None:
     """Open a story from the list; also run when the page of one lost its connection."""
+    await asyncio.to_thread(find_models, ROOT)
     new, place = current_session().id not in DESKS, desk()
     if new:
         await MEMORY.resume(current_session(), place)

@@ -6,7 +6,6 @@ run is free, or taken, by one's own runs alone.
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Container, Iterator
@@ -16,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from chat.accounts import LOCAL
+from gpt.files import CheckpointError, read_json
 
 OURS = "page.json"
 """In the run folder: whose it is, what was begun, and how."""
 WRITERS = ".writers"
 """In runs/: a folder for each owner. No run's name begins with a dot."""
-MOST_BYTES = 1_000_000
-"""Of page.json: a title and a plan are small."""
 SHORT = 16
 """Digits of a SHA-256 that stand for an owner: not every name will do for a folder."""
 
@@ -109,16 +107,22 @@ def new_folder(runs: Path, owner: str, title: str, taken: Container[str] = ()) -
 
 
 def about_run(folder: Path) -> dict[str, Any] | None:
-    """What page.json says; None where there is none, {} where it cannot be read."""
-    path = folder / OURS
+    """What page.json says; None where there is none, {} where it cannot be read or misstates."""
+    if not os.path.lexists(folder / OURS):
+        return None
     try:
-        if not os.path.lexists(path):
-            return None
-        whole = path.is_file() and path.stat().st_size <= MOST_BYTES
-        about = json.loads(path.read_text(encoding="utf-8")) if whole else {}
-    except (OSError, ValueError, RecursionError):
+        about = read_json(folder, OURS)
+    except CheckpointError:
         return {}
-    return about if isinstance(about, dict) and isinstance(about.get("plan"), dict) else {}
+    match about:
+        case {
+            "owner": str(),
+            "title": str(),
+            "halted": None | "paused" | "stopped",
+            "plan": {"steps": int(steps)},
+        } if steps > 0 and isinstance(about.get("began_s", 0), int | float):
+            return about
+    return {}
 
 
 def _begun(folder: Path) -> Begun | None:

@@ -119,9 +119,9 @@ class Desk(Sheet):
 
     async def take(self, kept: Kept) -> None:
         """Put a story on the desk, with the settings and the model of its chat."""
-        self.models = self.find_models()
+        self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
-        self._settle(History(waiting.story if waiting else kept.story))
+        await self._settle(History(waiting.story if waiting else kept.story))
         self.contest = waiting
         if kept.model in self.models:
             self.model = kept.model
@@ -142,7 +142,7 @@ class Desk(Sheet):
                 loaded = await self.engines.get(listing)
                 if self._loaded is None and self.story.passages:
                     self._loaded = loaded
-                    self._measure()
+                    await self._measure()
                     await self.show()
 
     # How it is done
@@ -151,10 +151,10 @@ class Desk(Sheet):
         """Settle what is asked for and have it begun, the story as it was."""
         if self.awaits_vote:
             raise RefusedError(contest.CHOOSE_FIRST)
-        models = self.models = self.find_models()
+        models = self.models = await asyncio.to_thread(self.find_models)
         await self._say(opening(ask, models))
         if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
-            models = {**models, **step_listings(models)}
+            models = {**models, **await asyncio.to_thread(step_listings, models)}
         with self.engines.lease() as engines:
             turn = await settle(
                 ask, self.story, models=models, values=self.tuning.wanted, engines=engines
@@ -187,7 +187,7 @@ class Desk(Sheet):
             await self.page.tell(f"The model broke off. {fault(log, 'writing', error)}", "error")
         finally:
             takes.cancel()
-            self._keep(takes, ended)
+            await self._keep(takes, ended)
             await self.show()
             if takes.note:
                 await self.page.tell(takes.note)
@@ -207,17 +207,18 @@ class Desk(Sheet):
         if takes.warning is not None:
             await self.page.tell(takes.warning, "warning")
 
-    def _keep(self, takes: Takes, reason: FinishReason) -> None:
+    async def _keep(self, takes: Takes, reason: FinishReason) -> None:
         """Make of the drafts passages of the story, or of a blind contest that waits."""
         compared = self.contest and self.contest.done(takes)
         self.takes, self.status = None, ""
         if compared and compared.waits:
             self.contest = compared
-            return self._measure()
+            return await self._measure()
         story, choice = takes.settled(reason)
-        self._settle(self.history.change(story))
+        self._put(self.history.change(story))
         self.choice = compared.named(choice) if compared else choice
         self.contest = compared
+        await self._measure()
 
     async def _decide(self, choice: Choice | None) -> None:
         """End a blind contest: both join the story, and the names are told."""
@@ -226,7 +227,7 @@ class Desk(Sheet):
             raise RefusedError(contest.NOTHING_TO_CHOOSE)
         if compared.voices:
             self._loaded = compared.voices[1 if choice == "b" else 0].loaded
-        self._settle(self.history.change(compared.settled(choice)))
+        await self._settle(self.history.change(compared.settled(choice)))
         self.contest = replace(compared, said=compared.outcome(choice))
         if choice and self.votes:
             try:
@@ -242,13 +243,16 @@ class Desk(Sheet):
         history, compared = act(self.history, wish), self.contest
         if compared and compared.said:
             await self.page.tell(compared.said)
-        self._settle(history)
+        await self._settle(history)
         self.contest = compared if wish.get("act") == "pick" else None
 
-    def _settle(self, history: History) -> None:
+    async def _settle(self, history: History) -> None:
         """Let this be the story, with nothing left to pick from."""
+        self._put(history)
+        await self._measure()
+
+    def _put(self, history: History) -> None:
         self.history, self.choice, self.contest, self.status = history, {}, None, ""
-        self._measure()
 
     async def give_back(self, words: str, why: str) -> None:
         """Return the writer's words, unused."""

@@ -9,7 +9,7 @@ from chat.desk import Desk
 from chat.engines import Loaded
 from chat.joining import strip_trailing_spaces
 from chat.models import Listing
-from chat.reading import prompt_of, with_words
+from chat.reading import off_the_loop, prompt_of, with_words
 from chat.refusal import RefusedError
 from gpt.generator import window_start
 from gpt.spread import spread
@@ -62,8 +62,9 @@ async def _dice(
         beside,
         character_model=tokenizer.kind == "char",
     )
-    story = with_words(desk.story, words, loaded)
-    ids = prompt_of(story, loaded)
+    before = desk.story
+    story = await off_the_loop(lambda: with_words(before, words, loaded))
+    ids = await off_the_loop(lambda: prompt_of(story, loaded))
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
     told = spread(await _logits(desk, loaded, ids), params, seen, SHOWN)
     used = settings.used(params)

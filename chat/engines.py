@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gpt
 from chat.models import Listing, fetched
-from gpt.checkpoint import Checkpoint
+from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.engine import Engine
 
 
@@ -92,6 +92,8 @@ class Engines:
             CheckpointError: The folder holds no checkpoint that can be loaded, or a model on the
                 Hub cannot be fetched.
         """
+        if listing.broken:
+            raise CheckpointError(listing.broken)
         # Two chats that ask at once wait for one reading.
         async with self._reading.setdefault(str(listing.folder), asyncio.Lock()):
             loop = asyncio.get_running_loop()

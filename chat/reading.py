@@ -1,12 +1,36 @@
 """What a model reads of a story: its ids, with the writer's new words at the end."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from chat.engines import Loaded
 from chat.joining import joint
 from chat.refusal import RefusedError
 from chat.story import Passage, Story
-from gpt.tokenizer import UnknownCharacterError
+from gpt.tokenizer import TextError, UnknownCharacterError
+
+LONGEST_S = 60
+"""So long one may wait for a text to become tokens; the longest stories take a second or two."""
+_READERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="reading")
+T = TypeVar("T")
+
+
+async def off_the_loop(read: Callable[[], T]) -> T:
+    """What `read` gives, which turns text into tokens; the event loop goes on meanwhile.
+
+    Raises:
+        RefusedError: It takes longer than any text should; or whatever `read` raises.
+    """
+    reading = asyncio.get_running_loop().run_in_executor(_READERS, read)
+    try:
+        return await asyncio.wait_for(reading, LONGEST_S)
+    except TimeoutError:
+        raise RefusedError(
+            f"The model's tokenizer did not come to an end with this text in {LONGEST_S} seconds: "
+            "pick another model."
+        ) from None
 
 
 def with_words(story: Story, words: str, loaded: Loaded) -> Story:
@@ -38,6 +62,9 @@ def _read(loaded: Loaded, ids: Callable[[], list[int]]) -> list[int]:
         return ids()
     except UnknownCharacterError as error:
         raise RefusedError(_unknown(error, loaded.listing.key)) from error
+    except TextError as error:
+        why = f"“{loaded.listing.key}” cannot read this: {error}."
+        raise RefusedError(why) from error
 
 
 def _unknown(error: UnknownCharacterError, model: str) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 from chat.engines import Loaded
 from chat.models import Listing
 from chat.refusal import RefusedError
-from gpt.checkpoint import Checkpoint
+from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.dataset import open_tokens
+from gpt.files import facts_of
 from gpt.origin import called, prepare_command, texts, token_folders
 from gpt.overlap import Source
 
@@ -86,7 +87,7 @@ class Sources:
         if not loaded.listing.open_text:
             raise NotYoursError(loaded.listing)
         checkpoint = loaded.checkpoint
-        folder = self.find(checkpoint)
+        folder = await asyncio.to_thread(self.find, checkpoint)
         if folder is None:
             raise NotHereError(checkpoint)
         key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
@@ -94,7 +95,10 @@ class Sources:
         async with self._turn:
             source = self._read.pop(key, None)
             if source is None:
-                source = await asyncio.to_thread(_read, folder, checkpoint)
+                try:
+                    source = await asyncio.to_thread(_read, folder, checkpoint)
+                except (CheckpointError, OSError, ValueError, KeyError) as error:
+                    raise NotHereError(checkpoint) from error
             self._read[key] = source
             while len(self._read) > KEPT:
                 del self._read[next(iter(self._read))]
@@ -104,6 +108,7 @@ class Sources:
 def _read(folder: Path, checkpoint: Checkpoint) -> Source:
     """Decode the training tokens, story by story."""
     dtype = checkpoint.training["data"]["dtype"]
+    facts_of(folder, "train.bin")  # a regular file of this folder, or none
     tokens = open_tokens(folder / "train.bin", dtype)
 
     def documents() -> Iterator[str]:
@@ -117,6 +122,6 @@ def _read(folder: Path, checkpoint: Checkpoint) -> Source:
 def _command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
     if found := COMMAND.search(checkpoint.card):
-        return re.sub(r"\s*\\\n\s*", " ", found[1])
+        return " ".join(found[1].replace("\\\n", " ").split())[:2000]
     tokenizer, name = str(checkpoint.folder), called(checkpoint.folder)
     return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

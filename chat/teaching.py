@@ -54,7 +54,7 @@ async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
     bench, source = _bench(desk), wish.get("source")
     folder = None
     if source:
-        desk.models = desk.find_models()
+        desk.models = await asyncio.to_thread(desk.find_models)
         if str(source) not in desk.models:
             raise RefusedError(
                 f"There is no model “{str(source)[:60]}” any more: pick another one."

@@ -22,15 +22,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chat.accounts import write_private
 from chat.asking import RefusedError
 from chat.begun import OURS, about_run, begun_in, new_folder
 from chat.home import PRIVATE, private, shut
-from chat.runs import read_curve
+from chat.runs import number, read_curve
+from chat.runs import records as logged
+from gpt.files import CheckpointError, read_bytes, write_whole
 
 State = Literal["training", "paused", "stopped", "done", "broken"]
 
 PLAN_TIMEOUT_S = 180
+MODULES = ("train.pretrain", "train.finetune")
+"""What a folder may ask to be run."""
 TEXT = "text.txt"
 LOG = "log.txt"
 
@@ -75,7 +78,7 @@ class Workshop:
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / TEXT
-            write_private(path, text)
+            write_whole(path, text, mode=0o600)
             options = ["--from", str(checkpoint)] if checkpoint else []
             return await self._run("train.plan", str(path), *options)
 
@@ -101,7 +104,7 @@ class Workshop:
             "halted": None,
         }
         self._write(key, about)
-        write_private(folder / TEXT, lesson.text)
+        write_whole(folder / TEXT, lesson.text, mode=0o600)
         self._spawn(key, about, resume=False)
         return folder.name
 
@@ -167,11 +170,11 @@ class Workshop:
 
     def _data(self, key: str, about: dict[str, Any]) -> dict[str, Any]:
         folder, plan = self.runs / key, about["plan"]
-        records = _lines(folder / "metrics.jsonl")
+        records = logged(folder, "metrics.jsonl")
         last = records[-1] if records else {}
-        step, elapsed_s = int(last.get("step", 0)), float(last.get("elapsed_s", 0.0))
+        step, elapsed_s = int(number(last.get("step")) or 0), number(last.get("elapsed_s")) or 0.0
         state, curve = self._state(key, about, last), read_curve(folder)
-        samples = _lines(folder / "samples.jsonl")
+        samples = logged(folder, "samples.jsonl")
         left_s = elapsed_s / step * (plan["steps"] - step) if step else None
         return {
             "key": folder.name,
@@ -182,12 +185,12 @@ class Workshop:
             "steps": plan["steps"],
             "elapsed_s": elapsed_s,
             "left_s": left_s if state == "training" else None,
-            "rate": last.get("tokens", 0) / elapsed_s if elapsed_s else None,
+            "rate": (number(last.get("tokens")) or 0) / elapsed_s if elapsed_s else None,
             "train": curve.train,
             "valid": curve.valid,
             "sample": samples[-1] if samples else None,
             "model": (folder / "best" / "model.safetensors").exists(),
-            "why": _last_words(folder / LOG) if state == "broken" else None,
+            "why": _last_words(folder) if state == "broken" else None,
         }
 
     def _state(self, key: str, about: dict[str, Any], last: dict[str, Any]) -> State:
@@ -221,6 +224,8 @@ class Workshop:
 
     def _spawn(self, key: str, about: dict[str, Any], *, resume: bool) -> None:
         folder, plan = self.runs / key, about["plan"]
+        if plan["module"] not in MODULES:
+            raise RefusedError("Its folder asks for something to be run that trains no model.")
         # Who writes goes first.
         command = ["nice"] if shutil.which("nice") else []
         command += [sys.executable, "-m", plan["module"], *plan["options"]]
@@ -292,29 +297,15 @@ class Workshop:
         return about_run(self.runs / key) or {}
 
     def _write(self, key: str, about: dict[str, Any]) -> None:
-        write_private(self.runs / key / OURS, json.dumps(about, indent=2) + "\n")
+        text = json.dumps(about, indent=2) + "\n"
+        write_whole(self.runs / key / OURS, text, mode=0o600)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one a line; one that is being written is left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    found: list[dict[str, Any]] = []
-    for line in lines:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
-
-
-def _last_words(log: Path) -> str:
+def _last_words(folder: Path) -> str:
     """What the process said last, for one that broke off."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-    except OSError:
+        log = read_bytes(folder, LOG, grows=True).decode("utf-8", "replace")
+    except CheckpointError:
         return ""
-    said = [line for line in lines if line.strip()]
+    said = [line for line in log[-20_000:].replace("\r", "\n").splitlines() if line.strip()]
     return said[-1][:300] if said else ""
