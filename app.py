@@ -27,7 +27,7 @@ from frontend.acts import serve_acts
 from frontend.guard import OriginGuard
 from frontend.login import keep_door
 from frontend.machine import Machines
-from frontend.memory import SHOWN_BY, Memory
+from frontend.memory import SHOWN_BY, Memory, writer_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
 from frontend.status import serve_status
@@ -84,7 +84,8 @@ def desk() -> Desk:
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(WORKSHOP, MEMORY.owner(session)),
+            Workbench(WORKSHOP, MEMORY.owner(session), writer_of(session)),
+            writer_of(session),
         )
     return DESKS[session.id]
 
@@ -176,5 +177,8 @@ async def on_window_message(data: Any) -> None:
 
 @cl.on_chat_end
 async def on_chat_end() -> None:
-    MACHINES.stop(current_session())
-    run_beside(reap(current_session()))
+    session = current_session()
+    MACHINES.stop(session)
+    if session.id in DESKS:
+        DESKS[session.id].leave()
+    run_beside(reap(session))

@@ -134,6 +134,11 @@ class Sheet:
             "writing": self.writing,
         }
 
+    def leave(self) -> None:
+        """The page went away: what only it was to hear is given up."""
+        if self.workbench is not None:
+            self.workbench.leave()
+
     async def show(self) -> None:
         """Send everything; the tokens that follow are sent alone."""
         self.revision += 1

@@ -56,7 +56,13 @@ async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
                 f"There is no model “{str(source)[:60]}” any more: pick another one."
             )
         folder = desk.models[str(source)].folder
-    return (await bench.plan(folder)).plan
+
+    async def say(ahead: int) -> None:
+        if ahead:
+            others = "another one is" if ahead == 1 else f"{ahead} others are"
+            await desk.page.tell(f"Your estimate waits: {others} made first.")
+
+    return (await bench.plan(folder, say)).plan
 
 
 async def training_start(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:

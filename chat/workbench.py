@@ -1,26 +1,37 @@
 """A writer's own place in the workshop: a text is brought, looked at, and trained on."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 from chat.asking import RefusedError
 from chat.export import FileError, Pieces
+from chat.turns import Say
 from chat.workshop import Lesson, Workshop
+from gpt.fair_queue import Path as Writer
 
 MOST_BYTES = 5_000_000
 LEAST_CHARACTERS = 2000
 """A validation part of a tenth of it must still say something."""
+GIVEN_UP = "This estimate was given up for a newer one."
 NO_TEXT = "Bring a text first: drop a .txt into the panel, or choose one."
 
 
 class Workbench:
-    """A writer's own place in the workshop, with the text that was brought to it last."""
+    """A writer's own place in the workshop, with the text that was brought to it last.
 
-    def __init__(self, workshop: Workshop, owner: str) -> None:
+    Args:
+        writer: (owner, page); see `chat.turns.Turns.turn`.
+    """
+
+    def __init__(self, workshop: Workshop, owner: str, writer: Writer = ()) -> None:
         self.workshop = workshop
         self.owner = owner
+        self.writer = writer or (owner,)
         self.pieces = Pieces()
         self.brought: tuple[str, str] | None = None
         self.lesson: Lesson | None = None
+        self._planning: asyncio.Task[dict[str, Any]] | None = None
 
     def bring(self, name: str, part: int, of: int, text: str) -> bool:
         """Take in a piece of a file; True with the last one.
@@ -41,18 +52,37 @@ class Workbench:
         self.brought = (name, text)
         return True
 
-    async def plan(self, checkpoint: Path | None) -> Lesson:
+    async def plan(self, checkpoint: Path | None, say: Say | None = None) -> Lesson:
         """How long a training on the text would take, and how large its model would be.
 
+        One at a time: an estimate that is still being made is given up for a new one.
+
+        Args:
+            say: Told how many estimates are made before this one.
+
         Raises:
-            RefusedError: There is no text, or it cannot be trained on.
+            RefusedError: There is no text, it cannot be trained on, or a newer estimate was asked.
         """
         if self.brought is None:
             raise RefusedError(NO_TEXT)
+        self.leave()
         name, text = self.brought
-        lesson = Lesson(name=name, text=text, plan=await self.workshop.plan(text, checkpoint))
-        self.lesson = lesson
-        return lesson
+        task = asyncio.create_task(self.workshop.plan(text, checkpoint, self.writer, say))
+        self._planning = task
+        try:
+            # It may be given up from elsewhere, which is no end of whoever asked.
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        if task.cancelled():
+            raise RefusedError(GIVEN_UP)
+        self.lesson = Lesson(name=name, text=text, plan=task.result())
+        return self.lesson
+
+    def leave(self) -> None:
+        """Give up the estimate that is being made: the page went away, or asks for another."""
+        if self._planning is not None:
+            self._planning.cancel()
 
     def start(self) -> str:
         """Begin what was planned last; its name.

@@ -6,6 +6,7 @@ trains is `python -m train.…`, the same as on the command line.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -15,16 +16,32 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from chat.asking import RefusedError
 from chat.runs import read_curve
+from chat.training_line import Line
+from chat.turns import Say, Turns
+from gpt.fair_queue import Path as Writer
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 State = Literal["training", "paused", "stopped", "done", "broken"]
 
 PLAN_TIMEOUT_S = 180
+PLANS_AT_ONCE = 2
+"""Estimates, each a process that measures a few steps: one of a writer's, this many in all."""
+PLAN_MEMORY_GB = 3
+"""What an estimate may take: a text of a hundred thousand different signs asks for any amount."""
+OTHERS = "Another writer's runs now: wait for its end, and it is your turn before theirs again."
+LOCK = ".training"
 OURS = "page.json"
 """In the run folder: what was begun, and how."""
 TEXT = "text.txt"
@@ -55,36 +72,42 @@ class Workshop:
         self.root = root
         self.runs = root / "runs"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.estimates = Turns(PLANS_AT_ONCE, each=1)
+        self._line = Line()
 
-    async def plan(self, text: str, checkpoint: Path | None) -> dict[str, Any]:
-        """What `train.plan` says of a text.
+    async def plan(
+        self, text: str, checkpoint: Path | None, writer: Writer = (), say: Say | None = None
+    ) -> dict[str, Any]:
+        """What `train.plan` says of a text. Cancelling it ends its process.
 
         Args:
             checkpoint: The model to go on from; None to begin from nothing.
+            writer, say: See `chat.turns.Turns.turn`.
 
         Raises:
-            RefusedError: It cannot be trained on; the message says why.
+            RefusedError: It cannot be trained on, or too many wait; the message says why.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / TEXT
-            path.write_text(text, encoding="utf-8")
-            options = ["--from", str(checkpoint)] if checkpoint else []
-            return await self._run("train.plan", str(path), *options)
+        async with self.estimates.turn(writer, say):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / TEXT
+                await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+                options = ["--memory-gb", str(PLAN_MEMORY_GB)]
+                options += ["--from", str(checkpoint)] if checkpoint else []
+                return await self._run("train.plan", str(path), *options)
 
     def start(self, owner: str, lesson: Lesson) -> str:
         """Begin a training in a folder of its own; its name is what the picker will say.
 
         Raises:
-            RefusedError: Another one is running.
+            RefusedError: Another one is running, or it is another writer's turn.
         """
-        self._only_one()
-        key = self._free_name(lesson.name)
-        folder = self.runs / key
-        folder.mkdir(parents=True)
-        (folder / TEXT).write_text(lesson.text, encoding="utf-8")
-        about = {"owner": owner, "title": lesson.name, "plan": lesson.plan, "halted": None}
-        self._write(key, about)
-        self._spawn(key, about, resume=False)
+        with self._one_at_a_time():
+            self._only_one(owner)
+            key = self._new_folder(lesson.name)
+            (self.runs / key / TEXT).write_text(lesson.text, encoding="utf-8")
+            about = {"owner": owner, "title": lesson.name, "plan": lesson.plan, "halted": None}
+            self._write(key, about)
+            self._spawn(key, about, resume=False)
         return key
 
     def halt(self, owner: str, key: str, how: Literal["paused", "stopped"]) -> None:
@@ -102,15 +125,17 @@ class Workshop:
         """Go on where a training was left, however it ended.
 
         Raises:
-            RefusedError: There is no such training of the owner's, it is done, or one is running.
+            RefusedError: There is no such training of the owner's, it is done, one is running, or
+                it is another writer's turn.
         """
         about = self._own(owner, key)
-        self._only_one()
-        if self._data(key, about)["state"] == "done":
-            raise RefusedError("It has come to its end already.")
-        about = {**about, "halted": None}
-        self._write(key, about)
-        self._spawn(key, about, resume=True)
+        with self._one_at_a_time():
+            self._only_one(owner)
+            if self._data(key, about)["state"] == "done":
+                raise RefusedError("It has come to its end already.")
+            about = {**about, "halted": None}
+            self._write(key, about)
+            self._spawn(key, about, resume=True)
 
     def all(self, owner: str) -> list[dict[str, Any]]:
         """How the owner's trainings stand, the latest first; what a page shows."""
@@ -174,9 +199,7 @@ class Workshop:
 
     def _spawn(self, key: str, about: dict[str, Any], *, resume: bool) -> None:
         folder, plan = self.runs / key, about["plan"]
-        # Who writes goes first.
-        command = ["nice"] if shutil.which("nice") else []
-        command += [sys.executable, "-m", plan["module"], *plan["options"]]
+        command = [*_nicely(), sys.executable, "-m", plan["module"], *plan["options"]]
         command += ["--data", str(folder / TEXT), "--out", str(folder)]
         with (folder / LOG).open("ab") as log:
             child = subprocess.Popen(
@@ -198,11 +221,12 @@ class Workshop:
             RefusedError: It failed; the message is what it said.
         """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, *options),
+            *(*_nicely(), sys.executable, "-m", module, *options),
             cwd=self.root,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             out, err = await asyncio.wait_for(process.communicate(), PLAN_TIMEOUT_S)
@@ -210,7 +234,10 @@ class Workshop:
             raise RefusedError("This machine is too busy to say how long it would take.") from None
         finally:
             if process.returncode is None:
-                process.kill()
+                # With all that it began itself.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
         if process.returncode:
             lines = err.decode(errors="replace").strip().splitlines() or ["it failed"]
             raise RefusedError(lines[-1].removeprefix(f"{module}: "))
@@ -226,23 +253,41 @@ class Workshop:
             raise RefusedError(f"There is no training “{key[:60]}” of yours.")
         return about
 
-    def _only_one(self) -> None:
-        for key in self._keys():
-            if self._alive(key, self._read(key)):
-                raise RefusedError(
-                    "One training at a time: two would take more than twice as long. Pause the one "
-                    "that runs, or wait for its end."
-                )
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Between the look for a training and the start of the next, no other app begins one."""
+        self.runs.mkdir(parents=True, exist_ok=True)
+        with (self.runs / LOCK).open("a") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
-    def _free_name(self, title: str) -> str:
+    def _only_one(self, owner: str) -> None:
+        for key in self._keys():
+            about = self._read(key)
+            if self._alive(key, about):
+                mine = about.get("owner") == owner
+                if not mine:
+                    self._line.turned_away(owner)
+                raise RefusedError(
+                    "One training at a time: two would take more than twice as long. "
+                    + ("Pause the one that runs, or wait for its end." if mine else OTHERS)
+                )
+        self._line.begins(owner)
+
+    def _new_folder(self, title: str) -> str:
+        """Make a folder with a free name, which it returns."""
         plain = (
-            re.sub(r"[^a-z0-9]+", "-", title.rsplit(".", 1)[0].lower()).strip("-")[:40] or "mine"
+            re.sub(r"[^a-z0-9]+", "-", title[:200].rsplit(".", 1)[0].lower()).strip("-")[:40]
+            or "mine"
         )
-        name, count = plain, 1
-        while (self.runs / name).exists():
-            count += 1
-            name = f"{plain}-{count}"
-        return name
+        for count in itertools.count(1):
+            name = plain if count == 1 else f"{plain}-{count}"
+            # Another app may look for a name at the same moment.
+            with suppress(FileExistsError):
+                (self.runs / name).mkdir(parents=True)
+                return name
+        raise AssertionError
 
     def _read(self, key: str) -> dict[str, Any]:
         try:
@@ -253,9 +298,14 @@ class Workshop:
 
     def _write(self, key: str, about: dict[str, Any]) -> None:
         path = self.runs / key / OURS
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         part.replace(path)
+
+
+def _nicely() -> list[str]:
+    """Who writes goes first."""
+    return ["nice"] if shutil.which("nice") else []
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

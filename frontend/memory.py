@@ -146,6 +146,11 @@ class Memory:
         await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
 
 
+def writer_of(session: WebsocketSession) -> tuple[str, str]:
+    """Who asks for places and turns, from the larger group to the smaller: (account, page)."""
+    return Memory.owner(session), session.id
+
+
 def _at(sid: str, desks: Mapping[str, Desk]) -> tuple[WebsocketSession, Desk] | None:
     """The session of a socket and its desk."""
     session = WebsocketSession.get(sid)

@@ -69,7 +69,7 @@ def at_a_machine(
 ) -> None:
     async def run() -> None:
         engines, page = Engines(max_loaded=1, max_batch=1), HearingPage()
-        turns = asyncio.Semaphore(1)
+        turns = Turns(1, each=1)
         sources = Sources(root / "data")
         machine = Machine(page, engines, lambda: find_models(root, ""), turns, sources)
         try:
