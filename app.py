@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,12 +25,14 @@ from chat.sources import Sources
 from chat.workbench import Workbench
 from chat.workshop import Workshop
 from frontend.acts import serve_acts
+from frontend.files import own_files
 from frontend.guard import OriginGuard
 from frontend.login import keep_door
 from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory, writer_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.page import SocketPage
+from frontend.sessions import Sessions
 from frontend.status import serve_status
 from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
@@ -47,10 +50,17 @@ WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
 
+HELD = (DESKS, WRITING.turns, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session)
+"""What is held for each session."""
+SESSIONS = Sessions(MEMORY, lambda id: id in DESKS and bool(DESKS[id].story.passages), *HELD)
+FILES = own_files(sys.modules["chainlit.config"], chainlit.server)
+"""Held until the process ends."""
+
 serve_offline(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
 chainlit.server.app.add_middleware(OriginGuard)
 stop_quietly(sio)
+SESSIONS.serve(sio)
 serve_acts(sio, DESKS)
 MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
@@ -84,7 +94,7 @@ def desk() -> Desk:
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(WORKSHOP, MEMORY.owner(session), writer_of(session)),
+            Workbench(WORKSHOP, MEMORY.owner(session), writer_of(session), MEMORY.room),
             writer_of(session),
         )
     return DESKS[session.id]
@@ -92,7 +102,8 @@ def desk() -> Desk:
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
-    run_beside(sweep(DESKS, WRITING.turns, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
+    run_beside(SESSIONS.watch())
+    run_beside(sweep(*HELD))
 
 
 @cl.on_app_shutdown

@@ -1,5 +1,6 @@
 """What is asked of a model, and everything that is settled before it writes."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -187,7 +188,8 @@ async def settle(
     if ask.fork is not None:
         tokenizer = loaded[0].checkpoint.tokenizer
         story = fork(story, ask.fork.passage, ask.fork.at, ask.fork.token, tokenizer)
-    story = with_words(story, words, loaded[0])
+    # A long story is encoded in hundreds of milliseconds, in which others go on.
+    story = await asyncio.to_thread(with_words, story, words, loaded[0])
     if ask.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
@@ -197,7 +199,8 @@ async def settle(
     seeded = "seed" in wish or "seed" in ask.settings
     voices: list[Voice] = []
     for lane, each in zip(lanes, loaded, strict=True):
-        voice = _voice(ask, story, each, (*layers(each), lane.settings), label=lane.label)
+        own = (*layers(each), lane.settings)
+        voice = await asyncio.to_thread(_voice, ask, story, each, own, label=lane.label)
         # All lanes roll the same dice, so that only what is compared differs.
         seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
         voices.append(replace(voice, params=replace(voice.params, seed=seed)))

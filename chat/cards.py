@@ -250,8 +250,8 @@ def _licence(training: Mapping[str, Any], head: str) -> str | None:
     said = training.get("license")
     if isinstance(said, str):
         return said
-    found = re.search(r"^license:\s*(\S.*?)\s*$", head, re.M)
-    return found[1] if found else None
+    found = re.search(r"^license:[ \t]*(\S.*)", head, re.M)
+    return found[1].rstrip() if found else None
 
 
 def _readme(listing: Listing) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The dice laid open: what a model may write next, before and after the samplers."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,8 +63,8 @@ async def _dice(
         beside,
         character_model=tokenizer.kind == "char",
     )
-    story = with_words(desk.story, words, loaded)
-    ids = prompt_of(story, loaded)
+    story = await asyncio.to_thread(with_words, desk.story, words, loaded)
+    ids = await asyncio.to_thread(prompt_of, story, loaded)
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
     told = spread(await _logits(desk, loaded, ids), params, seen, SHOWN)
     used = settings.used(params)

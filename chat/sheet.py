@@ -3,6 +3,7 @@
 It knows what the page that shows it is told, and when; who writes is `chat.desk`'s.
 """
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ from chat.votes import Ballot
 from chat.workbench import Workbench
 from chat.writing import Draft
 from gpt.fair_queue import Path
+
+MEASURED_AT_ONCE = 20_000
+"""Characters that are encoded in some milliseconds; more of them off the event loop."""
 
 
 class Sheet:
@@ -74,6 +78,7 @@ class Sheet:
         self.logits: dict[Hashable, Any] = {}
         """What models say of the next token; see `chat.dice`."""
         self.revision = 0
+        self._unmeasured = False
         self._loaded: Loaded | None = None
         """The model that wrote last: the meter counts in its tokens."""
 
@@ -141,6 +146,7 @@ class Sheet:
 
     async def show(self) -> None:
         """Send everything; the tokens that follow are sent alone."""
+        await self._measure_long()
         self.revision += 1
         self._remember()
         await self.page.emit("story_state", self.snapshot())
@@ -178,9 +184,21 @@ class Sheet:
             )
 
     def _measure(self) -> None:
-        """Bring the context meter up to date."""
-        if self._loaded is not None:
+        """Bring the context meter up to date; of a long story with the next `show`."""
+        if self._loaded is None:
+            return
+        # While a model writes, its prompt has been encoded already.
+        self._unmeasured = not self.drafts and len(self.story.text) > MEASURED_AT_ONCE
+        if not self._unmeasured:
             self.meter = view.story_meter(self.story, self.drafts, self._loaded)
+
+    async def _measure_long(self) -> None:
+        if self._unmeasured and self._loaded is not None:
+            self._unmeasured = False
+            story = self.story
+            meter = await asyncio.to_thread(view.story_meter, story, (), self._loaded)
+            if self.story is story:
+                self.meter = meter
 
     def kept(self, story: Story, hidden: Contest | None = None) -> Kept:
         """A story with what this chat is set to, and the blind contest that waits."""

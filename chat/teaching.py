@@ -30,18 +30,10 @@ async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
     bench = _bench(desk)
     match wish:
         case {"name": str(name), "part": int(part), "of": int(of), "text": str(text)}:
-            bench.bring(name, part, of, text)
+            parts = bench.bring(name, part, of, text)
         case _:
             raise RefusedError(OTHER_PAGE)
-    if bench.brought is None:
-        return {}
-    name, text = bench.brought
-    return {
-        "name": name,
-        "bytes": len(text.encode("utf-8", "replace")),
-        "words": len(text.split()),
-        "characters": len(set(text)),
-    }
+    return {} if parts is None else await asyncio.to_thread(bench.open, name[:100], parts)
 
 
 async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from chat.asking import RefusedError
-from chat.export import FileError, Pieces
+from chat.pieces import FileError, Pieces, Room, joined
 from chat.turns import Say
 from chat.workshop import Lesson, Workshop
 from gpt.fair_queue import Path as Writer
@@ -22,35 +22,51 @@ class Workbench:
 
     Args:
         writer: (owner, page); see `chat.turns.Turns.turn`.
+        room: For texts that are still on their way; see `chat.pieces.Room`.
     """
 
-    def __init__(self, workshop: Workshop, owner: str, writer: Writer = ()) -> None:
+    def __init__(
+        self, workshop: Workshop, owner: str, writer: Writer = (), room: Room | None = None
+    ) -> None:
         self.workshop = workshop
         self.owner = owner
         self.writer = writer or (owner,)
-        self.pieces = Pieces()
+        self.pieces = Pieces(MOST_BYTES, room=room, owner=owner)
         self.brought: tuple[str, str] | None = None
         self.lesson: Lesson | None = None
         self._planning: asyncio.Task[dict[str, Any]] | None = None
 
-    def bring(self, name: str, part: int, of: int, text: str) -> bool:
-        """Take in a piece of a file; True with the last one.
+    def bring(self, name: str, part: int, of: int, text: str) -> list[str] | None:
+        """Take in a piece of a file; with the last one, all of them, for `open`.
 
         Raises:
-            RefusedError: It did not arrive whole, or nothing can be learnt from it.
+            RefusedError: It did not arrive whole.
         """
         self.brought = self.lesson = None
         try:
-            whole = self.pieces.add(name, part, of, text)
+            return self.pieces.add(name, part, of, text)
         except FileError as error:
             raise RefusedError(str(error)) from error
-        if whole is None:
-            return False
-        name, text = whole
+
+    def open(self, name: str, parts: list[str]) -> dict[str, Any]:
+        """Let a file that came whole be the text. It takes a while: not for an event loop.
+
+        Returns:
+            What it holds: name, bytes, words, characters (different ones).
+
+        Raises:
+            RefusedError: Nothing can be learnt from it.
+        """
+        text = joined(parts)
         text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         check(name, text)
         self.brought = (name, text)
-        return True
+        return {
+            "name": name,
+            "bytes": len(text.encode("utf-8", "replace")),
+            "words": len(text.split()),
+            "characters": len(set(text)),
+        }
 
     async def plan(self, checkpoint: Path | None, say: Say | None = None) -> Lesson:
         """How long a training on the text would take, and how large its model would be.

@@ -9,7 +9,6 @@ import asyncio
 import atexit
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Self
 
@@ -21,7 +20,6 @@ from gpt.model import GPT
 from gpt.request import Job, Look, Request
 from gpt.sampling import SamplingParams
 from gpt.tokenizer import Tokenizer
-
 
 MAX_WAITING = 256
 """Stories that may wait for a place."""

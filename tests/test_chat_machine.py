@@ -16,6 +16,7 @@ from chat.machine import Machine
 from chat.models import find_models
 from chat.runs import Curve, find_steps
 from chat.sources import Sources
+from chat.turns import Turns
 from tests.test_chat_desk import RecordingPage, until
 from tests.tiny_checkpoint import LETTERS, save_characters
 from train.prepare import prepare
@@ -75,7 +76,7 @@ def at_a_machine(
         try:
             await act(machine, page, engines)
             await until(lambda: engines.active == 0)
-            assert (engines.active, engines.waiting, turns.locked()) == (0, 0, False)
+            assert (engines.active, engines.waiting, turns.in_hand) == (0, 0, 0)
         finally:
             engines.close()
 

@@ -135,13 +135,13 @@ def test_a_process_that_took_over_the_number_is_not_taken_for_the_training(shop)
 @pytest.mark.slow
 def test_a_plan_tells_steps_time_and_size_and_names_what_a_model_cannot_read(shop):
     bench = Workbench(shop, "ada")
-    assert bench.bring("a.txt", 0, 2, TEXT[:1000]) is False
-    assert bench.bring("a.txt", 1, 2, TEXT[1000:]) is True
+    assert bench.bring("a.txt", 0, 2, TEXT[:1000]) is None
+    bench.open("a.txt", bench.bring("a.txt", 1, 2, TEXT[1000:]) or [])
     plan = asyncio.run(bench.plan(None)).plan
     assert (plan["module"], plan["steps"]) == ("train.pretrain", 300)
     assert plan["seconds"] > 0
     assert plan["parameters"] > 100_000
-    bench.bring("b.txt", 0, 1, TEXT + "你好")
+    bench.open("b.txt", [TEXT + "你好"])
     with pytest.raises(RefusedError, match="你"):
         asyncio.run(bench.plan(ROOT / "checkpoints" / "shakespeare"))
 
@@ -165,12 +165,11 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_reason(shop):
 
 def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
     bench = Workbench(shop, "ada")
-    bench.bring("a.txt", 0, 1, "\ufeff" + "One.\r\nTwo.\r" * 300)
+    bench.open("a.txt", ["\ufeff" + "One.\r\nTwo.\r" * 300])
     assert bench.brought == ("a.txt", "One.\nTwo.\n" * 300)
 
 
 def test_each_training_has_a_folder_of_its_own(shop):
     for name, folder in (("Ä.txt", "mine"), ("../../etc/x.txt", "etc-x"), ("", "mine-2")):
-        key = shop._free_name(name)
+        key = shop._new_folder(name)
         assert key == folder
-        (shop.runs / key).mkdir(parents=True)

@@ -12,9 +12,15 @@ const KINDS = [
   ['json', 'Save everything', 'A .json with all alternatives; opened here again, it is the same story'],
 ];
 
-const download = ({ name, type, text }) => {
+let coming = [];
+// A large file comes in pieces, so that nobody else waits for it.
+const download = ({ name, type, part, of, text }) => {
+  coming = part === 0 ? [text] : [...coming, text];
+  if (coming.length < of) return;
+  const parts = coming;
+  coming = [];
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  link.href = URL.createObjectURL(new Blob(parts, { type: `${type};charset=utf-8` }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
