@@ -69,7 +69,8 @@ class SentenceEnd:
 
     def let_by(self, text: str) -> None:
         """Take in text that is shown whole, whatever ends in it."""
-        self._text = (self._text + text).rpartition("\n")[2]
+        # What stands further back decides nothing any more, and a line may be a whole story.
+        self._text = (self._text + text).rpartition("\n")[2][-2 * MOST_MARKS :]
         self._after = self._sent = len(self._text)
 
     def push(self, text: str) -> tuple[str, bool]:
