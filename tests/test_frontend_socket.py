@@ -27,6 +27,7 @@ class Writer:
         self.session = session or str(uuid.uuid4())
         self.events: list[tuple[str, Any]] = []
         self.state: dict = {}
+        self.cookies = ""
         self.socket = socketio.AsyncClient(reconnection=False)
         self.socket.on("*", self.heard)
 
@@ -43,19 +44,21 @@ class Writer:
             else:
                 tokens += data["tokens"][len(tokens) - data["from"] :]
 
-    async def connect(self) -> "Writer":
+    async def connect(self, thread: str = "") -> "Writer":
         # As a page does on its first visit; nobody is asked who they are.
-        entered = httpx.post(self.base + "/auth/header")
-        cookies = "; ".join(f"{name}={value}" for name, value in entered.cookies.items())
+        if not self.cookies:
+            async with httpx.AsyncClient() as http:
+                entered = await http.post(self.base + "/auth/header", timeout=PATIENCE_S)
+            self.cookies = "; ".join(f"{name}={value}" for name, value in entered.cookies.items())
         await self.socket.connect(
             self.base,
-            headers={"Cookie": cookies},
+            headers={"Cookie": self.cookies},
             transports=["websocket"],
             socketio_path="/ws/socket.io",
             auth={
                 "clientType": "webapp",
                 "sessionId": self.session,
-                "threadId": "",
+                "threadId": thread,
                 "userEnv": "{}",
                 "chatProfile": "",
             },
