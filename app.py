@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextvars import Context
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,7 +71,8 @@ follow_system_theme(config)
 
 
 def run_beside(coroutine: Any) -> None:
-    task = asyncio.create_task(coroutine)
+    # Without the context of the event at hand, which holds its session for as long as it runs.
+    task = asyncio.create_task(coroutine, context=Context())
     TASKS.add(task)
     task.add_done_callback(TASKS.discard)
 
@@ -192,4 +194,4 @@ async def on_chat_end() -> None:
     MACHINES.stop(session)
     if session.id in DESKS:
         DESKS[session.id].leave()
-    run_beside(reap(session))
+    run_beside(reap(session.id))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import string
 import time
@@ -101,9 +100,9 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
 
 
 def test_sixty_writers_who_ask_at_once_are_all_served_and_told_their_places(base):
-    most, took_s = asyncio.run(crowd(base, 60, 25, "letters"))
+    most, took_s = asyncio.run(crowd(base, 60, 20, "letters"))
     assert most >= 40
-    print(f"60 writers, 25 tokens each: {took_s:.1f} s, the last was told {most} ahead")
+    print(f"60 writers, 20 tokens each: {took_s:.1f} s, the last was told {most} ahead")
 
 
 @pytest.mark.torture
@@ -214,18 +213,19 @@ def test_a_long_story_is_opened_saved_and_gone_on_with_while_others_are_answered
 
 
 @pytest.mark.parametrize(
-    "tokens", [8000, pytest.param(26_000, marks=pytest.mark.torture)], ids=["large", "largest"]
+    "tokens", [4000, pytest.param(26_000, marks=pytest.mark.torture)], ids=["large", "largest"]
 )
 def test_a_large_tree_is_opened_and_saved_while_others_are_answered(base, tokens):
     text = a_tree(tokens)
+    saved: list[str] = []
 
     async def work(busy: Writer) -> None:
         page = await at_thread(busy, await send_file(busy, "a.json", text))
-        saved = json.loads(await save_file(page, "json"))
-        assert len(saved["passages"]) == -(-tokens // 1000)
+        saved.append(await save_file(page, "json"))
         await leave(page)
 
     lag_s = asyncio.run(lag_beside(base, work))
+    assert json.loads(saved[0])["passages"] == json.loads(text)["passages"]
     print(f"{len(text) / 1e6:.0f} million characters; longest wait beside it: {lag_s:.2f} s")
     assert lag_s < MOST_LAG_S * other_work()
 
@@ -238,9 +238,9 @@ def estimates(folder: Path) -> list[int]:
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and b"train.plan" in (entry / "cmdline").read_bytes():
-                if (entry / "cwd").resolve() == folder.resolve():
-                    found.append(int(entry.name))
+            plans = entry.name.isdigit() and b"train.plan" in (entry / "cmdline").read_bytes()
+            if plans and (entry / "cwd").resolve() == folder.resolve():
+                found.append(int(entry.name))
         except OSError:
             continue
     return found
@@ -280,58 +280,26 @@ def test_eight_estimates_of_one_page_are_one_process_which_ends_when_the_page_go
     assert most == 1
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="counts processes in /proc")
-def test_estimates_of_many_writers_take_turns_and_each_gets_its_own(base, folder):
-    most = 0
-
-    async def run() -> None:
-        nonlocal most
-        pages = await arrive(base, 4)
-        text = "Once upon a time there was a mouse.\n" * 100
-        piece = {"look": "training_text", "name": "a.txt", "part": 0, "of": 1, "text": text}
-        for page in pages:
-            await page.socket.call("story_look", piece, timeout=60)
-        asked = [
-            asyncio.create_task(
-                page.socket.call("story_look", {"look": "training_plan"}, timeout=180)
-            )
-            for page in pages
-        ]
-        while not all(task.done() for task in asked):
-            most = max(most, len(estimates(folder)))
-            await asyncio.sleep(0.05)
-        assert [task.result().get("steps") for task in asked] == [300] * 4
-        assert any("Your estimate waits" in said for page in pages for said in page.said)
-        await leave(*pages)
-
-    asyncio.run(run())
-    assert 1 <= most <= 2
-
-
-def test_half_sent_files_of_one_writer_are_bounded(base):
-    async def run() -> None:
-        (page,) = await arrive(base, 1)
-        pages = [page]
-        for _ in range(3):
-            more = Writer(base)
-            more.cookies = page.cookies
-            pages.append(await more.connect())
-        for each in pages:
-            await until(lambda each=each: bool(each.state))
-        text = "a" * MAX_PART
-        for each in pages:  # 250 of 300 pieces each
-            for part in range(250):
-                data = {"name": "a.txt", "part": part, "of": 300, "text": text}
-                await each.socket.emit("story_piece", data)
-        await until(lambda: any("other files" in said for each in pages for said in each.said))
-        (other,) = await arrive(base, 1)
-        await send_file(other, "b.txt", "b" * 1000)
-        await leave(other, *pages)
-
-    asyncio.run(run())
-
-
 def test_the_folder_of_the_server_is_closed_to_others(folder, base):
     inner = [path for path in (folder / ".files").iterdir() if path.is_dir()]
     assert [oct(path.stat().st_mode & 0o777) for path in inner] == ["0o700"]
-    assert os.path.basename(inner[0]).split("-")[0].isdigit()
+    assert inner[0].name.split("-")[0].isdigit()
+
+
+def test_a_page_that_comes_back_soon_finds_its_session_as_it_was(base):
+    async def run() -> None:
+        (writer,) = await arrive(base, 1)
+        await writer.write("/with max=4 end=0 once")
+        await writer.socket.disconnect()
+        back = Writer(base, writer.session)
+        back.cookies = writer.cookies
+        await back.connect()
+        await back.socket.emit("window_message", {"type": "story_sync", "revision": -1, "have": 0})
+        await until(lambda: bool(back.state.get("passages")))
+        assert back.text == writer.text
+        # What could be taken back still can.
+        await back.socket.emit("story_act", {"act": "undo"})
+        await until(lambda: not back.state["passages"])
+        await back.socket.disconnect()
+
+    asyncio.run(run())

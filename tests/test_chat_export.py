@@ -16,7 +16,7 @@ from chat.export import (
     to_markdown,
     to_text,
 )
-from chat.pieces import MAX_FILE, MAX_PART, FileError, Pieces, joined
+from chat.pieces import MAX_FILE, MAX_PART, STALE_S, FileError, Pieces, Room, joined
 from chat.story import Passage, Story, StoryToken
 from tests.test_chat_story import stories, wrote
 
@@ -179,3 +179,25 @@ def test_a_piece_that_was_left_out_is_noticed():
         pieces.add("a.txt", 2, 3, "c")
     with pytest.raises(FileError, match="did not arrive whole"):
         pieces.add("a.txt", 1, 3, "b")
+
+
+def test_half_sent_files_of_one_writer_leave_room_for_another_and_stale_ones_make_it():
+    now = 0.0
+    room = Room(most=10 * MAX_PART, each=4 * MAX_PART, clock=lambda: now)
+    ada = [Pieces(room=room, owner="ada") for _ in range(3)]
+    part = "a" * MAX_PART
+    for pieces in ada[:2]:
+        for number in range(2):
+            pieces.add("a.txt", number, 9, part)
+    with pytest.raises(FileError, match="try again in a minute"):
+        ada[2].add("a.txt", 0, 9, part)
+    assert Pieces(room=room, owner="bob").add("b.txt", 0, 1, part) == [part]
+    now = STALE_S + 1
+    ada[1].add("a.txt", 2, 9, "")
+    ada[2].add("a.txt", 0, 9, part)
+    with pytest.raises(FileError, match="did not arrive whole"):
+        ada[0].add("a.txt", 2, 9, part)
+    # What a page held goes with it.
+    del ada[1:], pieces
+    for number in range(4):
+        ada[0].add("a.txt", number, 9, part)

@@ -51,6 +51,11 @@ def long_edit(passages: int) -> None:
     edit(story, "p0", "another")
 
 
+def refused(error: type[Exception], work: Callable[..., Any], *args: Any) -> None:
+    with pytest.raises(error):
+        work(*args)
+
+
 def file_of(passages: int, text: str) -> str:
     return export.to_json(
         Story(
@@ -95,17 +100,13 @@ READERS: dict[str, Callable[[str], Any]] = {
     "save as .json": lambda text: export.to_json(by_the_writer(text)),
     "name of the file": lambda text: export.file_name(by_the_writer(text), "md"),
     "open": lambda text: export.from_file("a.txt", "b" + text.replace("\0", "")),
-    "open as json": lambda text: pytest.raises(
-        export.FileError, export.from_file, "a.json", "{" + text
-    ),
+    "open as json": lambda text: refused(export.FileError, export.from_file, "a.json", "{" + text),
     "title": lambda text: by_the_writer(text).title,
     "view": lambda text: story_data(by_the_writer(text)),
     "command": lambda text: commands.LINE.fullmatch(text),
     "command's words": commands.words,
     "settings beside words": lambda text: settings.DIRECTIVE.match(text),
-    "a setting": lambda text: pytest.raises(
-        settings.SettingsError, settings.parse, "top_k", "x" + text
-    ),
+    "a setting": lambda text: refused(settings.SettingsError, settings.parse, "top_k", "x" + text),
     "joint": lambda text: joining.joint(text, text),
     "joint with words": lambda text: joining.joint("before ", text),
     "trailing blanks": joining.strip_trailing_spaces,
@@ -152,8 +153,8 @@ def test_card_commands_that_go_on_and_on_are_read_in_time() -> None:
         lambda: long_edit(5000),
         lambda: export.from_file("a.json", file_of(5000, "a" * 500)),
         lambda: loads('{"a": [' + "1," * 90_000 + "1]}"),
-        lambda: pytest.raises(ValueError, loads, '{"a": [' + "1," * 1_000_000),
-        lambda: pytest.raises(ValueError, loads, '{"a": "' + "b" * 5_000_000),
+        lambda: refused(ValueError, loads, '{"a": [' + "1," * 1_000_000),
+        lambda: refused(ValueError, loads, '{"a": "' + "b" * 5_000_000),
     ],
 )
 def test_trees_of_thousands_of_passages_are_read_and_edited_in_time(work) -> None:
