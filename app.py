@@ -72,9 +72,10 @@ follow_system_theme(config)
 
 def run_beside(coroutine: Any) -> None:
     # Without the context of the event at hand, which holds its session for as long as it runs.
-    task = asyncio.create_task(coroutine, context=Context())
+    empty = Context()
+    task = asyncio.create_task(coroutine, context=empty)
     TASKS.add(task)
-    task.add_done_callback(TASKS.discard)
+    task.add_done_callback(TASKS.discard, context=empty)
 
 
 def current_session() -> WebsocketSession:

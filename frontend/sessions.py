@@ -111,6 +111,7 @@ class Sessions:
         if ws_sessions_id.get(session.id) is not session or session.socket_id != socket:
             return  # its page came back meanwhile
         await session.delete()
+        session.current_task = None  # each would keep the other until a collection
         for each in (*self._held, user_sessions, chat_contexts):
             each.pop(session.id, None)
 
