@@ -192,6 +192,7 @@ async def objects():
 chainlit.server.app.router.routes.insert(0, APIRoute("/objects", objects, methods=["GET"]))
 """
 """The app, and a count of what is in its memory."""
+MOST_AWAY = 3
 OF_A_SESSION = ("Desk", "WebsocketSession", "Keeper", "Workbench", "Pieces", "Machine", "Takes")
 
 
@@ -229,13 +230,15 @@ def test_visits_leave_nothing_behind(models, tmp_path):
         asyncio.run(visits(base, 40))
         after = objects(base)
     for name in OF_A_SESSION:
-        assert after.get(name, 0) <= 4, name
-    grown = (after["all"] - before["all"]) / 40
-    most = sorted(after, key=lambda name: before.get(name, 0) - after[name])[1:9]
-    print(
-        f"{grown:.1f} objects a visit:", {name: after[name] - before.get(name, 0) for name in most}
-    )
-    assert grown < 15
+        assert after.get(name, 0) <= 2 * (MOST_AWAY + 1), name  # two `Pieces` each
+    grown = {name: (count - before.get(name, 0)) / 40 for name, count in after.items()}
+    # A cancelled timer stays in asyncio's heap until half of those in it are; engine.io's pings of
+    # a socket that was closed sleep on for 25 s.
+    for name in ("all", "Context", "TimerHandle"):
+        del grown[name]
+    most = sorted(grown, key=lambda name: -grown[name])[:6]
+    print("objects a visit:", {name: grown[name] for name in most})
+    assert grown[most[0]] <= 8
 
 
 def resident_mb(pid: int) -> float:
