@@ -76,7 +76,8 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
     told: list[int] = []
     for number, (writer, text) in enumerate(zip(writers, texts, strict=True)):
         assert writer.count("story_refused") == 0, writer.said
-        assert writer.state["passages"][-1]["facts"]["tokens"] == tokens
+        # The shipped model may come to an end of its own before.
+        assert 0 < writer.state["passages"][-1]["facts"]["tokens"] <= tokens
         assert canary(number) in text
         wire = json.dumps(writer.events)
         others = [other for other in range(count) if other != number and canary(other) in wire]
