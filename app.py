@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import sys
+from contextvars import Context
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -29,15 +31,17 @@ from chat.workbench import Workbench
 from chat.workshop import Workshop
 from frontend.acts import serve_acts
 from frontend.events import answered, guard_events
+from frontend.files import own_files
 from frontend.guard import Guard
 from frontend.log import log_in_lines
 from frontend.login import open_door
 from frontend.machine import Machines
-from frontend.memory import SHOWN_BY, Memory
+from frontend.memory import SHOWN_BY, Memory, writer_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.opening import start_privately
 from frontend.page import SocketPage
 from frontend.routes import serve_routes
+from frontend.sessions import Sessions
 from frontend.status import serve_status
 from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
@@ -71,10 +75,14 @@ BY_SESSION = (
 log = logging.getLogger(__name__)
 
 log_in_lines()
+SESSIONS = Sessions(MEMORY, lambda id: id in DESKS and bool(DESKS[id].story.passages), *BY_SESSION)
+FILES = own_files(sys.modules["chainlit.config"], chainlit.server)
+"""Held until the process ends."""
 serve_offline(chainlit.server)
 serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
 stop_quietly(sio)
+SESSIONS.serve(sio)
 serve_acts(sio, DESKS)
 MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
@@ -88,9 +96,11 @@ chainlit.server.app.add_middleware(
 
 
 def run_beside(coroutine: Any) -> None:
-    task = asyncio.create_task(coroutine)
+    # Without the context of the event at hand, which holds its session for as long as it runs.
+    empty = Context()
+    task = asyncio.create_task(coroutine, context=empty)
     TASKS.add(task)
-    task.add_done_callback(ended)
+    task.add_done_callback(ended, context=empty)
 
 
 def ended(task: asyncio.Task[None]) -> None:
@@ -119,7 +129,14 @@ def desk() -> Desk:
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(WORKSHOP, MEMORY.owner(session), others=not DOOR.alone),
+            Workbench(
+                WORKSHOP,
+                MEMORY.owner(session),
+                writer_of(session),
+                MEMORY.room,
+                others=not DOOR.alone,
+            ),
+            writer_of(session),
         )
     return DESKS[session.id]
 
@@ -127,6 +144,7 @@ def desk() -> Desk:
 @cl.on_app_startup
 async def on_app_startup() -> None:
     run_beside(DOOR.watch(sio))
+    run_beside(SESSIONS.watch())
     run_beside(sweep(*BY_SESSION))
 
 
@@ -220,5 +238,8 @@ async def on_window_message(data: Any) -> None:
 @cl.on_chat_end
 @answered
 async def on_chat_end() -> None:
-    MACHINES.stop(current_session())
-    run_beside(reap(current_session()))
+    session = current_session()
+    MACHINES.stop(session)
+    if session.id in DESKS:
+        DESKS[session.id].leave()
+    run_beside(reap(session.id))

@@ -160,7 +160,7 @@ class Desk(Sheet):
                 ask, self.story, models=models, values=self.tuning.wanted, engines=engines
             )
             turn, compared = await contest.introduce(turn)
-            return Takes(turn), compared
+            return Takes(turn, self.writer), compared
 
     async def _run(self, takes: Takes, compared: Contest | None) -> None:
         """Let the model write, show it while it does, and keep what came."""

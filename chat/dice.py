@@ -118,7 +118,7 @@ async def _logits(desk: Desk, loaded: Loaded, ids: list[int]) -> Any:
     """The model's logits (V,) after `ids`, from what was kept where it was asked before."""
     key = (loaded.listing.key, loaded.listing.version, tuple(ids))
     if key not in desk.logits:
-        desk.logits[key] = await loaded.engine.logits(ids)
+        desk.logits[key] = await loaded.engine.logits(ids, writer=desk.writer)
         while len(desk.logits) > PROMPTS:
             del desk.logits[next(iter(desk.logits))]
     return desk.logits[key]

@@ -33,6 +33,10 @@ async def off_the_loop(read: Callable[[], T]) -> T:
         ) from None
 
 
+MAX_STORY = 3_000_000
+"""Characters: each is encoded anew for a message, and sent to the page."""
+
+
 def with_words(story: Story, words: str, loaded: Loaded) -> Story:
     """The story with the writer's words at its end, as the model reads them.
 
@@ -46,6 +50,10 @@ def with_words(story: Story, words: str, loaded: Loaded) -> Story:
         if story.ended:
             raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
         return story
+    if len(story.text) + len(words) > MAX_STORY:
+        raise RefusedError(
+            f"The story would have more than {MAX_STORY:,} characters: begin a new one, or cut it."
+        )
     text = joint(story.text, words, ended=story.ended) + words
     ids = tuple(_read(loaded, lambda: loaded.checkpoint.tokenizer.encode(text)))
     own = loaded.listing.key

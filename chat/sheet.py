@@ -23,6 +23,7 @@ from chat.undo import History
 from chat.votes import Ballot
 from chat.workbench import Workbench
 from chat.writing import Draft
+from gpt.fair_queue import Path
 
 
 class Sheet:
@@ -37,6 +38,7 @@ class Sheet:
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
         workbench: Where the writer trains; None where nobody can.
+        writer: Who asks the engines, (account, page): each has a share of their places.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Sheet:
         votes: Ballot | None = None,
         presets: OwnPresets | None = None,
         workbench: Workbench | None = None,
+        writer: Path = (),
     ) -> None:
         self.page = page
         self.engines = engines
@@ -60,6 +63,7 @@ class Sheet:
         self.model = default_model(self.models)
         self.tuning = Tuning(presets)
         self.workbench = workbench
+        self.writer = writer
         self.history = History(Story())
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}
@@ -131,6 +135,11 @@ class Sheet:
             "status": self.status,
             "writing": self.writing,
         }
+
+    def leave(self) -> None:
+        """The page went away: what only it was to hear is given up."""
+        if self.workbench is not None:
+            self.workbench.leave()
 
     async def show(self) -> None:
         """Send everything; the tokens that follow are sent alone."""

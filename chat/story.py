@@ -18,6 +18,8 @@ from gpt.tokenizer import Tokenizer
 Author = Literal["writer", "model", "edited"]
 FinishReason = Literal["end", "stop", "length", "stopped", "failed", "sentence", "loop", "cut"]
 FORMAT = 1
+LONGEST_TITLE = 120
+"""Characters: a text need have no spaces."""
 
 
 class StoryError(ValueError):
@@ -159,8 +161,10 @@ class Story:
     @property
     def title(self) -> str:
         """The first words, for a list of stories."""
-        words = self.text.split()
-        return " ".join(words[:6]) + ("…" if len(words) > 6 else "") or "A blank page"
+        words = self.text.split(maxsplit=6)
+        first = " ".join(words[:6])
+        cut = len(words) > 6 or len(first) > LONGEST_TITLE
+        return first[:LONGEST_TITLE] + ("…" if cut else "") or "A blank page"
 
     def append(self, passage: Passage) -> "Story":
         """The story with `passage` after the current one; it becomes the current one."""

@@ -34,18 +34,10 @@ async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
     bench = _bench(desk)
     match wish:
         case {"name": str(name), "part": int(part), "of": int(of), "text": str(text)}:
-            bench.bring(name, part, of, text)
+            parts = bench.bring(name, part, of, text)
         case _:
             raise RefusedError(OTHER_PAGE)
-    if bench.brought is None:
-        return {}
-    name, text = bench.brought
-    return {
-        "name": name,
-        "bytes": len(text.encode("utf-8", "replace")),
-        "words": len(text.split()),
-        "characters": len(set(text)),
-    }
+    return {} if parts is None else await asyncio.to_thread(bench.open, name[:100], parts)
 
 
 async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
@@ -60,7 +52,13 @@ async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
                 f"There is no model “{str(source)[:60]}” any more: pick another one."
             )
         folder = desk.models[str(source)].folder
-    plan = (await bench.plan(folder)).plan
+
+    async def say(ahead: int) -> None:
+        if ahead:
+            others = "another one is" if ahead == 1 else f"{ahead} others are"
+            await desk.page.tell(f"Your estimate waits: {others} made first.")
+
+    plan = (await bench.plan(folder, say)).plan
     # Its command holds paths of this machine, which may be another writer's.
     return {name: plan[name] for name in FIGURES}
 

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +28,25 @@ from chat.begun import OURS, about_run, begun_in, new_folder
 from chat.home import PRIVATE, private, shut
 from chat.runs import number, read_curve
 from chat.runs import records as logged
+from chat.training_line import Line
+from chat.turns import Say, Turns
+from gpt.fair_queue import Path as Writer
 from gpt.files import CheckpointError, read_bytes, write_whole
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 State = Literal["training", "paused", "stopped", "done", "broken"]
 
 PLAN_TIMEOUT_S = 180
+PLANS_AT_ONCE = 2
+"""Estimates, each a process that measures a few steps: one of a writer's, this many in all."""
+PLAN_MEMORY_GB = 3
+"""What an estimate may take: a text of a hundred thousand different signs asks for any amount."""
+OTHERS = "Another writer's runs now: wait for its end, and it is your turn before theirs again."
+LOCK = ".training"
 MODULES = ("train.pretrain", "train.finetune")
 """What a folder may ask to be run."""
 TEXT = "text.txt"
@@ -64,23 +79,30 @@ class Workshop:
         self.root = root
         self.runs = root / "runs"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.estimates = Turns(PLANS_AT_ONCE, each=1)
+        self._line = Line()
         for run in begun_in(self.runs):
             shut(run.folder)
 
-    async def plan(self, text: str, checkpoint: Path | None) -> dict[str, Any]:
-        """What `train.plan` says of a text.
+    async def plan(
+        self, text: str, checkpoint: Path | None, writer: Writer = (), say: Say | None = None
+    ) -> dict[str, Any]:
+        """What `train.plan` says of a text. Cancelling it ends its process.
 
         Args:
             checkpoint: The model to go on from; None to begin from nothing.
+            writer, say: See `chat.turns.Turns.turn`.
 
         Raises:
-            RefusedError: It cannot be trained on; the message says why.
+            RefusedError: It cannot be trained on, or too many wait; the message says why.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / TEXT
-            write_whole(path, text, mode=0o600)
-            options = ["--from", str(checkpoint)] if checkpoint else []
-            return await self._run("train.plan", str(path), *options)
+        async with self.estimates.turn(writer, say):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / TEXT
+                await asyncio.to_thread(write_whole, path, text, mode=0o600)
+                options = ["--memory-gb", str(PLAN_MEMORY_GB)]
+                options += ["--from", str(checkpoint)] if checkpoint else []
+                return await self._run("train.plan", str(path), *options)
 
     def start(self, owner: str, lesson: Lesson, taken: Container[str] = ()) -> str:
         """Begin a training in a folder of its own; its name is what the owner's picker will say.
@@ -89,23 +111,24 @@ class Workshop:
             taken: Names that the picker has for other models.
 
         Raises:
-            RefusedError: Another one is running.
+            RefusedError: Another one is running, or it is another writer's turn.
         """
-        self._only_one()
-        folder = new_folder(self.runs, owner, lesson.name, taken)
-        # Before anything else: what lies in a folder without it is everybody's.
-        key, began = folder.relative_to(self.runs).as_posix(), lesson.checkpoint
-        about = {
-            "owner": owner,
-            "shared": False,
-            "title": lesson.name,
-            "plan": lesson.plan,
-            "from": str(began) if began else None,
-            "halted": None,
-        }
-        self._write(key, about)
-        write_whole(folder / TEXT, lesson.text, mode=0o600)
-        self._spawn(key, about, resume=False)
+        with self._one_at_a_time():
+            self._only_one(owner)
+            folder = new_folder(self.runs, owner, lesson.name, taken)
+            # Before anything else: what lies in a folder without it is everybody's.
+            key, began = folder.relative_to(self.runs).as_posix(), lesson.checkpoint
+            about = {
+                "owner": owner,
+                "shared": False,
+                "title": lesson.name,
+                "plan": lesson.plan,
+                "from": str(began) if began else None,
+                "halted": None,
+            }
+            self._write(key, about)
+            write_whole(folder / TEXT, lesson.text, mode=0o600)
+            self._spawn(key, about, resume=False)
         return folder.name
 
     def share(self, owner: str, name: str, shared: bool) -> None:
@@ -150,15 +173,17 @@ class Workshop:
         """Go on where a training was left, however it ended.
 
         Raises:
-            RefusedError: There is no such training of the owner's, it is done, or one is running.
+            RefusedError: There is no such training of the owner's, it is done, one is running, or
+                it is another writer's turn.
         """
         key, about = self._own(owner, name)
-        self._only_one()
-        if self._data(key, about)["state"] == "done":
-            raise RefusedError("It has come to its end already.")
-        about = {**about, "halted": None}
-        self._write(key, about)
-        self._spawn(key, about, resume=True)
+        with self._one_at_a_time():
+            self._only_one(owner)
+            if self._data(key, about)["state"] == "done":
+                raise RefusedError("It has come to its end already.")
+            about = {**about, "halted": None}
+            self._write(key, about)
+            self._spawn(key, about, resume=True)
 
     def all(self, owner: str) -> list[dict[str, Any]]:
         """How the owner's trainings stand, the latest first; what a page shows."""
@@ -226,9 +251,7 @@ class Workshop:
         folder, plan = self.runs / key, about["plan"]
         if plan["module"] not in MODULES:
             raise RefusedError("Its folder asks for something to be run that trains no model.")
-        # Who writes goes first.
-        command = ["nice"] if shutil.which("nice") else []
-        command += [sys.executable, "-m", plan["module"], *plan["options"]]
+        command = [*_nicely(), sys.executable, "-m", plan["module"], *plan["options"]]
         command += ["--data", str(folder / TEXT), "--out", str(folder)]
         with open(folder / LOG, "ab", opener=private) as log:
             child = subprocess.Popen(
@@ -251,11 +274,12 @@ class Workshop:
             RefusedError: It failed; the message is what it said.
         """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, *options),
+            *(*_nicely(), sys.executable, "-m", module, *options),
             cwd=self.root,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
             umask=PRIVATE,
         )
         try:
@@ -264,7 +288,10 @@ class Workshop:
             raise RefusedError("This machine is too busy to say how long it would take.") from None
         finally:
             if process.returncode is None:
-                process.kill()
+                # With all that it began itself.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
         if process.returncode:
             lines = err.decode(errors="replace").strip().splitlines() or ["it failed"]
             raise RefusedError(lines[-1].removeprefix(f"{module}: "))
@@ -285,13 +312,27 @@ class Workshop:
                 return key, self._read(key)
         raise RefusedError(f"There is no training “{name[:60]}” of yours.")
 
-    def _only_one(self) -> None:
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Between the look for a training and the start of the next, no other app begins one."""
+        self.runs.mkdir(parents=True, exist_ok=True)
+        with open(self.runs / LOCK, "a", opener=private) as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _only_one(self, owner: str) -> None:
         for key in self._keys():
-            if self._alive(key, self._read(key)):
+            about = self._read(key)
+            if self._alive(key, about):
+                mine = about.get("owner") == owner
+                if not mine:
+                    self._line.turned_away(owner)
                 raise RefusedError(
-                    "One training at a time: two would take more than twice as long. Pause the one "
-                    "that runs, or wait for its end."
+                    "One training at a time: two would take more than twice as long. "
+                    + ("Pause the one that runs, or wait for its end." if mine else OTHERS)
                 )
+        self._line.begins(owner)
 
     def _read(self, key: str) -> dict[str, Any]:
         return about_run(self.runs / key) or {}
@@ -299,6 +340,11 @@ class Workshop:
     def _write(self, key: str, about: dict[str, Any]) -> None:
         text = json.dumps(about, indent=2) + "\n"
         write_whole(self.runs / key / OURS, text, mode=0o600)
+
+
+def _nicely() -> list[str]:
+    """Who writes goes first."""
+    return ["nice"] if shutil.which("nice") else []
 
 
 def _last_words(folder: Path) -> str:

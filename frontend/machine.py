@@ -1,6 +1,5 @@
 """The time machine of each page, on socket events that only our own page can send."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,8 @@ from chainlit.session import WebsocketSession
 from chat.engines import Engines
 from chat.machine import FindModels, Machine
 from chat.sources import Sources
+from chat.turns import Turns
+from frontend.memory import writer_of
 from frontend.page import SocketPage
 
 AT_ONCE = 2
@@ -29,7 +30,7 @@ class Machines:
         self.by_session: dict[str, Machine] = {}
         self._models_of = models_of
         self._sources = sources
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE, each=AT_ONCE)
 
     def serve(self, sio: Any) -> None:
         """Answer "machine_write" and "machine_stop"; see `chat.machine`."""
@@ -40,7 +41,12 @@ class Machines:
             if session.id not in self.by_session:
                 page = SocketPage(session)
                 self.by_session[session.id] = Machine(
-                    page, self.engines, self._models_of(session), self._turns, self._sources
+                    page,
+                    self.engines,
+                    self._models_of(session),
+                    self._turns,
+                    self._sources,
+                    writer_of(session),
                 )
             self.by_session[session.id].start(data)
 

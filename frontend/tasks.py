@@ -79,13 +79,19 @@ async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
     return not in_line.cancel()
 
 
-async def reap(session: WebsocketSession, grace_s: float = GRACE_S) -> None:
+async def reap(session_id: str, grace_s: float = GRACE_S) -> None:
     """Give up the generation of a page that went away and does not come back."""
-    socket_id = session.socket_id
-    if not session.to_clear:  # True: the tab was closed on purpose
+    # By its id: while it is waited for, the session itself may end.
+    if (session := ws_sessions_id.get(session_id)) is None:
+        return
+    socket_id, on_purpose = session.socket_id, session.to_clear
+    del session
+    if not on_purpose:
         await asyncio.sleep(grace_s)
-    task = session.current_task
-    if session.socket_id == socket_id and task and not task.done():
+    session = ws_sessions_id.get(session_id)
+    if session is None or session.socket_id != socket_id:
+        return
+    if (task := session.current_task) and not task.done():
         task.cancel()
 
 

@@ -91,7 +91,7 @@ declare namespace Page {
     story_help: { commands: { usage: string; about: string }[] };
     story_leave: Record<string, never>;
     story_refused: { words: string; why: string };
-    story_file: { name: string; type: string; text: string };
+    story_file: { name: string; type: string; part: number; of: number; text: string };
     story_opened: { thread: string };
     machine_news: MachineNews;
   }

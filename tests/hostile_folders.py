@@ -177,7 +177,7 @@ def odd_ids(folder: Path, draw: random.Random) -> None:
     vocab = whole["model"]["vocab"]
     how = draw.choice([2, 3, 4]) if isinstance(vocab, list) else draw.randrange(6)
     if how == 0:
-        whole["model"]["vocab"] = {name: str(id) for name, id in vocab.items()}
+        whole["model"]["vocab"] = {name: str(id) for name, id in dict(vocab).items()}
     elif how == 1:
         vocab[next(iter(vocab))] = draw.choice([-1, 10**9, 10**40, 1.5, None, True, "1"])
     elif how == 2:

@@ -70,7 +70,7 @@ def test_signing_out_closes_the_other_pages_of_the_browser(browser: Browser, bas
     page.get_by_role("menuitem", name="Logout").click()
     page.wait_for_selector("#password")
     # Whoever took the cookie has nothing: it is not only gone from the browser.
-    context.add_cookies(token)
+    context.add_cookies(token)  # pyright: ignore[reportArgumentType]
     assert page.request.get(base + "/user").status == 401
     other.reload()
     other.wait_for_selector("#password")

@@ -19,6 +19,7 @@ from chat.machine import Machine
 from chat.models import find_models
 from chat.sources import NotYoursError, Sources
 from chat.story import Passage
+from chat.turns import Turns
 from chat.workbench import Workbench
 from chat.workshop import Lesson, RefusedError, Workshop
 from tests.begun import PATH, TALE, begin
@@ -204,7 +205,7 @@ def test_the_time_machine_counts_known_words_for_the_owner_alone(root, owner, ke
     async def run():
         engines, page = Engines(max_batch=1), RecordingPage()
         models = partial(find_models, root, "", owner=owner)
-        machine = Machine(page, engines, models, asyncio.Semaphore(1), Sources(root / "data"))
+        machine = Machine(page, engines, models, Turns(1, each=1), Sources(root / "data"))
         settings = {"temperature": 0.8, "seed": 1, "max_new_tokens": 4}
         machine.start({"job": "j", "steps": [f"{key}@000001"], "prompt": "cat", **settings})
         await machine.ended()

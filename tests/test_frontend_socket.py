@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -56,10 +56,12 @@ class Writer:
             else:
                 tokens += data["tokens"][len(tokens) - data["from"] :]
 
-    async def connect(self) -> "Writer":
+    async def connect(self, thread: str = "") -> Self:
         if self.cookies is None:
             # As a page does on its first visit; nobody is asked who they are.
-            self.cookies = httpx.post(self.base + "/auth/header").cookies
+            async with httpx.AsyncClient() as http:
+                entered = await http.post(self.base + "/auth/header", timeout=PATIENCE_S)
+            self.cookies = entered.cookies
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         await self.socket.connect(
             self.base,
@@ -69,7 +71,7 @@ class Writer:
             auth={
                 "clientType": "webapp",
                 "sessionId": self.session,
-                "threadId": self.thread,
+                "threadId": thread or self.thread,
                 "userEnv": "{}",
                 "chatProfile": "",
             },

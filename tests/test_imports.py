@@ -85,10 +85,14 @@ ROOMS = (
         ),
         TORCH,
     ),
-    Room("gpt/request.py", ("gpt.generator", "gpt.sampling")),
+    Room("gpt/fair_queue.py"),
+    Room("gpt/request.py", ("gpt.fair_queue", "gpt.generator", "gpt.sampling"), TORCH),
     Room(
         "gpt/engine.py",
-        ("gpt.generator", "gpt.model", "gpt.request", "gpt.sampling", "gpt.tokenizer"),
+        (
+            *("gpt.fair_queue", "gpt.generator", "gpt.model", "gpt.request", "gpt.sampling"),
+            "gpt.tokenizer",
+        ),
         TORCH,
     ),
     Room(

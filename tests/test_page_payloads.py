@@ -29,6 +29,7 @@ from chat.models import find_models
 from chat.presets import OwnPresets
 from chat.sources import Sources
 from chat.story import Passage
+from chat.turns import Turns
 from chat.votes import Ballot, Votes
 from chat.workbench import Workbench
 from chat.workshop import Workshop
@@ -220,7 +221,7 @@ def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
 
     async def run() -> None:
         engines = Engines(max_loaded=1, max_batch=1)
-        turns = asyncio.Semaphore(1)
+        turns = Turns(1, each=1)
         find = lambda: find_models(root, "")  # noqa: E731
         machine = Machine(page, engines, find, turns, Sources(root / "data"))
         steps = ["mine@000000", "mine@000099", "mine@000010"]
@@ -240,7 +241,7 @@ def test_a_story_that_is_saved_and_one_that_is_opened_come_as_the_page_expects(r
 
     async def act(desk, page):
         await desk.write("Once upon")
-        await memory.send_file(desk, "md")
+        await memory.send_file(session, desk, "md")
         await memory.take_piece(session, desk, "tale.txt", 0, 1, "Once upon a time.")
         assert {event for event, _ in page.events} >= {"story_file", "story_opened"}
         assert wrong(sent(page), tmp_path) == []

@@ -64,7 +64,7 @@ const loadVotes = async (store) => {
 };
 
 const saveCsv = async (store) =>
-  window.inkling.files.download({ type: 'text/csv', ...(await store.look({ look: 'votes_csv' })) });
+  window.inkling.files.download({ type: 'text/csv', part: 0, of: 1, ...(await store.look({ look: 'votes_csv' })) });
 
 const forget = async (store) => {
   const c = store.compare;

@@ -3,12 +3,21 @@
 
 const PIECE = 100000;
 
+/** @type {string[]} */
+let coming = [];
+
 /**
+ * Give the reader a file. A large one comes in pieces, so that nobody else waits for it.
+ *
  * @param {Page.Events['story_file']} file
  */
-export const download = ({ name, type, text }) => {
+export const download = ({ name, type, part, of, text }) => {
+  coming = part === 0 ? [text] : [...coming, text];
+  if (coming.length < of) return;
+  const parts = coming;
+  coming = [];
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  link.href = URL.createObjectURL(new Blob(parts, { type: `${type};charset=utf-8` }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);

@@ -43,6 +43,7 @@
  *
  * @typedef {object} Train
  * @property {Page.Training[]} runs
+ * @property {boolean} others Whether there is whom to share with.
  * @property {Page.Looks['training_text'] | null} text
  * @property {Page.TrainingPlan | null} plan
  * @property {string} source
