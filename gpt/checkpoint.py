@@ -27,6 +27,7 @@ from gpt.files import (
     read_json,
     said,
     sha256,
+    usual_mode,
 )
 from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, hf_shapes, to_hf
 from gpt.model import GPT
@@ -107,7 +108,7 @@ def save(
         tokenizer.save(new)
         weights = {name: t.to("cpu", dtype).contiguous() for name, t in to_hf(model).items()}
         save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
-        (new / WEIGHTS).chmod(0o644)  # safetensors makes its file private to the user
+        (new / WEIGHTS).chmod(usual_mode())  # safetensors makes it private, whatever the umask
         _write_json(new / "config.json", hf_config(config, eos, dtype, bos_id=bos))
         _write_json(
             new / "generation_config.json",

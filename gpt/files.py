@@ -319,7 +319,7 @@ def write_whole(path: Path, data: bytes | str, *, mode: int | Literal["usual"] =
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data.encode("utf-8") if isinstance(data, str) else data)
-            os.fchmod(handle, 0o666 & ~_umask() if mode == "usual" else mode)
+            os.fchmod(handle, usual_mode() if mode == "usual" else mode)
             file.flush()
             os.fsync(handle)
         Path(draft).replace(path)
@@ -327,6 +327,11 @@ def write_whole(path: Path, data: bytes | str, *, mode: int | Literal["usual"] =
         Path(draft).unlink(missing_ok=True)
         raise
     flush(path.parent)
+
+
+def usual_mode() -> int:
+    """The permissions of any new file: 0666 less the umask of this process."""
+    return 0o666 & ~_umask()
 
 
 def _umask() -> int:

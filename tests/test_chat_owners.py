@@ -317,8 +317,9 @@ def test_what_a_training_is_begun_with_and_makes_is_its_owners_alone_whatever_th
     shop, before = Workshop(tmp_path), os.umask(0)
     try:
         # In the place of a training: what makes a file and a folder in --out.
-        (tmp_path / "makes.py").write_text(MAKES)
-        plan = {"module": "makes", "options": [], "steps": 5}
+        (tmp_path / "train").mkdir()
+        (tmp_path / "train" / "pretrain.py").write_text(MAKES)
+        plan = {"module": "train.pretrain", "options": [], "steps": 5}
         key = shop.start("ada", Lesson(name="Tales.txt", text=TALE, plan=plan))
         while shop.all("ada")[0]["state"] == "training":
             pass
@@ -335,5 +336,5 @@ def test_what_a_training_is_begun_with_and_makes_is_its_owners_alone_whatever_th
 def test_a_text_with_half_a_character_is_refused_before_a_folder_is_made(tmp_path):
     bench = Workbench(Workshop(tmp_path), "ada")
     with pytest.raises(RefusedError, match="halves of characters"):
-        bench.bring("a.txt", 0, 1, TALE * 40 + "\ud800")
+        bench.open("a.txt", bench.bring("a.txt", 0, 1, TALE * 40 + "\ud800") or [])
     assert not (tmp_path / "runs").exists()

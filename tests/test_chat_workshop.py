@@ -291,7 +291,7 @@ def test_who_is_turned_away_from_a_training_hears_no_name_and_comes_next(shop):
     folder = shop.runs / "hers"
     folder.mkdir(parents=True)
     about = {"owner": "ada", "title": "Ada's secret", "plan": {"steps": 5}, "halted": None}
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "hers"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(folder)])
     (folder / "page.json").write_text(json.dumps({**about, "pid": child.pid}))
     try:
         with pytest.raises(RefusedError, match="Another writer's runs now") as caught:
