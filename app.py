@@ -1,7 +1,11 @@
 """The chat: `chainlit run app.py`. An event comes in, its desk is asked, its view is told."""
 
 import asyncio
+import logging
 import os
+import sys
+from contextvars import Context
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,57 +16,98 @@ from chainlit.server import sio
 from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
-from chat.accounts import PASSWORD_VARIABLE, read_accounts, read_secret
+from chat.accounts import PASSWORD_VARIABLE
 from chat.composer import say
 from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
 from chat.engines import Engines
-from chat.home import home
+from chat.faults import fault
+from chat.home import home, open_home
 from chat.library import Kept
+from chat.machine import FindModels
 from chat.models import find_models
 from chat.sources import Sources
 from chat.workbench import Workbench
 from chat.workshop import Workshop
 from frontend.acts import serve_acts
-from frontend.guard import OriginGuard
-from frontend.login import keep_door
+from frontend.events import answered, guard_events
+from frontend.files import own_files
+from frontend.guard import Guard
+from frontend.log import log_in_lines
+from frontend.login import open_door
 from frontend.machine import Machines
-from frontend.memory import SHOWN_BY, Memory
+from frontend.memory import SHOWN_BY, Memory, writer_of
 from frontend.offline import follow_system_theme, serve_offline
+from frontend.opening import start_privately
 from frontend.page import SocketPage
+from frontend.routes import serve_routes
+from frontend.sessions import Sessions
 from frontend.status import serve_status
-from frontend.tasks import Tasks, reap, stop_all, stop_quietly, sweep
+from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 
 ROOT = Path(__file__).parent
-HOME = home(ROOT)
+with start_privately():
+    HOME = open_home(home(ROOT))
+    MEMORY = Memory(HOME)
+    WORKSHOP = Workshop(ROOT)
+    DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 ENGINES = Engines()
-MEMORY = Memory(HOME)
 SOURCES = Sources(ROOT / "data")
-WORKSHOP = Workshop(ROOT)
-MACHINES = Machines(lambda: find_models(ROOT), SOURCES)
+
+
+def models_of(session: WebsocketSession) -> FindModels:
+    """What finds the models that a session's writer may see."""
+    return partial(find_models, ROOT, owner=MEMORY.owner(session), alone=DOOR.alone)
+
+
+MACHINES = Machines(models_of, SOURCES)
 DESKS: dict[str, Desk] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
+BY_SESSION = (
+    *(DESKS, WRITING.turns, WRITING.writing),
+    *(MEMORY.keepers, MEMORY.pieces, MACHINES.by_session),
+)
+"""What is kept by the id of a session."""
+log = logging.getLogger(__name__)
 
+log_in_lines()
+SESSIONS = Sessions(MEMORY, lambda id: id in DESKS and bool(DESKS[id].story.passages), *BY_SESSION)
+FILES = own_files(sys.modules["chainlit.config"], chainlit.server)
+"""Held until the process ends."""
 serve_offline(chainlit.server)
+serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
-chainlit.server.app.add_middleware(OriginGuard)
 stop_quietly(sio)
+SESSIONS.serve(sio)
 serve_acts(sio, DESKS)
 MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
+guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
 cl.data_layer(MEMORY.layer)
-keep_door(read_accounts(HOME, os.environ.get(PASSWORD_VARIABLE)), read_secret(HOME))
 follow_system_theme(config)
+# The last one that is added is the first that a request meets.
+chainlit.server.app.add_middleware(
+    Guard, socket=chainlit.server.SOCKET_IO_PATH, bound=config.run.host
+)
 
 
 def run_beside(coroutine: Any) -> None:
-    task = asyncio.create_task(coroutine)
+    # Without the context of the event at hand, which holds its session for as long as it runs.
+    empty = Context()
+    task = asyncio.create_task(coroutine, context=empty)
     TASKS.add(task)
-    task.add_done_callback(TASKS.discard)
+    task.add_done_callback(ended, context=empty)
+
+
+def ended(task: asyncio.Task[None]) -> None:
+    """Let go of what ran beside; how it broke, if it did, is in the log."""
+    TASKS.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        fault(log, "beside the chats", error)
 
 
 def current_session() -> WebsocketSession:
@@ -79,19 +124,28 @@ def desk() -> Desk:
         DESKS[session.id] = Desk(
             page,
             ENGINES,
-            lambda: find_models(ROOT),
+            models_of(session),
             keep,
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(WORKSHOP, MEMORY.owner(session)),
+            Workbench(
+                WORKSHOP,
+                MEMORY.owner(session),
+                writer_of(session),
+                MEMORY.room,
+                others=not DOOR.alone,
+            ),
+            writer_of(session),
         )
     return DESKS[session.id]
 
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
-    run_beside(sweep(DESKS, WRITING.turns, MEMORY.keepers, MEMORY.pieces, MACHINES.by_session))
+    run_beside(DOOR.watch(sio))
+    run_beside(SESSIONS.watch())
+    run_beside(sweep(*BY_SESSION))
 
 
 @cl.on_app_shutdown
@@ -101,7 +155,9 @@ async def on_app_shutdown() -> None:
 
 
 @cl.on_chat_start
+@answered
 async def on_chat_start() -> None:
+    await asyncio.to_thread(find_models, ROOT)  # so that its folders are read off the event loop
     place = desk()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
     await cl.Message(content="", elements=elements).send()
@@ -111,8 +167,10 @@ async def on_chat_start() -> None:
 
 
 @cl.on_chat_resume
+@answered
 async def on_chat_resume(thread: ThreadDict) -> None:
     """Open a story from the list; also run when the page of one lost its connection."""
+    await asyncio.to_thread(find_models, ROOT)
     new, place = current_session().id not in DESKS, desk()
     if new:
         await MEMORY.resume(current_session(), place)
@@ -121,6 +179,7 @@ async def on_chat_resume(thread: ThreadDict) -> None:
 
 
 @cl.on_message
+@answered
 async def on_message(message: cl.Message) -> None:
     place = desk()
     if not await WRITING.claim(current_session(), lambda: place.writing):
@@ -137,6 +196,7 @@ async def on_message(message: cl.Message) -> None:
 
 
 @cl.on_settings_update
+@answered
 async def on_settings_update(values: dict[str, Any]) -> None:
     place = desk()
     await place.change_settings(values)
@@ -146,6 +206,7 @@ async def on_settings_update(values: dict[str, Any]) -> None:
 
 
 @cl.on_window_message
+@answered
 async def on_window_message(data: Any) -> None:
     """What the view asks for. Any page may send it, so only what harms nothing is done."""
     match data:
@@ -175,6 +236,10 @@ async def on_window_message(data: Any) -> None:
 
 
 @cl.on_chat_end
+@answered
 async def on_chat_end() -> None:
-    MACHINES.stop(current_session())
-    run_beside(reap(current_session()))
+    session = current_session()
+    MACHINES.stop(session)
+    if session.id in DESKS:
+        DESKS[session.id].leave()
+    run_beside(reap(session.id))

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from chat import settings
@@ -10,7 +11,7 @@ from chat.editing import fork
 from chat.engines import Lease, Loaded
 from chat.joining import strip_trailing_spaces
 from chat.models import Listing
-from chat.reading import prompt_of, with_words
+from chat.reading import off_the_loop, prompt_of, with_words
 from chat.refusal import RefusedError
 from chat.story import Passage, Story
 from gpt.sampling import LIMITS, SamplingParams
@@ -187,7 +188,8 @@ async def settle(
     if ask.fork is not None:
         tokenizer = loaded[0].checkpoint.tokenizer
         story = fork(story, ask.fork.passage, ask.fork.at, ask.fork.token, tokenizer)
-    story = with_words(story, words, loaded[0])
+    begun = story
+    story = await off_the_loop(lambda: with_words(begun, words, loaded[0]))
     if ask.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
@@ -197,7 +199,8 @@ async def settle(
     seeded = "seed" in wish or "seed" in ask.settings
     voices: list[Voice] = []
     for lane, each in zip(lanes, loaded, strict=True):
-        voice = _voice(ask, story, each, (*layers(each), lane.settings), label=lane.label)
+        wanted = (*layers(each), lane.settings)
+        voice = await off_the_loop(partial(_voice, ask, story, each, wanted, label=lane.label))
         # All lanes roll the same dice, so that only what is compared differs.
         seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
         voices.append(replace(voice, params=replace(voice.params, seed=seed)))

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -18,17 +19,19 @@ from chat.runs import Curve, number, read_curve
 from gpt.checkpoint import (
     CheckpointError,
     count_parameters,
+    read_card,
     read_config,
     read_training,
     weight_files,
 )
 from gpt.defaults import Defaults, usable_defaults
-from gpt.tokenizer import load_tokenizer
+from gpt.files import facts_of, read_bytes
+from gpt.tokenizer import kind_in
 
 NOT_KNOWN = "not known"
 TOKENIZERS = {"char": "", "bpe": "byte pairs, ", "sentencepiece": "SentencePiece, "}
-MOST_BYTES = 2_000_000
-"""Of a picture or a card: a page is sent no more."""
+OWNERS_ONLY = ("Trained on", "Began from", "Taught by")
+"""What the card of a model that another writer shares leaves out."""
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
 
 
@@ -73,14 +76,20 @@ def card_data(listing: Listing) -> dict[str, Any]:
     Returns:
         key; facts: [label, value] in the order they are read; commands; text: the card without
         what is for machines; curve: {train, valid}, and where there is none, picture: loss.png
-        as a data URL, or None.
+        as a data URL, or None. Of a model whose text is another writer's only the figures.
     """
     training, (head, text) = _training(listing), _readme(listing)
     curve = Curve() if listing.hub else read_curve(listing.folder)
+    facts = [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)]
+    commands = [each for each in [training.get("command")] if isinstance(each, str)]
+    if not listing.open_text:
+        # A name, a path or a quotation would tell of a text, or of models, that are not shared.
+        facts = [fact for fact in facts if fact[0] not in OWNERS_ONLY]
+        commands, text = [], ""
     return {
         "key": listing.key,
-        "facts": [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)],
-        "commands": [each for each in [training.get("command")] if isinstance(each, str)],
+        "facts": facts,
+        "commands": commands,
         "text": text,
         "curve": {"train": curve.train, "valid": curve.valid},
         "picture": None if curve or listing.hub else _picture(listing),
@@ -100,6 +109,7 @@ def _facts(
     nats, bits = number(training.get("val_loss")), number(training.get("val_bpb"))
     seen = f"{listing.block_size:,} tokens are all it sees at once"
     return [
+        *[("Cannot be opened", why) for why in [listing.broken] if why],
         ("Parameters", None if parameters is None else f"{parameters:,}"),
         ("Tokenizer", tokenizer),
         ("Window", seen if listing.block_size else None),
@@ -132,9 +142,9 @@ def _size(listing: Listing) -> str | None:
     if listing.hub:
         return "nothing yet: downloaded from the Hub when first used"
     try:
-        files = [listing.folder / name for name in weight_files(listing.folder)]
-        return f"{sum(each.stat().st_size for each in files) / 1e6:.1f} MB of weights"
-    except (CheckpointError, OSError):
+        files = [facts_of(listing.folder, name) for name in weight_files(listing.folder)]
+        return f"{sum(each.st_size for each in files) / 1e6:.1f} MB of weights"
+    except CheckpointError:
         return None
 
 
@@ -165,7 +175,7 @@ def _counted(listing: Listing) -> int | None:
 def _opened(listing: Listing) -> str:
     """The kind of the tokenizer; "" for one that cannot be opened."""
     try:
-        return "" if listing.hub else load_tokenizer(listing.folder).kind
+        return "" if listing.hub else kind_in(listing.folder)
     except (OSError, ValueError):
         return ""
 
@@ -250,31 +260,23 @@ def _licence(training: Mapping[str, Any], head: str) -> str | None:
     said = training.get("license")
     if isinstance(said, str):
         return said
-    found = re.search(r"^license:\s*(\S.*?)\s*$", head, re.M)
-    return found[1] if found else None
+    found = re.search(r"^license:([^\n]*)$", head, re.M)
+    return found[1].strip()[:100] or None if found else None
 
 
 def _readme(listing: Listing) -> tuple[str, str]:
     """The head of the card, which is for machines, and its text."""
-    path = listing.folder / "README.md"
     if listing.hub:
         return "", ""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            whole = file.read(MOST_BYTES)
-    except OSError:
-        return "", ""
+    whole = read_card(listing.folder)
     head = FRONT_MATTER.match(whole)
     return (head[1], whole[head.end() :]) if head else ("", whole)
 
 
 def _picture(listing: Listing) -> str | None:
-    for path in (listing.folder / "loss.png", listing.folder.parent / "loss.png"):
-        try:
-            if path.stat().st_size <= MOST_BYTES:
-                data = path.read_bytes()
-                if data.startswith(b"\x89PNG"):
-                    return "data:image/png;base64," + base64.b64encode(data).decode()
-        except OSError:
-            continue
+    for folder in (listing.folder, listing.folder.parent):
+        with suppress(CheckpointError):
+            data = read_bytes(folder, "loss.png")
+            if data.startswith(b"\x89PNG"):
+                return "data:image/png;base64," + base64.b64encode(data).decode()
     return None

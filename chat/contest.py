@@ -18,12 +18,14 @@ from typing import Any
 
 from chat import settings
 from chat.asking import OTHER_PAGE, Ask, Lane, Turn, Voice
-from chat.models import WEIGHTS, Listing
+from chat.models import Listing
 from chat.refusal import RefusedError
 from chat.story import Passage, Story
 from chat.takes import Takes
 from chat.tally import Choice
 from chat.votes import Side, Vote, differing, named
+from gpt.checkpoint import weight_files
+from gpt.files import opened
 
 LETTERS = ("A", "B")
 CHOOSE_FIRST = (
@@ -262,11 +264,11 @@ def curtain(texts: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _fingerprint(listing: Listing) -> str:
-    return _digest(listing.folder / WEIGHTS, listing.version)
+    return _digest(listing.folder, listing.version)
 
 
 @lru_cache(maxsize=64)
-def _digest(path: Path, version: int) -> str:
-    """Of the file as it was at `version`; it is read once."""
-    with path.open("rb") as file:
+def _digest(folder: Path, version: int) -> str:
+    """Of the weights, the first file of several, as they were at `version`; read once."""
+    with opened(folder, weight_files(folder)[0], most=1 << 40) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:FINGERPRINT_DIGITS]

@@ -26,18 +26,18 @@ async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
         why, and command, which brings it here ("" where nobody knows).
 
     Raises:
-        RefusedError: No model wrote it, or that model is gone.
+        RefusedError: No model wrote it, that model is gone, or another writer trained it: then not
+            even a count is told, for words put to it one by one would spell that text out.
     """
     passage = desk.story.passage(str(wish.get("passage")))
     key = passage.model if passage.author == "model" else None
     if key is None:
         raise RefusedError("These words are no model's, so there is nothing they were learnt from.")
-    desk.models = desk.find_models()
+    desk.models = await asyncio.to_thread(desk.find_models)
     if key not in desk.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
-    checkpoint = (await desk.engines.get(desk.models[key])).checkpoint
     try:
-        source = await desk.sources.get(checkpoint)
+        source = await desk.sources.get(await desk.engines.get(desk.models[key]))
     except NotHereError as error:
         return {"missing": {"why": str(error), "command": error.command}}
     overlap = await asyncio.to_thread(source.overlap, passage.text)

@@ -15,6 +15,7 @@ from chat.acts import act
 from chat.again import again
 from chat.asking import LAST, Ask, from_page, opening, settle
 from chat.contest import Contest
+from chat.faults import fault, in_one_line, reason
 from chat.library import Kept
 from chat.refusal import RefusedError
 from chat.runs import step_listings
@@ -91,10 +92,8 @@ class Desk(Sheet):
         except asyncio.CancelledError:
             await self.give_back(ask.words, "")
             raise
-        except Exception as error:
-            log.exception("nothing could be written")
-            why = f"This could not be done: {error or type(error).__name__}"
-            await self.give_back(ask.words, why)
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            await self.give_back(ask.words, fault(log, "beginning to write", error))
         else:
             await self._run(takes, compared)
 
@@ -120,9 +119,9 @@ class Desk(Sheet):
 
     async def take(self, kept: Kept) -> None:
         """Put a story on the desk, with the settings and the model of its chat."""
-        self.models = self.find_models()
+        self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
-        self._settle(History(waiting.story if waiting else kept.story))
+        await self._settle(History(waiting.story if waiting else kept.story))
         self.contest = waiting
         if kept.model in self.models:
             self.model = kept.model
@@ -137,12 +136,13 @@ class Desk(Sheet):
     async def warm_up(self) -> None:
         """Read the model that will most likely be asked for; a fault is told when it is asked."""
         # What is still on the Hub is fetched when it is asked for, and not before.
-        if self.model is not None and self.models[self.model].hub is None:
+        listing = self.models.get(self.model or "")
+        if listing is not None and listing.hub is None:
             with suppress(CheckpointError, OSError):
-                loaded = await self.engines.get(self.models[self.model])
+                loaded = await self.engines.get(listing)
                 if self._loaded is None and self.story.passages:
                     self._loaded = loaded
-                    self._measure()
+                    await self._measure()
                     await self.show()
 
     # How it is done
@@ -151,16 +151,16 @@ class Desk(Sheet):
         """Settle what is asked for and have it begun, the story as it was."""
         if self.awaits_vote:
             raise RefusedError(contest.CHOOSE_FIRST)
-        models = self.models = self.find_models()
+        models = self.models = await asyncio.to_thread(self.find_models)
         await self._say(opening(ask, models))
         if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
-            models = {**models, **step_listings(models)}
+            models = {**models, **await asyncio.to_thread(step_listings, models)}
         with self.engines.lease() as engines:
             turn = await settle(
                 ask, self.story, models=models, values=self.tuning.wanted, engines=engines
             )
             turn, compared = await contest.introduce(turn)
-            return Takes(turn), compared
+            return Takes(turn, self.writer), compared
 
     async def _run(self, takes: Takes, compared: Contest | None) -> None:
         """Let the model write, show it while it does, and keep what came."""
@@ -172,7 +172,7 @@ class Desk(Sheet):
             self.tuning.arm({})
             if not turn.ask.lanes:
                 self.model = turn.loaded.listing.key
-        reason: FinishReason = "stopped"
+        ended: FinishReason = "stopped"
         try:
             for note in turn.notes:
                 await self.page.tell(note)
@@ -182,13 +182,12 @@ class Desk(Sheet):
             await self._stream(takes)
         except asyncio.CancelledError:
             raise
-        except Exception as error:
-            log.exception("writing broke off")
-            reason = "failed"
-            await self.page.tell(f"The model broke off: {error or type(error).__name__}", "error")
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            ended = "failed"
+            await self.page.tell(f"The model broke off. {fault(log, 'writing', error)}", "error")
         finally:
             takes.cancel()
-            self._keep(takes, reason)
+            await self._keep(takes, ended)
             await self.show()
             if takes.note:
                 await self.page.tell(takes.note)
@@ -208,17 +207,18 @@ class Desk(Sheet):
         if takes.warning is not None:
             await self.page.tell(takes.warning, "warning")
 
-    def _keep(self, takes: Takes, reason: FinishReason) -> None:
+    async def _keep(self, takes: Takes, reason: FinishReason) -> None:
         """Make of the drafts passages of the story, or of a blind contest that waits."""
         compared = self.contest and self.contest.done(takes)
         self.takes, self.status = None, ""
         if compared and compared.waits:
             self.contest = compared
-            return self._measure()
+            return await self._measure()
         story, choice = takes.settled(reason)
-        self._settle(self.history.change(story))
+        self._put(self.history.change(story))
         self.choice = compared.named(choice) if compared else choice
         self.contest = compared
+        await self._measure()
 
     async def _decide(self, choice: Choice | None) -> None:
         """End a blind contest: both join the story, and the names are told."""
@@ -227,27 +227,32 @@ class Desk(Sheet):
             raise RefusedError(contest.NOTHING_TO_CHOOSE)
         if compared.voices:
             self._loaded = compared.voices[1 if choice == "b" else 0].loaded
-        self._settle(self.history.change(compared.settled(choice)))
+        await self._settle(self.history.change(compared.settled(choice)))
         self.contest = replace(compared, said=compared.outcome(choice))
         if choice and self.votes:
             try:
                 await self.votes.cast(compared.vote(choice))
             except (sqlite3.Error, OSError) as error:
-                log.exception("a vote could not be kept")
-                await self.page.tell(f"The vote could not be kept on disk: {error}.", "error")
+                log.error("a vote could not be kept: %s", in_one_line(error))
+                await self.page.tell(
+                    f"The vote could not be kept on disk: {reason(error)}.", "error"
+                )
 
     async def _change(self, wish: Mapping[str, object]) -> None:
         """Do an act of `chat.acts`; after a pick the same two can be compared once more."""
         history, compared = act(self.history, wish), self.contest
         if compared and compared.said:
             await self.page.tell(compared.said)
-        self._settle(history)
+        await self._settle(history)
         self.contest = compared if wish.get("act") == "pick" else None
 
-    def _settle(self, history: History) -> None:
+    async def _settle(self, history: History) -> None:
         """Let this be the story, with nothing left to pick from."""
+        self._put(history)
+        await self._measure()
+
+    def _put(self, history: History) -> None:
         self.history, self.choice, self.contest, self.status = history, {}, None, ""
-        self._measure()
 
     async def give_back(self, words: str, why: str) -> None:
         """Return the writer's words, unused."""

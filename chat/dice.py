@@ -9,7 +9,7 @@ from chat.desk import Desk
 from chat.engines import Loaded
 from chat.joining import strip_trailing_spaces
 from chat.models import Listing
-from chat.reading import prompt_of, with_words
+from chat.reading import off_the_loop, prompt_of, with_words
 from chat.refusal import RefusedError
 from gpt.generator import window_start
 from gpt.spread import spread
@@ -62,8 +62,9 @@ async def _dice(
         beside,
         character_model=tokenizer.kind == "char",
     )
-    story = with_words(desk.story, words, loaded)
-    ids = prompt_of(story, loaded)
+    before = desk.story
+    story = await off_the_loop(lambda: with_words(before, words, loaded))
+    ids = await off_the_loop(lambda: prompt_of(story, loaded))
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
     told = spread(await _logits(desk, loaded, ids), params, seen, SHOWN)
     used = settings.used(params)
@@ -95,8 +96,8 @@ def _listing(desk: Desk, asked: object) -> Listing:
     key = str(asked) if asked else desk.model
     if key is None:
         raise RefusedError(NO_MODEL)
-    if key not in desk.models:
-        desk.models = desk.find_models()
+    # It may have been taken away since, or shared no longer.
+    desk.models = desk.find_models()
     if key not in desk.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
     return desk.models[key]
@@ -117,7 +118,7 @@ async def _logits(desk: Desk, loaded: Loaded, ids: list[int]) -> Any:
     """The model's logits (V,) after `ids`, from what was kept where it was asked before."""
     key = (loaded.listing.key, loaded.listing.version, tuple(ids))
     if key not in desk.logits:
-        desk.logits[key] = await loaded.engine.logits(ids)
+        desk.logits[key] = await loaded.engine.logits(ids, writer=desk.writer)
         while len(desk.logits) > PROMPTS:
             del desk.logits[next(iter(desk.logits))]
     return desk.logits[key]

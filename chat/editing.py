@@ -133,7 +133,11 @@ def _same_words(one: Passage, other: Passage) -> bool:
 
 
 def _append_copies(story: Story, passages: Iterable[Passage]) -> Story:
+    """The story with copies of `passages` at its end, all at once: there may be thousands."""
+    copies: list[Passage] = []
+    parent = story.current
     for passage in passages:
         moved = passage.moved or passage.author == "model"
-        story = story.append(replace(passage, id=new_id(), moved=moved))
-    return story
+        copies.append(replace(passage, id=new_id(), parent=parent, moved=moved))
+        parent = copies[-1].id
+    return replace(story, passages=(*story.passages, *copies)).at(parent) if copies else story

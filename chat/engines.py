@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gpt
 from chat.models import Listing, fetched
-from gpt.checkpoint import Checkpoint
+from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.engine import Engine
 
 
@@ -42,7 +42,7 @@ class Lease:
         return loaded
 
     def holds(self, loaded: Loaded) -> bool:
-        return any(each is loaded for each in self._held)
+        return any(each.engine is loaded.engine for each in self._held)
 
 
 class Engines:
@@ -85,16 +85,22 @@ class Engines:
     async def get(self, listing: Listing) -> Loaded:
         """The model, read now if it is not in memory, or was written anew on disk since.
 
+        Two who know one folder by different names share it in memory; each has it by the name, and
+        with the rights, of their own listing.
+
         Raises:
             CheckpointError: The folder holds no checkpoint that can be loaded, or a model on the
                 Hub cannot be fetched.
         """
+        if listing.broken:
+            raise CheckpointError(listing.broken)
         # Two chats that ask at once wait for one reading.
-        async with self._reading.setdefault(listing.key, asyncio.Lock()):
+        async with self._reading.setdefault(str(listing.folder), asyncio.Lock()):
             loop = asyncio.get_running_loop()
             if listing.hub is not None:
                 listing = await loop.run_in_executor(None, self._fetch, listing)
-            there = next((each for each in self._loaded if each.listing == listing), None)
+            same = (each for each in self._loaded if _weights(each.listing) == _weights(listing))
+            there = next(same, None)
             if there is None:
                 checkpoint = await loop.run_in_executor(None, self._load, listing.folder)
                 model, tokenizer = checkpoint.model, checkpoint.tokenizer
@@ -102,9 +108,9 @@ class Engines:
                 there = Loaded(listing, checkpoint, engine)
             else:
                 self._loaded.remove(there)
-            self._make_room(for_key=listing.key)
+            self._make_room(for_folder=listing.folder)
             self._loaded.append(there)
-            return there
+            return there if there.listing == listing else replace(there, listing=listing)
 
     @property
     def active(self) -> int:
@@ -125,13 +131,18 @@ class Engines:
             loaded.engine.close()
         self._loaded.clear()
 
-    def _make_room(self, for_key: str) -> None:
+    def _make_room(self, for_folder: Path) -> None:
         """Give up older weights of the same model, and the longest rested beyond the bound."""
         for loaded in [each for each in self._loaded if self._rests(each)]:
             too_many = len(self._loaded) >= self.max_loaded
-            if too_many or loaded.listing.key == for_key:
+            if too_many or loaded.listing.folder == for_folder:
                 self._loaded.remove(loaded)
                 loaded.engine.close()
 
     def _rests(self, loaded: Loaded) -> bool:
         return loaded.idle and not any(lease.holds(loaded) for lease in self._leases)
+
+
+def _weights(listing: Listing) -> tuple[Path, int]:
+    """What is read, whatever it is called."""
+    return listing.folder, listing.version

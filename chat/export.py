@@ -8,24 +8,25 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from typing import Any, get_args
 
+from chat.json_parts import loads
+from chat.pieces import FileError
 from chat.settings import LABELS, shown
 from chat.story import Choice, FinishReason, Passage, Story, StoryError, StoryToken
 from chat.view import ENDINGS
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
-MAX_FILE = 32_000_000
-"""Characters of a file that is read at all: a tree keeps ten likely tokens for each of its own."""
-MAX_PART = 100_000
-"""Characters of one piece: a socket takes no message above a million bytes."""
-MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^(\s*\d+)([.)])", re.M)
-
-
-class FileError(ValueError):
-    """The file cannot be read as a story; the message says why, for the one who opened it."""
+MAX_PASSAGES = 5000
+MAX_TOKENS = 100_000
+"""Of all passages of a file together: a page is told of each token on the path."""
+MAX_TREE_TEXT = 10 * MAX_TEXT
+"""Characters of all passages together."""
+# No line end may stand in the indent: from each of many empty lines it would be looked through
+# to the last.
+MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^([ \t]*\d+)([.)])", re.M)
 
 
 def to_text(story: Story) -> str:
@@ -57,7 +58,10 @@ def to_markdown(story: Story) -> str:
 
 def to_json(story: Story) -> str:
     """The whole tree with its tokens; `from_file` gives the same story back."""
-    return json.dumps(story.to_dict(), allow_nan=False)
+    head = json.dumps({**replace(story, passages=()).to_dict(), "passages": []}, allow_nan=False)
+    # One passage at a time: nothing else runs while `json` is at a text.
+    passages = (json.dumps(asdict(passage), allow_nan=False) for passage in story.passages)
+    return head.removesuffix("]}") + ", ".join(passages) + "]}"
 
 
 WRITERS = {
@@ -97,7 +101,7 @@ def from_file(name: str, text: str) -> Story:
 
 def _from_json(name: str, text: str) -> Story:
     try:
-        data = json.loads(text)
+        data = loads(text)
         if not isinstance(data, dict):
             raise StoryError("this is not a story that was exported here")
         story = Story.from_dict(data)
@@ -110,6 +114,13 @@ def _from_json(name: str, text: str) -> Story:
 
 def _check(story: Story) -> None:
     """Refuse values of another kind than ours, before anything is done with them."""
+    for count, most, what in (
+        (len(story.passages), MAX_PASSAGES, "passages"),
+        (sum(len(each.tokens) for each in story.passages), MAX_TOKENS, "tokens"),
+        (sum(len(each.text) for each in story.passages), MAX_TREE_TEXT, "characters"),
+    ):
+        if count > most:
+            raise StoryError(f"it has {count:,} {what}, and {most:,} can be read")
     wrong = [
         f"{each.name} of passage {index + 1}"
         for index, passage in enumerate(story.passages)
@@ -194,33 +205,3 @@ def _escaped(text: str) -> str:
 def _beginning(text: str) -> str:
     words = text.split()
     return " ".join(words[:6])[:60] + (" …" if len(words) > 6 else "")
-
-
-class Pieces:
-    """A file that comes in pieces from a page, which is not to be trusted."""
-
-    def __init__(self) -> None:
-        self._name = ""
-        self._parts: list[str] = []
-        self._of = 0
-
-    def add(self, name: str, part: int, of: int, text: str) -> tuple[str, str] | None:
-        """Take in a piece; with the last one, the file's name and its whole text.
-
-        Raises:
-            FileError: It is too large, or the pieces do not follow each other.
-        """
-        if part == 0:
-            self._name, self._parts, self._of = name[:100], [], of
-        if not 0 < of <= MAX_FILE // MAX_PART:
-            raise FileError(f"“{name[:100]}” is too large: {MAX_FILE:,} characters can be read.")
-        if len(text) > MAX_PART or (part, of) != (len(self._parts), self._of):
-            self._of = 0
-            raise FileError(f"“{name[:100]}” did not arrive whole: open it again.")
-        self._parts.append(text)
-        if len(self._parts) < of:
-            return None
-        whole = "".join(self._parts).encode("utf-16-le", "surrogatepass")
-        self._parts, self._of = [], 0
-        # A browser may cut a character in two: its halves are one again.
-        return self._name, whole.decode("utf-16-le", "surrogatepass")

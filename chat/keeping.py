@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
+from chat.faults import in_one_line, reason
 from chat.library import GoneError, Kept, Library
 from chat.story import Story
 
@@ -99,8 +100,9 @@ class Keeper:
             await self._tell(GONE)
         except (sqlite3.Error, OSError) as error:
             # The next change tries again, with all that is missing.
-            log.exception("a story could not be kept")
-            await self._tell(f"The story could not be kept on disk: {error}. It is tried again.")
+            log.error("a story could not be kept: %s", in_one_line(error))
+            why = reason(error)
+            await self._tell(f"The story could not be kept on disk: {why}. It is tried again.")
         else:
             self._last = state
             await self._kept(state.story.title)

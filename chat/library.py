@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chat.home import make_private
 from chat.story import Story
 
 FORMAT = 1
@@ -121,18 +122,20 @@ class Library:
         path: The file; it and its folder are made where they are missing.
 
     Raises:
-        LibraryError: The file was written by a later version, or is no library.
+        LibraryError: The file was written by a later version, is no library, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path)
         self._turn = threading.Lock()
-        self._rows = sqlite3.connect(
-            path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
         try:
+            self._rows = sqlite3.connect(
+                path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
             self._open(path)
+        except sqlite3.OperationalError as error:
+            raise LibraryError(f"{path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
             self._rows.close()
             raise LibraryError(f"{path} is no library of stories: {error}") from error
@@ -152,8 +155,6 @@ class Library:
                     f"{path} has format {found}, and this version reads {FORMAT}: "
                     "open it with the version that wrote it"
                 )
-        # What people write is nobody else's on this machine.
-        path.chmod(0o600)
 
     def close(self) -> None:
         with self._turn:

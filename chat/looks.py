@@ -15,6 +15,7 @@ from chat.copied import copied
 from chat.desk import REFUSALS, Desk
 from chat.dials import tune
 from chat.dice import dice
+from chat.faults import fault
 from chat.learning import runs
 from chat.refusal import RefusedError
 from chat.story import Passage
@@ -78,6 +79,7 @@ LOOKS: dict[str, Look] = {
     "training_halt": teaching.training_halt,
     "training_plan": teaching.training_plan,
     "training_resume": teaching.training_resume,
+    "training_share": teaching.training_share,
     "training_start": teaching.training_start,
     "training_text": teaching.training_text,
     "tune": tune,
@@ -96,6 +98,5 @@ async def look(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
         return await ask(desk, wish)
     except REFUSALS as error:
         return {"error": str(error)}
-    except Exception as error:
-        log.exception("a look failed")
-        return {"error": f"This could not be done: {error or type(error).__name__}"}
+    except Exception as error:  # noqa: BLE001 - `fault` logs it
+        return {"error": fault(log, f"look {wish.get('look')}", error)}

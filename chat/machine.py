@@ -14,6 +14,7 @@ from typing import Any
 from chat.asking import OTHER_PAGE, Ask, Lane, settle
 from chat.desk import REFUSALS
 from chat.engines import Engines
+from chat.faults import fault
 from chat.learning import spelt_words
 from chat.models import Listing
 from chat.page import Page
@@ -23,8 +24,10 @@ from chat.settings import SettingsError, layer
 from chat.sources import Sources
 from chat.story import Story
 from chat.takes import Takes
+from chat.turns import Turns
 from chat.view import ENDINGS
 from gpt.checkpoint import CheckpointError
+from gpt.fair_queue import Path
 
 log = logging.getLogger(__name__)
 
@@ -93,14 +96,16 @@ class Machine:
         page: Page,
         engines: Engines,
         find_models: FindModels,
-        turns: asyncio.Semaphore,
+        turns: Turns,
         sources: Sources,
+        writer: Path = (),
     ) -> None:
         self._page = page
         self._engines = engines
         self._find_models = find_models
         self._turns = turns
         self._sources = sources
+        self._writer = writer
         self._task: asyncio.Task[None] | None = None
 
     def start(self, data: Mapping[str, object]) -> None:
@@ -126,11 +131,14 @@ class Machine:
         about: dict[str, Any] = {"job": str(data.get("job"))[:80]}
         try:
             wish = wish_from(data)
-            if self._turns.locked():
-                await self._page.emit(NEWS, {**about, "waits": True})
-            async with self._turns:
-                for key in wish.steps:
-                    about["step"] = key
+
+            async def say(ahead: int) -> None:
+                await self._page.emit(NEWS, {**about, "waits": True, "ahead": ahead})
+
+            for key in wish.steps:
+                about["step"] = key
+                # A turn for each step: many of them must not keep other pages waiting.
+                async with self._turns.turn(self._writer, say):
                     try:
                         await self._write(wish, key, about)
                     except CheckpointError as error:
@@ -139,9 +147,8 @@ class Machine:
             await self._page.emit(NEWS, {"job": wish.job, "over": True})
         except (*REFUSALS, SettingsError) as error:
             await self._page.emit(NEWS, {**about, "error": str(error), "over": True})
-        except Exception as error:
-            log.exception("the time machine broke off")
-            why = f"This could not be written: {error or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            why = fault(log, "the time machine", error)
             await self._page.emit(NEWS, {**about, "error": why, "over": True})
 
     async def _write(self, wish: Wish, key: str, about: Mapping[str, Any]) -> None:
@@ -153,7 +160,7 @@ class Machine:
         ask = Ask(words=wish.prompt, model=key, lanes=(Lane(label="", settings=own),))
         with self._engines.lease() as engines:
             turn = await settle(ask, Story(), models={key: listing}, values={}, engines=engines)
-            takes = Takes(turn)
+            takes = Takes(turn, self._writer)
         try:
             async with aclosing(takes.batches()) as batches:
                 async for grown in batches:
@@ -167,12 +174,12 @@ class Machine:
         ending = ENDINGS.get(draft.finish_reason or "", "")
         await self._page.emit(NEWS, {**about, "ending": ending, "tokens": len(draft.tokens)})
         try:
-            source = await self._sources.get(turn.loaded.checkpoint)
+            source = await self._sources.get(turn.loaded)
             spellings = await asyncio.to_thread(lambda: source.spellings)
         except RefusedError:
-            return  # it learnt elsewhere
-        except Exception:
-            log.exception("the training text cannot be read")
+            return  # it learnt elsewhere, or from what this page may not know
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            fault(log, "a training text", error)
             return
         begun = turn.story.text
         cut = draft.finish_reason == "length"

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chat.home import make_private
 from chat.settings import LABELS, SettingsError, layer, shown
 
 NAME_LENGTH = 30
@@ -156,7 +157,7 @@ class OwnPresets:
     @contextmanager
     def _rows(self) -> Iterator[sqlite3.Connection]:
         """The file for one question: all or nothing, and closed again."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self.path)
         with closing(sqlite3.connect(self.path, timeout=30)) as rows, rows:
             rows.execute(
                 "CREATE TABLE IF NOT EXISTS presets (owner TEXT NOT NULL, name TEXT NOT NULL, "

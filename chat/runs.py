@@ -4,7 +4,6 @@ A run is a folder with `best/`, `steps/000000` and so on (`train.pretrain`), and
 Its steps are no models of the picker; who wants one asks here.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,12 @@ from typing import Any
 
 from chat.models import Listing, read_listing
 from gpt.checkpoint import CheckpointError, read_training
+from gpt.files import is_there, read_json_lines
 
 STEPS = "steps"
 METRICS = "metrics.jsonl"
+MOST_STEP = 1 << 53
+"""A page's numbers are exact up to here."""
 MOST_POINTS = 300
 """A line of the curve is drawn through no more points than this: a page has no more pixels."""
 
@@ -77,12 +79,16 @@ def step_listings(models: Mapping[str, Listing]) -> dict[str, Listing]:
 
 def _steps(run: Listing) -> Iterator[SavedStep]:
     folder = run_folder(run) / STEPS
-    if run.hub or not folder.is_dir():
+    if run.hub:
         return
-    names = [each.name for each in folder.iterdir() if each.name.isascii() and each.name.isdigit()]
+    try:
+        inside = [each.name for each in folder.iterdir()]
+    except OSError:
+        return
+    names = [name for name in inside if name.isascii() and name.isdigit() and len(name) <= 12]
     for name in sorted(names, key=int):
         listing = read_listing(f"{run.key}@{name}", folder / name)
-        if listing is None:
+        if listing is None or listing.broken:
             continue
         try:
             training = read_training(folder / name)
@@ -91,7 +97,7 @@ def _steps(run: Listing) -> Iterator[SavedStep]:
         said = training.get("step")
         yield SavedStep(
             # Steps of one run differ in their weights alone.
-            listing=replace(listing, starters=run.starters, own=run.own),
+            listing=replace(listing, starters=run.starters, own=run.own, open_text=run.open_text),
             step=said if isinstance(said, int) else int(name),
             tokens=tokens if isinstance(tokens := training.get("tokens"), int) else None,
             val_loss=number(training.get("val_loss")),
@@ -106,27 +112,24 @@ def read_curve(folder: Path) -> Curve:
     A line that was cut off, or holds no step or loss that is a number, is left out. Where a step
     was logged twice, the later line counts.
     """
-    beside = (folder / METRICS, folder.parent / METRICS)
-    path = next((each for each in beside if each.is_file()), None)
-    if path is None:
-        return Curve()
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return Curve()
+    place = folder if is_there(folder, METRICS) else folder.parent
     losses: dict[str, dict[int, float]] = {"train_loss": {}, "val_loss": {}}
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        step = record.get("step") if isinstance(record, dict) else None
-        if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+    for record in records(place, METRICS):
+        step = record.get("step")
+        if type(step) is not int or not 0 <= step <= MOST_STEP:
             continue
         for name, by_step in losses.items():
             if (loss := number(record.get(name))) is not None:
                 by_step[step] = loss
     return Curve(train=_points(losses["train_loss"]), valid=_points(losses["val_loss"]))
+
+
+def records(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The JSON objects of a run's log, one a line; none where it cannot be read."""
+    try:
+        return read_json_lines(folder, name)
+    except CheckpointError:
+        return []
 
 
 def number(value: object) -> float | None:

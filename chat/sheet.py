@@ -13,6 +13,8 @@ from chat.library import Kept
 from chat.models import Listing, default_model
 from chat.page import Page
 from chat.presets import OwnPresets
+from chat.reading import off_the_loop
+from chat.refusal import RefusedError
 from chat.sources import Sources
 from chat.story import Story
 from chat.takes import Takes
@@ -21,6 +23,7 @@ from chat.undo import History
 from chat.votes import Ballot
 from chat.workbench import Workbench
 from chat.writing import Draft
+from gpt.fair_queue import Path
 
 
 class Sheet:
@@ -35,6 +38,7 @@ class Sheet:
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
         workbench: Where the writer trains; None where nobody can.
+        writer: Who asks the engines, (account, page): each has a share of their places.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Sheet:
         votes: Ballot | None = None,
         presets: OwnPresets | None = None,
         workbench: Workbench | None = None,
+        writer: Path = (),
     ) -> None:
         self.page = page
         self.engines = engines
@@ -58,6 +63,7 @@ class Sheet:
         self.model = default_model(self.models)
         self.tuning = Tuning(presets)
         self.workbench = workbench
+        self.writer = writer
         self.history = History(Story())
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}
@@ -130,6 +136,11 @@ class Sheet:
             "writing": self.writing,
         }
 
+    def leave(self) -> None:
+        """The page went away: what only it was to hear is given up."""
+        if self.workbench is not None:
+            self.workbench.leave()
+
     async def show(self) -> None:
         """Send everything; the tokens that follow are sent alone."""
         self.revision += 1
@@ -161,17 +172,27 @@ class Sheet:
     async def _mind_the_window(self) -> None:
         """Measure, and say it once when the model first loses sight of the beginning."""
         saw_all = not (self.meter and self.meter["unseen"])
-        self._measure()
+        await self._measure()
         if saw_all and self.meter and self.meter["unseen"]:
             await self.page.tell(
                 f"The story has outgrown the {self.meter['window']} tokens this model can read. "
                 "It goes on from what it still sees; the rest is dimmed."
             )
 
-    def _measure(self) -> None:
+    async def _measure(self) -> None:
         """Bring the context meter up to date."""
-        if self._loaded is not None:
-            self.meter = view.story_meter(self.story, self.drafts, self._loaded)
+        story, drafts, loaded = self.story, self.drafts, self._loaded
+        if loaded is None:
+            return
+        if drafts:  # their ids are known: nothing is to be turned into tokens
+            self.meter = view.story_meter(story, drafts, loaded)
+            return
+        try:
+            meter = await off_the_loop(lambda: view.story_meter(story, drafts, loaded))
+        except RefusedError:
+            meter = None
+        if self.story is story and self._loaded is loaded and not self.drafts:
+            self.meter = meter
 
     def kept(self, story: Story, hidden: Contest | None = None) -> Kept:
         """A story with what this chat is set to, and the blind contest that waits."""

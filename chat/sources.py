@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from chat.engines import Loaded
+from chat.models import Listing
 from chat.refusal import RefusedError
-from gpt.checkpoint import Checkpoint
+from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.dataset import open_tokens
+from gpt.files import facts_of
 from gpt.origin import called, prepare_command, texts, token_folders
 from gpt.overlap import Source
 
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
 """So many training texts stay in memory; one of 15 million characters takes about 60 MB."""
-COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n)+)$", re.M)
+COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n){1,600})$", re.M)
 """How a card says that the text was cut into tokens; a line may go on after a backslash."""
 
 
@@ -40,8 +43,21 @@ class NotHereError(RefusedError):
         self.command = _command(checkpoint)
 
 
+class NotYoursError(RefusedError):
+    """The text that a model learnt from is another writer's."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(
+            f"“{listing.key}” learnt from another writer's text: only they can look into it. You "
+            "can write with the model, and look for your words in what your own models learnt from."
+        )
+
+
 class Sources:
     """The training texts that lie on this machine, read when they are first asked for.
+
+    They come through here alone, and only for a listing whose text is open to whoever it was made
+    for (`Listing.open_text`).
 
     Args:
         folder: Its folders are looked through, those that INKLING_DATA names, with a colon
@@ -50,7 +66,7 @@ class Sources:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._read: dict[str, Source] = {}
+        self._read: dict[tuple[Path, str], Source] = {}
         self._turn = asyncio.Lock()
 
     def find(self, checkpoint: Checkpoint) -> Path | None:
@@ -61,21 +77,28 @@ class Sources:
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
         return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
-    async def get(self, checkpoint: Checkpoint) -> Source:
+    async def get(self, loaded: Loaded) -> Source:
         """The text that a model learnt from, as words.
 
         Raises:
+            NotYoursError: It is another writer's.
             NotHereError: It is not on this machine.
         """
-        folder = self.find(checkpoint)
+        if not loaded.listing.open_text:
+            raise NotYoursError(loaded.listing)
+        checkpoint = loaded.checkpoint
+        folder = await asyncio.to_thread(self.find, checkpoint)
         if folder is None:
             raise NotHereError(checkpoint)
-        key = str(checkpoint.training["data"]["train"]["sha256"])
+        key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
         # Two who ask at once wait for one reading.
         async with self._turn:
             source = self._read.pop(key, None)
             if source is None:
-                source = await asyncio.to_thread(_read, folder, checkpoint)
+                try:
+                    source = await asyncio.to_thread(_read, folder, checkpoint)
+                except (CheckpointError, OSError, ValueError, KeyError) as error:
+                    raise NotHereError(checkpoint) from error
             self._read[key] = source
             while len(self._read) > KEPT:
                 del self._read[next(iter(self._read))]
@@ -85,6 +108,7 @@ class Sources:
 def _read(folder: Path, checkpoint: Checkpoint) -> Source:
     """Decode the training tokens, story by story."""
     dtype = checkpoint.training["data"]["dtype"]
+    facts_of(folder, "train.bin")  # a regular file of this folder, or none
     tokens = open_tokens(folder / "train.bin", dtype)
 
     def documents() -> Iterator[str]:
@@ -98,6 +122,6 @@ def _read(folder: Path, checkpoint: Checkpoint) -> Source:
 def _command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
     if found := COMMAND.search(checkpoint.card):
-        return re.sub(r"\s*\\\n\s*", " ", found[1])
+        return " ".join(found[1].replace("\\\n", " ").split())[:2000]
     tokenizer, name = str(checkpoint.folder), called(checkpoint.folder)
     return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

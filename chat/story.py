@@ -18,6 +18,8 @@ from gpt.tokenizer import Tokenizer
 Author = Literal["writer", "model", "edited"]
 FinishReason = Literal["end", "stop", "length", "stopped", "failed", "sentence", "loop", "cut"]
 FORMAT = 1
+LONGEST_TITLE = 120
+"""Characters: a text need have no spaces."""
 
 
 class StoryError(ValueError):
@@ -159,8 +161,10 @@ class Story:
     @property
     def title(self) -> str:
         """The first words, for a list of stories."""
-        words = self.text.split()
-        return " ".join(words[:6]) + ("…" if len(words) > 6 else "") or "A blank page"
+        words = self.text.split(maxsplit=6)
+        first = " ".join(words[:6])
+        cut = len(words) > 6 or len(first) > LONGEST_TITLE
+        return first[:LONGEST_TITLE] + ("…" if cut else "") or "A blank page"
 
     def append(self, passage: Passage) -> "Story":
         """The story with `passage` after the current one; it becomes the current one."""
@@ -249,20 +253,28 @@ class Story:
                 current=data["current"],
                 read=dict(data["read"]),
             )
+            _hold_together(story)
+        except StoryError:
+            raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise StoryError(f"this is not a story that was exported here: {error!r}") from error
-        known: set[str | None] = {None}
-        for passage in passages:
-            if passage.parent not in known or passage.id in known:
-                raise StoryError(f"passage {passage.id} has no place in the tree")
-            known.add(passage.id)
-        if story.current not in known:
-            raise StoryError(f"the story ends in passage {story.current}, which it does not hold")
-        for parent, child in story.read.items():
-            if child not in story.by_id or story.by_id[child].parent != parent:
-                raise StoryError(f"passage {parent} was not read on to {child}: it is no child")
+            # What Python says of it would tell a writer nothing.
+            raise StoryError("this is not a story that was exported here") from error
         # The path itself is read, whatever the file says of it.
         return story.at(story.current)
+
+
+def _hold_together(story: Story) -> None:
+    """Raise StoryError for a tree that is none, TypeError for ids that can be none."""
+    known: set[str | None] = {None}
+    for passage in story.passages:
+        if passage.parent not in known or passage.id in known:
+            raise StoryError(f"passage {str(passage.id)[:40]} has no place in the tree")
+        known.add(passage.id)
+    if story.current not in known:
+        raise StoryError(f"the story ends in passage {str(story.current)[:40]}, which is not in it")
+    for parent, child in story.read.items():
+        if child not in story.by_id or story.by_id[child].parent != parent:
+            raise StoryError(f"passage {str(parent)[:40]} was not read on to {str(child)[:40]}")
 
 
 def _says(tokenizer: Tokenizer, passage: Passage) -> bool:
@@ -278,7 +290,7 @@ def _parent(passage: Passage) -> str:
 def _passage(entry: Mapping[str, Any]) -> Passage:
     unknown = set(entry) - {each.name for each in fields(Passage)}
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
-        raise StoryError(f"passage {entry.get('id')} is not one of ours")
+        raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
     tokens = tuple(
         StoryToken(**{**token, "top": tuple(Choice(**choice) for choice in token["top"])})
         for token in entry["tokens"]

@@ -10,12 +10,14 @@ from chat.asking import Ask, Turn
 from chat.story import FinishReason, Passage, Story
 from chat.writing import Draft, in_batches
 from gpt.engine import EngineBusy
+from gpt.fair_queue import Path
 from gpt.generator import Token
 from gpt.repetition import SIGHT, loop
 from gpt.request import Request
 
 WAIT_STEP_S = 0.02
-"""How often a writer who waits looks whether it is their turn."""
+"""How often a writer who is next in line looks whether it is their turn; those further back look
+less often, so that a long line costs little."""
 
 
 async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
@@ -47,9 +49,15 @@ async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token
 
 
 def busy(error: EngineBusy, ask: Ask) -> str:
-    """What the writer is told whose wish found the queue full."""
-    others = "another wish is" if error.ahead == 1 else f"{error.ahead} others are"
+    """What the writer is told whose wish found the queue full, or their own share of it."""
     returned = " Your words are back in the box." if ask.words.strip() else ""
+    if error.own:
+        yours = "one wish of yours waits" if error.own == 1 else f"{error.own} wishes of yours wait"
+        return (
+            f"The model is busy, and {yours} in line already: the places that are left are for "
+            f"others.{returned} Wait for one of yours to be done, or pick another model."
+        )
+    others = "another wish is" if error.ahead == 1 else f"{error.ahead} others are"
     return (
         f"The model is busy, and {others} in line already: no more can wait.{returned} Try again "
         "in a moment, or pick another model."
@@ -59,11 +67,14 @@ def busy(error: EngineBusy, ask: Ask) -> str:
 class Takes:
     """What is written for one turn, from the first token to the passages that stay.
 
+    Args:
+        writer: Who asks; see `gpt.engine.Engine.submit`.
+
     Raises:
         EngineBusy, ValueError: One of the engines does not take it; nothing is being written then.
     """
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, writer: Path = ()) -> None:
         self.turn = turn
         self.requests: list[Request] = []
         self.groups = [
@@ -81,7 +92,8 @@ class Takes:
         """The takes of each voice."""
         try:
             for voice in turn.voices:
-                request = voice.loaded.engine.submit(voice.prompt, voice.params)
+                engine = voice.loaded.engine
+                request = engine.submit(voice.prompt, voice.params, writer=writer)
                 self.requests.append(request)
         except BaseException:
             self.cancel()
@@ -109,7 +121,7 @@ class Takes:
             if ahead != said:
                 said = ahead
                 yield said
-            await asyncio.sleep(WAIT_STEP_S)
+            await asyncio.sleep(WAIT_STEP_S * (1 + ahead / 4))
         for draft in self.drafts:
             draft.began_s = time.monotonic()
 

@@ -13,7 +13,7 @@ from chat.story import Passage, Story, StoryToken
 from chat.writing import Draft
 from gpt.generator import window_start
 from gpt.sentences import ends_sentence
-from gpt.tokenizer import UnknownCharacterError
+from gpt.tokenizer import TextError
 
 ENDINGS = {
     "end": "came to its end",
@@ -122,7 +122,7 @@ def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[s
     else:
         try:
             ids = story.prompt_ids(loaded.listing.key, tokenizer)
-        except UnknownCharacterError:
+        except TextError:
             return None
     return meter(ids, loaded.listing.block_size, text, tokenizer.decode)
 

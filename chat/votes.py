@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chat.home import make_private
 from chat.library import TIMEOUT_S
 from chat.settings import LABELS, shown
 from chat.tally import Choice
@@ -115,10 +116,11 @@ class Votes:
     """The votes of all owners. Any thread may ask; they take turns.
 
     Args:
-        path: The file; the library made it, and guards who may read it.
+        path: The file of the library; made where it is missing.
     """
 
     def __init__(self, path: Path) -> None:
+        make_private(path)
         self._turn = threading.Lock()
         self._rows = sqlite3.connect(
             path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False

@@ -50,9 +50,12 @@ async def in_batches(
             assert error is not None
             raise error
     finally:
-        if not following.done():
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+        # Also where it is done: what came of it must be seen by somebody.
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        # One that waits to give its next item would be ended by whoever collects garbage.
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
 
 
 @dataclass(kw_only=True, slots=True)

@@ -1,15 +1,25 @@
-"""Who may talk to the app: pages of its own origin.
+"""Who may talk to the app, and with how much: what each request meets first.
 
-Chainlit's socket takes any origin, whatever its settings say.
+Chainlit's socket takes any origin, whatever its settings say; nothing below looks at the host that
+was asked, or at the size of a body before it is read.
 """
 
+import json
+import logging
 import os
 import re
 from typing import Any
-from urllib.parse import urlsplit
+
+from chat.faults import fault
+from frontend.hosts import is_ours, is_own_page, own_names
 
 FRAMED_BY_VARIABLE = "INKLING_FRAMED_BY"
 """The one other site that may show the page in a frame, as https://huggingface.co does a Space."""
+
+MOST_BYTES = 256_000
+"""Of a body: a sign-in, or the name of a story."""
+MOST_SOCKET_BYTES = 1_000_000
+"""Of a body on the socket's path, by which a page without WebSockets sends pieces of files."""
 
 # The story view is compiled in the page: 'unsafe-eval'. 'unsafe-inline' is for Chainlit's own.
 CONTENT_POLICY = (
@@ -22,6 +32,14 @@ CONTENT_POLICY = (
     "worker-src 'self' blob:",
     "base-uri 'self'",
 )
+OTHER_HOST = (
+    "This server does not go by the name that it was asked for. If the name is its own, start it "
+    "with INKLING_HOSTS=that-name."
+)
+OTHER_ORIGIN = "This page belongs to another origin."
+TOO_LARGE = "That is more than can be sent here at once."
+
+log = logging.getLogger(__name__)
 
 
 def security_headers(framed_by: str = "") -> list[tuple[bytes, bytes]]:
@@ -39,39 +57,110 @@ def security_headers(framed_by: str = "") -> list[tuple[bytes, bytes]]:
     ]
 
 
-class OriginGuard:
-    """Refuses a request whose Origin is neither our own host nor allowed; adds headers to the rest.
+class Guard:
+    """Refuses what is meant for another host, comes from another's page or brings too large a
+    body; adds headers to the rest, and answers quietly where something broke.
 
     A request without an Origin comes from no foreign page, for there a browser always sends one.
+
+    Args:
+        socket: The path of the socket.
+        bound: What the server was told to listen on.
     """
 
-    def __init__(self, app: Any, allowed: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: Any, socket: str, bound: str = "") -> None:
         self.app = app
-        self.allowed = allowed
+        self.socket = socket
+        self.names = own_names(os.environ, bound)
         self.headers = security_headers(os.environ.get(FRAMED_BY_VARIABLE, ""))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
-        headers = {
-            key.decode("latin1").lower(): value.decode("latin1") for key, value in scope["headers"]
-        }
-        origin = headers.get("origin")
-        if origin and origin not in self.allowed and urlsplit(origin).netloc != headers.get("host"):
-            return await _refuse(scope, receive, send)
+        answer = Answer(send, self.headers)
+        try:
+            refused = self._refuses(scope)
+            if refused is None and scope["type"] == "http":
+                most = MOST_SOCKET_BYTES if self._is_socket(scope) else MOST_BYTES
+                refused, receive = await _body(scope, receive, most)
+            if refused is not None:
+                return await answer.refuse(scope, receive, *refused)
+            await self.app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            # Below the socket's path nothing of ours runs: there it is a client's broken packet.
+            if not self._is_socket(scope):
+                said = fault(log, f"{scope.get('method', 'a socket')} {scope['path']!r}", error)
+                await answer.refuse(scope, receive, 400, said)
 
-        async def send_with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *self.headers]}
-            await send(message)
+    def _refuses(self, scope: Any) -> tuple[int, str] | None:
+        """The status and the sentence for what may not come in; None for what may."""
+        hosts, origins = _headers(scope, b"host"), _headers(scope, b"origin")
+        server = scope.get("server") or (None,)
+        if len(hosts) != 1 or not is_ours(hosts[0], self.names, server[0]):
+            return 403, OTHER_HOST
+        if len(origins) > 1 or not all(is_own_page(each, hosts[0]) for each in origins):
+            return 403, OTHER_ORIGIN
+        return None
 
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+    def _is_socket(self, scope: Any) -> bool:
+        return scope["path"].startswith(self.socket)
 
 
-async def _refuse(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        return await send({"type": "websocket.close", "code": 1008})
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": b"This page belongs to another origin.\n"})
+class Answer:
+    """The answer to one request: with our headers, and begun only once."""
+
+    def __init__(self, send: Any, headers: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._headers = headers
+        self._begun = False
+
+    async def send(self, message: Any) -> None:
+        self._begun = True
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *self._headers]}
+        await self._send(message)
+
+    async def refuse(self, scope: Any, receive: Any, status: int, said: str) -> None:
+        """Answer with a sentence, whatever is still to come, unless an answer has begun."""
+        if self._begun:
+            return
+        if scope["type"] == "websocket":
+            await receive()
+            return await self.send({"type": "websocket.close", "code": 1008})
+        # What comes after it is not read, so the connection cannot be used again.
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": _detail(said)})
+
+
+def _detail(said: str) -> bytes:
+    """A refusal as Chainlit's page reads one."""
+    return json.dumps({"detail": said}).encode()
+
+
+async def _body(scope: Any, receive: Any, most: int) -> tuple[tuple[int, str] | None, Any]:
+    """Read a body that is no larger than it may be: what to refuse, and where to read it again."""
+    if not (_headers(scope, b"content-length") or _headers(scope, b"transfer-encoding")):
+        return None, receive
+    for said in _headers(scope, b"content-length"):
+        if not re.fullmatch(r"[0-9]{1,12}", said) or int(said) > most:
+            return (413, TOO_LARGE), receive
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":  # the client went away
+            return (400, TOO_LARGE), receive
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > most:
+            return (413, TOO_LARGE), receive
+    whole: list[Any] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+    async def again() -> Any:
+        return whole.pop() if whole else await receive()
+
+    return None, again
+
+
+def _headers(scope: Any, name: bytes) -> list[str]:
+    return [value.decode("latin1") for key, value in scope["headers"] if key.lower() == name]

@@ -1,54 +1,255 @@
 """The door: nobody is asked who they are, unless there are accounts.
 
 Where strangers come by, as on a Space, each can be a guest who sees no story but their own.
+
+Chainlit's tokens outlive their owner's sign-out, and anybody who holds one gets a fresh one for
+it. So the door has tokens of its own (chat/tokens.py), and answers its own routes: who signs out
+is out, on every open page.
 """
 
 import asyncio
+import math
 import os
 import secrets
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import chainlit as cl
-from fastapi import HTTPException
+import chainlit.auth
+import chainlit.socket
+from chainlit.auth.cookie import clear_auth_cookie, get_token_from_cookies, set_auth_cookie
+from chainlit.config import config
+from chainlit.session import WebsocketSession, ws_sessions_id
+from fastapi import HTTPException, Request
+from fastapi.requests import HTTPConnection
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 
-from chat.accounts import LOCAL, Accounts
+from chat.accounts import (
+    LOCAL,
+    LONGEST_NAME,
+    SHORTEST_SECRET,
+    Accounts,
+    read_accounts,
+    read_secret,
+)
+from chat.throttle import Row, RowFullError
+from chat.tokens import GUEST, Ended, Pass, Tokens
+from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
 
 SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"
 GUESTS_VARIABLE = "INKLING_GUESTS"
+KNOWN_COOKIE = "inkling_known"
+"""Tells a browser that was in before: it has tries of its own, whatever strangers do."""
+KNOWN_S = 90 * 86_400
+WATCH_S = 30.0
+WRONG = "This name and this password do not fit."
+BUSY = "Many are signing in at this moment: try again in a few seconds."
 
 
-def keep_door(accounts: Accounts, secret: str) -> None:
+def open_door(server: Any, folder: Path, password: str | None) -> "Door":
     """Let the one local writer in without a question, or ask for a name and a password.
 
     With INKLING_GUESTS=1 and no accounts, every browser is a guest with stories of its own, which
     its cookie finds again.
 
     Args:
-        secret: Signs the sessions of those who are in.
+        server: `chainlit.server`.
+        folder: Where accounts, the secret and the tokens that ended lie.
+        password: Lets in whoever has no account.
+
+    Raises:
+        SystemExit: A file there cannot be used; the one sentence says which and what to do.
     """
+    try:
+        accounts = read_accounts(folder, password)
+        secret = os.environ.get(SECRET_VARIABLE) or read_secret(folder)
+        if len(secret) < SHORTEST_SECRET:
+            raise ValueError(
+                f"{SECRET_VARIABLE} has {len(secret)} characters: take at least {SHORTEST_SECRET}"
+            )
+        ended = Ended(folder / "ended")
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"Inkling cannot start: {error}") from error
+    # Chainlit does not start without.
     os.environ.setdefault(SECRET_VARIABLE, secret)
-    if not accounts.asked:
-        cl.header_auth_callback(_guest if os.environ.get(GUESTS_VARIABLE) == "1" else _local)
-        return
-    one_at_a_time = asyncio.Lock()
+    door = Door(accounts, secret, ended, guests=os.environ.get(GUESTS_VARIABLE) == "1")
+    door.serve(server)
+    trust_no_proxy_by_itself()
+    server.app.add_middleware(CookieRule)
+    return door
 
-    async def check(name: str, password: str) -> cl.User:
-        # Hashing is slow on purpose: many tries at once must not take every core.
-        async with one_at_a_time:
-            if (wait_s := accounts.wait_s(name)) > 0:
-                raise HTTPException(429, f"Too many tries: wait {wait_s:.0f} seconds.")
-            owner = await asyncio.to_thread(accounts.enter, name, password)
+
+class Door:
+    """Who is in, and how one comes in and goes out."""
+
+    def __init__(self, accounts: Accounts, secret: str, ended: Ended, *, guests: bool) -> None:
+        self.accounts = accounts
+        self.guests = guests and not accounts.asked
+        self.tokens = Tokens(secret, self._key_of, ended)
+        self._row = Row()
+        # One thread: checking a password is slow on purpose, and must not take every core.
+        self._checking = ThreadPoolExecutor(1, thread_name_prefix="door")
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one writer alone, LOCAL: without accounts, and without guests."""
+        return not (self.accounts.asked or self.guests)
+
+    def serve(self, server: Any) -> None:
+        """Answer for Chainlit who is in, and its routes by which one comes in and goes out."""
+        # Chainlit looks at these to tell the page what to show; the routes below never call them.
+        if self.accounts.asked:
+            cl.password_auth_callback(_nobody)
+        else:
+            cl.header_auth_callback(_nobody)
+        asked: tuple[Any, Any] = chainlit.auth, chainlit.socket
+        asked[0].decode_jwt = server.decode_jwt = self._user_of
+        asked[1].get_current_user = self._user_of_socket
+        server.create_jwt = self._token_for
+        routes: list[tuple[str, Callable[..., Any]]] = [
+            ("/login", self._login if self.accounts.asked else _not_here),
+            ("/auth/header", _not_here if self.accounts.asked else self._enter_unasked),
+            ("/logout", lambda request: self._logout(request, server.sio)),
+        ]
+        # Before the others: Chainlit's own stand there too.
+        server.app.router.routes[:0] = [
+            APIRoute(
+                config.run.root_path + path,
+                _taking_request(answer),
+                methods=["POST"],
+            )
+            for path, answer in routes
+        ]
+
+    async def watch(self, sio: Any) -> None:
+        """Close, now and then, the pages whose token has ended: a day passes, an account goes."""
+        # Where nobody is asked, nobody could be kept out either.
+        while self.accounts.asked or self.guests:
+            await asyncio.sleep(WATCH_S)
+            await _close(sio, [each for each in ws_sessions_id.values() if not self._pass_of(each)])
+
+    def _key_of(self, owner: str) -> str | None:
+        if self.accounts.asked:
+            return self.accounts.key_of(owner)
+        return "unasked" if owner.startswith(GUEST) == self.guests else None
+
+    # What Chainlit asks.
+
+    def _user_of(self, token: str | None) -> cl.User:
+        found = self.tokens.read(token)
+        if found is None:
+            raise HTTPException(401, "Sign in first.")
+        return cl.User(identifier=found.owner, display_name=found.name or None)
+
+    def _token_for(self, user: cl.User) -> str:
+        return self.tokens.issue(user.identifier, user.display_name or "")
+
+    async def _user_of_socket(self, token: str | None) -> Any:
+        # Chainlit logs a traceback for each token that does not hold.
+        if self.tokens.read(token) is None:
+            return None
+        return await chainlit.auth.get_current_user(token)  # type: ignore[arg-type]
+
+    # The routes.
+
+    async def _enter_unasked(self, request: Request) -> JSONResponse:
+        if self.guests:
+            return self._let_in(request, GUEST + secrets.token_hex(16), "guest")
+        return self._let_in(request, LOCAL, LOCAL)
+
+    async def _login(self, request: Request) -> JSONResponse:
+        try:
+            form = await request.form(max_files=0, max_fields=10, max_part_size=10_000)
+        except UnicodeError:  # of a charset that the request names
+            return _refuse(400, "Name and password are not text in UTF-8.")
+        name, password = (str(form.get(field, "")) for field in ("username", "password"))
+        browser = self._browser(request, name)
+        origin = browser or address_of(request)
+        try:
+            async with self._row.turn(origin):
+                wait_s = math.ceil(self.accounts.wait_s(name, origin, known=bool(browser)))
+                if wait_s > 0:
+                    return _refuse(429, f"Too many tries: wait {_seconds(wait_s)}.", wait_s)
+                owner = await asyncio.get_running_loop().run_in_executor(
+                    self._checking,
+                    lambda: self.accounts.enter(name, password, origin, known=bool(browser)),
+                )
+        except RowFullError:
+            return _refuse(429, BUSY, 3)
         if owner is None:
-            # Chainlit would show the word that it knows this by.
-            raise HTTPException(401, "This name and this password do not fit.")
-        return cl.User(identifier=owner, display_name=name)
+            return _refuse(401, WRONG)
+        shown = "".join(letter for letter in name if letter.isprintable())[:LONGEST_NAME]
+        answer = self._let_in(request, owner, shown)
+        browser = browser or secrets.token_hex(8)
+        value = f"{browser}.{self._mark(browser, name)}"
+        answer.set_cookie(KNOWN_COOKIE, value, max_age=KNOWN_S)
+        return answer
 
-    cl.password_auth_callback(check)
+    async def _logout(self, request: Request, sio: Any) -> JSONResponse:
+        answer = JSONResponse({"success": True})
+        clear_auth_cookie(request, answer)
+        found = self.tokens.read(await chainlit.auth.reuseable_oauth(request))
+        if found:
+            open_pages = [each for each in ws_sessions_id.values() if self._pass_of(each) == found]
+            try:
+                self.tokens.end(found)
+            except OSError as error:
+                print(f"A sign-out will not outlast a restart: {error}", file=sys.stderr)
+            await _close(sio, open_pages)
+        return answer
+
+    def _let_in(self, request: Request, owner: str, name: str) -> JSONResponse:
+        answer = JSONResponse({"success": True})
+        set_auth_cookie(request, answer, self.tokens.issue(owner, name))
+        return answer
+
+    def _browser(self, request: Request, name: str) -> str:
+        """The browser that signed in with this name before, "" for any other."""
+        browser, _, mark = request.cookies.get(KNOWN_COOKIE, "").partition(".")
+        known = secrets.compare_digest(mark.encode(), self._mark(browser, name).encode())
+        return browser if known else ""
+
+    def _mark(self, browser: str, name: str) -> str:
+        return self.tokens.mark("known", browser, name)
+
+    def _pass_of(self, session: WebsocketSession) -> Pass | None:
+        """What the token says that the session's page came with, last time it connected."""
+        cookies = session.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
+        page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
+        return self.tokens.read(get_token_from_cookies(page.cookies))
 
 
-async def _local(headers: Mapping[str, str]) -> cl.User:
-    return cl.User(identifier=LOCAL)
+async def _close(sio: Any, sessions: list[WebsocketSession]) -> None:
+    """Close the pages of these sessions for good; one that fails to close keeps no other open."""
+    for session in sessions:
+        session.to_clear = True
+    closing = (sio.disconnect(session.socket_id) for session in sessions)
+    await asyncio.gather(*closing, return_exceptions=True)
 
 
-async def _guest(headers: Mapping[str, str]) -> cl.User:
-    return cl.User(identifier=f"guest-{secrets.token_hex(16)}", display_name="guest")
+def _taking_request(answer: Callable[[Request], Any]) -> Callable[..., Any]:
+    async def route(request: Request) -> JSONResponse:
+        return await answer(request)
+
+    return route
+
+
+async def _not_here(request: Request) -> JSONResponse:
+    return _refuse(400, "Nobody comes in by this door.")
+
+
+async def _nobody(*_: Any) -> None:
+    return None
+
+
+def _refuse(status: int, sentence: str, retry_s: int = 0) -> JSONResponse:
+    headers = {"Retry-After": str(retry_s)} if retry_s else None
+    return JSONResponse({"detail": sentence}, status, headers)
+
+
+def _seconds(count: int) -> str:
+    return "1 second" if count == 1 else f"{count} seconds"

@@ -1,29 +1,36 @@
 """The time machine of each page, on socket events that only our own page can send."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from chainlit.session import WebsocketSession
 
 from chat.engines import Engines
-from chat.machine import Machine
-from chat.models import Listing
+from chat.machine import FindModels, Machine
 from chat.sources import Sources
+from chat.turns import Turns
+from frontend.memory import writer_of
 from frontend.page import SocketPage
 
 AT_ONCE = 2
 
 
 class Machines:
-    """The machines of all sessions; they share the engines that read saved steps."""
+    """The machines of all sessions; they share the engines that read saved steps.
 
-    def __init__(self, find_models: Callable[[], Mapping[str, Listing]], sources: Sources) -> None:
+    Args:
+        models_of: For a session, what finds the models that its writer may see.
+        sources: The texts that models learnt from.
+    """
+
+    def __init__(
+        self, models_of: Callable[[WebsocketSession], FindModels], sources: Sources
+    ) -> None:
         self.engines = Engines(max_loaded=AT_ONCE, max_batch=1)
         self.by_session: dict[str, Machine] = {}
-        self._find_models = find_models
+        self._models_of = models_of
         self._sources = sources
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE, each=AT_ONCE)
 
     def serve(self, sio: Any) -> None:
         """Answer "machine_write" and "machine_stop"; see `chat.machine`."""
@@ -34,7 +41,12 @@ class Machines:
             if session.id not in self.by_session:
                 page = SocketPage(session)
                 self.by_session[session.id] = Machine(
-                    page, self.engines, self._find_models, self._turns, self._sources
+                    page,
+                    self.engines,
+                    self._models_of(session),
+                    self._turns,
+                    self._sources,
+                    writer_of(session),
                 )
             self.by_session[session.id].start(data)
 

@@ -11,11 +11,14 @@ from chainlit.session import WebsocketSession
 
 from chat.accounts import LOCAL
 from chat.desk import Desk
-from chat.export import WRITERS, FileError, Pieces, file_name, from_file
+from chat.export import WRITERS, file_name, from_file
 from chat.keeping import Keeper
 from chat.library import GoneError, Kept, Library
+from chat.pieces import MAX_PART, FileError, Pieces, Room, joined
 from chat.presets import OwnPresets
+from chat.refusal import RefusedError
 from chat.story import StoryError
+from chat.turns import Turns
 from chat.votes import Ballot, Votes
 from frontend.history import LibraryLayer
 from frontend.page import SocketPage
@@ -37,6 +40,9 @@ SHOWN_BY = (
 )
 """The elements that show a story, from top to bottom."""
 
+FILES_AT_ONCE = 2
+"""Stories that are made into files, or read from them, at the same time."""
+
 
 class Memory:
     """The library, and what each session keeps in it.
@@ -52,6 +58,9 @@ class Memory:
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
         self.keepers: dict[str, Keeper] = {}
         self.pieces: dict[str, Pieces] = {}
+        self.room = Room()
+        """For files that are on their way from pages."""
+        self._files = Turns(FILES_AT_ONCE, each=1)
 
     def layer(self) -> LibraryLayer:
         """The list of stories, for Chainlit."""
@@ -85,12 +94,21 @@ class Memory:
         except (GoneError, StoryError) as error:
             await place.page.tell(f"This story cannot be opened: {error}", "error")
 
-    async def send_file(self, place: Desk, ending: str) -> None:
-        """Give the page its story as a file, to be saved by the browser."""
+    async def send_file(self, session: WebsocketSession, place: Desk, ending: str) -> None:
+        """Give the page its story as a file in pieces, to be saved by the browser."""
         write, kind = WRITERS[ending]
-        text = await asyncio.to_thread(write, place.story)
-        data = {"name": file_name(place.story, ending), "type": kind, "text": text}
-        await place.page.emit("story_file", data)
+        story = place.story
+        try:
+            async with self._files.turn(writer_of(session)):
+                text = await asyncio.to_thread(write, story)
+        except RefusedError as error:
+            return await place.page.tell(str(error), "error")
+        name, of = file_name(story, ending), max(1, -(-len(text) // MAX_PART))
+        for part in range(of):
+            piece = text[part * MAX_PART : (part + 1) * MAX_PART]
+            data = {"name": name, "type": kind, "part": part, "of": of, "text": piece}
+            await place.page.emit("story_file", data)
+            await asyncio.sleep(0)  # others have a word in between
 
     async def take_piece(
         self, session: WebsocketSession, place: Desk, name: str, part: int, of: int, text: str
@@ -99,13 +117,15 @@ class Memory:
 
         Nothing is done to the story on the desk.
         """
-        pieces = self.pieces.setdefault(session.id, Pieces())
+        if session.id not in self.pieces:
+            self.pieces[session.id] = Pieces(room=self.room, owner=self.owner(session))
         try:
-            whole = pieces.add(name, part, of, text)
-            if whole is None:
+            parts = self.pieces[session.id].add(name, part, of, text)
+            if parts is None:
                 return
-            story = await asyncio.to_thread(from_file, *whole)
-        except FileError as error:
+            async with self._files.turn(writer_of(session)):
+                story = await asyncio.to_thread(lambda: from_file(name[:100], joined(parts)))
+        except (FileError, RefusedError) as error:
             return await place.page.tell(str(error), "error")
         kept = place.kept(story)
         thread = str(uuid.uuid4())
@@ -120,8 +140,8 @@ class Memory:
 
         async def save(sid: str, data: object) -> None:
             match _at(sid, desks), data:
-                case (_, place), {"ending": str(ending)} if ending in WRITERS:
-                    await self.send_file(place, ending)
+                case (session, place), {"ending": str(ending)} if ending in WRITERS:
+                    await self.send_file(session, place, ending)
 
         async def piece(sid: str, data: object) -> None:
             match _at(sid, desks), data:
@@ -144,6 +164,11 @@ class Memory:
     async def settle(self) -> None:
         """Wait until all is kept that was to be."""
         await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
+
+
+def writer_of(session: WebsocketSession) -> tuple[str, str]:
+    """Who asks for places and turns, from the larger group to the smaller: (account, page)."""
+    return Memory.owner(session), session.id
 
 
 def _at(sid: str, desks: Mapping[str, Desk]) -> tuple[WebsocketSession, Desk] | None:

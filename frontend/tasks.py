@@ -6,6 +6,7 @@ from typing import Any
 
 from chainlit.chat_context import chat_contexts
 from chainlit.session import WebsocketSession, ws_sessions_id
+from chainlit.user_session import user_sessions
 
 GRACE_S = 15.0
 """So long may a page be away (a lost connection, a reload) before its generation is given up."""
@@ -29,7 +30,7 @@ class Tasks:
     """Which task writes for each session, so that Stop reaches it whatever came since."""
 
     def __init__(self) -> None:
-        self._writing: dict[str, asyncio.Task[Any]] = {}
+        self.writing: dict[str, asyncio.Task[Any]] = {}
         self.turns: dict[str, asyncio.Lock] = {}
 
     async def claim(self, session: WebsocketSession, writing: Callable[[], bool]) -> bool:
@@ -45,18 +46,20 @@ class Tasks:
         Returns:
             False where a model writes.
         """
-        session.current_task = self._writing.get(session.id, session.current_task)
+        session.current_task = self.writing.get(session.id, session.current_task)
         turn = self.turns.setdefault(session.id, asyncio.Lock())
         if not await _taken(turn, writing):
             return False
         task = asyncio.current_task()
         assert task is not None
-        self._writing[session.id] = session.current_task = task
-        task.add_done_callback(lambda _: self._done(session.id, turn))
+        self.writing[session.id] = session.current_task = task
+        task.add_done_callback(lambda task: self._done(session.id, task, turn))
         return True
 
-    def _done(self, session_id: str, turn: asyncio.Lock) -> None:
-        del self._writing[session_id]
+    def _done(self, session_id: str, task: asyncio.Task[Any], turn: asyncio.Lock) -> None:
+        # Another session may go by this id by now; see `forget`.
+        if self.writing.get(session_id) is task:
+            del self.writing[session_id]
         turn.release()
 
 
@@ -76,13 +79,19 @@ async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
     return not in_line.cancel()
 
 
-async def reap(session: WebsocketSession, grace_s: float = GRACE_S) -> None:
+async def reap(session_id: str, grace_s: float = GRACE_S) -> None:
     """Give up the generation of a page that went away and does not come back."""
-    socket_id = session.socket_id
-    if not session.to_clear:  # True: the tab was closed on purpose
+    # By its id: while it is waited for, the session itself may end.
+    if (session := ws_sessions_id.get(session_id)) is None:
+        return
+    socket_id, on_purpose = session.socket_id, session.to_clear
+    del session
+    if not on_purpose:
         await asyncio.sleep(grace_s)
-    task = session.current_task
-    if session.socket_id == socket_id and task and not task.done():
+    session = ws_sessions_id.get(session_id)
+    if session is None or session.socket_id != socket_id:
+        return
+    if (task := session.current_task) and not task.done():
         task.cancel()
 
 
@@ -100,10 +109,11 @@ async def sweep(*by_session: dict[str, Any], every_s: float = SWEEP_S) -> None:
     while True:
         await asyncio.sleep(every_s)
         for each in (*by_session, chat_contexts):
-            forget(each)
+            for session_id in [gone for gone in each if gone not in ws_sessions_id]:
+                del each[session_id]
 
 
-def forget(by_session: dict[str, Any]) -> None:
-    """Drop the entries of sessions that no longer exist."""
-    for session_id in [each for each in by_session if each not in ws_sessions_id]:
-        del by_session[session_id]
+def forget(session_id: str, *by_session: dict[str, Any]) -> None:
+    """Drop what is left of a session: one that begins now by its id may be another writer's."""
+    for each in (*by_session, chat_contexts, user_sessions):
+        each.pop(session_id, None)

@@ -5,37 +5,63 @@ vLLM, MLX and llama.cpp's converter open the folder as it lies.
 """
 
 import json
-import os
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
-from torch import Tensor
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
 from gpt.config import GPTConfig
-from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, is_weight, left_over, to_hf
+from gpt.files import (
+    CheckpointError,
+    MissingFileError,
+    facts_of,
+    flush,
+    is_there,
+    read_bytes,
+    read_json,
+    said,
+    sha256,
+    usual_mode,
+)
+from gpt.layout import LayoutError, config_from_hf, from_hf, hf_config, hf_shapes, to_hf
 from gpt.model import GPT
+from gpt.schema import usable_training
 from gpt.sentences import FINISH_CHARS
 from gpt.tokenizer import Tokenizer, load_tokenizer
+from gpt.tokenizer_files import SENTENCEPIECE_FILES
+from gpt.weights import check_weights, read_weights
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 """Says which of several files holds which tensor, where a model is in several."""
 MAX_SHARDS = 1000
-MAX_HEADER_BYTES = 25_000_000
-"""safetensors itself allows 100 MB, which takes a minute to read; a real one has some thousand."""
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors")
-FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+HASHES = "sha256"
+"""In training.json: the SHA-256 of the weights and the tokenizer, by file, as they were saved."""
+HASHED = (WEIGHTS, "tokenizer.json", *SENTENCEPIECE_FILES.values())
+TRAINING = "training.json"
+CARD = "README.md"
 
-
-class CheckpointError(Exception):
-    """A folder that is no checkpoint we can open, with what was expected and what to do."""
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "config_in",
+    "count_parameters",
+    "find",
+    "is_here",
+    "load",
+    "load_model",
+    "read_config",
+    "read_training",
+    "save",
+    "weight_files",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +108,7 @@ def save(
         tokenizer.save(new)
         weights = {name: t.to("cpu", dtype).contiguous() for name, t in to_hf(model).items()}
         save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
-        (new / WEIGHTS).chmod(0o644)  # safetensors makes its file private to the user
+        (new / WEIGHTS).chmod(usual_mode())  # safetensors makes it private, whatever the umask
         _write_json(new / "config.json", hf_config(config, eos, dtype, bos_id=bos))
         _write_json(
             new / "generation_config.json",
@@ -100,10 +126,10 @@ def save(
                 "finish_chars": FINISH_CHARS,
             },
         )
-        _write_json(new / "training.json", training)
-        (new / "README.md").write_text(card, encoding="utf-8")
+        _write_json(new / TRAINING, {**training, HASHES: hashes_of(new)})
+        (new / CARD).write_text(card, encoding="utf-8")
         for path in (*new.iterdir(), new):
-            _flush(path)
+            flush(path)
         _swap(new, folder)
 
 
@@ -114,7 +140,7 @@ def _swap(new: Path, folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     new.rename(folder)
-    _flush(folder.parent)
+    flush(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -126,13 +152,13 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def hashes_of(folder: Path) -> dict[str, str]:
+    """The SHA-256 of the weights and the tokenizer in a folder, by file.
+
+    Generation settings and the card are not among them: our own tools change these later.
+    """
+    files = [name for name in HASHED if is_there(folder, name)]
+    return {name: sha256(read_bytes(folder, name, most=1 << 40)) for name in files}
 
 
 def find(folder: str | Path) -> Path:
@@ -145,9 +171,9 @@ def find(folder: str | Path) -> Path:
     if not folder.exists() and _put_aside(folder).exists():
         _put_aside(folder).rename(folder)  # a save was cut off between its two renames
     for name in ("config.json", *weight_files(folder)):
-        if not (folder / name).is_file():
+        if not is_there(folder, name):
             raise CheckpointError(
-                f"no checkpoint in {folder}, {name} is missing: train one with "
+                f"no checkpoint in {said(folder)}, {name} is missing: train one with "
                 "`python -m train.pretrain`"
             )
     return folder
@@ -155,7 +181,10 @@ def find(folder: str | Path) -> Path:
 
 def is_here(folder: Path) -> bool:
     """Whether there is such a folder, or the one that a save that was cut off left beside it."""
-    return folder.exists() or _put_aside(folder).exists()
+    try:
+        return folder.exists() or _put_aside(folder).exists()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
 
 
 def weight_files(folder: Path) -> tuple[str, ...]:
@@ -164,19 +193,24 @@ def weight_files(folder: Path) -> tuple[str, ...]:
     Raises:
         CheckpointError: the index is none, or names files outside the folder.
     """
-    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
+    if is_there(folder, WEIGHTS) or not is_there(folder, INDEX):
         return (WEIGHTS,)
-    place_of: Any = _read_json(folder / INDEX).get("weight_map")
+    place_of: Any = read_json(folder, INDEX).get("weight_map")
     names = cast("dict[str, Any]", place_of).values() if isinstance(place_of, dict) else ()
-    shards = sorted({str(name) for name in names})
-    for shard in shards:
-        if not SHARD.fullmatch(shard):
-            raise CheckpointError(f"{folder / INDEX} names a file that is no shard: {shard[:80]!r}")
+    if wrong := [name for name in names if not _is_shard(name)]:
+        raise CheckpointError(
+            f"{said(folder / INDEX)} names a file that is no shard: {wrong[0]!r:.80}"
+        )
+    shards = sorted(set(names))
     if not 0 < len(shards) <= MAX_SHARDS:
         raise CheckpointError(
-            f"expected 1 to {MAX_SHARDS} files in {folder / INDEX}, got {len(shards)}"
+            f"expected 1 to {MAX_SHARDS} files in {said(folder / INDEX)}, got {len(shards)}"
         )
     return tuple(shards)
+
+
+def _is_shard(name: object) -> bool:
+    return isinstance(name, str) and len(name) <= 200 and SHARD.fullmatch(name) is not None
 
 
 def read_config(folder: str | Path) -> GPTConfig:
@@ -191,31 +225,54 @@ def read_config(folder: str | Path) -> GPTConfig:
 def config_in(folder: Path) -> GPTConfig:
     """`read_config`, where the weights may still be missing."""
     try:
-        return config_from_hf(_read_json(folder / "config.json"))
+        return config_from_hf(read_json(folder, "config.json"))
     except LayoutError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
+        raise CheckpointError(f"{said(folder)}: {error}") from error
 
 
 def count_parameters(config: GPTConfig) -> int:
     """How many numbers a model of this shape learns, counted without making it."""
-    with torch.device("meta"):
-        return GPT(config).n_params
+    if config.family == "gpt2" and not config.bias:
+        with torch.device("meta"):
+            return GPT(config).n_params
+    return sum(map(prod, hf_shapes(config).values()))
 
 
 def read_training(folder: str | Path) -> dict[str, Any]:
-    """training.json; empty where there is none."""
-    path = Path(folder) / "training.json"
-    return _read_json(path) if path.exists() else {}
+    """What training.json tells of the training; empty where there is none.
+
+    A value that is not what its name promises is left out (`gpt.schema`).
+
+    Raises:
+        CheckpointError: it is no JSON object, or cannot be read.
+    """
+    values = _read_training(Path(folder))
+    values.pop(HASHES, None)
+    return values
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def noted_hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of files that training.json noted; empty where it did not, or cannot be read."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"expected JSON in {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"expected a JSON object in {path}, got {type(values).__name__}")
-    return cast("dict[str, Any]", values)
+        return dict(_read_training(folder).get(HASHES, {}))
+    except CheckpointError:
+        return {}
+
+
+def _read_training(folder: Path) -> dict[str, Any]:
+    try:
+        return usable_training(read_json(folder, TRAINING, finite=False))
+    except MissingFileError:
+        return {}
+
+
+def version(folder: Path) -> int:
+    """When the weights were last written, in nanoseconds.
+
+    Raises:
+        CheckpointError: they are missing, or no files that can be read.
+    """
+    return max(facts_of(folder, name).st_mtime_ns for name in weight_files(folder))
 
 
 def load_model(
@@ -227,50 +284,14 @@ def load_model(
         CheckpointError: no checkpoint, or weights that are damaged or of another shape.
     """
     folder = find(folder)
-    config = read_config(folder)
+    config = config_in(folder)
+    theirs = read_weights(folder, weight_files(folder), config, noted_hashes(folder))
     with torch.device("meta"):
         model = GPT(config)
-    try:
-        theirs = _read_weights(folder, config)
-        if more := left_over(model, theirs):
-            raise CheckpointError(f"config.json of {folder} has no place for {more[:3]}")
-        weights = {name: t.to(dtype).contiguous() for name, t in from_hf(config, theirs).items()}
-        model.load_state_dict(weights, assign=True)
-    except KeyError as error:
-        raise CheckpointError(f"{folder}/{WEIGHTS} lacks the tensor {error}") from error
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise CheckpointError(
-            f"{folder}/{WEIGHTS} is damaged or does not fit config.json: "
-            + " ".join(str(error).split())
-        ) from error
+    weights = {name: t.to(dtype).contiguous() for name, t in from_hf(config, theirs).items()}
+    model.load_state_dict(weights, assign=True)
     model.fill_tables()
     return model.to(device).eval().requires_grad_(False)
-
-
-def _read_weights(folder: Path, config: GPTConfig) -> dict[str, Tensor]:
-    """All weights by the names in their files; what is no weight is left out."""
-    found: dict[str, Tensor] = {}
-    for name in weight_files(folder):
-        path = folder / name
-        with path.open("rb") as file:
-            header = int.from_bytes(file.read(8), "little")
-        if header > MAX_HEADER_BYTES:
-            raise CheckpointError(
-                f"{path} is damaged: its header claims {header:,} bytes, {MAX_HEADER_BYTES:,} is "
-                "the most a model needs"
-            )
-        for key, tensor in load_file(path).items():
-            if not is_weight(config, key):
-                continue
-            if tensor.dtype not in FLOATS:
-                raise CheckpointError(
-                    f"{key} in {path} is {tensor.dtype}: Inkling reads float32, float16 and "
-                    "bfloat16 weights, none that are quantized"
-                )
-            if not bool(tensor.isfinite().all()):
-                raise CheckpointError(f"{key} in {path} is not finite: train it again")
-            found[key] = tensor
-    return found
 
 
 def load(
@@ -281,23 +302,33 @@ def load(
     Raises:
         CheckpointError: the folder is no checkpoint that we can open.
     """
-    model = load_model(folder, device=device, dtype=dtype)
-    folder = Path(folder)
+    folder = find(folder)
+    config, training = config_in(folder), read_training(folder)
+    check_weights(folder, weight_files(folder), config)  # before anything takes time or memory
     try:
-        tokenizer = load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder, hashes=noted_hashes(folder))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"no tokenizer that we can open in {folder}: {error}") from error
-    if tokenizer.vocab_size > model.config.vocab_size:
         raise CheckpointError(
-            f"the tokenizer in {folder} has {tokenizer.vocab_size} tokens, "
-            f"the model only {model.config.vocab_size}"
+            f"no tokenizer that we can open in {said(folder)}: {error}"
+        ) from error
+    if tokenizer.vocab_size > config.vocab_size:
+        raise CheckpointError(
+            f"the tokenizer in {said(folder)} has {tokenizer.vocab_size} tokens, "
+            f"the model only {config.vocab_size}"
         )
-    card = folder / "README.md"
     return Checkpoint(
         folder=folder,
-        model=model,
+        model=load_model(folder, device=device, dtype=dtype),
         tokenizer=tokenizer,
-        training=read_training(folder),
-        card=card.read_text(encoding="utf-8", errors="replace") if card.exists() else "",
+        training=training,
+        card=read_card(folder),
         name=folder.name,
     )
+
+
+def read_card(folder: Path) -> str:
+    """README.md, as much of it as anybody reads; "" where there is none that can be read."""
+    try:
+        return read_bytes(folder, CARD, first=True).decode("utf-8", "replace")
+    except CheckpointError:
+        return ""

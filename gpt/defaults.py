@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from gpt.checkpoint import CheckpointError
+from gpt.files import CheckpointError, MissingFileError, read_json, write_whole
 from gpt.sampling import LIMITS, SamplingParams
-from gpt.tokenizer import load_tokenizer
+from gpt.tokenizer import kind_in
 
 FILE = "generation_config.json"
 LENGTHS = ("max_new_tokens", "finish_chars")
@@ -86,9 +86,7 @@ def write_defaults(folder: str | Path, params: SamplingParams) -> None:
     chosen = {key: getattr(params, key) for key in keys}
     values = {key: value for key, value in _read(path).items() if key not in KEYS}
     values = {**values, "do_sample": params.temperature > 0, **chosen}
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def as_options(params: SamplingParams) -> str:
@@ -118,16 +116,13 @@ def _given(path: Path) -> dict[str, Any]:
 
 def _of_characters(folder: Path) -> bool:
     try:
-        return load_tokenizer(folder).kind == "char"
+        return kind_in(folder) == "char"
     except (OSError, ValueError):
         return False
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"expected JSON in {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"expected a JSON object in {path}, got {type(values).__name__}")
-    return values  # pyright: ignore[reportUnknownVariableType]
+        return read_json(path.parent, path.name, finite=False)
+    except MissingFileError:
+        return {}

@@ -1,38 +1,47 @@
 """`Engine`: many stories at once. One worker thread owns the model; in front of it, asyncio.
 
 Requests wait in a bounded queue, join and leave the batch at token boundaries, and each has its
-own settings, seed and reader. Any number of event loops may read from one engine.
+own settings, seed and reader. Any number of event loops may read from one engine. Whose turn it is
+when many wait, `gpt.fair_queue` says.
 """
 
 import asyncio
 import atexit
 import threading
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Self
 
 from torch import Tensor
 
+from gpt.fair_queue import FairQueue, Path, same_group
 from gpt.generator import Generator, Row, Token, check_for, prompt_ids
 from gpt.model import GPT
-from gpt.request import Job, Request
+from gpt.request import Job, Look, Request
 from gpt.sampling import SamplingParams
 from gpt.tokenizer import Tokenizer
 
+MAX_WAITING = 256
+"""Stories that may wait for a place."""
+MAX_LOOKS = 64
+"""Looks that may wait for their answer."""
+
 
 class EngineBusy(Exception):  # noqa: N818 - a state to wait out, not a fault
-    """The queue is full.
+    """The queue is full, or one writer's share of it is.
 
     Attributes:
         ahead: Requests that wait already.
+        own: Those of them that are the same writer's.
     """
 
-    def __init__(self, ahead: int) -> None:
-        self.ahead = ahead
+    def __init__(self, ahead: int, own: int = 0) -> None:
+        self.ahead, self.own = ahead, own
         requests = "1 request is" if ahead == 1 else f"{ahead} requests are"
-        super().__init__(f"the model is busy, {requests} waiting already: try again in a moment")
+        yours = f" ({own} of the same writer)" if own else ""
+        super().__init__(
+            f"the model is busy, {requests} waiting already{yours}: try again in a moment"
+        )
 
 
 class EngineClosed(Exception):  # noqa: N818 - nothing went wrong
@@ -46,24 +55,29 @@ class Engine:
         model: In eval mode; nobody else may use it meanwhile.
         max_batch: Stories at once; a request with n takes is n of them.
         max_waiting: Stories that may wait for a place; 0 refuses all that cannot begin at once.
+            One writer's share of them is in `FairQueue.has_room`.
     """
 
     def __init__(
-        self, model: GPT, tokenizer: Tokenizer, *, max_batch: int = 8, max_waiting: int = 32
+        self,
+        model: GPT,
+        tokenizer: Tokenizer,
+        *,
+        max_batch: int = 8,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         if max_waiting < 0:
             raise ValueError(f"max_waiting must be at least 0, not {max_waiting}")
         self.tokenizer = tokenizer
         self.max_batch = max_batch
-        self.max_waiting = max_waiting
         self._generator = Generator(model, tokenizer, max_batch=max_batch)
         self._lock = threading.Lock()
-        self._queue: deque[Job] = deque()
-        """Requests of which a take waits for a place. Changed under the lock."""
+        self._queue: FairQueue[Job] = FairQueue(max_waiting)
+        """Requests of which a take waits for a place. Used under the lock."""
         self._running: dict[Row, Job] = {}
         """Owned by the worker."""
-        self._looks: deque[tuple[Sequence[int], Future[Tensor]]] = deque()
-        """Prompts whose logits are asked for. Changed under the lock."""
+        self._looks: FairQueue[Look] = FairQueue(MAX_LOOKS)
+        """Prompts whose logits are asked for. Used under the lock."""
         self._closed = False
         # Putting into a SimpleQueue is safe even in the middle of a garbage collection.
         self._news: SimpleQueue[None] = SimpleQueue()
@@ -83,33 +97,36 @@ class Engine:
     def waiting(self) -> int:
         """Stories that wait for a place."""
         with self._lock:
-            return sum(len(job.to_start) for job in self._queue if job.waits)
+            return self._queue.waiting
 
-    def submit(self, prompt: str | Sequence[int], params: SamplingParams) -> Request:
+    def submit(
+        self, prompt: str | Sequence[int], params: SamplingParams, *, writer: Path = ()
+    ) -> Request:
         """Queue a request; its tokens come through the `Request`.
 
         Args:
             prompt: See `gpt.generator.prompt_ids`.
+            writer: Who asks, from the larger group to the smaller, by keys that mean nothing here:
+                (account, page). Groups have equal shares of the places, and those in one too.
 
         Raises:
-            EngineBusy: too many wait already.
+            EngineBusy: too many wait already, or too many of this writer's.
             EngineClosed: after `close`.
             ValueError: settings that do not suit the tokenizer. A prompt that cannot be encoded
                 is an error on the first token.
         """
         check_for(params, self.tokenizer)
-        job = Job(prompt, params, self._news)
+        job = Job(prompt, params, self._news, writer)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
-            ahead = [other for other in self._queue if other.waits]
-            stories = sum(len(other.to_start) for other in ahead)
             free = self.max_batch - len(self._running)
             # Nobody is turned away from an idle engine, however many takes it is for.
-            idle = not ahead and free == self.max_batch
-            if not idle and stories + len(job.to_start) > self.max_waiting + free:
-                raise EngineBusy(len(ahead))
-            self._queue.append(job)
+            idle = free == self.max_batch and not self._queue.waiting
+            if not idle and not self._queue.has_room(job, free):
+                ahead = [other for other in self._queue if other.turns]
+                raise EngineBusy(len(ahead), sum(same_group(other, job) for other in ahead))
+            self._queue.add(job)
         self._news.put(None)
         return Request(job, self._ahead)
 
@@ -130,23 +147,31 @@ class Engine:
         finally:
             request.cancel()
 
-    async def logits(self, ids: Sequence[int]) -> Tensor:
+    async def logits(self, ids: Sequence[int], *, writer: Path = ()) -> Tensor:
         """What the model says of the token after `ids`, nothing drawn or written: (V,), float32.
 
         It is worked out between two tokens of the stories, and takes none of their places. When
         the task that waits is cancelled before, it is not worked out at all.
 
+        Args:
+            writer: See `submit`; looks have a queue of their own.
+
         Raises:
+            EngineBusy: too many wait for an answer already, or too many of this writer's.
             EngineClosed: after `close`, or when it comes before the answer.
             ValueError: an id is not in the vocabulary.
         """
-        look: Future[Tensor] = Future()
+        look = Look(list(ids), writer)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
-            self._looks.append((list(ids), look))
+            self._looks.drop_done()
+            if not self._looks.has_room(look):
+                ahead = list(self._looks)
+                raise EngineBusy(len(ahead), sum(same_group(other, look) for other in ahead))
+            self._looks.add(look)
         self._news.put(None)
-        return await asyncio.wrap_future(look)
+        return await asyncio.wrap_future(look.answer)
 
     def close(self) -> None:
         """End all requests and the thread; readers and later calls get `EngineClosed`."""
@@ -164,10 +189,7 @@ class Engine:
 
     def _ahead(self, job: Job) -> int:
         with self._lock:
-            if job.began or not job.waits:
-                return 0
-            waiting = [other for other in self._queue if other.waits]
-            return waiting.index(job) if job in waiting else 0
+            return 0 if job.began else self._queue.ahead(job, self._running.values())
 
     # In the worker
 
@@ -185,7 +207,7 @@ class Engine:
             with self._lock:
                 self._closed = True
                 jobs = {*self._queue, *self._running.values()}
-                looks = [look for _, look in self._looks]
+                looks = [look.answer for look in self._looks]
                 self._queue.clear()
                 self._running.clear()
                 self._looks.clear()
@@ -198,15 +220,21 @@ class Engine:
     def _drop_cancelled(self) -> None:
         for row in [row for row, job in self._running.items() if job.cancelled]:
             self._generator.remove(row)
-            del self._running[row]
+            self._leave(row)
         with self._lock:
-            self._queue = deque(job for job in self._queue if job.waits)
+            self._queue.drop_done()
+
+    def _leave(self, row: Row) -> None:
+        """Its place is free."""
+        with self._lock:
+            del self._running[row]
+            self._queue.changed()
 
     def _admit(self) -> None:
-        """Start waiting takes, first come first served, while there are places."""
+        """Start waiting takes, each writer's in turn, while there are places."""
         while self._generator.free:
             with self._lock:
-                job = next((job for job in self._queue if job.waits), None)
+                job = self._queue.next(self._running.values())
             if job is None:
                 return
             take, params = job.to_start[0]
@@ -219,31 +247,36 @@ class Engine:
                 continue
             with self._lock:  # at no moment is it neither waiting nor active
                 job.began = True
+                self._queue.serve(job)
                 job.to_start.popleft()
                 self._running[row] = job
 
     def _look(self) -> bool:
-        """Answer the oldest look; whether there was one. One at a time, so that stories go on."""
+        """Answer a look; whether there was one. One at a time, so that stories go on."""
         with self._lock:
-            ids, look = self._looks.popleft() if self._looks else ((), None)
+            look = self._looks.next(())
+            if look is not None:
+                self._looks.serve(look)
+                look.begun = True
+            self._looks.drop_done()
         if look is None:
             return False
-        if look.set_running_or_notify_cancel():
+        if look.answer.set_running_or_notify_cancel():
             try:
-                look.set_result(self._generator.logits(ids))
+                look.answer.set_result(self._generator.logits(look.ids))
             except Exception as error:  # noqa: BLE001 - goes to whoever asked
-                look.set_exception(error)
+                look.answer.set_exception(error)
         return True
 
     def _deliver(self, row: Row, token: Token | Exception) -> None:
         job = self._running[row]
         if isinstance(token, Exception):
-            del self._running[row]
+            self._leave(row)
             self._fail(job, token)
             return
         ended = token.finish_reason is not None
         if ended:
-            del self._running[row]
+            self._leave(row)
             job.unfinished -= 1
         if not job.cancelled:
             job.deliver(token)

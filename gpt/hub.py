@@ -107,7 +107,8 @@ def cached(wanted: HubName) -> Path | None:
 def _is_whole(folder: Path) -> bool:
     """The weights come last, so where they are the rest is."""
     try:
-        return all((folder / name).is_file() for name in checkpoint.weight_files(folder))
+        checkpoint.version(folder)
+        return True
     except CheckpointError:
         return False
 

@@ -3,15 +3,15 @@
 Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
 """
 
-import math
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from gpt.config import GPTConfig
 from gpt.model import GPT
+from gpt.schema import Gpt2Values, LlamaValues, explained
 
 
 class LayoutError(ValueError):
@@ -88,7 +88,7 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
     family = values.get("model_type")
     if family not in ("gpt2", "llama"):
         raise LayoutError(
-            f"expected a gpt2 or llama model, config.json says model_type={family!r}: "
+            f"expected a gpt2 or llama model, config.json says model_type={family!r:.80}: "
             "Inkling runs these two families"
         )
     if "auto_map" in values:
@@ -98,63 +98,55 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
     try:
         _check_variant(values, GPT2_ONLY if family == "gpt2" else LLAMA_ONLY)
         config = _gpt2_config(values) if family == "gpt2" else _llama_config(values)
+    except ValidationError as error:
+        raise LayoutError(f"config.json of a {family} model {explained(error)}") from error
     except LayoutError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise LayoutError(f"config.json of a {family} model lacks or misstates {error}") from error
-    for name, most in LARGEST.items():
-        size: object = getattr(config, name)
-        if type(size) is not int or size > most:
-            raise LayoutError(f"expected {name} to be a whole number up to {most}, not {size!r}")
-    for name in ("rope_theta", "norm_eps"):
-        number: object = getattr(config, name)
-        if not isinstance(number, int | float) or not 0 < number < math.inf:
-            raise LayoutError(f"expected {name} to be a number above 0, not {number!r}")
+    if config.family == "llama" and config.block_size * config.head_dim > LARGEST_TABLE:
+        raise LayoutError(
+            f"config.json asks for {config.block_size:,} positions of {config.head_dim} channels "
+            f"in each head: expected a product of {LARGEST_TABLE:,} at most"
+        )
     return config
 
 
 def _gpt2_config(values: dict[str, Any]) -> GPTConfig:
+    given = Gpt2Values.model_validate(values)
     return GPTConfig(
         family="gpt2",
-        vocab_size=values["vocab_size"],
-        block_size=values["n_positions"],
-        n_layer=values["n_layer"],
-        n_head=values["n_head"],
-        n_embd=values["n_embd"],
-        n_inner=values.get("n_inner") or 0,
-        norm_eps=values.get("layer_norm_epsilon", 1e-5),
+        vocab_size=given.vocab_size,
+        block_size=given.n_positions,
+        n_layer=given.n_layer,
+        n_head=given.n_head,
+        n_embd=given.n_embd,
+        n_inner=given.n_inner or 0,
+        norm_eps=given.layer_norm_epsilon,
     )
 
 
 def _llama_config(values: dict[str, Any]) -> GPTConfig:
-    rope: dict[str, Any] = values.get("rope_parameters") or {}
+    given = LlamaValues.model_validate(values)
+    rope = given.rope_parameters.rope_theta if given.rope_parameters else None
     return GPTConfig(
         family="llama",
-        vocab_size=values["vocab_size"],
-        block_size=values["max_position_embeddings"],
-        n_layer=values["num_hidden_layers"],
-        n_head=values["num_attention_heads"],
-        n_kv_head=values.get("num_key_value_heads") or 0,
-        n_embd=values["hidden_size"],
-        head_dim=values.get("head_dim") or 0,
-        n_inner=values["intermediate_size"],
-        tie_embeddings=values.get("tie_word_embeddings", False),
-        rope_theta=rope.get("rope_theta") or values.get("rope_theta") or 10_000.0,
-        norm_eps=values.get("rms_norm_eps", 1e-6),
+        vocab_size=given.vocab_size,
+        block_size=given.max_position_embeddings,
+        n_layer=given.num_hidden_layers,
+        n_head=given.num_attention_heads,
+        n_kv_head=given.num_key_value_heads or 0,
+        n_embd=given.hidden_size,
+        head_dim=given.head_dim or 0,
+        n_inner=given.intermediate_size,
+        tie_embeddings=given.tie_word_embeddings,
+        rope_theta=rope or given.rope_theta or 10_000.0,
+        norm_eps=given.rms_norm_eps,
     )
 
 
-LARGEST = {
-    "vocab_size": 1 << 21,
-    "block_size": 1 << 18,
-    "n_layer": 1 << 10,
-    "n_head": 1 << 10,
-    "n_kv_head": 1 << 10,
-    "head_dim": 1 << 10,
-    "n_embd": 1 << 16,
-    "n_inner": 1 << 18,
-}
-"""More than any model for one machine has, so that a config.json cannot ask for endless work."""
+LARGEST_TABLE = 1 << 25
+"""Positions times channels of a head: the rotary tables of this are 134 MB."""
 BOTH: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,),
     "sliding_window": (None,),
@@ -185,16 +177,23 @@ def _check_variant(values: dict[str, Any], family: dict[str, tuple[Any, ...]]) -
     """Refuse what changes the logits and our model does not have."""
     _expect("", values, BOTH | family)
     for name in ("rope_parameters", "rope_scaling"):
-        if family is LLAMA_ONLY and values.get(name):
-            _expect(f"{name}.", values[name], PLAIN_ROPE)
+        if family is LLAMA_ONLY and (given := values.get(name)) is not None:
+            if not isinstance(given, dict):
+                raise LayoutError(
+                    f"expected {name} of config.json to be an object, not {given!r:.80}"
+                )
+            _expect(f"{name}.", cast("dict[str, Any]", given), PLAIN_ROPE)
 
 
 def _expect(where: str, values: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:
     for name, choices in allowed.items():
-        if name in values and values[name] not in choices:
+        # 0 is equal to False, but no truth value.
+        if name in values and not any(
+            type(values[name]) is type(choice) and values[name] == choice for choice in choices
+        ):
             raise LayoutError(
                 f"expected {where}{name} to be one of {list(choices)}, config.json says "
-                f"{values[name]!r}: this variant Inkling's model does not have"
+                f"{values[name]!r:.80}: this variant Inkling's model does not have"
             )
 
 
@@ -253,7 +252,46 @@ def to_hf(model: GPT) -> dict[str, Tensor]:
     return theirs
 
 
-def _full_name(config: GPTConfig, name: str) -> str:
+def hf_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of each of `to_hf`'s tensors, known without making a model."""
+    C, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
+    if config.family == "llama":
+        q, kv = config.n_head * config.head_dim, config.n_kv_head * config.head_dim
+        of = {
+            "attention_norm": (C,),
+            "mlp_norm": (C,),
+            "attention.q": (q, C),
+            "attention.k": (kv, C),
+            "attention.v": (kv, C),
+            "attention.o": (C, q),
+            "mlp.gate": (inner, C),
+            "mlp.up": (inner, C),
+            "mlp.down": (C, inner),
+        }
+        found = {"model.embed_tokens.weight": (vocab, C), "model.norm.weight": (C,)}
+        if not config.tie_embeddings:
+            found["lm_head.weight"] = (vocab, C)
+        layers = range(config.n_layer)
+        return found | {
+            f"model.layers.{i}.{hf}.weight": of[name] for i in layers for name, hf in LLAMA.items()
+        }
+    linear = {
+        "attn.c_attn": (C, 3 * C),
+        "attn.c_proj": (C, C),
+        "mlp.c_fc": (C, inner),
+        "mlp.c_proj": (inner, C),
+        "ln_1": (C,),
+        "ln_2": (C,),
+    }
+    found = {"wte.weight": (vocab, C), "wpe.weight": (config.block_size, C)}
+    found |= {"ln_f.weight": (C,), "ln_f.bias": (C,)}
+    for i in range(config.n_layer):
+        for hf, shape in linear.items():
+            found |= {f"h.{i}.{hf}.weight": shape, f"h.{i}.{hf}.bias": shape[-1:]}
+    return found
+
+
+def full_name(config: GPTConfig, name: str) -> str:
     """A tensor's name as `to_hf` has it: some files add or leave out the outermost part."""
     if config.family == "gpt2":
         return name.removeprefix("transformer.")
@@ -263,7 +301,7 @@ def _full_name(config: GPTConfig, name: str) -> str:
 def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     """`to_hf` backwards. A missing name is a KeyError."""
     ours: dict[str, Tensor] = {}
-    theirs = {_full_name(config, name): tensor for name, tensor in theirs.items()}
+    theirs = {full_name(config, name): tensor for name, tensor in theirs.items()}
     if config.family == "llama":
         ours["tokens.weight"] = theirs["model.embed_tokens.weight"]
         ours["norm.weight"] = theirs["model.norm.weight"]
@@ -294,10 +332,3 @@ def is_weight(config: GPTConfig, name: str) -> bool:
     return not name.endswith(NOT_WEIGHTS) and not (
         config.tie_embeddings and name == "lm_head.weight"
     )
-
-
-def left_over(model: GPT, theirs: Iterable[str]) -> list[str]:
-    """The names of weights in a file that `model` has no place for."""
-    known = to_hf(model).keys()
-    names = (name for name in theirs if is_weight(model.config, name))
-    return sorted(name for name in names if _full_name(model.config, name) not in known)

@@ -1,10 +1,11 @@
 """What a model learnt from, by what its training.json says: the files, the tokens, the command."""
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
+
+from gpt.files import CheckpointError, read_json
 
 
 def called(folder: Path) -> str:
@@ -33,11 +34,11 @@ def token_folders(about: Mapping[str, Any], split: str, places: Iterable[Path]) 
     wanted = _facts(_facts(about.get("data")).get(split)).get("sha256")
     for folder in places:
         try:
-            facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-            if wanted and facts[split]["sha256"] == wanted:
-                yield folder
-        except (OSError, ValueError, KeyError, TypeError):
+            facts = read_json(folder, "data.json", finite=False)
+        except CheckpointError:
             continue
+        if wanted and _facts(facts.get(split)).get("sha256") == wanted:
+            yield folder
 
 
 def prepare_command(about: Mapping[str, Any], tokenizer: str, out: str) -> str:
@@ -55,12 +56,12 @@ def prepare_command(about: Mapping[str, Any], tokenizer: str, out: str) -> str:
     held = [name for name, serves in names if serves == "valid"]
     if held:
         words += ["--valid", *held]
-    elif {"train", "valid"} <= data.keys():
-        valid, train = data["valid"]["bytes"], data["train"]["bytes"]
+    elif valid := _facts(data.get("valid")).get("bytes"):
+        train = _facts(data.get("train")).get("bytes") or 0
         words += ["--valid-fraction", f"{valid / (train + valid):.3g}"]
     words += ["--tokenizer", tokenizer]
     if not Path(tokenizer).is_dir() and tokenizer != "char":
-        words += ["--vocab-size", str(data["vocab_size"])]
+        words += ["--vocab-size", str(data.get("vocab_size", 4096))]
     return "python -m train.prepare " + shlex.join([*words, "--out", out])
 
 

@@ -1,12 +1,19 @@
-"""`Request`: a story that an engine writes, as its reader holds it; `Job`: as the worker does."""
+"""`Request`: a story that an engine writes, as its reader holds it; `Job`: as the worker does.
+
+`Look`: a question that is answered without a word being written.
+"""
 
 import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Self
 
+from torch import Tensor
+
+from gpt.fair_queue import Path
 from gpt.generator import Token
 from gpt.sampling import SamplingParams
 
@@ -19,9 +26,14 @@ class Job:
     """
 
     def __init__(
-        self, prompt: str | Sequence[int], params: SamplingParams, news: SimpleQueue[None]
+        self,
+        prompt: str | Sequence[int],
+        params: SamplingParams,
+        news: SimpleQueue[None],
+        writer: Path = (),
     ) -> None:
         self.prompt = prompt
+        self.writer = writer
         self._news = news
         self.to_start = deque(enumerate(params.takes()))
         """The takes that wait for a place."""
@@ -35,8 +47,9 @@ class Job:
         self._reader: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
 
     @property
-    def waits(self) -> bool:
-        return bool(self.to_start) and not self.cancelled
+    def turns(self) -> int:
+        """How many of its takes wait for a place."""
+        return 0 if self.cancelled else len(self.to_start)
 
     @property
     def closed(self) -> bool:
@@ -84,6 +97,22 @@ class Job:
                 came: asyncio.Future[None] = loop.create_future()
                 self._reader = loop, came
             await came
+
+
+class Look:
+    """A prompt whose logits somebody wants to see, (V,)."""
+
+    def __init__(self, ids: Sequence[int], writer: Path = ()) -> None:
+        self.ids = ids
+        self.writer = writer
+        self.answer: Future[Tensor] = Future()
+        self.begun = False
+        """The worker is at it."""
+
+    @property
+    def turns(self) -> int:
+        """Whether it still waits: 1 or 0."""
+        return 0 if self.begun or self.answer.cancelled() else 1
 
 
 def _set(came: asyncio.Future[None]) -> None:

@@ -4,6 +4,11 @@ import re
 
 END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*")
 """What ends a sentence: full stops and their kin, with the quotes that close after them."""
+MARKS = ".!?…\"'”’»)]*_"
+"""What `END` is made of."""
+MOST_MARKS = 100
+"""More of them in a row than this are not looked through again for each token."""
+NO_SPACE = re.compile(r"\S")
 SHORTENED = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc)|\b[A-Z])\.$")
 """A full stop that only shortens a word: a title, an initial."""
 FINISH_CHARS = 400
@@ -20,20 +25,28 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
     Returns:
         The number of characters up to and with the end, its closing quotes included.
     """
-    for found in END.finditer(text):
+    for found in END.finditer(text, _begins(text, after)):
         end = found.end()
-        if end <= after or SHORTENED.search(text[: found.start() + 1][-8:]):
+        if end <= after or SHORTENED.search(text[max(0, found.start() - 7) : found.start() + 1]):
             continue
-        rest = text[end:]
-        following = rest.lstrip()
-        if not following:
+        following = NO_SPACE.search(text, end)
+        if following is None:
             # A new line ends a sentence whatever comes after it.
-            if complete or "\n" in rest:
+            if complete or "\n" in text[end:]:
                 return end
             continue
-        if rest[0].isspace() and not ("\n" not in rest[:2] and following[0].islower()):
+        spaced = following.start() > end
+        if spaced and not ("\n" not in text[end : end + 2] and following[0].islower()):
             return end
     return None
+
+
+def _begins(text: str, after: int) -> int:
+    """Where the marks begin in which `after` may lie: what stands before them ends before it."""
+    begin = min(after, len(text))
+    while begin > max(0, after - MOST_MARKS) and text[begin - 1] in MARKS:
+        begin -= 1
+    return begin
 
 
 def ends_sentence(text: str) -> bool:
@@ -56,7 +69,8 @@ class SentenceEnd:
 
     def let_by(self, text: str) -> None:
         """Take in text that is shown whole, whatever ends in it."""
-        self._text = (self._text + text).rpartition("\n")[2]
+        # What stands further back decides nothing any more, and a line may be a whole story.
+        self._text = (self._text + text).rpartition("\n")[2][-2 * MOST_MARKS :]
         self._after = self._sent = len(self._text)
 
     def push(self, text: str) -> tuple[str, bool]:

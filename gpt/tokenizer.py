@@ -1,40 +1,29 @@
-"""Text to ids and back: characters, byte-pair encoding (tiktoken), SentencePiece.
+"""Text to ids and back: the interface of every tokenizer, and how one is opened.
 
-Three small classes on one interface, each trainable on any text and saved in the files of
-gpt/tokenizer_files.py, which transformers opens as well.
+The classes are those of gpt/tokenizer_kinds.py, ours, and gpt/tokenizer_fast.py, any other's.
 """
 
-import io
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Protocol
 
-from gpt.sentencepiece_scores import round_scores
-from gpt.tokenizer_errors import (
-    TokenizerError,
-    UnknownCharacterError,
-    sentencepiece_error,
-    too_large,
-    too_small,
+from gpt.files import (
+    CheckpointError,
+    MissingFileError,
+    changed_since,
+    json_object,
+    read_bytes,
+    sha256,
 )
-from gpt.tokenizer_fast import FastTokenizer, open_fast, read_tokenizer
-from gpt.tokenizer_files import (
-    GPT2_SPLIT,
-    SENTENCEPIECE_FILES,
-    SPACE,
-    UNK,
-    byte_characters,
-    byte_pair_json,
-    character_json,
-    config_json,
-    kind_of_ours,
-    sentencepiece_bpe_json,
-    sentencepiece_unigram_json,
-    write_files,
-)
-from gpt.tokenizer_pieces import EOS, Pieces, StreamDecoder, whole_characters
+from gpt.sentencepiece_scores import check_model
+from gpt.tokenizer_checks import check_ids_of_characters, check_tokenizer
+from gpt.tokenizer_errors import TextError, TokenizerError, UnknownCharacterError, panics_said
+from gpt.tokenizer_fast import FastTokenizer, fast_spec, read_tokenizer
+from gpt.tokenizer_files import SENTENCEPIECE_FILES, kind_of_ours
+from gpt.tokenizer_kinds import BPETokenizer, CharTokenizer, SentencePieceTokenizer, ranks_of
+from gpt.tokenizer_pieces import EOS, StreamDecoder
+from gpt.tokenizer_trial import Spec, check_trial
 
 __all__ = [
     "EOS",
@@ -43,17 +32,12 @@ __all__ = [
     "FastTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
+    "TextError",
     "Tokenizer",
     "TokenizerError",
     "UnknownCharacterError",
     "load_tokenizer",
 ]
-
-ModelType = Literal["bpe", "unigram"]
-
-# A line end, or a line, or 4,096 characters of it and on to the next space between two words: no
-# piece crosses these places, so the ids are those of the whole.
-_STRETCH = re.compile(r"\n|[^\n]{4096}[^\n]*?\S(?= \S)|[^\n]+")
 
 
 class Tokenizer(Protocol):
@@ -96,240 +80,114 @@ class Tokenizer(Protocol):
         ...
 
 
-class CharTokenizer(Pieces):
-    """One id per character, sorted by code point; the end of a story is the last id."""
-
-    kind = "char"
-
-    def __init__(self, characters: Sequence[str]) -> None:
-        self.characters = tuple(characters)
-        self._ids = {character: i for i, character in enumerate(self.characters)}
-        super().__init__([*(c.encode() for c in self.characters), b""], eos_id=len(self.characters))
-
-    @classmethod
-    def train(cls, texts: Iterable[str]) -> "CharTokenizer":
-        """Learn the distinct characters of `texts`."""
-        characters = {character for text in texts for character in set(whole_characters(text))}
-        if not characters:
-            raise TokenizerError("there is no text to learn characters from")
-        return cls(sorted(characters))
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of `text`; UnknownCharacterError names what is not in the vocabulary."""
-        text = whole_characters(text)
-        try:
-            return [self._ids[character] for character in text]
-        except KeyError:
-            unknown = dict.fromkeys(c for c in text if c not in self._ids)
-            raise UnknownCharacterError(unknown, self.characters) from None
-
-    def save(self, folder: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json."""
-        tokenizer = character_json(self.characters, self.eos_id)
-        write_files(folder, tokenizer, config_json("PreTrainedTokenizerFast"))
-
-
-class BPETokenizer(Pieces):
-    """Byte-level byte-pair encoding with GPT-2's split (Radford et al. 2019), run by tiktoken.
-
-    Args:
-        ranks: The id of each piece of bytes, all single bytes among them; lower are joined first.
-        eos_id: The id of the end of a story, which `ranks` leaves free.
-    """
-
-    kind = "bpe"
-
-    def __init__(self, ranks: Mapping[bytes, int], eos_id: int) -> None:
-        from tiktoken import Encoding
-
-        by_id = {id: piece for piece, id in ranks.items()} | {eos_id: b""}
-        super().__init__([by_id[id] for id in range(len(ranks) + 1)], eos_id)
-        self._ranks = dict(sorted(ranks.items(), key=lambda item: item[1]))
-        self._encoding = Encoding(
-            "inkling", pat_str=GPT2_SPLIT, mergeable_ranks=self._ranks, special_tokens={}
-        )
-
-    @classmethod
-    def gpt2(cls) -> "BPETokenizer":
-        """GPT-2's own 50,257 tokens, which tiktoken downloads once; offline a TokenizerError."""
-        import tiktoken
-
-        try:
-            encoding = tiktoken.get_encoding("gpt2")
-        except OSError as error:
-            raise TokenizerError(
-                "GPT-2's vocabulary is not on this machine and could not be downloaded: connect to "
-                "the internet once, or set TIKTOKEN_CACHE_DIR to a folder with tiktoken's copy"
-            ) from error
-        ranks = {encoding.decode_single_token_bytes(id): id for id in range(encoding.eot_token)}
-        return cls(ranks, encoding.eot_token)
-
-    @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int) -> "BPETokenizer":
-        """Learn `vocab_size` tokens, the 256 bytes and (the last id) the end of a story included.
-
-        Raises:
-            TokenizerError: `vocab_size` is below 257, or above what the text can give.
-        """
-        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-        if vocab_size < 257:
-            raise too_small(vocab_size, 257)
-        letters = byte_characters()
-        model = Tokenizer(models.BPE())
-        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size - 1, initial_alphabet=letters, show_progress=False
-        )
-        model.train_from_iterator((whole_characters(text) for text in texts), trainer)
-        vocab = model.get_vocab()
-        if len(vocab) < vocab_size - 1:
-            raise too_large(vocab_size, len(vocab) + 1)
-        return cls(_ranks(vocab), eos_id=vocab_size - 1)
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of `text`."""
-        return self._encoding.encode_ordinary(whole_characters(text))
-
-    def save(self, folder: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json."""
-        tokenizer = byte_pair_json(self._ranks, self.eos_id)
-        write_files(folder, tokenizer, config_json("PreTrainedTokenizerFast"))
-
-
-class SentencePieceTokenizer(Pieces):
-    """A SentencePiece model, byte-pair or unigram; bytes stand for characters it has no piece for.
-
-    A space is the letter ▁ (U+2581) in its pieces, so this one letter, typed by a user, comes back
-    as a space, as it does from transformers and llama.cpp. All other text comes back as it was.
-    """
-
-    kind = "sentencepiece"
-
-    def __init__(self, model: bytes, model_type: ModelType = "bpe") -> None:
-        from sentencepiece import SentencePieceProcessor
-
-        self.model_type: ModelType = model_type
-        self._model = model
-        self._processor = SentencePieceProcessor(model_proto=model)
-        self._names = [
-            self._processor.id_to_piece(id) for id in range(self._processor.get_piece_size())
-        ]
-        if self._names[:2] != [UNK, EOS]:
-            raise TokenizerError(
-                f"this SentencePiece model begins with {self._names[:2]}, not with {[UNK, EOS]}: "
-                "only models that Inkling trained can be opened"
-            )
-        super().__init__([self._bytes(id) for id in range(len(self._names))], eos_id=1)
-
-    @classmethod
-    def train(
-        cls, texts: Iterable[str], vocab_size: int, model_type: ModelType = "bpe"
-    ) -> "SentencePieceTokenizer":
-        r"""Learn `vocab_size` pieces; the 256 bytes and three more are among them.
-
-        The three are the unknown piece, which no text gives, the end of a story, and "\n".
-
-        Raises:
-            TokenizerError: `vocab_size` is below what the text needs or above what it can give.
-        """
-        from sentencepiece import SentencePieceTrainer
-
-        # No piece crosses a line end, so lines are all the trainer needs.
-        lines = (line for text in texts for line in whole_characters(text).split("\n") if line)
-        model = io.BytesIO()
-        try:
-            SentencePieceTrainer.Train(
-                sentence_iterator=lines,
-                model_writer=model,
-                model_type=model_type,
-                vocab_size=vocab_size,
-                byte_fallback=True,
-                add_dummy_prefix=False,
-                remove_extra_whitespaces=False,
-                normalization_rule_name="identity",
-                unk_id=0,
-                unk_piece=UNK,
-                eos_id=1,
-                eos_piece=EOS,
-                bos_id=-1,
-                pad_id=-1,
-                user_defined_symbols=["\n"],
-                max_sentence_length=1 << 30,  # the default drops every line above 4,192 bytes
-                num_threads=4,  # unigram sums by thread: a fixed number gives the same everywhere
-                minloglevel=2,
-            )
-        except RuntimeError as error:
-            raise sentencepiece_error(str(error), vocab_size) from error
-        learnt = model.getvalue()
-        return cls(round_scores(learnt) if model_type == "unigram" else learnt, model_type)
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of `text`."""
-        # Line by line is several times faster, and a unigram model's float32 sums stay exact.
-        stretches = _STRETCH.findall(whole_characters(text))
-        encoded = cast("list[list[int]]", self._processor.encode(stretches, num_threads=1))
-        return [id for ids in encoded for id in ids]
-
-    def piece(self, id: int) -> str:
-        """As in `Tokenizer`; the unknown piece, which has no text, as `<unk>`."""
-        return UNK if id == 0 else super().piece(id)
-
-    def save(self, folder: Path) -> None:
-        """Write tokenizer.json, tokenizer_config.json and the model itself."""
-        scores = [self._processor.get_score(id) for id in range(self.vocab_size)]
-        if self.model_type == "unigram":
-            tokenizer = sentencepiece_unigram_json(list(zip(self._names, scores, strict=True)))
-            config = config_json("PreTrainedTokenizerFast", unk_token=UNK)
-            write_files(folder, tokenizer, config, {SENTENCEPIECE_FILES["unigram"]: self._model})
-            return
-        ordinary = [id for id in range(2, self.vocab_size) if not self._processor.is_byte(id)]
-        ordinary.sort(key=lambda id: -scores[id])
-        ranks = {self._names[id]: rank for rank, id in enumerate(ordinary)}
-        tokenizer = sentencepiece_bpe_json(self._names, ranks)
-        # Both keys, or transformers puts a space before the text.
-        config = config_json("LlamaTokenizer", unk_token=UNK, add_prefix_space=False, legacy=False)
-        write_files(folder, tokenizer, config, {SENTENCEPIECE_FILES["bpe"]: self._model})
-
-    def _bytes(self, id: int) -> bytes:
-        if self._processor.is_control(id) or self._processor.is_unknown(id):
-            return b""
-        if self._processor.is_byte(id):
-            return bytes([int(self._names[id][1:-1], 16)])  # "<0x0A>"
-        return self._names[id].replace(SPACE, " ").encode()
+AnyTokenizer = CharTokenizer | BPETokenizer | SentencePieceTokenizer | FastTokenizer
 
 
 def load_tokenizer(
-    folder: Path,
-) -> CharTokenizer | BPETokenizer | SentencePieceTokenizer | FastTokenizer:
+    folder: Path, *, tried: bool = False, hashes: Mapping[str, str] | None = None
+) -> AnyTokenizer:
     """Open the tokenizer that lies in `folder`: one of ours, or any other of the two families.
+
+    One from elsewhere is tried in a process of its own first (`gpt.tokenizer_trial`). Ours, of
+    which the SHA-256 was noted when it was saved, has nothing in it to be tried: no expression and
+    no table of its own; that is looked at, not believed.
+
+    Args:
+        tried: The caller knows it already, from another process.
+        hashes: The SHA-256 of files, by name, where it is known.
 
     Raises:
         TokenizerError: There is none, or none that we can open.
     """
-    path = Path(folder) / "tokenizer.json"
+    folder = Path(folder)
     try:
-        text = read_tokenizer(path.parent)
-        values: dict[str, Any] = json.loads(text)
-        model: dict[str, Any] = values["model"]
-        if (kind := kind_of_ours(values)) is None:
-            return open_fast(path.parent, text)
-        if kind in ("bpe", "unigram"):
-            data = (path.parent / SENTENCEPIECE_FILES[kind]).read_bytes()
-            return SentencePieceTokenizer(data, kind)
-        vocab: dict[str, int] = dict(model["vocab"])
-        eos_id = vocab.pop(EOS)
-        if kind == "char":
-            return CharTokenizer(sorted(vocab, key=vocab.__getitem__))
-        return BPETokenizer(_ranks(vocab), eos_id)
-    except FileNotFoundError as error:
-        raise TokenizerError(f"no tokenizer in {folder}: {error.filename} is missing") from error
-    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TokenizerError(
-            f"{path} is not a tokenizer that Inkling can open: {error!r}"
-        ) from error
+        spec = read_spec(folder)
+        noted = _as_noted(folder, spec, hashes or {})
+        if not (tried or spec.kind == "char" or (noted and spec.kind != "fast")):
+            check_trial(spec)
+        return build(spec)
+    except MissingFileError as error:
+        raise TokenizerError(f"no tokenizer in {folder}: {error}") from error
+    except (CheckpointError, TokenizerError, TextError, RuntimeError, KeyError, TypeError) as error:
+        if isinstance(error, TokenizerError) and str(folder) in str(error):
+            raise
+        path = folder / "tokenizer.json"
+        why = " ".join(str(error).split())[:400]
+        raise TokenizerError(f"{path} is not a tokenizer that Inkling can open: {why}") from error
 
 
-def _ranks(vocab: Mapping[str, int]) -> dict[bytes, int]:
-    byte_of = {letter: byte for byte, letter in enumerate(byte_characters())}
-    return {bytes(byte_of[letter] for letter in name): id for name, id in vocab.items()}
+def kind_in(folder: Path) -> str:
+    """The `kind` of the tokenizer in `folder`, by its files alone.
+
+    Raises:
+        TokenizerError: There is none, or none that we can open.
+    """
+    try:
+        spec = read_spec(folder)
+    except CheckpointError as error:
+        raise TokenizerError(f"no tokenizer in {folder}: {error}") from error
+    if spec.kind == "char":
+        return "char"
+    if spec.kind == "fast":
+        model = json.loads(spec.text)["model"]
+        of_words = model.get("type") == "Unigram" or model.get("byte_fallback")
+        return "sentencepiece" if of_words else "bpe"
+    return "bpe" if spec.kind == "byte" else "sentencepiece"
+
+
+def read_spec(folder: Path) -> Spec:
+    """What the tokenizer in `folder` is made of, checked as far as it can be without running it.
+
+    Raises:
+        CheckpointError: A file is missing or cannot be read.
+        TokenizerError: It is none that we can open.
+    """
+    text = read_tokenizer(folder)
+    values = json_object(text.encode(), folder / "tokenizer.json")
+    check_tokenizer(values)
+    kind = kind_of_ours(values)
+    if kind is None:
+        return fast_spec(folder, text, values)
+    if kind in ("bpe", "unigram"):
+        data = read_bytes(folder, SENTENCEPIECE_FILES[kind])
+        check_model(data)
+        return Spec(kind, text, model=data.decode("latin-1"))
+    vocab: dict[str, int] = values["model"]["vocab"]
+    if EOS not in vocab:
+        raise TokenizerError(f"{folder / 'tokenizer.json'} has no {EOS}, which ends a text")
+    if kind == "char":
+        check_ids_of_characters(vocab, EOS)
+    return Spec(kind, text)
+
+
+def build(spec: Spec) -> AnyTokenizer:
+    """The tokenizer that is made of `spec`.
+
+    Raises:
+        TokenizerError, TextError, RuntimeError: Its library refuses it.
+    """
+    if spec.kind == "fast":
+        return FastTokenizer(spec.text, spec.ends, spec.begin)
+    if spec.kind in ("bpe", "unigram"):
+        return SentencePieceTokenizer(spec.model.encode("latin-1"), spec.kind)
+    vocab: dict[str, int] = dict(json.loads(spec.text)["model"]["vocab"])
+    eos_id = vocab.pop(EOS)
+    if spec.kind == "char":
+        return CharTokenizer(sorted(vocab, key=vocab.__getitem__))
+    with panics_said():
+        return BPETokenizer(ranks_of(vocab), eos_id)
+
+
+def _as_noted(folder: Path, spec: Spec, hashes: Mapping[str, str]) -> bool:
+    """Whether the files are those whose SHA-256 was noted.
+
+    Raises:
+        TokenizerError: One is another than it was.
+    """
+    have = {"tokenizer.json": spec.text.encode()}
+    if spec.kind in ("bpe", "unigram"):
+        have[SENTENCEPIECE_FILES[spec.kind]] = spec.model.encode("latin-1")
+    for name, data in have.items():
+        if name in hashes and sha256(data) != hashes[name]:
+            raise TokenizerError(str(changed_since(folder / name)))
+    return all(name in hashes for name in have)

@@ -2,14 +2,19 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 
 
 class TokenizerError(ValueError):
     """A tokenizer cannot be trained, fetched or opened."""
 
 
-class UnknownCharacterError(ValueError):
+class TextError(ValueError):
+    """A text that a tokenizer cannot read, though others it can."""
+
+
+class UnknownCharacterError(TextError):
     """Text holds characters that the character tokenizer never saw in training.
 
     Attributes:
@@ -29,6 +34,18 @@ class UnknownCharacterError(ValueError):
 
     def __reduce__(self) -> tuple[type["UnknownCharacterError"], tuple[list[str], list[str]]]:
         return UnknownCharacterError, (self.characters, self.known)
+
+
+@contextmanager
+def panics_said() -> Generator[None]:
+    """Turn a panic of a library in Rust, which no `except Exception` meets, into a TextError."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        why = " ".join(str(error).split())[:200]
+        raise TextError(f"the tokenizer cannot read this text: {why}") from error
 
 
 def sentencepiece_error(message: str, vocab_size: int) -> TokenizerError:

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gpt.tokenizer_errors import TokenizerError
+from gpt.files import is_there, read_json, read_text
+from gpt.tokenizer_checks import MAX_ID, MAX_PIECE, added_tokens
+from gpt.tokenizer_errors import TokenizerError, panics_said
 from gpt.tokenizer_files import byte_characters, byte_level_json, config_json, write_files
 from gpt.tokenizer_pieces import EOS, Pieces, whole_characters
+from gpt.tokenizer_trial import Spec
 
-MAX_BYTES = 100_000_000
-MAX_ID = 1 << 21
+MAX_PIECES = 64_000_000
+"""Bytes of all pieces together."""
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
 _BYTE_OF = {letter: byte for byte, letter in enumerate(byte_characters())}
 
@@ -36,7 +39,8 @@ class FastTokenizer(Pieces):
 
         self._text = text
         values: dict[str, Any] = json.loads(text)
-        self._tokenizer = Tokenizer.from_str(text)
+        with panics_said():
+            self._tokenizer = Tokenizer.from_str(text)
         self._tokenizer.encode_special_tokens = True  # a typed `</s>` is text like any other
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -53,11 +57,18 @@ class FastTokenizer(Pieces):
         for id, name in self._names.items():
             if id not in self._special:
                 pieces[id] = name.encode() if name in added else _bytes(name, steps)
+        if (size := sum(map(len, pieces))) > MAX_PIECES:
+            raise TokenizerError(f"its pieces have {size:,} bytes together: {MAX_PIECES:,} at most")
         super().__init__(pieces, end_ids[0], bos_id, end_ids)
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`."""
-        return self._tokenizer.encode(whole_characters(text), add_special_tokens=False).ids
+        # A batch, for with a single text the library holds up all other threads.
+        with panics_said():
+            batch = self._tokenizer.encode_batch_fast(
+                [whole_characters(text)], add_special_tokens=False
+            )
+        return batch[0].ids
 
     def piece(self, id: int) -> str:
         """As in `Tokenizer`; a special token by its name."""
@@ -74,34 +85,32 @@ def read_tokenizer(folder: Path) -> str:
     """What tokenizer.json holds; made from vocab.json and merges.txt where a GPT-2 has only these.
 
     Raises:
-        TokenizerError: it is larger than any tokenizer.
-        FileNotFoundError: there is none.
+        CheckpointError: there is none, or none that can be read.
     """
-    path, old = folder / "tokenizer.json", (folder / "vocab.json", folder / "merges.txt")
-    is_old = not path.exists() and all(each.is_file() for each in old)
-    for each in old if is_old else (path,):
-        if each.stat().st_size > MAX_BYTES:
-            raise TokenizerError(f"{each} is too large for a tokenizer: {MAX_BYTES:,} at most")
-    if not is_old:
-        return path.read_text(encoding="utf-8")
-    vocab = _json(old[0])
-    lines = old[1].read_text(encoding="utf-8").split("\n")
+    name, old = "tokenizer.json", ("vocab.json", "merges.txt")
+    if is_there(folder, name) or not all(is_there(folder, each) for each in old):
+        return read_text(folder, name)
+    vocab = read_json(folder, old[0])
+    if wrong := next((each for each in vocab.values() if type(each) is not int), None):
+        raise TokenizerError(f"expected ids in {folder / old[0]}, got {wrong!r:.60}")
+    lines = read_text(folder, old[1]).split("\n")
     merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
     special = {EOS: vocab[EOS]} if EOS in vocab else {}
     return json.dumps(byte_level_json(vocab, merges, special), ensure_ascii=False)
 
 
-def open_fast(folder: Path, text: str) -> FastTokenizer:
-    """The tokenizer of a model folder from elsewhere.
+def fast_spec(folder: Path, text: str, values: dict[str, Any]) -> Spec:
+    """What a `FastTokenizer` is made of, for a model folder from elsewhere.
 
     Args:
         text: What `read_tokenizer` gave.
+        values: The same, parsed and checked.
 
     Raises:
         TokenizerError: it is of a kind that neither family has, or does not say how a text ends.
+        CheckpointError: a file beside it cannot be read.
     """
     path = folder / "tokenizer.json"
-    values: dict[str, Any] = json.loads(text)
     if values["model"].get("dropout"):
         values["model"]["dropout"] = None  # cuts a text differently each time: for training only
         text = json.dumps(values, ensure_ascii=False)
@@ -112,8 +121,7 @@ def open_fast(folder: Path, text: str) -> FastTokenizer:
     for name in ("continuing_subword_prefix", "end_of_word_suffix"):
         if values["model"].get(name):
             raise TokenizerError(f"{path} marks its pieces with a {name}: no model of ours does")
-    added: list[dict[str, Any]] = values.get("added_tokens") or []
-    names: dict[str, int] = {token["content"]: token["id"] for token in added}
+    names: dict[str, int] = {token["content"]: token["id"] for token in added_tokens(values)}
     vocab: Any = values["model"]["vocab"]
     listed = cast("Iterable[tuple[str, float]]", vocab)
     names |= vocab if isinstance(vocab, dict) else {e[0]: id for id, e in enumerate(listed)}
@@ -124,25 +132,18 @@ def open_fast(folder: Path, text: str) -> FastTokenizer:
             "config.json and tokenizer_config.json name no eos token of its vocabulary"
         )
     begins = _ids(folder, "bos", names)
-    try:
-        return FastTokenizer(text, ends, begins[0] if begins else ends[0])
-    except (TokenizerError, KeyError, TypeError, ValueError):
-        raise
-    except BaseException as error:  # the library raises bare Exceptions, and panics beside them
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise TokenizerError(f"{path} cannot be read: {error}") from error
+    return Spec("fast", text, ends=tuple(ends), begin=begins[0] if begins else ends[0])
 
 
 def _ids(folder: Path, which: str, names: Mapping[str, int]) -> list[int]:
     """The ids that a folder gives for "bos" or "eos", by the file that transformers asks first."""
     known = set(names.values())
     for file in ("generation_config.json", "config.json"):
-        given = _json(folder / file).get(f"{which}_token_id")
-        every: list[Any] = [given] if type(given) is int else given or []
+        given = _json(folder, file).get(f"{which}_token_id")
+        every = cast("list[Any]", given) if isinstance(given, list) else [given]
         if ids := [id for id in every if type(id) is int and id in known]:
             return ids
-    token = _json(folder / "tokenizer_config.json").get(f"{which}_token")
+    token = _json(folder, "tokenizer_config.json").get(f"{which}_token")
     if isinstance(token, dict):
         token = cast("dict[str, Any]", token).get("content")
     return _ids_of_names((token,), names)
@@ -152,11 +153,8 @@ def _ids_of_names(tokens: Iterable[Any], names: Mapping[str, int]) -> list[int]:
     return [names[token] for token in tokens if isinstance(token, str) and token in names]
 
 
-def _json(path: Path) -> dict[str, Any]:
-    values: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not isinstance(values, dict):
-        raise TokenizerError(f"expected a JSON object in {path}")
-    return cast("dict[str, Any]", values)
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    return read_json(folder, name, finite=False) if is_there(folder, name) else {}
 
 
 def _size(names: Iterable[int]) -> int:
@@ -203,4 +201,6 @@ def _bytes(name: str, steps: Iterable[Mapping[str, Any]]) -> bytes:
                 name = name.replace(step["replacement"], " ")
             case _:
                 name = name.replace(step["pattern"]["String"], step["content"])
+        if len(name) > 4 * MAX_PIECE:
+            raise TokenizerError(f"a piece becomes {len(name):,} characters in the decoder's steps")
     return name.encode(errors="replace")

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, AnyStr, Literal
 
+from gpt.files import write_whole
 from gpt.tokenizer_pieces import EOS
 
 UNK = "<unk>"
@@ -46,9 +47,7 @@ def write_files(
     files = {"tokenizer_config.json": _encoded(config)} | dict(models or {})
     files["tokenizer.json"] = _encoded(tokenizer)  # last: `load_tokenizer` goes by this one
     for name, data in files.items():
-        partial = folder / f"{name}.part"
-        partial.write_bytes(data)
-        partial.replace(folder / name)
+        write_whole(folder / name, data)
     for name in _FILES:
         if name not in files:
             (folder / name).unlink(missing_ok=True)
@@ -205,9 +204,9 @@ def kind_of_ours(values: Mapping[str, Any]) -> Literal["char", "byte", "bpe", "u
     model = values["model"]
     if values.get("normalizer") is not None:
         return None
-    if model["type"] == "WordLevel":
+    if model.get("type") == "WordLevel":
         return "char"
-    if model["type"] == "Unigram":
+    if model.get("type") == "Unigram":
         return "unigram" if [name for name, _ in model["vocab"][:2]] == [UNK, EOS] else None
     vocab: Mapping[str, int] = model["vocab"]
     if model.get("byte_fallback"):

@@ -1,4 +1,4 @@
-"""The real app on a port and in a folder of its own: two servers in one folder lose their files."""
+"""The real app on a port of its own, in a folder that it may share with another."""
 
 import json
 import os
@@ -20,20 +20,45 @@ START_S = 120
 
 
 @contextmanager
-def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
+def running_app(
+    folder: Path,
+    models: Path,
+    *,
+    app: str = "app.py",
+    module: str = "chainlit",
+    **variables: str,
+) -> Iterator[str]:
     """Run `chainlit run app.py` with the models in `models`; give its address.
 
     Stories lie in the folder, and are there again when it runs a second time.
 
     Args:
+        module: What is run in place of Chainlit; it takes the same arguments.
         variables: More of its environment.
     """
+    process, base = start_app(folder, models, app=app, module=module, **variables)
+    try:
+        yield base
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def start_app(
+    folder: Path,
+    models: Path,
+    *,
+    app: str = "app.py",
+    module: str = "chainlit",
+    **variables: str,
+) -> tuple[subprocess.Popen, str]:
+    """As `running_app`; gives the process as well, which the caller ends."""
     for part in PARTS:
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h"]
+    command = [sys.executable, "-m", module, "run", app, "-h"]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
     environment = {
         **others,
@@ -49,12 +74,13 @@ def running_app(folder: Path, models: Path, **variables: str) -> Iterator[str]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        try:
-            wait_for(base, process, folder / "log")
-            yield base
-        finally:
-            process.terminate()
-            process.wait(10)
+    try:
+        wait_for(base, process, folder / "log")
+    except BaseException:
+        process.kill()
+        process.wait(10)
+        raise
+    return process, base
 
 
 def lend_stories(models: Path) -> None:

@@ -1,5 +1,6 @@
 """A file is dropped, a model learns from it, one writes with it meanwhile: in a real browser."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.app_server import ROOT, running_app, status
+from tests.begun import begin
 from tests.test_browser import browser, open_desk, story, write
 from tests.tiny_checkpoint import save_characters
 
@@ -91,4 +93,20 @@ def test_a_dropped_file_is_trained_on_written_with_and_found_again(browser, mode
         run.locator(".train-stop").click()
         expect(run).to_have_attribute("data-state", "stopped")
         assert status(base)["active"] == 0
+        page.close()
+
+
+def test_a_model_is_shared_and_taken_back_by_its_owner(browser, models, tmp_path):
+    with running_app(tmp_path, models, INKLING_GUESTS="1") as base:
+        page = new_page(browser, base)
+        owner = page.evaluate("fetch('/user').then((answer) => answer.json())")["identifier"]
+        run = begin(tmp_path / "runs" / "songs", owner)
+        page.click("#open-train")
+        share = page.locator(".train-run[data-key=songs] .train-share")
+        for label, shared in (("Share", True), ("Stop sharing", False)):
+            expect(share).to_have_text(label)
+            expect(share).to_have_attribute("aria-pressed", str(not shared).lower())
+            share.click()
+            expect(share).to_have_attribute("aria-pressed", str(shared).lower())
+            assert json.loads((run / "page.json").read_text())["shared"] is shared
         page.close()

@@ -1,9 +1,12 @@
 """Who may come in: passwords are kept as hashes, and guessing them is slow."""
 
+import os
+
 import pytest
 
 from chat import accounts
-from chat.accounts import FREE_TRIES, LONGEST_WAIT_S, Accounts, Hash, read_accounts, write_account
+from chat.accounts import Accounts, Hash, read_accounts, read_secret, write_account
+from chat.throttle import ALARM, FREE_TRIES, LONGEST_WAIT_S
 
 
 class Clock:
@@ -95,11 +98,59 @@ def test_guessing_has_to_wait_longer_and_longer_but_never_for_good():
     assert door.wait_s("ada") == 0
 
 
-def test_names_that_are_not_known_share_their_tries():
+def test_a_stranger_elsewhere_does_not_lock_a_name_out_for_its_owner():
+    clock = Clock()
+    door = Accounts({"ada": cheap("right")}, clock=clock)
+    for _ in range(20):
+        clock.now += LONGEST_WAIT_S
+        assert door.enter("ada", "wrong", "203.0.113.1") is None
+    assert door.wait_s("ada", "203.0.113.1") > 0
+    assert door.wait_s("ada", "203.0.113.2") == 0
+    assert door.enter("ada", "right", "203.0.113.2") == "ada"
+
+
+def test_whoever_guesses_from_a_thousand_places_finds_one_try_at_each_but_locks_nobody_out():
     door = Accounts({"ada": cheap("right")}, clock=Clock())
-    for number in range(FREE_TRIES):
-        assert door.enter(f"guess {number}", "right") is None
-    assert door.wait_s("another") > 0
+    for number in range(1000):
+        assert door.enter("ada", "wrong", f"203.0.113.{number}") is None
+    for _ in range(FREE_TRIES):
+        assert door.enter("ada", "wrong", "198.51.100.1") is None
+        assert door.wait_s("ada", "198.51.100.1") == 1
+    # A browser that was in before has its tries all the same, and a new one its one.
+    for _ in range(FREE_TRIES):
+        assert door.wait_s("ada", "browser", known=True) == 0
+        assert door.enter("ada", "wrong", "browser", known=True) is None
+    assert door.enter("ada", "right", "198.51.100.2") == "ada"
+
+
+def test_with_one_password_for_all_names_do_not_share_a_counter():
+    door = Accounts({}, "open sesame", clock=Clock())
+    for _ in range(FREE_TRIES):
+        assert door.enter("eve", "wrong", "203.0.113.1") is None
+    assert door.wait_s("eve", "203.0.113.1") > 0
+    assert door.wait_s("bob", "203.0.113.1") == 0
+    assert door.enter("bob", "open sesame", "203.0.113.1") == "local"
+
+
+def test_a_new_name_for_each_try_does_not_get_round_the_waiting():
+    door = Accounts({}, "open sesame", clock=Clock())
+    tried = 0
+    while door.wait_s(f"name {tried}", "203.0.113.1") == 0:
+        door.enter(f"name {tried}", "wrong", "203.0.113.1")
+        tried += 1
+        assert tried <= ALARM
+    assert door.wait_s("another", "203.0.113.2") == 0
+
+
+@pytest.mark.parametrize("tries", [1029, 3000])
+def test_tries_in_vain_never_overflow(tries):
+    clock = Clock()
+    door = Accounts({"ada": cheap("right")}, clock=clock)
+    for _ in range(tries):
+        clock.now += door.wait_s("ada")
+        assert door.enter("ada", "wrong") is None
+    assert door.wait_s("ada") == LONGEST_WAIT_S
+    clock.now += LONGEST_WAIT_S
     assert door.enter("ada", "right") == "ada"
 
 
@@ -110,6 +161,8 @@ def test_names_that_are_not_known_share_their_tries():
         ("a:b", "long enough", "no name"),
         ("a\nb", "long enough", "no name"),
         ("local", "long enough", "no name"),
+        ("guest-1", "long enough", "no name"),
+        ("ada", "x" * 1001, "at most 1,000"),
         ("ada", "short", "at least 8"),
     ],
 )
@@ -119,10 +172,84 @@ def test_a_name_or_a_password_that_will_not_do_is_refused(tmp_path, name, passwo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_line_that_is_no_account_is_named(tmp_path):
-    (tmp_path / "users").write_text("ada:secret\n")
-    with pytest.raises(ValueError, match="ada:secret"):
+HASH = f"{'ab' * 16}:{'cd' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("ada:secret", "ada:secret"),
+        (f"local:32768:8:1:{HASH}", "no account"),
+        (f"a b:32768:8:1:{HASH}", "no account"),
+        (f"ada:-2:8:1:{HASH}", "no account"),
+        (f"ada:{'9' * 5000}:8:1:{HASH}", "no account"),
+        (f"ada:1048576:64:1:{HASH}", "too long"),
+        (f"ada:32767:8:1:{HASH}", "too long"),
+        (f"ada:0:8:1:{HASH}", "too long"),
+        ("ada:32768:8:1:abababab:cd", "too weak"),
+    ],
+)
+def test_a_line_that_is_no_account_is_named(tmp_path, line, why):
+    (tmp_path / "users").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match=why):
         read_accounts(tmp_path, None)
+
+
+def test_a_changed_password_or_a_lost_account_counts_at_once(tmp_path, capsys):
+    write_account(tmp_path, "ada", "correct horse")
+    write_account(tmp_path, "bob", "correct horse")
+    door = read_accounts(tmp_path, None)
+    before = door.key_of("ada")
+    write_account(tmp_path, "ada", "battery staple")
+    assert door.enter("ada", "correct horse") is None
+    assert door.enter("ada", "battery staple") == "ada"
+    assert door.key_of("ada") not in (None, before)
+    (tmp_path / "users").write_text("nonsense\n")
+    assert door.enter("ada", "battery staple") == "ada"
+    assert "The accounts stay as they were" in capsys.readouterr().err
+    # A file that went away opens the door to nobody.
+    (tmp_path / "users").unlink()
+    assert door.enter("ada", "battery staple") is None
+    assert door.key_of("bob") is None
+    assert door.asked
+
+
+@pytest.mark.parametrize("name", ["users", "secret"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large", "bytes"])
+def test_a_private_file_that_is_none_is_refused_in_a_sentence(tmp_path, name, kind):
+    path, read = tmp_path / name, {"users": lambda: read_accounts(tmp_path, None)}
+    if kind == "link":
+        (tmp_path / "elsewhere").write_text("x" * 50)
+        path.symlink_to(tmp_path / "elsewhere")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"x" * (2**20 + 1) if kind == "large" else b"\xff" * 50)
+        path.chmod(0o600)
+    with pytest.raises(ValueError, match=f"{name} (is|cannot)"):
+        read.get(name, lambda: read_secret(tmp_path))()
+
+
+def test_a_secret_that_others_could_read_is_given_up(tmp_path, capsys):
+    first = read_secret(tmp_path)
+    (tmp_path / "secret").chmod(0o644)
+    second = read_secret(tmp_path)
+    assert second != first
+    assert "everybody signs in again" in capsys.readouterr().err
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "users").write_text(cheap("right").line("ada") + "\n")
+    (tmp_path / "users").chmod(0o664)
+    assert read_accounts(tmp_path, None).enter("ada", "right") == "ada"
+    assert (tmp_path / "users").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_that_is_too_short_is_refused(tmp_path):
+    (tmp_path / "secret").write_text("guess")
+    (tmp_path / "secret").chmod(0o600)
+    with pytest.raises(ValueError, match="5 characters, too few"):
+        read_secret(tmp_path)
 
 
 def test_the_secret_is_made_once_and_read_by_its_owner_alone(tmp_path):

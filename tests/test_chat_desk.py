@@ -75,7 +75,9 @@ def read_by(engine) -> list[list[int]]:
     """The prompts that come to `engine` from now on."""
     prompts: list[list[int]] = []
     submit = engine.submit
-    engine.submit = lambda prompt, params: prompts.append(prompt) or submit(prompt, params)
+    engine.submit = lambda prompt, *rest, **more: (
+        prompts.append(prompt) or submit(prompt, *rest, **more)
+    )
     return prompts
 
 

@@ -190,7 +190,7 @@ def test_a_moved_slider_asks_the_model_nothing_new(root):
         await desk.write("Once")
         engine = (await desk.engines.get(desk.models["letters"])).engine
         logits = engine.logits
-        engine.logits = lambda ids: asked.append(ids) or logits(ids)
+        engine.logits = lambda ids, **more: asked.append(ids) or logits(ids, **more)
 
         async def dice(**more) -> dict:
             return await look(desk, {"look": "dice", **more})

@@ -8,18 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.export import (
-    MAX_FILE,
-    MAX_PART,
     MAX_TEXT,
     WRITERS,
-    FileError,
-    Pieces,
     file_name,
     from_file,
     to_json,
     to_markdown,
     to_text,
 )
+from chat.pieces import MAX_FILE, MAX_PART, STALE_S, FileError, Pieces, Room, joined
 from chat.story import Passage, Story, StoryToken
 from tests.test_chat_story import stories, wrote
 
@@ -147,7 +144,8 @@ def test_pieces_make_the_file(text, size):
     pieces = Pieces()
     for number, part in enumerate(parts[:-1]):
         assert pieces.add("a.txt", number, len(parts), part) is None
-    assert pieces.add("a.txt", len(parts) - 1, len(parts), parts[-1]) == ("a.txt", text)
+    assert pieces.add("a.txt", len(parts) - 1, len(parts), parts[-1]) == parts
+    assert joined(parts) == text
 
 
 @pytest.mark.parametrize(
@@ -164,13 +162,14 @@ def test_pieces_that_do_not_fit_are_refused_and_the_next_file_is_taken(part, of,
     pieces = Pieces()
     with pytest.raises(FileError, match=why):
         pieces.add("a.txt", part, of, text)
-    assert pieces.add("b.txt", 0, 1, "b") == ("b.txt", "b")
+    assert pieces.add("b.txt", 0, 1, "b") == ["b"]
 
 
 def test_a_character_that_was_cut_in_two_is_whole_again():
     pieces = Pieces()
     assert pieces.add("a.txt", 0, 2, "a\ud83d") is None
-    assert pieces.add("a.txt", 1, 2, "\ude00\ud83d") == ("a.txt", "a😀\ud83d")
+    parts = pieces.add("a.txt", 1, 2, "\ude00\ud83d")
+    assert joined(parts or []) == "a😀\ud83d"
 
 
 def test_a_piece_that_was_left_out_is_noticed():
@@ -180,3 +179,25 @@ def test_a_piece_that_was_left_out_is_noticed():
         pieces.add("a.txt", 2, 3, "c")
     with pytest.raises(FileError, match="did not arrive whole"):
         pieces.add("a.txt", 1, 3, "b")
+
+
+def test_half_sent_files_of_one_writer_leave_room_for_another_and_stale_ones_make_it():
+    now = 0.0
+    room = Room(most=10 * MAX_PART, each=4 * MAX_PART, clock=lambda: now)
+    ada = [Pieces(room=room, owner="ada") for _ in range(3)]
+    part = "a" * MAX_PART
+    for pieces in ada[:2]:
+        for number in range(2):
+            pieces.add("a.txt", number, 9, part)
+    with pytest.raises(FileError, match="try again in a minute"):
+        ada[2].add("a.txt", 0, 9, part)
+    assert Pieces(room=room, owner="bob").add("b.txt", 0, 1, part) == [part]
+    now = STALE_S + 1
+    ada[1].add("a.txt", 2, 9, "")
+    ada[2].add("a.txt", 0, 9, part)
+    with pytest.raises(FileError, match="did not arrive whole"):
+        ada[0].add("a.txt", 2, 9, part)
+    # What a page held goes with it.
+    del ada[1:], pieces
+    for number in range(4):
+        ada[0].add("a.txt", number, 9, part)

@@ -16,6 +16,7 @@ from chat.machine import Machine
 from chat.models import find_models
 from chat.runs import Curve, find_steps
 from chat.sources import Sources
+from chat.turns import Turns
 from tests.test_chat_desk import RecordingPage, until
 from tests.tiny_checkpoint import LETTERS, save_characters
 from train.data.prepare import prepare
@@ -69,13 +70,13 @@ def at_a_machine(
 ) -> None:
     async def run() -> None:
         engines, page = Engines(max_loaded=1, max_batch=1), HearingPage()
-        turns = asyncio.Semaphore(1)
+        turns = Turns(1, each=1)
         sources = Sources(root / "data")
         machine = Machine(page, engines, lambda: find_models(root, ""), turns, sources)
         try:
             await act(machine, page, engines)
             await until(lambda: engines.active == 0)
-            assert (engines.active, engines.waiting, turns.locked()) == (0, 0, False)
+            assert (engines.active, engines.waiting, turns.in_hand) == (0, 0, 0)
         finally:
             engines.close()
 

@@ -182,7 +182,7 @@ def test_a_full_queue_is_said_with_a_way_out_and_the_words_come_back(root):
     async def act(engines):
         desks = [await desk_of(engines, root) for _ in range(3)]
         engine = (await engines.get(desks[0][0].models["a"])).engine
-        engine.max_waiting = 1
+        engine._queue.bound = 1
         with halted(engine):
             writing = await line_up(desks[:2])
             refused, page = desks[2]

@@ -124,7 +124,7 @@ def test_an_empty_story_is_read_as_the_end_of_the_one_before(pieces):
     ("change", "message"),
     [
         ({"format": 9}, "format 9"),
-        ({"current": "nowhere"}, "does not hold"),
+        ({"current": "nowhere"}, "is not in it"),
         ({"passages": [{"id": "x"}]}, "not a story"),
         ({"passages": None}, "not a story"),
     ],

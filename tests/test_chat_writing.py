@@ -1,6 +1,7 @@
 """Tokens in batches, and a passage whose ids are what its text says."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -120,3 +121,24 @@ def test_the_tail_of_a_draft_is_its_text_from_some_token_on():
     draft = drafted(*(token(text, id=0) for text in ("ab", "", "cde", "f")))
     tails = [draft.tail(length) for length in range(8)]
     assert tails == ["", "f", "cdef", "cdef", "cdef", "abcdef", "abcdef", "abcdef"]
+
+
+def test_whoever_gives_items_is_ended_though_they_wait_to_give_the_next():
+    ended = []
+
+    async def items():
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    async def run():
+        async with aclosing(in_batches(items(), 0)) as batches:
+            async for _ in batches:
+                await asyncio.sleep(0.01)  # the next one is ready by now
+                break
+        assert ended == [True]
+
+    asyncio.run(run())

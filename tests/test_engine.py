@@ -438,9 +438,9 @@ def test_a_look_that_nobody_waits_for_is_not_worked_out(model: GPT) -> None:
 
     async def asked(engine: Engine) -> None:
         first = asyncio.create_task(engine.logits([1]))
-        await until(lambda: not engine._looks and not first.done(), "it is not looked at")
+        await until(lambda: not engine._looks.waiting and not first.done(), "it is not looked at")
         second = asyncio.create_task(engine.logits([1, 2]))
-        await until(lambda: len(engine._looks) == 1, "it does not wait")
+        await until(lambda: engine._looks.waiting == 1, "it does not wait")
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
@@ -460,9 +460,9 @@ def test_a_look_with_a_fault_or_at_a_closed_engine_says_so(model: GPT) -> None:
         with pytest.raises(ValueError, match="not in the vocabulary"):
             await engine.logits([CHARACTERS.vocab_size])
         first = asyncio.create_task(engine.logits([1]))
-        await until(lambda: not engine._looks, "it is not looked at")
+        await until(lambda: not engine._looks.waiting, "it is not looked at")
         second = asyncio.create_task(engine.logits([2]))
-        await until(lambda: len(engine._looks) == 1, "it does not wait")
+        await until(lambda: engine._looks.waiting == 1, "it does not wait")
         closing = asyncio.get_running_loop().run_in_executor(None, engine.close)
         await until(lambda: engine._closed, "it is not being closed")
         gate.let_all_through()

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -20,10 +20,23 @@ PATIENCE_S = 60
 
 
 class Writer:
-    """One page, as far as the app can tell."""
+    """One page, as far as the app can tell.
 
-    def __init__(self, base: str, session: str | None = None) -> None:
+    Args:
+        cookies: Of somebody who is in; None to come in where nobody is asked.
+        thread: A story that is opened from the list.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        session: str | None = None,
+        cookies: httpx.Cookies | None = None,
+        thread: str = "",
+    ) -> None:
         self.base = base
+        self.cookies = cookies
+        self.thread = thread
         self.session = session or str(uuid.uuid4())
         self.events: list[tuple[str, Any]] = []
         self.state: dict = {}
@@ -43,10 +56,13 @@ class Writer:
             else:
                 tokens += data["tokens"][len(tokens) - data["from"] :]
 
-    async def connect(self) -> "Writer":
-        # As a page does on its first visit; nobody is asked who they are.
-        entered = httpx.post(self.base + "/auth/header")
-        cookies = "; ".join(f"{name}={value}" for name, value in entered.cookies.items())
+    async def connect(self, thread: str = "") -> Self:
+        if self.cookies is None:
+            # As a page does on its first visit; nobody is asked who they are.
+            async with httpx.AsyncClient() as http:
+                entered = await http.post(self.base + "/auth/header", timeout=PATIENCE_S)
+            self.cookies = entered.cookies
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         await self.socket.connect(
             self.base,
             headers={"Cookie": cookies},
@@ -55,7 +71,7 @@ class Writer:
             auth={
                 "clientType": "webapp",
                 "sessionId": self.session,
-                "threadId": "",
+                "threadId": thread or self.thread,
                 "userEnv": "{}",
                 "chatProfile": "",
             },

@@ -37,30 +37,39 @@ class Room:
 
 TORCH = ("torch",)
 TOKENIZER_PARTS = (
+    "gpt.files",
     "gpt.sentencepiece_scores",
+    "gpt.tokenizer_checks",
     "gpt.tokenizer_errors",
     "gpt.tokenizer_fast",
     "gpt.tokenizer_files",
+    "gpt.tokenizer_kinds",
     "gpt.tokenizer_pieces",
+    "gpt.tokenizer_trial",
 )
 ROOMS = (
     Room("gpt/__init__.py", ("gpt.checkpoint", "gpt.config", "gpt.hub", "gpt.model")),
     Room("gpt/config.py"),
+    Room("gpt/files.py"),
+    Room("gpt/schema.py", (), ("pydantic",)),
     Room("gpt/tokenizer_fast.py", TOKENIZER_PARTS, ("tokenizers",), inside=True),
-    Room("gpt/tokenizer_*.py", TOKENIZER_PARTS),
-    Room("gpt/sentencepiece_scores.py"),
+    Room("gpt/try_tokenizer.py", ("gpt.tokenizer", *TOKENIZER_PARTS)),
     Room(
-        "gpt/tokenizer.py",
+        "gpt/tokenizer_kinds.py",
         TOKENIZER_PARTS,
         ("sentencepiece", "tiktoken", "tokenizers"),
         inside=True,
     ),
+    Room("gpt/tokenizer_*.py", TOKENIZER_PARTS),
+    Room("gpt/sentencepiece_scores.py", ("gpt.tokenizer_errors",)),
+    Room("gpt/tokenizer.py", TOKENIZER_PARTS),
     Room("gpt/dataset.py", (), ("numpy", "torch")),
-    Room("gpt/origin.py"),
+    Room("gpt/origin.py", ("gpt.files",)),
     Room("gpt/overlap.py", (), ("numpy",)),
     Room("gpt/cache.py", ("gpt.config",), TORCH),
     Room("gpt/model.py", ("gpt.cache", "gpt.config"), TORCH),
-    Room("gpt/layout.py", ("gpt.config", "gpt.model"), TORCH),
+    Room("gpt/layout.py", ("gpt.config", "gpt.model", "gpt.schema"), ("pydantic", "torch")),
+    Room("gpt/weights.py", ("gpt.config", "gpt.files", "gpt.layout"), TORCH),
     Room("gpt/sampling.py", (), TORCH),
     Room("gpt/spread.py", ("gpt.sampling",), TORCH),
     Room("gpt/stops.py"),
@@ -76,27 +85,34 @@ ROOMS = (
         ),
         TORCH,
     ),
-    Room("gpt/request.py", ("gpt.generator", "gpt.sampling")),
+    Room("gpt/fair_queue.py"),
+    Room("gpt/request.py", ("gpt.fair_queue", "gpt.generator", "gpt.sampling"), TORCH),
     Room(
         "gpt/engine.py",
-        ("gpt.generator", "gpt.model", "gpt.request", "gpt.sampling", "gpt.tokenizer"),
+        (
+            *("gpt.fair_queue", "gpt.generator", "gpt.model", "gpt.request", "gpt.sampling"),
+            "gpt.tokenizer",
+        ),
         TORCH,
     ),
     Room(
         "gpt/checkpoint.py",
-        ("gpt.config", "gpt.layout", "gpt.model", "gpt.sentences", "gpt.tokenizer"),
+        (
+            *("gpt.config", "gpt.files", "gpt.layout", "gpt.model", "gpt.schema", "gpt.sentences"),
+            *("gpt.tokenizer", "gpt.tokenizer_files", "gpt.weights"),
+        ),
         ("safetensors", "torch"),
     ),
     Room("gpt/hub.py", ("gpt.checkpoint",), ("huggingface_hub", "torch")),
-    Room("gpt/defaults.py", ("gpt.checkpoint", "gpt.sampling", "gpt.tokenizer")),
+    Room("gpt/defaults.py", ("gpt.files", "gpt.sampling", "gpt.tokenizer")),
     Room("gpt/export.py", ("gpt.checkpoint", "gpt.config", "gpt.model", "gpt.tokenizer"), TORCH),
     Room("gpt/generate.py", ("gpt",)),
     Room("gpt/server.py", ("gpt",), ("fastapi", "pydantic", "starlette", "uvicorn")),
-    Room("chat/*", ("chat", "gpt"), ("httpx", "numpy", "plotly")),
+    Room("chat/*", ("chat", "gpt"), ("httpx", "jwt", "numpy", "plotly")),
     Room(
         "frontend/*",
         ("frontend", "chat", "gpt"),
-        ("aiosqlite", "chainlit", "fastapi", "socketio", "sqlalchemy", "starlette"),
+        ("aiosqlite", "chainlit", "fastapi", "pydantic", "socketio", "sqlalchemy", "starlette"),
     ),
     Room("app.py", ("frontend", "chat", "gpt"), ("chainlit",)),
     Room(
@@ -111,7 +127,7 @@ ROOMS = (
 )
 PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 NO_ROOM = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
-DISTRIBUTIONS = {"socketio": "python-socketio"}  # where the import has another name
+DISTRIBUTIONS = {"jwt": "pyjwt", "socketio": "python-socketio"}  # where the import has another name
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +244,7 @@ def test_every_row_of_the_table_names_a_known_room() -> None:
             "def f():\n    from gpt import model",
             "gpt/config.py:2 imports gpt.model",
         ),
-        ("gpt/tokenizer.py", "import tiktoken", "not inside its class"),
+        ("gpt/tokenizer_kinds.py", "import tiktoken", "not inside its class"),
         ("gpt/novelty.py", "import json", "gpt/novelty.py stands in no row"),
         ("gpt/cache.py", "from .config import GPTConfig", "gpt/cache.py:1 imports .config"),
         ("chat/story.py", "import chainlit", "chat/story.py:1 imports chainlit"),
@@ -304,7 +320,9 @@ def test_every_package_imported_is_named_in_requirements(
 
 def test_every_package_named_is_imported() -> None:
     tops = {e.module.split(".")[0] for file in code_files(ROOT) for e in imports(ROOT, file)}
-    assert named("requirements.in") <= {top.replace("_", "-") for top in tops}
+    assert named("requirements.in") <= {
+        DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops
+    }
 
 
 def test_every_package_named_is_pinned() -> None:

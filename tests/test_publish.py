@@ -240,7 +240,8 @@ def test_a_space_holds_all_that_the_chat_needs(run: Path, tmp_path: Path) -> Non
     assert all(setting in recipe for setting in settings)
     kept = {name: text for name, text in os.environ.items() if "INKLING" not in name}
     asked: dict[str, str] = {name: text for name, _, text in (s.partition("=") for s in settings)}
-    command = [sys.executable, "-m", "chainlit", "run", "app.py", "--headless", "--port", str(port)]
+    assert 'CMD ["python", "-m", "frontend.start", "run", "app.py"' in recipe
+    command = [sys.executable, "-m", "frontend.start", "run", "app.py", "-h", "--port", str(port)]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             command,

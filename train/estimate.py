@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gpt.checkpoint import CheckpointError, load
 from train.adapt import base_model
 from train.adapt.trainable import Trainable
@@ -20,6 +22,11 @@ from train.data.folder import Data, DataError, open_or_prepare
 from train.loop.config import TrainConfig, story
 from train.loop.device import tune
 from train.loop.throughput import Throughput
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
 
 PASSES = 20
 """Over a text that is learnt from nothing, within the bounds of LEAST and MOST steps."""
@@ -76,6 +83,20 @@ def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
         }
 
 
+def keep_within(gigabytes: float) -> None:
+    """Let this process take no more memory of its own than this, where the system can see to it."""
+    # A GPU's driver maps far more than it uses.
+    if resource is not None and not torch.cuda.is_available():
+        limit = int(gigabytes * 1e9)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether it says that there was not enough memory."""
+    words = ("allocate memory", "out of memory", "memory object", "bad_alloc", "bad allocation")
+    return isinstance(error, MemoryError) or any(each in str(error) for each in words)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.estimate",
@@ -84,9 +105,23 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("text", type=Path, help="text file in UTF-8")
     parser.add_argument("--from", dest="source", metavar="CHECKPOINT", help="go on from this model")
+    parser.add_argument(
+        "--memory-gb", type=float, help="give up where it takes more of the main memory than this"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.memory_gb is not None:
+            keep_within(options.memory_gb)
         print(json.dumps(plan(options.text, options.source)))
+    except (MemoryError, RuntimeError) as error:
+        # torch tells of memory that it did not get in a RuntimeError.
+        if options.memory_gb is None or not lacks_memory(error):
+            raise
+        sys.exit(
+            f"train.estimate: a training on this text needs more than the {options.memory_gb:g} GB "
+            "of memory that an estimate may take: take a shorter text, or one with fewer different "
+            "characters"
+        )
     except (CheckpointError, DataError, OSError, ValueError) as error:
         sys.exit(f"train.estimate: {error}")
 

@@ -1,53 +1,56 @@
+// @ts-check
 // Compare: two models, two saved steps of a run, or two settings write the same story on. The server decides who is A
-// and who is B, and tells nobody until one was chosen. The takes and the vote stand below the story (StoryControls).
+// and who is B, and tells nobody until one was chosen. The takes and the vote stand below the story (StoryTakes).
+
+import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState } from '@chainlit/react-client';
 
-const ENTRY = { label: 'Compare', place: 4, title: 'Two models, or two settings, write the same story side by side; with their names hidden, if you like' };
+const ENTRY = {
+  label: 'Compare',
+  place: 4,
+  title: 'Two models, or two settings, write the same story side by side; with their names hidden, if you like',
+};
 const NAMES = ['The one', 'The other'];
+const SHARE =
+  'Share of rounds won; a level one is half a win. In brackets: where the true share lies, 95 times in 100 ' +
+  '(Wilson interval)';
+const BLIND =
+  'You see A and B in an order of chance, both at once when both are done, so that neither name nor speed sways you. ' +
+  'Your choice is kept as a vote.';
 const PHONE = '(max-width: 640px)';
 
-const newCompare = () => ({ models: ['', ''], own: [{}, {}], proposal: null, blind: false, settings: [], presets: [], runs: [], votes: null, problem: '', sure: false, seen: '' });
-
-const isCommand = (words) => /^\s*\/[A-Za-z_-]/.test(words) && !/^\s*\/with\b/.test(words);
+const { input, isCommand, setInput } = window.inkling.composer;
+const { contestants, newCompare, proposed } = window.inkling.compare;
+const { wholePercent } = window.inkling.numbers;
 
 // The words in the composer come first, as with any message; they come back where this cannot be done.
 const begin = (store) => () => {
   const c = store.compare;
-  const field = window.inkling.input();
+  const field = input();
   const words = field && !isCommand(field.value) ? field.value : '';
-  const contestants = [0, 1].map((side) => ({
-    model: c.models[side], settings: Object.fromEntries(Object.entries(c.own[side]).filter(([, value]) => value !== '')),
-  }));
-  if (words) window.inkling.setInput('');
+  if (words) setInput('');
   store.compareAgain = begin(store);
-  store.send('Compare', { ask: 'compare', contestants, blind: c.blind, words });
+  store.send('Compare', { ask: 'compare', contestants: contestants(c), blind: c.blind, words });
   if (store.panel === 'compare' && window.matchMedia(PHONE).matches) store.open('compare');
-};
-
-// Of two models one glance often tells who is who, and no vote is blind: so at first two late steps of the training that the
-// model comes from, or the model as it is set against one preset.
-const propose = (store) => {
-  const c = store.compare;
-  if (c.proposal || !c.presets.length) return;
-  c.proposal = {};
-  const model = store.model || store.state.model;
-  const run = c.runs.find(({ key, steps }) => key === model && steps.length > 2);
-  if (run) c.models = run.steps.slice(-2).map(({ key }) => key);
-  else {
-    const preset = c.presets.find(({ name }) => name === (store.state.tuning.preset === 'Careful' ? 'Story' : 'Careful'));
-    c.models = [model, model];
-    c.proposal = { ...preset.settings };
-    c.own = [{}, c.proposal];
-  }
 };
 
 const load = async (store) => {
   const c = store.compare;
-  const put = (what, wish) => store.look({ look: what, ...wish }).then((answer) => { Object.assign(c, answer); c.problem = ''; }, (error) => { c.problem = error.message; });
+  const put = (what, wish) =>
+    store.look({ look: what, ...wish }).then(
+      (answer) => {
+        Object.assign(c, answer);
+        c.problem = '';
+      },
+      (error) => {
+        c.problem = error.message;
+      },
+    );
   await Promise.all([put('compare', { models: c.models }), put('runs'), loadVotes(store)]);
-  propose(store);
+  // Of two models one glance often tells who is who: so something better is proposed, once.
+  if (!c.proposal && c.presets.length)
+    Object.assign(c, proposed(store.model || store.state.model, c.runs, c.presets, store.state.tuning.preset));
   store.tell();
 };
 
@@ -60,14 +63,8 @@ const loadVotes = async (store) => {
   store.tell();
 };
 
-const saveCsv = async (store) => {
-  const { name, text } = await store.look({ look: 'votes_csv' });
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-};
+const saveCsv = async (store) =>
+  window.inkling.files.download({ type: 'text/csv', part: 0, of: 1, ...(await store.look({ look: 'votes_csv' })) });
 
 const forget = async (store) => {
   const c = store.compare;
@@ -86,39 +83,83 @@ const Side = ({ side, store }) => {
   const changed = Object.values(own).some((value) => value !== '');
   return (
     <fieldset className="compare-side" id={`compare-side-${side + 1}`}>
-      <label>{NAMES[side]}
-        <select value={c.models[side]} title="Who writes: a model, or a saved step of a training"
+      <label>
+        {NAMES[side]}
+        <select
+          value={c.models[side]}
+          title="Who writes: a model, or a saved step of a training"
           onChange={(event) => {
             c.models[side] = event.target.value;
             c.own = c.own.map((each) => (each === c.proposal ? {} : each)); // the models differ now
             store.tell();
-          }}>
+          }}
+        >
           <optgroup label="Models">
-            {store.state.models.map(({ key }) => <option key={key} value={key}>{key}</option>)}
+            {store.state.models.map(({ key }) => (
+              <option key={key} value={key}>
+                {key}
+              </option>
+            ))}
           </optgroup>
           {c.runs.map((run) => (
             <optgroup key={run.key} label={`Saved steps of ${run.key}`}>
-              {run.steps.map(({ key, step }) => <option key={key} value={key}>{run.key}, step {step}</option>)}
+              {run.steps.map(({ key, step }) => (
+                <option key={key} value={key}>
+                  {run.key}, step {step}
+                </option>
+              ))}
             </optgroup>
           ))}
         </select>
       </label>
       <details open={changed || undefined}>
-        <summary title="Left empty, a setting is as it is set for the chat, or else as the model has it">{changed ? 'Settings of its own' : 'Settings: as set'}</summary>
+        <summary title="Left empty, a setting is as it is set for the chat, or else as the model has it">
+          {changed ? 'Settings of its own' : 'Settings: as set'}
+        </summary>
         <div className="compare-presets" role="group" aria-label="Start from a preset">
           {c.presets.map((preset) => (
-            <button key={preset.name} type="button" className="quiet" title={preset.about}
-              onClick={() => { c.own[side] = { ...preset.settings }; store.tell(); }}>{preset.name}</button>
+            <button
+              key={preset.name}
+              type="button"
+              className="quiet"
+              title={preset.about}
+              onClick={() => {
+                c.own[side] = { ...preset.settings };
+                store.tell();
+              }}
+            >
+              {preset.name}
+            </button>
           ))}
           {changed && (
-            <button type="button" className="quiet" title="As it is set for the chat, or else as the model has it" onClick={() => { c.own[side] = {}; store.tell(); }}>As set</button>
+            <button
+              type="button"
+              className="quiet"
+              title="As it is set for the chat, or else as the model has it"
+              onClick={() => {
+                c.own[side] = {};
+                store.tell();
+              }}
+            >
+              As set
+            </button>
           )}
         </div>
         <div className="compare-settings">
           {c.settings.map((each) => (
-            <label key={each.name} title={`${each.about} It takes ${each.range}.`}>{each.label}
-              <input type="text" inputMode="decimal" data-setting={each.name} placeholder={each.set[side] || each.set[0]} value={own[each.name] || ''}
-                onChange={(event) => { c.own[side] = { ...own, [each.name]: event.target.value }; store.tell(); }} />
+            <label key={each.name} title={`${each.about} It takes ${each.range}.`}>
+              {each.label}
+              <input
+                type="text"
+                inputMode="decimal"
+                data-setting={each.name}
+                placeholder={each.set[side] || each.set[0]}
+                value={own[each.name] || ''}
+                onChange={(event) => {
+                  c.own[side] = { ...own, [each.name]: event.target.value };
+                  store.tell();
+                }}
+              />
             </label>
           ))}
         </div>
@@ -127,44 +168,83 @@ const Side = ({ side, store }) => {
   );
 };
 
-const percent = (rate) => `${Math.round(100 * rate)}%`;
-const figures = ({ wins, losses, ties, rate, low, high }) => [
-  <td key="wins">{wins}</td>, <td key="losses">{losses}</td>, <td key="ties">{ties}</td>,
-  <td key="rate">{percent(rate)} <small>({percent(low)} to {percent(high)})</small></td>,
+const figures = (/** @type {Page.VoteRecord} */ { wins, losses, ties, rate, low, high }) => [
+  <td key="wins">{wins}</td>,
+  <td key="losses">{losses}</td>,
+  <td key="ties">{ties}</td>,
+  <td key="rate">
+    {wholePercent(rate)}{' '}
+    <small>
+      ({wholePercent(low)} to {wholePercent(high)})
+    </small>
+  </td>,
 ];
 const Head = ({ who }) => (
   <thead>
     <tr>
-      <th>{who}</th><th title="Rounds it was chosen">Won</th><th title="Rounds the other was chosen">Lost</th>
+      <th>{who}</th>
+      <th title="Rounds it was chosen">Won</th>
+      <th title="Rounds the other was chosen">Lost</th>
       <th title="Rounds without a difference">Level</th>
-      <th title="Share of rounds won; a level one is half a win. In brackets: where the true share lies, 95 times in 100 (Wilson interval)">Share won</th>
+      <th title={SHARE}>Share won</th>
     </tr>
   </thead>
 );
 
+/** @param {{votes: Page.Votes, store: any}} props */
 const Votes = ({ votes, store }) => (
   <>
     <h3>Your votes so far: {votes.count}</h3>
     {votes.pairs.map((pair) => (
       <div className="compare-pair" key={`${pair.first} ${pair.second}`}>
-        <table><Head who={`Against ${pair.second}`} /><tbody><tr><td>{pair.first}</td>{figures(pair)}</tr></tbody></table>
+        <table>
+          <Head who={`Against ${pair.second}`} />
+          <tbody>
+            <tr>
+              <td>{pair.first}</td>
+              {figures(pair)}
+            </tr>
+          </tbody>
+        </table>
         <p className="words">{pair.words}</p>
       </div>
     ))}
     {votes.pairs.length > 1 && (
       <table id="compare-overall">
         <Head who="Each against all it met" />
-        <tbody>{votes.contestants.map((each) => <tr key={each.name}><td>{each.name}</td>{figures(each)}</tr>)}</tbody>
+        <tbody>
+          {votes.contestants.map((each) => (
+            <tr key={each.name}>
+              <td>{each.name}</td>
+              {figures(each)}
+            </tr>
+          ))}
+        </tbody>
       </table>
     )}
     <p className="about">
-      Decide how many rounds you will vote before you begin. Whoever looks after each vote, and stops when it suits, finds a winner by chance.
+      Decide how many rounds you will vote before you begin. Whoever looks after each vote, and stops when it suits,
+      finds a winner by chance.
     </p>
     <p>
-      <button type="button" className="quiet" id="votes-csv" onClick={() => saveCsv(store)}
-        title="A .csv for a spreadsheet: each vote with both texts, both models and all settings">Save all votes</button>
-      <button type="button" className="quiet" id="votes-forget" onClick={() => forget(store)}
-        title="Delete every vote of yours; your stories stay">{store.compare.sure ? 'Really delete them all?' : 'Delete all votes'}</button>
+      <button
+        type="button"
+        className="quiet"
+        id="votes-csv"
+        onClick={() => saveCsv(store)}
+        title="A .csv for a spreadsheet: each vote with both texts, both models and all settings"
+      >
+        Save all votes
+      </button>
+      <button
+        type="button"
+        className="quiet"
+        id="votes-forget"
+        onClick={() => forget(store)}
+        title="Delete every vote of yours; your stories stay"
+      >
+        {store.compare.sure ? 'Really delete them all?' : 'Delete all votes'}
+      </button>
     </p>
   </>
 );
@@ -175,8 +255,9 @@ function StoryCompare() {
   const { state } = store;
   if (!store.compare) store.compare = newCompare();
   const c = store.compare;
-  const contest = state && state.contest;
-  const mark = open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes} ${c.models}` : '';
+  const contest = state?.contest;
+  const mark =
+    open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes} ${c.models}` : '';
 
   // The list of models and the votes may have grown since; a vote is kept before its outcome is told.
   useEffect(() => {
@@ -189,33 +270,58 @@ function StoryCompare() {
   const steps = c.runs.flatMap((run) => run.steps.map(({ key }) => key));
   [0, 1].forEach((side) => {
     if (![...keys, ...steps].includes(c.models[side]))
-      c.models[side] = keys.includes(store.model) ? store.model : keys[0];
+      c.models[side] = store.model && keys.includes(store.model) ? store.model : keys[0];
   });
-  const waits = Boolean(contest && contest.waits);
+  const waits = Boolean(contest?.waits);
   return (
     <section className="panel" id="panel-compare" aria-label="Compare">
       <header>
         <h2>Compare</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('compare')}>Close</button>
+        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('compare')}>
+          Close
+        </button>
       </header>
       <p className="about">
-        Two write the same story on, from the same words and with the same dice. You pick the one to go on with; the other stays as an alternative.
+        Two write the same story on, from the same words and with the same dice. You pick the one to go on with; the
+        other stays as an alternative.
       </p>
       <Side side={0} store={store} />
       <Side side={1} store={store} />
-      <label className="compare-blind" title="A blind vote: nothing on this page tells who is who until you have chosen">
-        <input type="checkbox" id="compare-blind" checked={c.blind} onChange={(event) => { c.blind = event.target.checked; store.tell(); }} /> Hide the names
+      <label
+        className="compare-blind"
+        title="A blind vote: nothing on this page tells who is who until you have chosen"
+      >
+        <input
+          type="checkbox"
+          id="compare-blind"
+          checked={c.blind}
+          onChange={(event) => {
+            c.blind = event.target.checked;
+            store.tell();
+          }}
+        />{' '}
+        Hide the names
       </label>
       <p className="about">
-        {c.blind
-          ? 'You see A and B in an order of chance, both at once when both are done, so that neither name nor speed sways you. Your choice is kept as a vote.'
-          : 'With hidden names your choices are kept as votes, and summed up here.'}
+        {c.blind ? BLIND : 'With hidden names your choices are kept as votes, and summed up here.'}
       </p>
-      <button type="button" className="wanted" id="compare-begin" disabled={state.writing || state.ended || waits} onClick={begin(store)}
-        title="Both write on from the end of the story; words in the field below come first">{store.compareAgain ? 'Once more' : 'Let both write'}</button>
+      <button
+        type="button"
+        className="wanted"
+        id="compare-begin"
+        disabled={state.writing || state.ended || waits}
+        onClick={begin(store)}
+        title="Both write on from the end of the story; words in the field below come first"
+      >
+        {store.compareAgain ? 'Once more' : 'Let both write'}
+      </button>
       {state.ended && <p className="about">This story has ended: write a line yourself, or begin a new one.</p>}
       {waits && <p className="about">Choose between A and B below the story.</p>}
-      {contest && contest.said && <p className="words" id="compare-said">{contest.said}</p>}
+      {contest?.said && (
+        <p className="words" id="compare-said">
+          {contest.said}
+        </p>
+      )}
       {c.problem && <p className="error">{c.problem}</p>}
       {c.votes && c.votes.count > 0 && <Votes votes={c.votes} store={store} />}
     </section>

@@ -1,32 +1,52 @@
+// @ts-check
 // Did it copy? A passage held against the text that its model learnt from.
+
+import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState } from '@chainlit/react-client';
 
-const ENTRY = { label: 'Did it copy?', title: 'Which words of the last passage stand just so in the text that its model learnt from', place: 8 };
-
-const inPlainWords = ({ longest, words, copied_words: from }) => {
-  if (!longest) return 'None of its words stands in the text it learnt from.';
-  if (longest.words >= Math.max(30, words / 2)) return 'It remembers: this is the text it learnt from more than a story of its own.';
-  if (longest.words >= from) return 'It put a phrase it remembers into words of its own.';
-  return `No ${from} words in a row are copied: shorter runs are how the language goes.`;
+const ENTRY = {
+  label: 'Did it copy?',
+  title: 'Which words of the last passage stand just so in the text that its model learnt from',
+  place: 8,
 };
 
+const { count, wholePercent } = window.inkling.numbers;
+const { aboutCopied } = window.inkling.sentences;
+
+/** @typedef {import('../shared/store.js').Store} Store */
+
+/** @param {{found: Page.Copied}} props */
 const Found = ({ found }) => (
   <>
-    <p className="copied-share" id="copied-share">{Math.round(100 * found.new)}% new</p>
+    <p className="copied-share" id="copied-share">
+      {wholePercent(found.new)} new
+    </p>
     <p>
-      {inPlainWords(found)} Marked is every run of {found.copied_words} words or more that stands word for word in the{' '}
-      {found.source_words.toLocaleString('en-US')} words that <b>{found.model}</b> learnt from; the longest is marked darker.
+      {aboutCopied(found)}{' '}
+      {`Marked is every run of ${found.copied_words} words or more that stands word for word in the `}
+      {count(found.source_words)} words that <b>{found.model}</b> learnt from; the longest is marked darker.
     </p>
     <div className="copied-text" id="copied-text">
-      {found.pieces.map(([kind, text], at) => (kind === 'new' ? text : <mark key={at} className={kind}>{text}</mark>))}
+      {found.pieces.map(([kind, text], at) =>
+        kind === 'new' ? (
+          text
+        ) : (
+          <mark key={at} className={kind}>
+            {text}
+          </mark>
+        ),
+      )}
     </div>
     {found.longest && (
       <>
-        <h3>The longest run: {found.longest.words} {found.longest.words === 1 ? 'word' : 'words'}, as the training text has it</h3>
+        <h3>
+          The longest run: {found.longest.words} {found.longest.words === 1 ? 'word' : 'words'}, as the training text
+          has it
+        </h3>
         <p className="copied-quote" id="copied-quote">
-          {found.longest.before && `… ${found.longest.before} `}<b>{found.longest.quote}</b>
+          {found.longest.before && `… ${found.longest.before} `}
+          <b>{found.longest.quote}</b>
           {found.longest.after && ` ${found.longest.after} …`}
         </p>
       </>
@@ -34,11 +54,22 @@ const Found = ({ found }) => (
   </>
 );
 
+/** @param {Page.NotHere['missing'] & {train: () => void}} props */
 const Missing = ({ why, command, train }) => (
   <>
     <p id="copied-error">{why}</p>
     <p>Of a model that you train here the text is here too: whatever it writes can be looked at.</p>
-    <p><button type="button" className="wanted" id="copied-train" onClick={train} title="Open “Train”: bring a text, and a model learns from it">Train a model of your own</button></p>
+    <p>
+      <button
+        type="button"
+        className="wanted"
+        id="copied-train"
+        onClick={train}
+        title="Open “Train”: bring a text, and a model learns from it"
+      >
+        Train a model of your own
+      </button>
+    </p>
     {command && (
       <>
         <p className="about">Or bring the text of this one: with its files at hand, in Inkling’s folder,</p>
@@ -54,17 +85,20 @@ function StoryCopied() {
   const { state } = store;
   const written = state ? state.passages.filter((each) => each.author === 'model') : [];
   const passage = written.find((each) => each.id === store.about) || written[written.length - 1];
-  const asked = open && passage && !state.writing ? `${passage.id} ${passage.tokens.length}` : null;
+  const asked = open && passage && !state?.writing ? `${passage.id} ${passage.tokens.length}` : null;
 
   useEffect(() => {
-    if (!asked || (store.copied && store.copied.asked === asked)) return;
+    if (!asked || store.copied?.asked === asked) return;
     store.copied = { asked };
-    const put = (answer) => {
-      if (store.copied.asked !== asked) return;
+    const put = (/** @type {Partial<Store['copied']>} */ answer) => {
+      if (store.copied?.asked !== asked) return;
       Object.assign(store.copied, answer);
       store.tell();
     };
-    store.look({ look: 'copied', passage: passage.id }).then((found) => put({ found }), (error) => put({ error: error.message }));
+    store.look({ look: 'copied', passage: passage.id }).then(
+      (found) => put({ found }),
+      (error) => put({ error: error.message }),
+    );
   }, [asked]);
 
   if (!open || !state) return null;
@@ -73,14 +107,24 @@ function StoryCopied() {
     <section className="panel" id="panel-copied" aria-label="Did it copy?">
       <header>
         <h2>Did it copy?</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('copied')}>Close</button>
+        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('copied')}>
+          Close
+        </button>
       </header>
-      {!passage && <p className="about">Let the model write something first; then its words are looked for in the text it learnt from.</p>}
+      {!passage && (
+        <p className="about">
+          Let the model write something first; then its words are looked for in the text it learnt from.
+        </p>
+      )}
       {passage && state.writing && <p className="about">When the passage is written, it is looked at.</p>}
       {asked && !found && !error && <p className="status">reading the training text…</p>}
-      {error && <p className="about" id="copied-error">{error}</p>}
-      {found && found.missing && <Missing {...found.missing} train={() => store.open('train')} />}
-      {found && !found.missing && <Found found={found} />}
+      {error && (
+        <p className="about" id="copied-error">
+          {error}
+        </p>
+      )}
+      {found && 'missing' in found && <Missing {...found.missing} train={() => store.open('train')} />}
+      {found && !('missing' in found) && <Found found={found} />}
     </section>
   );
 }

@@ -1,10 +1,18 @@
+// @ts-check
 // Live dice: what may come next at the story's end, as the sliders move, before anything is written.
+
+import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState } from '@chainlit/react-client';
 
-const { input, setInput, percent, choices, visible } = window.inkling;
-const ENTRY = { label: 'Dice', title: 'See what the model may write next, and what the settings make of it, before it writes', place: 3 };
+const { visible } = window.inkling;
+const { beginsAsCommand, input, literal, setInput } = window.inkling.composer;
+const { choices, count, percent } = window.inkling.numbers;
+const ENTRY = {
+  label: 'Dice',
+  title: 'See what the model may write next, and what the settings make of it, before it writes',
+  place: 3,
+};
 const ASK_MS = 80;
 const SLIDERS = {
   temperature: [0, 2, 0.05, 'How daring: 0 always takes the likeliest token, low is careful, high is wild'],
@@ -14,38 +22,83 @@ const SLIDERS = {
   repetition_penalty: [1, 2, 0.01, 'Tokens that stand in the story already become less likely; 1 is off'],
 };
 
+/**
+ * @param {object} props
+ * @param {Page.Dice['settings'][0]} props.each
+ * @param {boolean} props.disabled
+ * @param {(name: string, value: number) => void} props.change
+ */
 const Slider = ({ each, disabled, change }) => {
   const [min, max, step, about] = SLIDERS[each.name];
   return (
     <label title={disabled ? 'Not for a model of characters: every letter has appeared already' : about}>
-      <span>{each.label} <i>{each.shown}</i></span>
-      <input type="range" id={`dice-${each.name}`} min={min} max={max} step={step} value={each.value} disabled={disabled}
-        aria-label={each.label} onChange={(event) => change(each.name, Number(event.target.value))} />
+      <span>
+        {each.label} <i>{each.shown}</i>
+      </span>
+      <input
+        type="range"
+        id={`dice-${each.name}`}
+        min={min}
+        max={max}
+        step={step}
+        value={each.value}
+        disabled={disabled}
+        aria-label={each.label}
+        onChange={(event) => change(each.name, Number(event.target.value))}
+      />
     </label>
   );
 };
 
+const after = (/** @type {Page.Chance} */ { probability }) => (probability === 0 ? 'cut' : percent(probability));
+
+/** @param {{found: Page.Dice, resting: boolean}} props */
 const Bars = ({ found, resting }) => {
   const most = Math.max(...found.top.map((each) => Math.max(each.raw_probability, each.probability)));
   const width = (p) => ({ width: `${(100 * p) / most}%` });
   return (
     <>
       <p className="dice-keys">
-        <span title="As the model said it, before any setting"><i className="raw" />raw: the model’s own</span>
-        <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty"><i className="after" />after the samplers</span>
+        <span title="As the model said it, before any setting">
+          <i className="raw" />
+          raw: the model’s own
+        </span>
+        <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty">
+          <i className="after" />
+          after the samplers
+        </span>
       </p>
-      <p className="dice-row dice-head"><b /><span /><span>raw</span><span>after</span></p>
+      <p className="dice-row dice-head">
+        <b />
+        <span />
+        <span>raw</span>
+        <span>after</span>
+      </p>
       <div className={`dice-rows${resting ? ' resting' : ''}`} id="dice-rows">
         {found.top.map((each) => (
-          <div key={each.id} className={`dice-row${each.probability === 0 ? ' cut' : ''}`} data-token={each.id}
-            title={`raw ${percent(each.raw_probability)}, after the samplers ${each.probability === 0 ? 'cut' : percent(each.probability)}`}>
-            <b>{visible(each.text).map(([kind, shown], at) => (kind === 'sign' ? <span key={at} className="sign">{shown}</span> : shown))}</b>
+          <div
+            key={each.id}
+            className={`dice-row${each.probability === 0 ? ' cut' : ''}`}
+            data-token={each.id}
+            title={`raw ${percent(each.raw_probability)}, after the samplers ${after(each)}`}
+          >
+            <b>
+              {visible(each.text).map(([kind, shown], at) =>
+                kind === 'sign' ? (
+                  <span key={at} className="sign">
+                    {shown}
+                  </span>
+                ) : (
+                  shown
+                ),
+              )}
+            </b>
             <div className="dice-bars">
               <i className="raw" style={width(each.raw_probability)} />
               <i className="after" style={width(each.probability)} />
             </div>
             <span>{percent(each.raw_probability)}</span>
-            <span>{each.probability === 0 ? 'cut' : percent(each.probability)}</span>
+            <span>{after(each)}</span>
           </div>
         ))}
       </div>
@@ -53,12 +106,18 @@ const Bars = ({ found, resting }) => {
   );
 };
 
+/** @param {{found: Page.Dice}} props */
 const Told = ({ found }) => (
   <p id="dice-told">
     The model is as undecided as between {choices(found.raw_entropy)}. After the samplers{' '}
-    {found.kept === 1
-      ? 'one token is left, so there is nothing to draw.'
-      : <>it is as open as {choices(found.entropy)}, and <b>{found.kept.toLocaleString('en-US')}</b> of {found.vocab_size.toLocaleString('en-US')} tokens may still be drawn.</>}
+    {found.kept === 1 ? (
+      'one token is left, so there is nothing to draw.'
+    ) : (
+      <>
+        it is as open as {choices(found.entropy)}, and <b>{count(found.kept)}</b> of {count(found.vocab_size)} tokens
+        may still be drawn.
+      </>
+    )}
   </p>
 );
 
@@ -66,9 +125,13 @@ function StoryDice() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'dice', ENTRY);
   const { state, model } = store;
-  const dice = store.dice || (store.dice = { settings: {} });
-  const words = open && input() ? input().value : '';
-  const asked = open && state && !state.writing ? JSON.stringify([state.revision, model, words, dice.settings, state.tuning.changes]) : null;
+  if (!store.dice) store.dice = { settings: {} };
+  const { dice } = store;
+  const words = (open && input()?.value) || '';
+  const asked =
+    open && state && !state.writing
+      ? JSON.stringify([state.revision, model, words, dice.settings, state.tuning.changes])
+      : null;
 
   useEffect(() => {
     if (!open) return undefined;
@@ -86,8 +149,10 @@ function StoryDice() {
     };
     const timer = setTimeout(() => {
       dice.asked = asked;
-      store.look({ look: 'dice', model, words, settings: dice.settings })
-        .then((found) => put({ found }), (error) => put({ error: error.message }));
+      store.look({ look: 'dice', model, words, settings: dice.settings }).then(
+        (found) => put({ found }),
+        (error) => put({ error: error.message }),
+      );
     }, ASK_MS);
     return () => clearTimeout(timer);
   }, [asked]);
@@ -99,46 +164,93 @@ function StoryDice() {
     store.tell();
   };
   const goOn = () => {
-    store.send('Continue', { ask: 'continue', words: words.replace(/^(\s*)\/\/(?=[A-Za-z_-])/, '$1/'), settings });
+    store.send('Continue', { ask: 'continue', words: literal(words), settings });
     if (words) setInput('');
   };
-  const values = found && found.settings.map((each) => (
-    each.name in settings && settings[each.name] !== each.value ? { ...each, value: settings[each.name], shown: `${settings[each.name]}` } : each
-  ));
-  const command = /^\s*\/(?!\/)/.test(words);
+  const values = found?.settings.map((each) =>
+    each.name in settings && settings[each.name] !== each.value
+      ? { ...each, value: settings[each.name], shown: `${settings[each.name]}` }
+      : each,
+  );
+  const command = beginsAsCommand(words);
   return (
     <section className="panel" id="panel-dice" aria-label="Dice">
       <header>
         <h2>The dice</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('dice')}>Close</button>
+        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('dice')}>
+          Close
+        </button>
       </header>
       <p className="about">
-        The model gives each token it knows a chance, and one is drawn. See what the settings make of the chances, before
-        anything is written.
+        The model gives each token it knows a chance, and one is drawn. See what the settings make of the chances,
+        before anything is written.
       </p>
       {found && (
-        <p className="dice-after" id="dice-after" title="What stands before the token that is drawn next; words in the composer count">
+        <p
+          className="dice-after"
+          id="dice-after"
+          title="What stands before the token that is drawn next; words in the composer count"
+        >
           {found.after ? `…${found.after}` : 'A blank page'}
         </p>
       )}
       {!found && !error && <p className="status">asking the model…</p>}
-      {error && <p className="error" id="dice-error">{error}</p>}
+      {error && (
+        <p className="error" id="dice-error">
+          {error}
+        </p>
+      )}
       {values && (
         <div className="dice-sliders">
           {values.map((each) => (
-            <Slider key={each.name} each={each} change={change} disabled={each.name === 'repetition_penalty' && found.characters} />
+            <Slider
+              key={each.name}
+              each={each}
+              change={change}
+              disabled={each.name === 'repetition_penalty' && Boolean(found?.characters)}
+            />
           ))}
         </div>
       )}
       {found && (
         <div className="dice-buttons">
-          <button type="button" className="wanted" id="dice-go" disabled={state.writing || Boolean(error) || command} onClick={goOn}
-            title="The model writes on with these settings, this once; the chat keeps its own">Continue with these</button>
-          <button type="button" className="quiet" id="dice-once" disabled={!Object.keys(settings).length || state.writing}
-            onClick={() => { store.act({ act: 'once', settings }); dice.settings = {}; store.tell(); }}
-            title="Write the next message with these settings, whenever you send it">For the next message</button>
-          <button type="button" className="quiet" id="dice-reset" disabled={!Object.keys(settings).length}
-            onClick={() => { dice.settings = {}; store.tell(); }} title="Back to the settings of the chat">As the chat is set</button>
+          <button
+            type="button"
+            className="wanted"
+            id="dice-go"
+            disabled={state.writing || Boolean(error) || command}
+            onClick={goOn}
+            title="The model writes on with these settings, this once; the chat keeps its own"
+          >
+            Continue with these
+          </button>
+          <button
+            type="button"
+            className="quiet"
+            id="dice-once"
+            disabled={!Object.keys(settings).length || state.writing}
+            onClick={() => {
+              store.act({ act: 'once', settings });
+              dice.settings = {};
+              store.tell();
+            }}
+            title="Write the next message with these settings, whenever you send it"
+          >
+            For the next message
+          </button>
+          <button
+            type="button"
+            className="quiet"
+            id="dice-reset"
+            disabled={!Object.keys(settings).length}
+            onClick={() => {
+              dice.settings = {};
+              store.tell();
+            }}
+            title="Back to the settings of the chat"
+          >
+            As the chat is set
+          </button>
         </div>
       )}
       {state.writing && <p className="about">When the passage is written, the dice are those at its end.</p>}

@@ -1,10 +1,12 @@
+// @ts-check
 // The story's way out of the page and into it: a small menu above the story. Files are read and written here, in the
 // browser; the server gives the text of one and takes the text of another, in pieces that a socket can carry.
+
+import { useChatSession } from '@chainlit/react-client';
 import { useEffect, useRef } from 'react';
 import { toast } from 'sonner';
-import { useChatSession } from '@chainlit/react-client';
 
-const PIECE = 100000;
+const { download, pieces, readText } = window.inkling.files;
 const MOST_BYTES = 32000000;
 const KINDS = [
   ['txt', 'Save the text', 'The words alone, as a .txt'],
@@ -12,30 +14,19 @@ const KINDS = [
   ['json', 'Save everything', 'A .json with all alternatives; opened here again, it is the same story'],
 ];
 
-const download = ({ name, type, text }) => {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-};
-
 const goTo = ({ thread }) => window.location.assign(`/thread/${thread}`);
 
 const read = async (file) => {
-  if (file.size > MOST_BYTES) throw new Error(`“${file.name}” is too large: it has ${Math.round(file.size / 1e6)} million bytes.`);
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
-  } catch {
-    throw new Error(`“${file.name}” is no text in UTF-8. Save it as UTF-8 text, then open it again.`);
-  }
+  if (file.size > MOST_BYTES)
+    throw new Error(`“${file.name}” is too large: it has ${Math.round(file.size / 1e6)} million bytes.`);
+  return readText(file, 'open it again', { ignoreBOM: true });
 };
 
 function StoryFiles() {
-  const menu = useRef(null);
-  const picker = useRef(null);
+  const menu = /** @type {{current: any}} */ (useRef(null));
+  const picker = /** @type {{current: any}} */ (useRef(null));
   const { session } = useChatSession();
-  const socket = session && session.socket;
+  const socket = session?.socket;
 
   useEffect(() => {
     if (!socket) return undefined;
@@ -70,10 +61,7 @@ function StoryFiles() {
     event.target.value = '';
     if (!file) return;
     try {
-      const text = await read(file);
-      const of = Math.max(1, Math.ceil(text.length / PIECE));
-      for (let part = 0; part < of; part++)
-        socket.emit('story_piece', { name: file.name, part, of, text: text.slice(part * PIECE, (part + 1) * PIECE) });
+      pieces(file.name, await read(file)).forEach((piece) => socket?.emit('story_piece', piece));
     } catch (error) {
       toast.error(error.message);
     }
@@ -82,14 +70,29 @@ function StoryFiles() {
   return (
     <div className="story-files">
       <details ref={menu}>
-        <summary id="story-file-menu" title="Save this story as a file, or open one">File</summary>
+        <summary id="story-file-menu" title="Save this story as a file, or open one">
+          File
+        </summary>
         <div className="story-files-menu">
           {KINDS.map(([ending, label, about]) => (
-            <button key={ending} type="button" id={`story-save-${ending}`} title={about}
-              onClick={act(() => socket.emit('story_save', { ending }))}>{label} <i>.{ending}</i></button>
+            <button
+              key={ending}
+              type="button"
+              id={`story-save-${ending}`}
+              title={about}
+              onClick={act(() => socket?.emit('story_save', { ending }))}
+            >
+              {label} <i>.{ending}</i>
+            </button>
           ))}
-          <button type="button" id="story-open-file" onClick={act(() => picker.current.click())}
-            title="A .txt begins a new story with it; a .json that was saved here comes back as it was">Open a file…</button>
+          <button
+            type="button"
+            id="story-open-file"
+            onClick={act(() => picker.current.click())}
+            title="A .txt begins a new story with it; a .json that was saved here comes back as it was"
+          >
+            Open a file…
+          </button>
         </div>
       </details>
       <input ref={picker} id="story-file" type="file" accept=".txt,.md,.json,text/plain" hidden onChange={send} />

@@ -1,37 +1,67 @@
+// @ts-check
 // Every model with its card: a table to compare them at a glance, and all that is known of the one that was clicked.
+
+import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 
-const ENTRY = { label: 'All models', place: 7, title: 'A card for each model on this machine: how large, how good, trained on what, by which command' };
+const ENTRY = {
+  label: 'All models',
+  place: 7,
+  title: 'A card for each model on this machine: how large, how good, trained on what, by which command',
+};
+/**
+ * @type {{name: keyof Page.ModelLine, label: string, title: string, text: (row: Page.ModelLine) => string,
+ *   way: 1 | -1}[]}
+ */
 const COLUMNS = [
-  ['key', 'Model', 'By name', (row) => row.key, 1],
-  ['val_bpb', 'Bits per byte', 'How well it foretells text it never saw: fewer bits are better. Compare only models measured on the same text',
-    (row) => (row.val_bpb === null ? '–' : row.val_bpb.toFixed(3)), 1],
-  ['parameters', 'Size', 'Parameters: the numbers it learnt', (row) => (row.parameters === null ? '–' : inShort(row.parameters)), -1],
-  ['date', 'Date', 'When it was trained; the latest first', (row) => row.date || '–', -1],
+  { name: 'key', label: 'Model', title: 'By name', text: (row) => row.key, way: 1 },
+  {
+    name: 'val_bpb',
+    label: 'Bits per byte',
+    title:
+      'How well it foretells text it never saw: fewer bits are better. Compare only models measured on the same text',
+    text: (row) => (row.val_bpb === null ? '–' : row.val_bpb.toFixed(3)),
+    way: 1,
+  },
+  {
+    name: 'parameters',
+    label: 'Size',
+    title: 'Parameters: the numbers it learnt',
+    text: (row) => (row.parameters === null ? '–' : inShort(row.parameters)),
+    way: -1,
+  },
+  {
+    name: 'date',
+    label: 'Date',
+    title: 'When it was trained; the latest first',
+    text: (row) => row.date || '–',
+    way: -1,
+  },
 ];
-const inShort = (n) => (n >= 999500 ? `${Number((n / 1e6).toPrecision(3))} M` : n >= 1000 ? `${Math.round(n / 1e3)} k` : String(n));
-
-// What is not known comes last, whichever way is sorted.
-const sorted = (rows, [name, way]) => [...rows].sort((one, other) => {
-  const [a, b] = [one[name], other[name]];
-  if (a === null || b === null) return (a === null) - (b === null);
-  return way * (typeof a === 'string' ? a.localeCompare(b) : a - b);
-});
+const { blocks, cells, plain, sorted, words } = window.inkling.cards;
+const { inShort } = window.inkling.numbers;
 
 const Table = ({ v, store, show }) => (
   <table id="models-table">
     <thead>
       <tr>
-        {COLUMNS.map(([name, label, title, , way]) => {
+        {COLUMNS.map(({ name, label, title, way }) => {
           const on = v.sort[0] === name;
           return (
             <th key={name} aria-sort={on ? (v.sort[1] > 0 ? 'ascending' : 'descending') : 'none'}>
-              <button type="button" id={`sort-${name}`} title={title} onClick={() => {
-                v.sort = [name, on ? -v.sort[1] : way];
-                store.tell();
-              }}>{label}{on ? (v.sort[1] > 0 ? ' ↑' : ' ↓') : ''}</button>
+              <button
+                type="button"
+                id={`sort-${name}`}
+                title={title}
+                onClick={() => {
+                  v.sort = [name, on ? -v.sort[1] : way];
+                  store.tell();
+                }}
+              >
+                {label}
+                {on ? (v.sort[1] > 0 ? ' ↑' : ' ↓') : ''}
+              </button>
             </th>
           );
         })}
@@ -40,9 +70,17 @@ const Table = ({ v, store, show }) => (
     <tbody>
       {sorted(v.rows, v.sort).map((row) => (
         <tr key={row.key} data-model={row.key} aria-selected={row.key === v.shown} onClick={() => show(row.key)}>
-          {COLUMNS.map(([name, , , text]) => (
-            <td key={name}>{name === 'key'
-              ? <button type="button" title={`Read the card of “${row.key}”`}>{row.key}{row.key === store.model ? ' ✓' : ''}</button> : text(row)}</td>
+          {COLUMNS.map(({ name, text }) => (
+            <td key={name}>
+              {name === 'key' ? (
+                <button type="button" title={`Read the card of “${row.key}”`}>
+                  {row.key}
+                  {row.key === store.model ? ' ✓' : ''}
+                </button>
+              ) : (
+                text(row)
+              )}
+            </td>
           ))}
         </tr>
       ))}
@@ -50,33 +88,30 @@ const Table = ({ v, store, show }) => (
   </table>
 );
 
-// A card is Markdown. It is cut into blocks and shown as plain text in each: no mark-up of its own ever comes to life.
-const KINDS = [['rule', /^\|[\s|:-]+\|\s*$/], ['picture', /^!\[.*\]\(.*\)\s*$/], ['head', /^#{1,6}\s/], ['row', /^\|/], ['quote', /^>/], ['code', /^ {4}/]];
-const plain = (line) => line.replace(/^(#{1,6}\s+|>\s?| {4})/, '').replace(/\s+$/, '');
-const words = (line) => line.replace(/`([^`]+)`/g, '$1');
-const cells = (line) => words(line).trim().replace(/^\||\|$/g, '').split('|').map((cell) => cell.trim());
-
-const blocks = (text) => {
-  const found = [];
-  text.split(/\r?\n/).forEach((line) => {
-    const [kind] = KINDS.find(([, like]) => like.test(line)) || [line.trim() ? 'words' : 'gap'];
-    const last = found[found.length - 1];
-    if (last && last.kind === kind && kind !== 'head') last.lines.push(line);
-    else found.push({ kind, lines: [line] });
-  });
-  return found;
-};
-
 const Block = ({ kind, lines }) => {
   if (kind === 'head') return <h4>{plain(lines[0])}</h4>;
   if (kind === 'words') return <p>{words(lines.join(' '))}</p>;
   if (kind === 'code') return <pre>{lines.map(plain).join('\n')}</pre>;
   if (kind === 'quote') return <blockquote>{lines.map(plain).join('\n')}</blockquote>;
   const rows = lines.map(cells).filter((row) => row.some(Boolean));
-  if (kind === 'row' && rows.length) return <table><tbody>{rows.map((row, at) => <tr key={at}>{row.map((cell, i) => <td key={i}>{cell}</td>)}</tr>)}</tbody></table>;
+  if (kind === 'row' && rows.length)
+    return (
+      <table>
+        <tbody>
+          {rows.map((row, at) => (
+            <tr key={at}>
+              {row.map((cell, i) => (
+                <td key={i}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    );
   return null;
 };
 
+/** @param {{card: Page.ModelCard, chosen: boolean, busy: boolean, write: () => void}} props */
 const Card = ({ card, chosen, busy, write }) => {
   const box = useRef(null);
   const { train, valid } = card.curve;
@@ -87,26 +122,57 @@ const Card = ({ card, chosen, busy, write }) => {
     <article id="model-card" data-model={card.key}>
       <div className="model-head">
         <h3>{card.key}</h3>
-        <button type="button" id="model-write" className="wanted" disabled={chosen || busy} onClick={write}
-          title="Pick this model below the page: it writes from now on">{chosen ? 'Writes now' : 'Write with this one'}</button>
+        <button
+          type="button"
+          id="model-write"
+          className="wanted"
+          disabled={chosen || busy}
+          onClick={write}
+          title="Pick this model below the page: it writes from now on"
+        >
+          {chosen ? 'Writes now' : 'Write with this one'}
+        </button>
       </div>
       <dl>
         {card.facts.map(([label, value]) => (
-          <div key={label} data-known={value !== 'not known'}><dt>{label}</dt><dd>{value}</dd></div>
+          <div key={label} data-known={value !== 'not known'}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
         ))}
       </dl>
       {train.length + valid.length > 0 && (
         <>
           <div id="model-curve" ref={box} />
-          <p className="curve-key"><span><i />on its training text</span><span className="of-valid"><i />on text it never saw: this one counts</span></p>
+          <p className="curve-key">
+            <span>
+              <i />
+              on its training text
+            </span>
+            <span className="of-valid">
+              <i />
+              on text it never saw: this one counts
+            </span>
+          </p>
         </>
       )}
       {card.picture && <img id="model-picture" src={card.picture} alt="How its loss fell while it was trained" />}
-      {card.commands.length > 0 && <><h4>Trained by</h4>{card.commands.map((line) => <pre key={line}>{line}</pre>)}</>}
+      {card.commands.length > 0 && (
+        <>
+          <h4>Trained by</h4>
+          {card.commands.map((line) => (
+            <pre key={line}>{line}</pre>
+          ))}
+        </>
+      )}
       {card.text.trim() && (
         <details id="model-text">
           <summary title="README.md, as it lies in the model's folder">The card it came with</summary>
-          <div className="model-text">{blocks(card.text).map((block, at) => <Block key={at} {...block} />)}</div>
+          <div className="model-text">
+            {blocks(card.text).map((block, at) => (
+              <Block key={at} {...block} />
+            ))}
+          </div>
         </details>
       )}
     </article>
@@ -129,31 +195,47 @@ function StoryModels() {
     }
     store.tell();
   };
-  const show = (key) => ask(async () => {
-    v.shown = key;
-    const card = await store.look({ look: 'card', model: key });
-    if (v.shown === key) v.card = card;
-  });
+  const show = (key) =>
+    ask(async () => {
+      v.shown = key;
+      const card = await store.look({ look: 'card', model: key });
+      if (v.shown === key) v.card = card;
+    });
   const opened = async () => {
     v.rows = (await store.look({ look: 'models' })).models;
     const there = v.rows.some((row) => row.key === v.shown);
     if (v.rows.length) await show(there ? v.shown : (v.rows.find((row) => row.key === store.model) || v.rows[0]).key);
   };
-  useEffect(() => { if (open && store.look) ask(opened); }, [open, store]);
+  useEffect(() => {
+    if (open && store.state) ask(opened);
+  }, [open, store]);
 
   if (!open || !store.state) return null;
   return (
     <section className="panel wide" id="models-panel" aria-label="All models">
       <header>
         <h2>All models</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('models')}>Close</button>
+        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('models')}>
+          Close
+        </button>
       </header>
-      <p className="about">Every model in <code>checkpoints/</code>, <code>runs/</code> and <code>INKLING_MODELS</code>. Click one to read its card; ✓ writes now.</p>
-      {v.problem && <p className="error" role="alert">{v.problem}</p>}
+      <p className="about">
+        Every model in <code>checkpoints/</code>, <code>runs/</code> and <code>INKLING_MODELS</code>. Click one to read
+        its card; ✓ writes now.
+      </p>
+      {v.problem && (
+        <p className="error" role="alert">
+          {v.problem}
+        </p>
+      )}
       {v.rows ? <Table v={v} store={store} show={show} /> : !v.problem && <p className="status">looking for models…</p>}
       {v.card && v.card.key === v.shown && (
-        <Card card={v.card} chosen={v.card.key === store.model} busy={store.state.writing}
-          write={() => windowMessage({ type: 'story_model', model: v.card.key })} />
+        <Card
+          card={v.card}
+          chosen={v.card.key === store.model}
+          busy={store.state.writing}
+          write={() => windowMessage({ type: 'story_model', model: v.shown })}
+        />
       )}
     </section>
   );

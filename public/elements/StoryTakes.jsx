@@ -1,28 +1,42 @@
+// @ts-check
 // Takes side by side, between the story and its controls: to pick from, or to vote on while nobody is named.
+
+import { sessionIdState, useChatData } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState, useChatData } from '@chainlit/react-client';
 
-// What stands above the takes. Those that have no facts have no names either, until one was chosen.
-const aboutTakes = (takes, hidden, busy) => {
-  if (hidden && busy) return 'A and B are writing. Both are shown when both are done, so that their speed tells you nothing.';
-  if (hidden) return 'Which one do you like better? Who wrote which is told when you have chosen.';
-  return busy ? `${takes.length} versions, side by side` : `Pick one of these ${takes.length}. The others stay, as alternatives.`;
-};
-
+const { aboutTakes } = window.inkling.sentences;
+/** @type {['a' | 'b' | 'tie', string, string][]} */
 const VOTES = [
   ['a', 'A is better', 'Go on with A; B stays, as an alternative'],
   ['b', 'B is better', 'Go on with B; A stays, as an alternative'],
   ['tie', 'No difference', 'Neither is better: it counts as half a win for both, and the story goes on with A'],
 ];
 
+/** @param {{act: (wish: Page.Act) => void}} props */
 const VoteRow = ({ act }) => (
   <div className="vote-row">
     {VOTES.map(([choice, label, title]) => (
-      <button key={choice} type="button" id={`vote-${choice}`} className="quiet" title={title} onClick={() => act({ act: 'vote', choice })}>{label}</button>
+      <button
+        key={choice}
+        type="button"
+        id={`vote-${choice}`}
+        className="quiet"
+        title={title}
+        onClick={() => act({ act: 'vote', choice })}
+      >
+        {label}
+      </button>
     ))}
-    <button type="button" id="vote-none" className="quiet" title="Tell who wrote which; this round then does not count"
-      onClick={() => act({ act: 'reveal' })}>Show the names, no vote</button>
+    <button
+      type="button"
+      id="vote-none"
+      className="quiet"
+      title="Tell who wrote which; this round then does not count"
+      onClick={() => act({ act: 'reveal' })}
+    >
+      Show the names, no vote
+    </button>
   </div>
 );
 
@@ -31,24 +45,41 @@ const Verdict = ({ said, again }) => (
   <p className="verdict" id="verdict">
     {said}{' '}
     {again && (
-      <button type="button" id="compare-again" className="quiet" onClick={again}
-        title="The same two write on from here, side by side">Once more</button>
+      <button
+        type="button"
+        id="compare-again"
+        className="quiet"
+        onClick={again}
+        title="The same two write on from here, side by side"
+      >
+        Once more
+      </button>
     )}
   </p>
 );
 
+/** @param {{takes: Page.Take[], busy: boolean, act: (wish: Page.Act) => void, hidden: boolean}} props */
 const Takes = ({ takes, busy, act, hidden }) => (
   <section className="takes" aria-label="Versions to pick from">
-    <p>{aboutTakes(takes, hidden, busy)}</p>
+    <p>{aboutTakes(takes.length, hidden, busy)}</p>
     <div className="takes-grid">
       {takes.map((take, at) => (
-        <button key={take.id} type="button" className="take" data-take={at + 1} disabled={busy}
+        <button
+          key={take.id}
+          type="button"
+          className="take"
+          data-take={at + 1}
+          disabled={busy}
           title="Go on with this one"
-          onClick={() => act(hidden ? { act: 'vote', choice: 'ab'[at] } : { act: 'pick', passage: take.id })}>
+          onClick={() => act(hidden ? { act: 'vote', choice: at ? 'b' : 'a' } : { act: 'pick', passage: take.id })}
+        >
           <span className="take-words">{take.tokens.join('')}</span>
           {take.label && <span className="take-label">{take.label}</span>}
           {take.facts && (
-            <span className="take-facts">Seed {take.facts.seed}{!busy && take.facts.ending && ` · ${take.facts.ending}`}</span>
+            <span className="take-facts">
+              Seed {take.facts.seed}
+              {!busy && take.facts.ending && ` · ${take.facts.ending}`}
+            </span>
           )}
         </button>
       ))}

@@ -1,13 +1,22 @@
+// @ts-check
 // What can be opened beside the story. Each panel is an element of its own and enters itself in the store.
+
+import { modesState, sessionIdState, useChatInteract } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { modesState, sessionIdState, useChatInteract } from '@chainlit/react-client';
 
+/** @type {[string, string, string[]][]} */
 const GROUPS = [
   ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
+const TOKENS =
+  'Shade each of the model’s tokens by how likely it was; point at one to see what else might have come, ' +
+  'and branch there';
+const LADDER =
+  'The model writes on five times, side by side, from careful (temperature 0.2) to wild (1.3), with the same dice; ' +
+  'pick one';
 // A tool that no group names is one of the models'.
 const groupOf = (tool) => (GROUPS.find(([, , members]) => members.includes(tool)) || GROUPS[GROUPS.length - 1])[0];
 
@@ -17,12 +26,12 @@ function StoryTools() {
   const modes = useRecoilValue(modesState);
   const { state, panels, panel } = store;
   const models = modes.find(({ id }) => id === 'model');
-  const picked = models && (models.options.find((each) => each.default) || {}).id;
+  const picked = models?.options.find((each) => each.default)?.id;
 
   // What nobody set is as the model has it, so the gear shows the settings of the one that is picked.
   // Only where both agreed before is it the writer who picked, and not the server whose news have yet to come.
-  const known = state && state.model;
-  const busy = Boolean(state && state.writing);
+  const known = state ? state.model : null;
+  const busy = Boolean(state?.writing);
   useEffect(() => {
     if (!picked) return;
     if (picked === known) store.agreed = known;
@@ -44,35 +53,91 @@ function StoryTools() {
 
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;
+  /** @type {[string, import('react').ReactNode][]} */
   const own = [
-    ['tokens', <button key="tokens" type="button" id="story-tokens" className="quiet" aria-pressed={Boolean(store.shaded)}
-      title="Shade each of the model’s tokens by how likely it was; point at one to see what else might have come, and branch there"
-      onClick={() => { store.shaded = !store.shaded; store.tell(); }}>Tokens</button>],
-    ['ladder', <button key="ladder" type="button" id="story-ladder" className="quiet" disabled={state.writing || state.ended}
-      title="The model writes on five times, side by side, from careful (temperature 0.2) to wild (1.3), with the same dice; pick one"
-      onClick={() => store.send('Ladder', { ask: 'ladder' })}>Ladder</button>],
+    [
+      'tokens',
+      <button
+        key="tokens"
+        type="button"
+        id="story-tokens"
+        className="quiet"
+        aria-pressed={Boolean(store.shaded)}
+        title={TOKENS}
+        onClick={() => {
+          store.shaded = !store.shaded;
+          store.tell();
+        }}
+      >
+        Tokens
+      </button>,
+    ],
+    [
+      'ladder',
+      <button
+        key="ladder"
+        type="button"
+        id="story-ladder"
+        className="quiet"
+        disabled={state.writing || state.ended}
+        title={LADDER}
+        onClick={() => store.send('Ladder', { ask: 'ladder' })}
+      >
+        Ladder
+      </button>,
+    ],
   ];
-  const opened = [...panels].sort(([, one], [, other]) => one.place - other.place).map(([name, { label, title }]) => [
-    name, <button key={name} type="button" id={`open-${name}`} className="quiet" title={title}
-      aria-pressed={panel === name} onClick={() => store.open(name)}>{label}</button>,
-  ]);
+  /** @type {[string, import('react').ReactNode][]} */
+  const opened = [...panels]
+    .sort(([, one], [, other]) => one.place - other.place)
+    .map(([name, { label, title }]) => [
+      name,
+      <button
+        key={name}
+        type="button"
+        id={`open-${name}`}
+        className="quiet"
+        title={title}
+        aria-pressed={panel === name}
+        onClick={() => store.open(name)}
+      >
+        {label}
+      </button>,
+    ]);
   const tools = [...own, ...opened];
-  const groups = GROUPS.map(([name, about]) => [name, about, tools.filter(([tool]) => groupOf(tool) === name)]);
+  const groups = GROUPS.map(([name, about]) => ({
+    name,
+    about,
+    members: tools.filter(([tool]) => groupOf(tool) === name),
+  }));
   return (
     <nav className="story tools" aria-label="Tools">
       {once.length > 0 && (
         <span className="armed" id="armed" title="Only the next message is written with these">
           Next message: {once.map(({ label, value }) => `${label} ${value}`).join(', ')}
-          <button type="button" className="quiet" id="disarm" aria-label="Take these settings back" title="Take these settings back"
-            onClick={() => store.act({ act: 'once', settings: {} })}>✕</button>
+          <button
+            type="button"
+            className="quiet"
+            id="disarm"
+            aria-label="Take these settings back"
+            title="Take these settings back"
+            onClick={() => store.act({ act: 'once', settings: {} })}
+          >
+            ✕
+          </button>
         </span>
       )}
-      {groups.map(([name, about, members]) => members.length > 0 && (
-        <div key={name} className="tools-group" role="group" aria-label={name}>
-          <span className="tools-name" title={about}>{name}</span>
-          <span className="tools-row">{members.map(([, button]) => button)}</span>
-        </div>
-      ))}
+      {groups.map(
+        ({ name, about, members }) =>
+          members.length > 0 && (
+            <div key={name} className="tools-group" role="group" aria-label={name}>
+              <span className="tools-name" title={about}>
+                {name}
+              </span>
+              <span className="tools-row">{members.map(([, button]) => button)}</span>
+            </div>
+          ),
+      )}
     </nav>
   );
 }

@@ -1,49 +1,65 @@
+// @ts-check
 // Train a model on a text of one's own, and watch it learn. The training is a process of its own: this page only looks.
+
+import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 
-const ENTRY = { label: 'Train', title: 'Train a model of your own on a text you bring, and write with it while it learns', place: 9 };
-const PIECE = 100000;
+const ENTRY = {
+  label: 'Train',
+  title: 'Train a model of your own on a text you bring, and write with it while it learns',
+  place: 9,
+};
 const MOST_BYTES = 5000000;
+const SOURCE = 'From nothing it learns your text alone; from a model that is there it begins with what that one knows';
+const SHARE =
+  'Everybody who comes in here can write with it, and train from it, under your name. ' +
+  'Your text is shown to nobody; but a model may write lines that it learnt by heart';
+const UNSHARE = 'It is yours alone again; what others wrote with it stays theirs';
 const LOOK_MS = 1500;
 const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', done: 'done', broken: 'broke off' };
 
-const inWords = (seconds) => {
-  if (seconds === null || seconds === undefined) return '';
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} minutes` : `${(seconds / 3600).toFixed(1)} hours`;
-};
-const count = (n) => Math.round(n).toLocaleString('en-US');
+const { pieces, readText } = window.inkling.files;
+const { count, duration, readings } = window.inkling.numbers;
+const { expected } = window.inkling.sentences;
 
-// True of every model of this size on so much text, and no promise.
-const expected = (plan, source) => {
-  if (source) return `It already writes as “${source}” does, and will lean towards your text; too many passes and it only repeats it, so the best moment is kept.`;
-  if (plan.tokens < 50000) return 'So little text teaches letters, words and their ring, hardly any sense; lines of it may be learnt by heart.';
-  if (plan.tokens < 500000) return 'Expect spelling, names and the ring of the sentences; sense only for a few words at a time.';
-  return 'Expect fluent spelling and the manner of the text; a model this small follows no plot.';
-};
-
-const readings = (passes) => (passes < 0.95 ? `${Math.round(100 * passes)}% of your text` : passes < 1.5 ? 'your text once'
-  : `your text ${passes < 9.5 ? Number(passes.toFixed(1)) : Math.round(passes)} times over`);
+/** @param {Page.TrainingPlan} plan */
+const inDetail = ({ steps, passes, parameters }) =>
+  `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
+  '(the numbers that it learns)';
 
 const Curve = ({ run }) => {
   const box = useRef(null);
   useEffect(() => {
-    if (box.current && window.inkling.drawCurve) window.inkling.drawCurve(box.current, { curve: { train: run.train, valid: run.valid } });
+    if (box.current && window.inkling.drawCurve)
+      window.inkling.drawCurve(box.current, { curve: { train: run.train, valid: run.valid } });
   });
   return <div className="train-curve" ref={box} />;
 };
 
-const Run = ({ run, ask, write, writes }) => (
+/** @typedef {{key: string, for_good?: boolean, shared?: boolean}} TrainingWish */
+
+/**
+ * @param {object} props
+ * @param {Page.Training} props.run
+ * @param {boolean} props.others Whether somebody else may come in here, so that there is whom to share with.
+ * @param {(look: 'training_halt' | 'training_resume' | 'training_share', wish: TrainingWish) => void} props.ask
+ * @param {(model: string) => void} props.write
+ * @param {boolean} props.writes
+ */
+const Run = ({ run, others, ask, write, writes }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
-    <h3><b>{run.key}</b> {STATES[run.state]}</h3>
+    <h3>
+      <b>{run.key}</b> {STATES[run.state]}
+      {run.shared && ' · shared'}
+    </h3>
     <progress max={run.steps} value={run.step} title={`Step ${run.step} of ${run.steps}`} />
     <p className="about">
       Step {count(run.step)} of {count(run.steps)}
       {run.rate ? ` · ${count(run.rate)} tokens a second` : ''}
-      {run.left_s ? ` · about ${inWords(run.left_s)} left` : ''}
-      {run.valid.length > 0 && ` · loss on text it does not learn from: ${run.valid[run.valid.length - 1][1].toFixed(3)}`}
+      {run.left_s ? ` · about ${duration(run.left_s)} left` : ''}
+      {run.valid.length > 0 &&
+        ` · loss on text it does not learn from: ${run.valid[run.valid.length - 1][1].toFixed(3)}`}
     </p>
     {run.why && <p className="error">{run.why}</p>}
     {run.train.length + run.valid.length > 0 && <Curve run={run} />}
@@ -54,14 +70,58 @@ const Run = ({ run, ask, write, writes }) => (
       </>
     )}
     <p className="train-buttons">
-      {run.model && <button type="button" className="wanted train-write" disabled={writes} onClick={() => write(run.key)}
-        title="Pick this model in the composer; while it learns, each passage is written by its best weights so far">{writes ? 'Writes now' : 'Write with it'}</button>}
-      {run.state === 'training' && <button type="button" className="quiet train-pause" onClick={() => ask('training_halt', { key: run.key })}
-        title="It saves where it is and gives the machine free; go on whenever you like">Pause</button>}
-      {run.state === 'training' && <button type="button" className="quiet train-stop" onClick={() => ask('training_halt', { key: run.key, for_good: true })}
-        title="It saves where it is and ends; its best weights so far stay">Stop</button>}
-      {['paused', 'stopped', 'broken'].includes(run.state) && <button type="button" className="quiet train-resume"
-        onClick={() => ask('training_resume', { key: run.key })} title="Go on from where it was left, as if it had never been">Go on</button>}
+      {run.model && (
+        <button
+          type="button"
+          className="wanted train-write"
+          disabled={writes}
+          onClick={() => write(run.key)}
+          title="Pick this model in the composer; while it learns, each passage is written by its best weights so far"
+        >
+          {writes ? 'Writes now' : 'Write with it'}
+        </button>
+      )}
+      {run.state === 'training' && (
+        <button
+          type="button"
+          className="quiet train-pause"
+          onClick={() => ask('training_halt', { key: run.key })}
+          title="It saves where it is and gives the machine free; go on whenever you like"
+        >
+          Pause
+        </button>
+      )}
+      {run.state === 'training' && (
+        <button
+          type="button"
+          className="quiet train-stop"
+          onClick={() => ask('training_halt', { key: run.key, for_good: true })}
+          title="It saves where it is and ends; its best weights so far stay"
+        >
+          Stop
+        </button>
+      )}
+      {['paused', 'stopped', 'broken'].includes(run.state) && (
+        <button
+          type="button"
+          className="quiet train-resume"
+          onClick={() => ask('training_resume', { key: run.key })}
+          title="Go on from where it was left, as if it had never been"
+        >
+          Go on
+        </button>
+      )}
+      {others && (run.model || run.shared) && (
+        <button
+          type="button"
+          className="quiet train-share"
+          aria-pressed={run.shared}
+          onClick={() => ask('training_share', { key: run.key, shared: !run.shared })}
+          title={run.shared ? UNSHARE : SHARE}
+        >
+          {run.shared ? 'Stop sharing' : 'Share'}
+        </button>
+      )}
     </p>
   </article>
 );
@@ -70,16 +130,33 @@ function StoryTrain() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'train', ENTRY);
   const { windowMessage } = useChatInteract();
-  const picker = useRef(null);
+  const picker = /** @type {{current: any}} */ (useRef(null));
   const { state } = store;
-  const v = (store.train = store.train || { runs: [], text: null, plan: null, source: '', status: '', error: '' });
-  const put = (more) => { Object.assign(v, more); store.tell(); };
+  if (!store.train) {
+    store.train = { runs: [], others: false, text: null, plan: null, source: '', status: '', error: '' };
+  }
+  const v = store.train;
+  const put = (more) => {
+    Object.assign(v, more);
+    store.tell();
+  };
 
-  const refresh = () => store.look({ look: 'training' }).then(({ runs }) => put({ runs }), (error) => put({ error: error.message }));
-  const ask = (look, wish) => store.look({ look, ...wish }).then(() => { put({ error: '' }); refresh(); }, (error) => put({ error: error.message }));
+  const refresh = () =>
+    store.look({ look: 'training' }).then(
+      ({ runs, others }) => put({ runs, others }),
+      (error) => put({ error: error.message }),
+    );
+  const ask = (look, wish) =>
+    store.look({ look, ...wish }).then(
+      () => {
+        put({ error: '' });
+        refresh();
+      },
+      (error) => put({ error: error.message }),
+    );
 
   useEffect(() => {
-    if (!open || !store.look) return undefined;
+    if (!open || !state) return undefined;
     refresh();
     const timer = setInterval(refresh, LOOK_MS);
     return () => clearInterval(timer);
@@ -90,71 +167,138 @@ function StoryTrain() {
   const plan = (source) => {
     put({ source, plan: null, error: '', status: 'trying a few steps, to see how fast this machine is' });
     store.look({ look: 'training_plan', source }).then(
-      (found) => put({ plan: found, status: '' }), (error) => put({ error: error.message, status: '' }));
+      (found) => put({ plan: found, status: '' }),
+      (error) => put({ error: error.message, status: '' }),
+    );
   };
   const bring = async (file) => {
     if (!file) return;
     put({ text: null, plan: null, error: '', status: 'reading' });
     try {
-      if (file.size > MOST_BYTES) throw new Error(`“${file.name}” has ${(file.size / 1e6).toFixed(1)} MB; here up to 5 MB can be trained on.`);
-      let text;
-      try {
-        text = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
-      } catch {
-        throw new Error(`“${file.name}” is no text in UTF-8. Save it as UTF-8 text, then bring it again.`);
-      }
-      const of = Math.max(1, Math.ceil(text.length / PIECE));
+      if (file.size > MOST_BYTES)
+        throw new Error(`“${file.name}” has ${(file.size / 1e6).toFixed(1)} MB; here up to 5 MB can be trained on.`);
+      const text = await readText(file, 'bring it again');
+      /** @type {Page.Looks['training_text'] | null} */
       let found = null;
-      for (let part = 0; part < of; part++)
-        found = await store.look({ look: 'training_text', name: file.name, part, of, text: text.slice(part * PIECE, (part + 1) * PIECE) });
+      for (const piece of pieces(file.name, text)) found = await store.look({ look: 'training_text', ...piece });
       put({ text: found });
       plan(v.source);
     } catch (error) {
       put({ error: error.message, status: '' });
     }
   };
-  const start = () => store.look({ look: 'training_start' }).then(
-    () => { put({ text: null, plan: null, error: '' }); refresh(); }, (error) => put({ error: error.message }));
+  const start = () =>
+    store.look({ look: 'training_start' }).then(
+      () => {
+        put({ text: null, plan: null, error: '' });
+        refresh();
+      },
+      (error) => put({ error: error.message }),
+    );
   const write = (model) => windowMessage({ type: 'story_model', model });
-  const sources = state.models.map(({ key }) => key).filter((key) => !v.runs.some((run) => run.key === key && run.state === 'training'));
+  const sources = state.models
+    .map(({ key }) => key)
+    .filter((key) => !v.runs.some((run) => run.key === key && run.state === 'training'));
 
   return (
     <section className="panel" id="panel-train" aria-label="Train">
       <header>
         <h2>Train</h2>
-        <button type="button" className="quiet" title="Close (Esc); a training goes on" onClick={() => store.open('train')}>Close</button>
+        <button
+          type="button"
+          className="quiet"
+          title="Close (Esc); a training goes on"
+          onClick={() => store.open('train')}
+        >
+          Close
+        </button>
       </header>
-      <button type="button" id="train-drop" className="train-drop" title="A plain text file, up to 5 MB"
-        onClick={() => picker.current.click()} onDragOver={(event) => event.preventDefault()}
-        onDrop={(event) => { event.preventDefault(); bring(event.dataTransfer.files[0]); }}>
+      <button
+        type="button"
+        id="train-drop"
+        className="train-drop"
+        title="A plain text file, up to 5 MB"
+        onClick={() => picker.current.click()}
+        onDragOver={(event) => event.preventDefault()}
+        onDrop={(event) => {
+          event.preventDefault();
+          bring(event.dataTransfer.files[0]);
+        }}
+      >
         Drop a <b>.txt</b> of stories you love here, or choose one
       </button>
-      <input ref={picker} id="train-file" type="file" accept=".txt,text/plain" hidden
-        onChange={(event) => { bring(event.target.files[0]); event.target.value = ''; }} />
-      {v.error && <p className="error" id="train-error" role="alert">{v.error}</p>}
+      <input
+        ref={picker}
+        id="train-file"
+        type="file"
+        accept=".txt,text/plain"
+        hidden
+        onChange={(event) => {
+          bring(event.target.files?.[0]);
+          event.target.value = '';
+        }}
+      />
+      {v.error && (
+        <p className="error" id="train-error" role="alert">
+          {v.error}
+        </p>
+      )}
       {v.text && (
         <div id="train-text">
-          <p><b>{v.text.name}</b>: {count(v.text.bytes / 1000)} kB, {count(v.text.words)} words, {v.text.characters} different characters</p>
-          <label title="From nothing it learns your text alone; from a model that is there it begins with what that one knows">Begin from{' '}
-            <select id="train-source" value={v.source} disabled={Boolean(v.status)} onChange={(event) => plan(event.target.value)}>
+          <p>
+            <b>{v.text.name}</b>: {count(v.text.bytes / 1000)} kB, {count(v.text.words)} words, {v.text.characters}{' '}
+            different characters
+          </p>
+          <label title={SOURCE}>
+            Begin from{' '}
+            <select
+              id="train-source"
+              value={v.source}
+              disabled={Boolean(v.status)}
+              onChange={(event) => plan(event.target.value)}
+            >
               <option value="">nothing: a small model of its own</option>
-              {sources.map((key) => <option key={key} value={key}>{key}</option>)}
+              {sources.map((key) => (
+                <option key={key} value={key}>
+                  {key}
+                </option>
+              ))}
             </select>
           </label>
         </div>
       )}
-      {v.status && <p className="status" role="status">{v.status}…</p>}
+      {v.status && (
+        <p className="status" role="status">
+          {v.status}…
+        </p>
+      )}
       {v.plan && (
         <div id="train-plan">
-          <p title={`${count(v.plan.steps)} steps, ${v.plan.passes} passes over the text, ${(v.plan.parameters / 1e6).toFixed(1)} million parameters (the numbers that it learns)`}>
-            About <b>{inWords(v.plan.seconds)}</b> on this machine, as busy as it is now: it will read {readings(v.plan.passes)}.</p>
-          <p className="about">{expected(v.plan, v.source)}</p>
-          <button type="button" className="wanted" id="train-start" onClick={start}
-            title="It runs beside the chat, in a process of its own; you can go on writing">Train</button>
+          <p title={inDetail(v.plan)}>
+            About <b>{duration(v.plan.seconds)}</b> on this machine, as busy as it is now: it will read{' '}
+            {readings(v.plan.passes)}.
+          </p>
+          <p className="about">{expected(v.plan.tokens, v.source)}</p>
+          <button
+            type="button"
+            className="wanted"
+            id="train-start"
+            onClick={start}
+            title="It runs beside the chat, in a process of its own; you can go on writing"
+          >
+            Train
+          </button>
         </div>
       )}
-      {v.runs.map((run) => <Run key={run.key} run={run} ask={ask} write={write} writes={store.model === run.key} />)}
-      {!v.runs.length && !v.text && <p className="about">Nothing was trained from here yet. What is trained appears among the models, for you and whoever else writes here.</p>}
+      {v.runs.map((run) => (
+        <Run key={run.key} run={run} others={v.others} ask={ask} write={write} writes={store.model === run.key} />
+      ))}
+      {!v.runs.length && !v.text && (
+        <p className="about">
+          Nothing was trained from here yet. What is trained appears among your models
+          {v.others && ', and among those of everybody who writes here once you share it'}.
+        </p>
+      )}
     </section>
   );
 }

@@ -1,43 +1,83 @@
+// @ts-check
 // Every setting on a dial: for the next message only, or to write a passage anew with others than made it.
+
+import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
-import { sessionIdState } from '@chainlit/react-client';
 
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
 
-const shown = (field, value) => {
-  if (value === '') return field.name === 'seed' ? 'a new one' : '';
-  if (field.off !== null && Number(value) === field.off) return 'Off';
-  return field.slider ? String(Number(Number(value).toFixed(2))) : '';
-};
+const { dialShown } = window.inkling.sentences;
 
+/** @param {{field: Page.Field, value: string, turn: (name: string, value: string) => void}} props */
 const Dial = ({ field, value, turn }) => {
   const id = `tune-${field.name}`;
-  const text = shown(field, value);
+  const text = dialShown(field, value);
   return (
     <div className="dial" data-changed={value !== field.value}>
       <label htmlFor={id} title={`${field.about} It takes ${field.range}.`}>
         <span>{field.label}</span>
-        <output htmlFor={id}>{text}{field.by && value === field.value && <i>{text && ' · '}{field.by}</i>}</output>
+        <output htmlFor={id}>
+          {text}
+          {field.by && value === field.value && (
+            <i>
+              {text && ' · '}
+              {field.by}
+            </i>
+          )}
+        </output>
       </label>
-      {field.slider
-        ? <input id={id} type="range" min={field.slider.low} max={field.slider.high} step={field.slider.step} value={value}
-            title={`${field.label}: ${field.range}`} onChange={(event) => turn(field.name, event.target.value)} />
-        : <input id={id} type="text" inputMode="numeric" autoComplete="off" value={value} title={`${field.label}: ${field.range}`}
-            placeholder={field.name === 'seed' ? 'a new one each time' : ''} onChange={(event) => turn(field.name, event.target.value)} />}
+      {field.slider ? (
+        <input
+          id={id}
+          type="range"
+          min={field.slider.low}
+          max={field.slider.high}
+          step={field.slider.step}
+          value={value}
+          title={`${field.label}: ${field.range}`}
+          onChange={(event) => turn(field.name, event.target.value)}
+        />
+      ) : (
+        <input
+          id={id}
+          type="text"
+          inputMode="numeric"
+          autoComplete="off"
+          value={value}
+          title={`${field.label}: ${field.range}`}
+          placeholder={field.name === 'seed' ? 'a new one each time' : ''}
+          onChange={(event) => turn(field.name, event.target.value)}
+        />
+      )}
       <p className="about">{field.about}</p>
     </div>
   );
 };
 
-const Presets = ({ dials, fill, act, store }) => (
+/**
+ * @param {object} props
+ * @param {Page.Looks['tune']} props.dials
+ * @param {(settings: Page.Settings) => void} props.fill
+ * @param {(wish: Page.Act) => void} props.act
+ */
+const Presets = ({ dials, fill, act }) => (
   <div className="tune-presets" role="group" aria-label="Start from a preset">
     {dials.presets.map((preset) => (
       <span key={preset.name} className="tune-preset">
-        <button type="button" className="quiet" title={preset.about} onClick={() => fill(preset.settings)}>{preset.name}</button>
+        <button type="button" className="quiet" title={preset.about} onClick={() => fill(preset.settings)}>
+          {preset.name}
+        </button>
         {preset.own && (
-          <button type="button" className="quiet tune-forget" title={`Take your preset “${preset.name}” away`}
-            aria-label={`Take away ${preset.name}`} onClick={() => act({ act: 'preset_forget', name: preset.name })}>✕</button>
+          <button
+            type="button"
+            className="quiet tune-forget"
+            title={`Take your preset “${preset.name}” away`}
+            aria-label={`Take away ${preset.name}`}
+            onClick={() => act({ act: 'preset_forget', name: preset.name })}
+          >
+            ✕
+          </button>
         )}
       </span>
     ))}
@@ -59,60 +99,124 @@ function StoryTune() {
       store.tune = null;
       return;
     }
-    const kept = store.tune && store.tune.about === about ? store.tune.values : {};
-    const mine = (store.tune = { ...(store.tune && store.tune.about === about ? store.tune : {}), about, values: kept, asked });
+    const kept = store.tune?.about === about ? store.tune.values : {};
+    const mine = { ...(store.tune?.about === about ? store.tune : {}), about, values: kept, asked };
+    store.tune = mine;
     store.look(about ? { look: 'tune', passage: about } : { look: 'tune', model: store.model }).then(
-      (dials) => { if (store.tune === mine) { mine.dials = dials; store.tell(); } },
-      (error) => { if (store.tune === mine) { mine.error = error.message; store.tell(); } },
+      (dials) => {
+        if (store.tune === mine) {
+          mine.dials = dials;
+          store.tell();
+        }
+      },
+      (error) => {
+        if (store.tune === mine) {
+          mine.error = error.message;
+          store.tell();
+        }
+      },
     );
   }, [asked]);
 
   if (!open || !state) return null;
   const { dials, values = {}, error, name = '' } = store.tune || {};
-  const now = dials && Object.fromEntries(dials.fields.map((field) => [field.name, field.name in values ? values[field.name] : field.value]));
-  const turn = (key, value) => { store.tune.values = { ...store.tune.values, [key]: value }; store.tell(); };
-  const fill = (settings) => { store.tune.values = { ...store.tune.values, ...settings }; store.tell(); };
+  const fields = dials ? dials.fields : [];
+  /** @type {Record<string, string>} */
+  const now = Object.fromEntries(fields.map((field) => [field.name, values[field.name] ?? field.value]));
+  /** @param {Partial<import('../shared/store.js').Tune>} more */
+  const change = (more) => {
+    if (store.tune) Object.assign(store.tune, more);
+    store.tell();
+  };
+  const fill = (settings) => change({ values: { ...store.tune?.values, ...settings } });
+  const turn = (key, value) => fill({ [key]: value });
   const close = () => store.open('tune');
   const retry = () => {
+    if (!passage) return;
     store.send('Retry', { ask: 'retry', passage: passage.id, takes: store.takes, settings: now });
     close();
   };
   // Only what differs from what is in force: the rest follows the chat and the preset, whichever are picked by then.
-  const arm = () => store.act({ act: 'once', settings: Object.fromEntries(dials.fields.filter((f) => now[f.name] !== f.value
-    || armed.some((each) => each.name === f.name)).map((f) => [f.name, now[f.name]])) });
-  const turned = dials && dials.fields.some((field) => now[field.name] !== field.value);
+  const arm = () =>
+    store.act({
+      act: 'once',
+      settings: Object.fromEntries(
+        fields
+          .filter((f) => now[f.name] !== f.value || armed.some((each) => each.name === f.name))
+          .map((f) => [f.name, now[f.name]]),
+      ),
+    });
+  const turned = fields.some((field) => now[field.name] !== field.value);
   const save = (event) => {
     event.preventDefault();
     store.act({ act: 'preset_keep', name, settings: now });
-    store.tune.name = '';
-    store.tell();
+    change({ name: '' });
   };
   return (
     <section className="panel" id="panel-tune" aria-label="Tune">
       <header>
         <h2>{passage ? 'Retry with…' : 'The next message'}</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={close}>Close</button>
+        <button type="button" className="quiet" title="Close (Esc)" onClick={close}>
+          Close
+        </button>
       </header>
       {error && <p className="error">{error}</p>}
       {dials && (
         <>
           <p className="about">
-            {passage ? 'The dials stand as they did for this passage. The old version stays, see the arrows.'
-              : `What “${store.model}” will be written with, and who decided it. What you turn here holds for one message; the gear sets what stays.`}
-          </p>
-          <Presets dials={dials} fill={fill} act={store.act} store={store} />
-          {dials.fields.map((field) => <Dial key={field.name} field={field} value={now[field.name]} turn={turn} />)}
-          <div className="tune-foot">
             {passage
-              ? <button type="button" className="wanted" id="tune-retry" disabled={state.writing} onClick={retry}
-                  title="The model writes this passage anew with these settings">Retry with these</button>
-              : <button type="button" className="wanted" id="tune-once" disabled={!turned} onClick={arm}
-                  title="The next message, Continue, Retry or Finish uses them, and only that one">Use for the next message</button>}
+              ? 'The dials stand as they did for this passage. The old version stays, see the arrows.'
+              : `What “${store.model}” will be written with, and who decided it. ` +
+                'What you turn here holds for one message; the gear sets what stays.'}
+          </p>
+          <Presets dials={dials} fill={fill} act={store.act} />
+          {fields.map((field) => (
+            <Dial key={field.name} field={field} value={now[field.name]} turn={turn} />
+          ))}
+          <div className="tune-foot">
+            {passage ? (
+              <button
+                type="button"
+                className="wanted"
+                id="tune-retry"
+                disabled={state.writing}
+                onClick={retry}
+                title="The model writes this passage anew with these settings"
+              >
+                Retry with these
+              </button>
+            ) : (
+              <button
+                type="button"
+                className="wanted"
+                id="tune-once"
+                disabled={!turned}
+                onClick={arm}
+                title="The next message, Continue, Retry or Finish uses them, and only that one"
+              >
+                Use for the next message
+              </button>
+            )}
             <form onSubmit={save}>
-              <input id="tune-name" type="text" maxLength={30} placeholder="Name of a preset" value={name} aria-label="Name of a preset"
-                title="Under this name it stands in the picker below the text" onChange={(event) => { store.tune.name = event.target.value; store.tell(); }} />
-              <button type="submit" className="quiet" id="tune-save" disabled={!name.trim()}
-                title="Keep how words are picked here as a preset of yours; length and seed are not part of it">Save as preset</button>
+              <input
+                id="tune-name"
+                type="text"
+                maxLength={30}
+                placeholder="Name of a preset"
+                value={name}
+                aria-label="Name of a preset"
+                title="Under this name it stands in the picker below the text"
+                onChange={(event) => change({ name: event.target.value })}
+              />
+              <button
+                type="submit"
+                className="quiet"
+                id="tune-save"
+                disabled={!name.trim()}
+                title="Keep how words are picked here as a preset of yours; length and seed are not part of it"
+              >
+                Save as preset
+              </button>
             </form>
           </div>
         </>

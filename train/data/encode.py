@@ -151,7 +151,7 @@ def _encode(batch: Batch, tokenizer_folder: Path, eos_id: int) -> _Encoded:
 @cache
 def _encoder(tokenizer_folder: Path) -> Callable[[str], Ids]:
     """Text to ids as an array; opened once in each process."""
-    tokenizer = load_tokenizer(tokenizer_folder)
+    tokenizer = load_tokenizer(tokenizer_folder, tried=True)
     if not isinstance(tokenizer, CharTokenizer):
         return lambda text: np.array(tokenizer.encode(text), np.uint32)
     unknown = tokenizer.vocab_size

@@ -55,7 +55,7 @@ def load_data(folder: Path) -> Data:
                 f"{facts[split]['tokens']}: prepare the text again"
             )
         splits[split] = tokens
-    return Data(folder, facts, splits["train"], splits["valid"], load_tokenizer(folder))
+    return Data(folder, facts, splits["train"], splits["valid"], load_tokenizer(folder, tried=True))
 
 
 def find_data(

@@ -58,7 +58,8 @@ ENV INKLING_MODELS={repo} \\
     CHAINLIT_COOKIE_SAMESITE=none
 
 EXPOSE {PORT}
-CMD ["chainlit", "run", "app.py", "--headless", "--host", "0.0.0.0", "--port", "{PORT}"]
+CMD ["python", "-m", "frontend.start", "run", "app.py", "--headless", \\
+    "--host", "0.0.0.0", "--port", "{PORT}"]
 """
 
 

@@ -1,0 +1,164 @@
+"""The door of the socket: which events are served, and in what form they come in.
+
+Whatever a page sends passes here and nowhere else. An event that is not in `SERVED` is nobody's;
+what Chainlit answers beside (edits of bubbles, favourites, sound) Inkling has no use for.
+"""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import chainlit as cl
+from chainlit.session import WebsocketSession
+from chainlit.socket import _authenticate_connection
+from pydantic import ValidationError
+
+from chat.asking import OTHER_PAGE
+from chat.faults import fault
+from frontend import payloads
+from frontend.payloads import Handshake
+
+log = logging.getLogger(__name__)
+
+SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
+    "connection_successful": None,
+    "clear_session": None,
+    "stop": None,
+    "client_message": payloads.sent,
+    "chat_settings_change": payloads.chat_settings,
+    "window_message": payloads.window_message,
+    "story_act": payloads.wish,
+    "story_look": payloads.wish,
+    "story_save": payloads.save,
+    "story_piece": payloads.file_piece,
+    "machine_write": payloads.steps,
+    "machine_stop": None,
+}
+"""Each event with what reads its payload, raising ValidationError; None where it brings none."""
+ANSWERED = "story_look"
+FROM_ANY_WINDOW = "window_message"
+"""Chainlit hands on whatever another window posts to the page: what is none of ours is no news."""
+NOT_SIGNED_IN = "authentication failed"
+
+
+def guard_events(sio: Any, begin: Callable[[str], None]) -> None:
+    """Let no event reach its handler but through here.
+
+    Args:
+        begin: Called with the id of a session that is new: what is left of an earlier one by that
+            id, which may have been another writer's, is to be forgotten.
+    """
+    serve = sio._trigger_event
+    deliver = sio._handle_event
+    protocol = sio.eio.handlers["message"]
+
+    async def trigger(event: object, namespace: str, *args: Any) -> Any:
+        match event, args:
+            case "connect", (sid, environ, *auth):
+                return await _connect(serve, begin, namespace, sid, environ, *auth)
+            case "disconnect", _:
+                return await _quietly(event, serve("disconnect", namespace, *args))
+            case str(name), (sid, *data) if name in SERVED:
+                return await _serve(serve, name, namespace, sid, data[0] if data else None)
+        return sio.not_handled
+
+    async def event(eio_sid: str, namespace: str, id: int | None, data: list[object]) -> None:
+        # A page could call an event "connect", and bring a request of its own making along.
+        if isinstance(data[0], str) and data[0] in SERVED:
+            await deliver(eio_sid, namespace, id, data)
+
+    async def message(eio_sid: str, data: object) -> None:
+        # What is no packet at all raises here, and nothing else does: handlers run beside it.
+        with suppress(Exception):
+            await protocol(eio_sid, data)
+
+    sio._trigger_event = trigger
+    sio._handle_event = event
+    sio.eio.on("message", message)
+
+
+def answered(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """A handler of app.py that tells its page a sentence where it breaks.
+
+    Chainlit, which calls it, would show the page what Python says.
+    """
+
+    @functools.wraps(handler)
+    async def answering(*args: Any, **more: Any) -> None:
+        try:
+            await handler(*args, **more)
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            await _tell(cl.context.session, fault(log, handler.__name__, error))
+
+    return answering
+
+
+async def _connect(
+    serve: Any,
+    begin: Callable[[str], None],
+    namespace: str,
+    sid: str,
+    environ: dict[str, Any],
+    auth: object = None,
+) -> Any:
+    """Let a page in that is signed in and names itself properly; else tell it why not.
+
+    Raises:
+        ConnectionRefusedError: As socketio expects of one who is not let in.
+    """
+    try:
+        shown = Handshake.model_validate(auth)
+    except ValidationError:
+        raise ConnectionRefusedError(OTHER_PAGE) from None
+    try:
+        user, _ = await _authenticate_connection(environ)
+    except Exception:  # noqa: BLE001 - a token can be wrong in any way
+        user = None
+    if user is None:
+        raise ConnectionRefusedError(NOT_SIGNED_IN)
+    if WebsocketSession.get_by_id(shown.session) is None:
+        begin(shown.session)
+    try:
+        return await serve("connect", namespace, sid, environ, shown.auth())
+    except ConnectionRefusedError:  # another's session or story
+        raise
+    except Exception as error:  # noqa: BLE001 - `fault` logs it
+        raise ConnectionRefusedError(fault(log, "connect", error)) from None
+
+
+async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object) -> Any:
+    """Hand an event on if its page is connected and what it brings is in form."""
+    session = WebsocketSession.get(sid)
+    if session is None:
+        return _answer(event, OTHER_PAGE)
+    read = SERVED[event]
+    try:
+        payload = () if read is None else (read(data),)
+    except (ValidationError, RecursionError):
+        if event not in (ANSWERED, FROM_ANY_WINDOW):
+            await _tell(session, OTHER_PAGE)
+        return _answer(event, OTHER_PAGE)
+    try:
+        return await serve(event, namespace, sid, *payload)
+    except Exception as error:  # noqa: BLE001 - `fault` logs it
+        said = fault(log, event, error)
+        if event != ANSWERED:
+            await _tell(session, said)
+        return _answer(event, said)
+
+
+async def _quietly(event: object, serving: Any) -> Any:
+    try:
+        return await serving
+    except Exception as error:  # noqa: BLE001 - `fault` logs it
+        fault(log, str(event), error)
+
+
+def _answer(event: str, said: str) -> dict[str, Any] | None:
+    return {"error": said} if event == ANSWERED else None
+
+
+async def _tell(session: Any, said: str) -> None:
+    await session.emit("toast", {"message": said, "type": "error"})

@@ -1,0 +1,121 @@
+"""The end of a session: when a page does not come back, all that was held for it is let go.
+
+Chainlit keeps the session of a page that went away for a fixed time, and a timer of its own holds
+on to it even where it ended before.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chainlit.chat_context import chat_contexts
+from chainlit.config import config
+from chainlit.context import init_ws_context
+from chainlit.session import WebsocketSession, ws_sessions_id
+from chainlit.user_session import user_sessions
+
+from frontend.memory import Memory
+
+EMPTY_S = 120.0
+"""So long may a page be away on which nothing was written; others as the config file says."""
+MOST_AWAY = 256
+"""So many sessions are kept whose page is away, however short a time; the longest away goes first.
+A story is in the library all the same: what is lost is what could be undone. One in which a model
+writes is not counted: `frontend.tasks.reap` gives its page some time."""
+MOST_AWAY_EACH = 64
+"""Of those, one writer's."""
+LOOK_S = 5.0
+
+
+class Sessions:
+    """Which sessions have no page at the moment, and since when.
+
+    Args:
+        memory: Where stories are kept; it is waited for before a session's part in it is dropped.
+        has_words: Whether anything was written in a session, by its id.
+        held: What is held for each session, by its id.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        has_words: Callable[[str], bool],
+        *held: dict[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._memory = memory
+        self._has_words = has_words
+        self._held = held
+        self._clock = clock
+        self._away: dict[str, tuple[str, float]] = {}
+        """Of each session whose page went away, the socket that it had and since when."""
+
+    def serve(self, sio: Any) -> None:
+        """Answer "disconnect" in Chainlit's place."""
+
+        async def disconnect(sid: str, *_: object) -> None:
+            if (session := WebsocketSession.get(sid)) is None:
+                return
+            init_ws_context(session)
+            if config.code.on_chat_end:
+                await config.code.on_chat_end()
+            if session.to_clear:
+                return await self.end(session)
+            self._away.pop(session.id, None)  # so that the dictionary is in the order they left
+            self._away[session.id] = (sid, self._clock())
+            await self.end_those_long_away()
+
+        sio.on("disconnect", handler=disconnect)
+
+    async def watch(self) -> None:
+        """End, now and then, the sessions whose pages do not come back."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.end_those_long_away()
+
+    async def end_those_long_away(self) -> None:
+        """End the sessions whose pages are away too long, and the oldest of too many."""
+        away = [session for id in list(self._away) if (session := self._still_away(id))]
+        away = [session for session in away if not _works(session)]
+        by_owner: dict[str, int] = {}
+        for place, session in enumerate(reversed(away)):  # the latest first
+            owner = Memory.owner(session)
+            by_owner[owner] = by_owner.get(owner, 0) + 1
+            too_many = place >= MOST_AWAY or by_owner[owner] > MOST_AWAY_EACH
+            if too_many or self._clock() - self._away[session.id][1] > self._patience_s(session):
+                await self.end(session)
+
+    def _still_away(self, session_id: str) -> WebsocketSession | None:
+        """The session, if its page did not come back; else it is away no more."""
+        session = ws_sessions_id.get(session_id)
+        if session is not None and session.socket_id == self._away[session_id][0]:
+            return session
+        del self._away[session_id]
+        return None
+
+    def _patience_s(self, session: WebsocketSession) -> float:
+        longest = float(config.project.session_timeout)
+        return longest if self._has_words(session.id) else min(EMPTY_S, longest)
+
+    async def end(self, session: WebsocketSession) -> None:
+        """Stop what is written for a session, keep what is there, and let go of it all."""
+        self._away.pop(session.id, None)
+        socket = session.socket_id
+        if (task := session.current_task) is not None and _works(session):
+            task.cancel()
+            await asyncio.wait({task})
+        if (keeper := self._memory.keepers.get(session.id)) is not None:
+            await keeper.settled()
+        if ws_sessions_id.get(session.id) is not session or session.socket_id != socket:
+            return  # its page came back meanwhile
+        await session.delete()
+        session.current_task = None  # each would keep the other until a collection
+        for each in (*self._held, user_sessions, chat_contexts):
+            each.pop(session.id, None)
+
+
+def _works(session: WebsocketSession) -> bool:
+    """Whether something that was asked for is being done."""
+    return session.current_task is not None and not session.current_task.done()

@@ -1,0 +1,354 @@
+// What crosses between the server and the page. tests/test_page_payloads.py holds it against what the server really
+// sends and takes, in both directions: a key that is missing, added or of another type on one side is an error.
+
+declare namespace Page {
+  /** How a passage came to be, ready to be shown. `seed` is text: a browser's numbers are exact only to 2^53. */
+  interface Facts {
+    model: string | null;
+    settings: { name: string; label: string; value: string }[];
+    seed: string | null;
+    tokens: number;
+    /** Tokens a second. */
+    rate: number | null;
+    /** How it came to its end, in words; null while it is written. */
+    ending: string | null;
+    /** Whether the words before it were changed since. */
+    moved: boolean;
+  }
+
+  /** A turn of the story, or one of several takes. */
+  interface Passage {
+    id: string;
+    /** Its place among its alternatives, from 1, of so many `places`. */
+    place: number;
+    places: number;
+    author: 'writer' | 'model' | 'edited';
+    tokens: string[];
+    /** For each token how likely the model held it (0 to 1); null where nobody knows. */
+    odds: (number | null)[];
+    facts: Facts | null;
+    finish: string | null;
+  }
+
+  /** One of several passages side by side. While nobody may know who wrote it, it has neither facts nor odds. */
+  interface Take extends Omit<Passage, 'odds'> {
+    odds?: (number | null)[];
+    /** What tells it from the others; "" where only the dice do. */
+    label: string;
+  }
+
+  /** What the model sees of the story, in tokens; `unseen` in UTF-16 units of its text. */
+  interface Meter {
+    used: number;
+    window: number;
+    story: number;
+    unseen: number;
+  }
+
+  /** "story_state": everything. */
+  interface StoryState {
+    story: string;
+    /** The last one has a label where it is being written. */
+    passages: (Passage & { label?: string })[];
+    takes: Take[];
+    ended: boolean;
+    /** Whether there is no sentence to be finished. */
+    whole: boolean;
+    contest: { blind: boolean; waits: boolean; said: string } | null;
+    revision: number;
+    models: { key: string; summary: string; starters: string[] }[];
+    /** The one that is picked. */
+    model: string | null;
+    tuning: {
+      preset: string;
+      chosen: Record<string, string>;
+      once: { name: string; label: string; value: string }[];
+      changes: number;
+    };
+    meter: Meter | null;
+    /** So many steps can be taken back, and done again. */
+    undo: number;
+    redo: number;
+    status: string;
+    writing: boolean;
+  }
+
+  /** "story_delta": tokens `from` a place on of the `passage` that is being written. */
+  interface StoryDelta {
+    revision: number;
+    passage: string;
+    from: number;
+    tokens: string[];
+    odds: (number | null)[];
+    meter: Meter | null;
+  }
+
+  /** The events that the server sends, each with its data. */
+  interface Events {
+    story_state: StoryState;
+    story_delta: StoryDelta;
+    story_status: { status: string; writing: boolean };
+    story_help: { commands: { usage: string; about: string }[] };
+    story_leave: Record<string, never>;
+    story_refused: { words: string; why: string };
+    story_file: { name: string; type: string; part: number; of: number; text: string };
+    story_opened: { thread: string };
+    machine_news: MachineNews;
+  }
+
+  /** What the time machine hears of a `job`: more `text` of a `step`, how it ended, or that something failed. */
+  interface MachineNews {
+    job: string;
+    step?: string;
+    waits?: boolean;
+    text?: string;
+    ending?: string;
+    tokens?: number;
+    words?: number;
+    known?: number;
+    error?: string;
+    over?: boolean;
+  }
+
+  /** A token of the vocabulary with its chance before and after the samplers. */
+  interface Chance {
+    id: number;
+    text: string;
+    raw_probability: number;
+    probability: number;
+  }
+
+  /** One token of the story, and what else might have stood there, best first. `entropy` is in nats. */
+  interface TokenDice extends Chance {
+    entropy: number;
+    moved: boolean;
+    top: Chance[];
+  }
+
+  interface Dice {
+    model: string;
+    after: string;
+    /** Whether each token is a character. */
+    characters: boolean;
+    settings: { name: string; label: string; value: number; shown: string }[];
+    top: Chance[];
+    /** Nats, before and after the samplers. */
+    raw_entropy: number;
+    entropy: number;
+    kept: number;
+    vocab_size: number;
+  }
+
+  interface Preset {
+    name: string;
+    about: string;
+    own: boolean;
+    settings: Record<string, string>;
+  }
+
+  /** A setting with its range; `value` as text, `by` whom it was decided, in words. */
+  interface Field {
+    name: string;
+    label: string;
+    about: string;
+    range: string;
+    value: string;
+    by: string;
+    off: number | null;
+    slider: { low: number; high: number; step: number } | null;
+  }
+
+  /** Losses in nats per token: [step, loss] in the order of the steps. */
+  interface Curve {
+    train: [number, number][];
+    valid: [number, number][];
+  }
+
+  interface SavedStep {
+    key: string;
+    version: string;
+    step: number;
+    val_loss: number | null;
+    /** Sentences on how far the model is. */
+    says: string[];
+  }
+
+  interface Run {
+    key: string;
+    starters: string[];
+    temperature: number;
+    window: number;
+    length: number;
+    steps: SavedStep[];
+    curve: Curve;
+  }
+
+  /** Nulls stand for what is not known. `unit` is what its tokens are. */
+  interface ModelLine {
+    key: string;
+    parameters: number | null;
+    val_bpb: number | null;
+    date: string | null;
+    unit: string | null;
+  }
+
+  interface ModelCard {
+    key: string;
+    facts: [string, string][];
+    commands: string[];
+    text: string;
+    curve: Curve;
+    /** A data URL. */
+    picture: string | null;
+  }
+
+  interface Training {
+    key: string;
+    title: string;
+    state: 'training' | 'paused' | 'stopped' | 'done' | 'broken';
+    step: number;
+    steps: number;
+    elapsed_s: number;
+    left_s: number | null;
+    /** Tokens a second. */
+    rate: number | null;
+    train: Curve['train'];
+    valid: Curve['valid'];
+    sample: { step: number; text: string } | null;
+    /** Whether there are weights to write with. */
+    model: boolean;
+    /** Whether everybody who comes in may write with it. */
+    shared: boolean;
+    why: string | null;
+  }
+
+  interface TrainingPlan {
+    steps: number;
+    seconds: number;
+    parameters: number;
+    tokens: number;
+    passes: number;
+  }
+
+  interface Copied {
+    model: string;
+    words: number;
+    /** The share of words that stand in no copied run, 0 to 1. */
+    new: number;
+    copied_words: number;
+    source_words: number;
+    pieces: ['new' | 'copied' | 'longest', string][];
+    longest: { words: number; before: string; quote: string; after: string } | null;
+  }
+
+  /** The text that a model learnt from is not on this machine; `command` brings it. */
+  interface NotHere {
+    missing: { why: string; command: string };
+  }
+
+  /** Rounds won, lost and level; the share won, and between which bounds the true one lies. */
+  interface VoteRecord {
+    wins: number;
+    losses: number;
+    ties: number;
+    rate: number;
+    low: number;
+    high: number;
+  }
+
+  interface Votes {
+    count: number;
+    pairs: (VoteRecord & { first: string; second: string; words: string })[];
+    contestants: (VoteRecord & { name: string })[];
+  }
+
+  interface CompareSetting {
+    name: string;
+    label: string;
+    about: string;
+    range: string;
+    set: string[];
+  }
+
+  /** "story_look": the answer to each; an answer may be {error} instead. */
+  interface Looks {
+    card: ModelCard;
+    compare: { presets: Preset[]; settings: CompareSetting[] };
+    copied: Copied | NotHere;
+    dice: Dice;
+    models: { models: ModelLine[] };
+    runs: { runs: Run[] };
+    token: TokenDice;
+    /** `others`: whether somebody else may come in, to share with. */
+    training: { runs: Training[]; others: boolean };
+    training_halt: Record<string, never>;
+    training_plan: TrainingPlan;
+    training_resume: Record<string, never>;
+    training_share: Record<string, never>;
+    training_start: { key: string };
+    /** What the file holds, with its last piece; before that, nothing. */
+    training_text: { name: string; bytes: number; words: number; characters: number } | Record<string, never>;
+    tune: { fields: Field[]; presets: Preset[] };
+    votes: Votes;
+    votes_csv: { name: string; text: string };
+    votes_forget: { forgotten: number };
+  }
+
+  /** What a page sends with each look. */
+  interface LookWishes {
+    card: { model: string };
+    compare: { models: string[] };
+    copied: { passage: string };
+    dice: { model?: string | null; words: string; settings: Record<string, number> };
+    models: unknown;
+    runs: unknown;
+    token: { passage: string; at: number };
+    training: unknown;
+    training_halt: { key: string; for_good?: boolean };
+    training_plan: { source: string };
+    training_resume: { key: string };
+    training_share: { key: string; shared: boolean };
+    training_start: unknown;
+    training_text: Piece;
+    tune: { passage: string } | { model?: string | null };
+    votes: unknown;
+    votes_csv: unknown;
+    votes_forget: unknown;
+  }
+
+  /** A part of a text file, from 0, of so many. */
+  interface Piece {
+    name: string;
+    part: number;
+    of: number;
+    text: string;
+  }
+
+  /** Settings by name, as a form gives them. */
+  type Settings = Record<string, string | number>;
+
+  /** "story_act": a change of the story, or of the settings, that needs no model. */
+  type Act =
+    | { act: 'undo' | 'redo' }
+    | { act: 'edit'; passage: string; text: string; rest?: boolean }
+    | { act: 'branch'; passage: string }
+    | { act: 'cut'; passage: string; tokens: number }
+    | { act: 'step'; passage: string; by: number }
+    | { act: 'pick'; passage: string }
+    | { act: 'vote'; choice: 'a' | 'b' | 'tie' }
+    | { act: 'reveal' }
+    | { act: 'once'; settings: Settings }
+    | { act: 'preset'; name: string }
+    | { act: 'preset_keep'; name: string; settings: Settings }
+    | { act: 'preset_forget'; name: string };
+
+  /** What a button asks of the model; it goes beside a message, for only a message has a Stop. */
+  type Ask =
+    | { ask: 'continue'; words?: string; takes?: number; settings?: Settings }
+    | { ask: 'retry'; passage: string; takes?: number; settings?: Settings }
+    | { ask: 'finish' }
+    | { ask: 'ladder' }
+    | { ask: 'again'; passage: string }
+    | { ask: 'fork'; passage: string; at: number; token: number }
+    | { ask: 'compare'; contestants: { model: string; settings: Settings }[]; blind: boolean; words: string };
+}

@@ -1,0 +1,55 @@
+// @ts-check
+// Text files: out of the page, into it, and in pieces that a socket can carry.
+
+const PIECE = 100000;
+
+/** @type {string[]} */
+let coming = [];
+
+/**
+ * Give the reader a file. A large one comes in pieces, so that nobody else waits for it.
+ *
+ * @param {Page.Events['story_file']} file
+ */
+export const download = ({ name, type, part, of, text }) => {
+  coming = part === 0 ? [text] : [...coming, text];
+  if (coming.length < of) return;
+  const parts = coming;
+  coming = [];
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob(parts, { type: `${type};charset=utf-8` }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+};
+
+/**
+ * The text of a file.
+ *
+ * @param {File} file
+ * @param {string} again What to do with it once it is UTF-8, as in "open it again".
+ * @param {{ignoreBOM?: boolean}} options ignoreBOM: leave a byte order mark in the text.
+ * @throws {Error} It is no UTF-8; the message can be read by a writer.
+ */
+export const readText = async (file, again, options = {}) => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ...options }).decode(await file.arrayBuffer());
+  } catch {
+    throw new Error(`“${file.name}” is no text in UTF-8. Save it as UTF-8 text, then ${again}.`);
+  }
+};
+
+/**
+ * @param {string} name
+ * @param {string} text
+ * @returns {Page.Piece[]} at least one
+ */
+export const pieces = (name, text) => {
+  const of = Math.max(1, Math.ceil(text.length / PIECE));
+  return Array.from({ length: of }, (_, part) => ({
+    name,
+    part,
+    of,
+    text: text.slice(part * PIECE, (part + 1) * PIECE),
+  }));
+};

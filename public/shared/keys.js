@@ -1,0 +1,34 @@
+// @ts-check
+// What a key does to the story.
+
+/**
+ * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
+ * @typedef {'leave' | 'empty' | 'continue' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
+ */
+
+/**
+ * What was meant; null for a key that is none of ours.
+ *
+ * @param {Press} press
+ * @param {object} where
+ * @param {boolean} where.typing In a field.
+ * @param {boolean} where.empty In the composer, with nothing in it.
+ * @param {boolean} where.onToken On a token, which arrows leave for the one beside it.
+ * @returns {KeyAct | null}
+ */
+export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typing, empty, onToken }) => {
+  const mod = ctrlKey || metaKey;
+  if (key === 'Escape') return 'leave';
+  if (key === 'Enter' && !shiftKey && empty) return 'empty';
+  if (key === 'Enter' && mod && !typing) return 'continue';
+  if (altKey && !mod && code === 'KeyR') return 'retry';
+  if (code === 'KeyZ' && ((altKey && !mod) || (mod && !altKey && !typing))) return shiftKey ? 'redo' : 'undo';
+  if (code === 'KeyY' && mod && !typing) return 'redo';
+  if (altKey && !mod && code === 'Comma') return 'previous';
+  if (altKey && !mod && code === 'Period') return 'next';
+  if (typing || onToken || mod || altKey || shiftKey) return null;
+  return key === 'ArrowLeft' ? 'previous' : key === 'ArrowRight' ? 'next' : null;
+};
+
+export const isTyping = (/** @type {HTMLElement} */ node) =>
+  /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) || node.isContentEditable;

@@ -1,0 +1,126 @@
+// @ts-check
+// What can be done with the passage that was clicked.
+import { button, make } from './dom.js';
+
+export const PREVIOUS = 'The version before this one (Alt+,)';
+export const NEXT = 'The version after this one (Alt+.)';
+export const RETRY = 'The model writes this passage anew; the old one stays, see the arrows (Alt+R)';
+
+/** @typedef {import('./store.js').Store} Store */
+
+/**
+ * The ways to the alternatives beside a passage.
+ *
+ * @param {Pick<Page.Passage, 'place' | 'places'>} passage
+ * @returns {{name: string, label: string, title: string, by: number, disabled: boolean}[]}
+ */
+export const stepsOf = ({ place, places }) => [
+  { name: 'previous', label: '◀', title: PREVIOUS, by: -1, disabled: place === 1 },
+  { name: 'next', label: '▶', title: NEXT, by: 1, disabled: place === places },
+];
+
+const arrows = (/** @type {Page.Passage} */ passage, /** @type {Store} */ store) => {
+  if (passage.places < 2) return [];
+  const [previous, next] = stepsOf(passage).map(({ name, label, title, by, disabled }) =>
+    button(name, label, title, () => store.act({ act: 'step', passage: passage.id, by }), disabled),
+  );
+  return [previous, make('span', 'place', `${passage.place}/${passage.places}`), next];
+};
+
+/** What only the model's own words can be asked. */
+const modelButtons = (/** @type {string} */ id, /** @type {Store} */ store) => [
+  button(
+    'retry-with',
+    'Retry with…',
+    'Turn the dials that made this passage, and write it anew; the old one stays',
+    () => store.open('tune', id),
+  ),
+  button('again', 'Same again', 'Write it once more from its own settings and seed: the same text, to the letter', () =>
+    store.send('Same again', { ask: 'again', passage: id }),
+  ),
+  button('copied', 'Is this copied?', 'Look for the words of this passage in the text that its model learnt from', () =>
+    store.open('copied', id),
+  ),
+];
+
+/**
+ * @param {Page.Passage} passage
+ * @param {boolean} last Nothing follows it.
+ * @param {Store} store
+ * @param {() => void} edit
+ */
+export const passageRow = (passage, last, store, edit) => {
+  const { id, author, tokens } = passage;
+  const row = make('span', 'passage-row');
+  const retry = () => store.send('Retry', { ask: 'retry', passage: id, takes: store.takes });
+  row.append(...arrows(passage, store));
+  if (author !== 'writer') row.append(button('retry', 'Retry', RETRY, retry));
+  row.append(button('edit', 'Edit', 'Change these words; the text as it was stays, as an alternative', edit));
+  if (!last)
+    row.append(
+      button(
+        'branch',
+        'Branch from here',
+        'Go on from the end of this passage; what follows now stays, see the arrows',
+        () => store.act({ act: 'branch', passage: id }),
+      ),
+    );
+  if (author !== 'model') return row;
+  row.append(...modelButtons(id, store));
+  const { token } = store;
+  if (token !== null && token < tokens.length - 1)
+    row.append(
+      button(
+        'cut',
+        `Cut after “${tokens[token].trim() || '↵'}”`,
+        'Keep the words up to the one you clicked, and go on from there; the whole passage stays as an alternative',
+        () => store.act({ act: 'cut', passage: id, tokens: token + 1 }),
+      ),
+    );
+  return row;
+};
+
+/**
+ * @param {Page.Passage} passage
+ * @param {Store} store
+ * @param {() => void} done
+ */
+export const editRow = (passage, store, done) => {
+  const row = make('span', 'passage-row editing');
+  const field = /** @type {HTMLTextAreaElement} */ (make('textarea', 'edit-words'));
+  field.value = passage.tokens.join('');
+  field.setAttribute('aria-label', 'The words of this passage');
+  const save = (/** @type {{rest?: boolean}} */ more = {}) => {
+    store.act({ act: 'edit', passage: passage.id, text: field.value, ...more });
+    done();
+  };
+  const goOn = () => {
+    save({ rest: false });
+    store.send('Continue', { ask: 'continue', takes: store.takes });
+  };
+  const fit = () => {
+    field.style.height = 'auto';
+    field.style.height = `${field.scrollHeight + 2}px`;
+  };
+  field.oninput = fit;
+  field.onkeydown = (event) => {
+    event.stopPropagation();
+    if (event.key === 'Escape') done();
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      save();
+    }
+  };
+  row.append(
+    field,
+    button('save', 'Save', 'Keep the new words; those after them stay (Ctrl+Enter)', save),
+    button('go-on', 'Save and continue', 'Keep the new words, and let the model write on from them', goOn),
+    button('cancel', 'Cancel', 'Leave it as it was (Esc)', done),
+  );
+  row.onclick = (event) => event.stopPropagation();
+  requestAnimationFrame(() => {
+    fit();
+    field.focus();
+  });
+  return row;
+};

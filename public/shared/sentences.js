@@ -1,0 +1,53 @@
+// @ts-check
+// What the page says of what it was told, in whole sentences.
+
+/** What stands above takes; `hidden` while nobody may know who wrote which. */
+export const aboutTakes = (/** @type {number} */ takes, /** @type {boolean} */ hidden, /** @type {boolean} */ busy) => {
+  if (hidden && busy)
+    return 'A and B are writing. Both are shown when both are done, so that their speed tells you nothing.';
+  if (hidden) return 'Which one do you like better? Who wrote which is told when you have chosen.';
+  return busy ? `${takes} versions, side by side` : `Pick one of these ${takes}. The others stay, as alternatives.`;
+};
+
+/** What the model sees of the story. */
+export const aboutMeter = (/** @type {Page.Meter} */ meter) =>
+  meter.story + 1 > meter.used
+    ? `The story has ${meter.story} tokens; the model reads the last ${meter.used}. What it cannot see is dimmed.`
+    : `The model can read ${meter.window} tokens at once; the story has ${meter.story}, and it sees them all.`;
+
+/** Whether a passage is its model's own. */
+export const aboutCopied = (/** @type {Page.Copied} */ { longest, words, copied_words: from }) => {
+  if (!longest) return 'None of its words stands in the text it learnt from.';
+  if (longest.words >= Math.max(30, words / 2))
+    return 'It remembers: this is the text it learnt from more than a story of its own.';
+  if (longest.words >= from) return 'It put a phrase it remembers into words of its own.';
+  return `No ${from} words in a row are copied: shorter runs are how the language goes.`;
+};
+
+/**
+ * What a model of this size may become. True of all that read so much text, and no promise.
+ *
+ * @param {number} tokens of the text it would learn
+ * @param {string} source the model it goes on from; "" for none
+ */
+export const expected = (tokens, source) => {
+  if (source)
+    return (
+      `It already writes as “${source}” does, and will lean towards your text; too many passes and it only ` +
+      'repeats it, so the best moment is kept.'
+    );
+  if (tokens < 50000)
+    return (
+      'So little text teaches letters, words and their ring, hardly any sense; ' + 'lines of it may be learnt by heart.'
+    );
+  if (tokens < 500000)
+    return 'Expect spelling, names and the ring of the sentences; sense only for a few words at a time.';
+  return 'Expect fluent spelling and the manner of the text; a model this small follows no plot.';
+};
+
+/** How a dial stands; nothing where its field shows the value already. */
+export const dialShown = (/** @type {Page.Field} */ field, /** @type {string} */ value) => {
+  if (value === '') return field.name === 'seed' ? 'a new one' : '';
+  if (field.off !== null && Number(value) === field.off) return 'Off';
+  return field.slider ? String(Number(Number(value).toFixed(2))) : '';
+};

@@ -1,0 +1,178 @@
+// @ts-check
+// What the elements know together. Chainlit remounts them at will: what was received lives here, in one store for each
+// session.
+
+/**
+ * @typedef {object} Store
+ * @property {Page.StoryState | null} state The story as the server sent it last, with the tokens that came since.
+ * @property {string | null | undefined} selected Id of the passage that was clicked.
+ * @property {number | null} token And which of its parts.
+ * @property {string | null} editing
+ * @property {Page.Events['story_help']['commands'] | null} help
+ * @property {number} takes How many versions are written at once.
+ * @property {boolean} follow The tail of the text, while it grows.
+ * @property {number | null} frame The animation frame in which its new tokens are drawn.
+ * @property {Map<string, Entry>} panels What StoryTools offers to open, by name.
+ * @property {string | null} panel Name of the one that is open.
+ * @property {string | null} about What it was opened for, if anything: a passage.
+ * @property {boolean} shaded Whether the tokens are shaded by how likely they were.
+ * @property {Odds | null} odds The token whose dice are looked at.
+ * @property {Set<() => void>} listeners
+ * @property {() => void} tell Everyone who listens is drawn anew.
+ * @property {(name: string, about?: string | null) => void} open One panel at a time; the same again closes it.
+ * @property {(words: string, wish?: Page.Ask) => void} send From StoryView, as the next three: it has the socket.
+ * @property {(wish: Page.Act) => void} act
+ * @property {Look} look Ask for something beside the story: the answer, or an Error whose message a writer can read.
+ * @property {string | null | undefined} model The one that is picked.
+ * @property {string | null} [agreed] The model that page and server last agreed on.
+ * @property {(() => void) | null} [compareAgain] The last comparison once more.
+ * @property {import('./compare.js').Compare} [compare] What each panel keeps, from the element of its name.
+ * @property {{asked: string, found?: Page.Looks['copied'], error?: string}} [copied]
+ * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
+ * @property {import('./machine.js').Machine} [machine]
+ * @property {Shelf} [shelf]
+ * @property {Train} [train]
+ * @property {Tune | null} [tune]
+ *
+ * @typedef {object} Shelf
+ * @property {Page.ModelLine[] | null} rows
+ * @property {[keyof Page.ModelLine, number]} sort
+ * @property {string | null} shown
+ * @property {Page.ModelCard | null} card
+ * @property {string} problem
+ *
+ * @typedef {object} Train
+ * @property {Page.Training[]} runs
+ * @property {boolean} others Whether there is whom to share with.
+ * @property {Page.Looks['training_text'] | null} text
+ * @property {Page.TrainingPlan | null} plan
+ * @property {string} source
+ * @property {string} status
+ * @property {string} error
+ *
+ * @typedef {object} Tune
+ * @property {string | null} about
+ * @property {Record<string, string>} values What was turned.
+ * @property {string} asked
+ * @property {Page.Looks['tune']} [dials]
+ * @property {string} [error]
+ * @property {string} [name] Of a preset that may be kept.
+ *
+ * @typedef {{label: string, title: string, place: number}} Entry place: from left to right.
+ * @typedef {{passage: string, at: number, pinned: boolean, found?: Page.TokenDice, error?: string}} Odds
+ */
+
+/**
+ * @typedef {<K extends keyof Page.Looks>(wish: {look: K} & Page.LookWishes[K]) => Promise<Page.Looks[K]>} Look
+ */
+
+/** @type {Map<string, Store>} */
+const stores = new Map();
+
+const notYet = () => {
+  throw new Error('The story view has no socket yet.');
+};
+
+/** @returns {Store} */
+export const newStore = () => {
+  /** @type {Store} */
+  const store = {
+    state: null,
+    selected: null,
+    token: null,
+    editing: null,
+    help: null,
+    takes: 1,
+    follow: true,
+    frame: null,
+    panels: new Map(),
+    panel: null,
+    about: null,
+    shaded: false,
+    odds: null,
+    model: null,
+    listeners: new Set(),
+    tell: () => store.listeners.forEach((hear) => hear()),
+    open: (name, about = null) => {
+      const again = about === null && store.panel === name;
+      Object.assign(store, { panel: again ? null : name, about });
+      store.tell();
+    },
+    send: notYet,
+    act: notYet,
+    look: notYet,
+  };
+  return store;
+};
+
+const storeOf = (/** @type {string} */ session) => {
+  let store = stores.get(session);
+  if (!store) {
+    store = newStore();
+    stores.set(session, store);
+  }
+  return store;
+};
+
+/** @type {Map<string, any>} */
+const components = new Map();
+
+/**
+ * Chainlit evaluates an element anew whenever something about the page changes, and React would take another function
+ * for another component: all of it would be thrown away and drawn anew. So the first one is always given back.
+ *
+ * @template T
+ * @param {string} name
+ * @param {T} component
+ * @returns {T}
+ */
+export const lasting = (name, component) => {
+  if (!components.has(name)) components.set(name, component);
+  return components.get(name);
+};
+
+/** @typedef {Pick<typeof import('react'), 'useEffect' | 'useReducer'>} Hooks */
+
+/**
+ * The store of a session; the element is drawn anew when it tells. React comes from the element: this file has none.
+ *
+ * @param {Hooks} react
+ * @param {string} session
+ */
+export const useStory = ({ useEffect, useReducer }, session) => {
+  const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
+  const store = storeOf(session);
+  useEffect(() => {
+    store.listeners.add(redraw);
+    return () => {
+      store.listeners.delete(redraw);
+    };
+  }, [store]);
+  return store;
+};
+
+/**
+ * Offer a panel in StoryTools.
+ *
+ * @param {Pick<Hooks, 'useEffect'>} react
+ * @param {Store} store
+ * @param {string} name
+ * @param {Entry} entry
+ * @returns {boolean} whether it is open
+ */
+export const usePanel = ({ useEffect }, store, name, entry) => {
+  useEffect(() => {
+    if (store.panels.has(name)) return;
+    store.panels.set(name, entry);
+    store.tell();
+  }, [store]);
+  return store.panel === name;
+};
+
+/** Version 4, as Chainlit demands of a message; crypto.randomUUID is missing where the page comes over plain HTTP. */
+export const uuid = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  return [...bytes].map((b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('');
+};

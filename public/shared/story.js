@@ -1,0 +1,58 @@
+// @ts-check
+// The story as this page has it: what the server sent, with the tokens that came since.
+import { givenBack, input, setInput, startAnew } from './composer.js';
+
+/**
+ * Add new tokens to the passage that they are of.
+ *
+ * @param {Page.StoryState | null} state
+ * @param {Page.StoryDelta} delta
+ * @returns {boolean} false where the page missed something, and must ask for it
+ */
+export const grown = (state, delta) => {
+  if (!state || state.revision !== delta.revision) return false;
+  const draft = [...state.passages.slice(-1), ...state.takes].find((each) => each.id === delta.passage);
+  if (!draft || delta.from > draft.tokens.length) return false;
+  const known = draft.tokens.length - delta.from;
+  draft.tokens.push(...delta.tokens.slice(known));
+  draft.odds?.push(...delta.odds.slice(known));
+  state.meter = delta.meter;
+  return true;
+};
+
+/**
+ * What to do with each event of the server.
+ *
+ * @param {import('./store.js').Store} store
+ * @param {() => boolean} ask Ask the server for what is missing; gives false.
+ * @returns {Record<string, (data: any) => boolean>} each says whether all of the text is to be drawn anew
+ */
+export const received = (store, ask) => ({
+  story_state: (/** @type {Page.Events['story_state']} */ state) => {
+    store.state = state;
+    return true;
+  },
+  story_delta: (/** @type {Page.Events['story_delta']} */ delta) => (grown(store.state, delta) ? false : ask()),
+  story_status: (/** @type {Page.Events['story_status']} */ { status, writing }) => {
+    if (store.state) Object.assign(store.state, { status, writing });
+    return false;
+  },
+  // The address is the story's from the first word on. Chainlit would go there as to another page, and blink.
+  first_interaction: (/** @type {{thread_id: string}} */ { thread_id: thread }) => {
+    if (window.location.pathname === '/') window.history.replaceState(window.history.state, '', `/thread/${thread}`);
+    return false;
+  },
+  story_leave: () => {
+    startAnew();
+    return false;
+  },
+  story_help: (/** @type {Page.Events['story_help']} */ { commands }) => {
+    store.help = commands;
+    return false;
+  },
+  story_refused: (/** @type {Page.Events['story_refused']} */ { words }) => {
+    const field = input();
+    if (words && field) setInput(givenBack(words, field.value));
+    return false;
+  },
+});

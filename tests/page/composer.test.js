@@ -1,0 +1,23 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { beginsAsCommand, givenBack, isCommand, literal } from '../../public/shared/composer.js';
+
+test('a line of settings is words, and any other that begins with a slash a command', () => {
+  assert.deepEqual(['/undo', '  /retry 2', '/with t=1 Once', '//literally', 'either/or', '/ '].map(isCommand), [
+    ...[true, true],
+    ...[false, false, false, false],
+  ]);
+  assert.deepEqual(['/undo', ' /with t=1', '//literally', 'words'].map(beginsAsCommand), [true, true, false, false]);
+});
+
+test('of two slashes one is meant', () => {
+  assert.equal(literal(' //undo is a word'), ' /undo is a word');
+  assert.equal(literal('// 1'), '// 1');
+  assert.equal(literal('a //b'), 'a //b');
+});
+
+test('words that come back stand above those that were typed since', () => {
+  assert.equal(givenBack('Once', ' '), 'Once');
+  assert.equal(givenBack('Once', 'Then'), 'Once\nThen');
+});

@@ -1,0 +1,44 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { aboutCopied, aboutMeter, aboutTakes, dialShown, expected } from '../../public/shared/sentences.js';
+
+test('in a blind round nothing is said before both are done', () => {
+  assert.match(aboutTakes(2, true, true), /^A and B are writing/);
+  assert.match(aboutTakes(2, true, false), /^Which one do you like better/);
+  assert.equal(aboutTakes(3, false, true), '3 versions, side by side');
+  assert.match(aboutTakes(3, false, false), /^Pick one of these 3\./);
+});
+
+test('the meter says whether the beginning is out of sight', () => {
+  // `used` counts the token that begins a story, `story` does not.
+  assert.match(aboutMeter({ used: 11, window: 64, story: 10, unseen: 0 }), /has 10, and it sees them all/);
+  assert.match(
+    aboutMeter({ used: 40, window: 64, story: 80, unseen: 9 }),
+    /has 80 tokens; the model reads the last 40/,
+  );
+});
+
+test('a long run of copied words is called remembering, a short one a phrase, and less is language', () => {
+  const found = { model: 'm', words: 50, new: 1, copied_words: 8, source_words: 1000, pieces: [] };
+  const run = (/** @type {number} */ words) => ({ words, before: '', quote: '', after: '' });
+  assert.match(aboutCopied({ ...found, longest: null }), /^None/);
+  assert.match(aboutCopied({ ...found, longest: run(7) }), /^No 8 words in a row/);
+  assert.match(aboutCopied({ ...found, longest: run(8) }), /a phrase it remembers/);
+  assert.match(aboutCopied({ ...found, longest: run(30) }), /^It remembers/);
+});
+
+test('less is promised of less text', () => {
+  const said = [49999, 50000, 500000].map((tokens) => expected(tokens, ''));
+  assert.equal(new Set(said).size, 3);
+  assert.match(expected(10, 'stories'), /“stories”/);
+});
+
+test('a dial shows Off where it changes nothing, and a seed that is drawn anew', () => {
+  const field = { name: 'top_k', label: '', about: '', range: '', value: '0', by: '', off: 0 };
+  const slider = { low: 0, high: 100, step: 1 };
+  assert.equal(dialShown({ ...field, slider }, '0'), 'Off');
+  assert.equal(dialShown({ ...field, slider }, '40.000'), '40');
+  assert.equal(dialShown({ ...field, slider: null }, '40'), '');
+  assert.equal(dialShown({ ...field, name: 'seed', off: null, slider: null }, ''), 'a new one');
+});

@@ -1,0 +1,26 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { levelOf, partsOf, visible } from '../../public/shared/tokens.js';
+
+test('white space in a token becomes a sign that can be seen', () => {
+  assert.deepEqual(visible(' the\n'), [
+    ['sign', '\u2423'],
+    ['text', 'the'],
+    ['sign', '\u21b5'],
+  ]);
+  assert.deepEqual(visible(''), [['sign', 'part of a character']]);
+});
+
+test('the parts of a passage are its text again, to the letter', () => {
+  const tokens = ['  Once upon', ' a\ttime,\n\n', ' there  '];
+  assert.deepEqual(partsOf({ author: 'model', tokens }), tokens);
+  const words = partsOf({ author: 'writer', tokens });
+  assert.deepEqual(words, ['  Once', ' upon', ' a', '\ttime,', '\n\n there', '  ']);
+  assert.equal(words.join(''), tokens.join(''));
+  assert.deepEqual(partsOf({ author: 'edited', tokens: [] }), []);
+});
+
+test('the less likely a token was, the darker it is shaded', () => {
+  assert.deepEqual([1, 0.5, 0.49, 0.2, 0.05, 0.01, 0.009, 0].map(levelOf), [0, 0, 1, 1, 2, 3, 4, 4]);
+});
