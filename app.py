@@ -21,11 +21,11 @@ from chat.composer import say
 from chat.desk import STILL_WRITING, Desk
 from chat.dials import pick
 from chat.engines import Engines
-from chat.faults import fault
 from chat.home import home, open_home
 from chat.library import Kept
 from chat.machine import FindModels
 from chat.models import find_models
+from chat.refusal import fault
 from chat.sources import Sources
 from chat.workbench import Workbench
 from chat.workshop import Workshop

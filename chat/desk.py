@@ -15,9 +15,8 @@ from chat.acts import act
 from chat.again import again
 from chat.asking import LAST, Ask, from_page, opening, settle
 from chat.contest import Contest
-from chat.faults import fault, in_one_line, reason
 from chat.library import Kept
-from chat.refusal import RefusedError
+from chat.refusal import RefusedError, fault, in_one_line, reason
 from chat.runs import step_listings
 from chat.sheet import Sheet
 from chat.story import FinishReason, StoryError

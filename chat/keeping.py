@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
-from chat.faults import in_one_line, reason
 from chat.library import GoneError, Kept, Library
+from chat.refusal import in_one_line, reason
 from chat.story import Story
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,8 @@ from chat.copied import copied
 from chat.desk import REFUSALS, Desk
 from chat.dials import tune
 from chat.dice import dice
-from chat.faults import fault
 from chat.learning import runs
-from chat.refusal import RefusedError
+from chat.refusal import RefusedError, fault
 from chat.story import Passage
 from chat.writing import Draft
 

@@ -14,11 +14,10 @@ from typing import Any
 from chat.asking import OTHER_PAGE, Ask, Lane, settle
 from chat.desk import REFUSALS
 from chat.engines import Engines
-from chat.faults import fault
 from chat.learning import spelt_words
 from chat.models import Listing
 from chat.page import Page
-from chat.refusal import RefusedError
+from chat.refusal import RefusedError, fault
 from chat.runs import find_steps
 from chat.settings import SettingsError, layer
 from chat.sources import Sources

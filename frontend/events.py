@@ -16,7 +16,7 @@ from chainlit.socket import _authenticate_connection
 from pydantic import ValidationError
 
 from chat.asking import OTHER_PAGE
-from chat.faults import fault
+from chat.refusal import fault
 from frontend import payloads
 from frontend.payloads import Handshake
 

@@ -9,7 +9,7 @@ import pytest
 from chat import looks
 from chat.desk import Desk
 from chat.engines import Engines
-from chat.faults import fault, in_one_line, reason
+from chat.refusal import fault, in_one_line, reason
 from frontend.log import log_in_lines
 from tests.door import RAW_ERROR
 
