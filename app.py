@@ -17,25 +17,23 @@ from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from chat.accounts import PASSWORD_VARIABLE
-from chat.composer import say
-from chat.desk import STILL_WRITING, Desk
-from chat.dials import pick
-from chat.engines import Engines
-from chat.home import home, open_home
-from chat.library import Kept
-from chat.machine import FindModels
+from chat.accounts.home import home, open_home
+from chat.errors import fault
+from chat.generate.engines import Engines
+from chat.jobs.training_jobs import Workshop
+from chat.jobs.upload import Workbench
 from chat.models import find_models
-from chat.refusal import fault
-from chat.sources import Sources
-from chat.workbench import Workbench
-from chat.workshop import Workshop
-from frontend.acts import serve_acts
+from chat.models.training_texts import Sources
+from chat.panels.composer import say
+from chat.panels.settings import pick
+from chat.panels.time_machine import FindModels
+from chat.session import STILL_WRITING, Desk
+from chat.story.library import Kept
 from frontend.events import answered, guard_events
 from frontend.files import own_files
 from frontend.guard import Guard
 from frontend.log import log_in_lines
 from frontend.login import open_door
-from frontend.machine import Machines
 from frontend.memory import SHOWN_BY, Memory, writer_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.opening import start_privately
@@ -43,7 +41,9 @@ from frontend.page import SocketPage
 from frontend.routes import serve_routes
 from frontend.sessions import Sessions
 from frontend.status import serve_status
+from frontend.story_events import serve_acts
 from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
+from frontend.time_machine import Machines
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 
 ROOT = Path(__file__).parent

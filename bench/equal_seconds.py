@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.recipe import RecipeError, parameters, pretrain_command, train
 from gpt.checkpoint import Checkpoint, CheckpointError, load
-from gpt.origin import called
+from gpt.checkpoint.provenance import called
 from train.adapt.base_model import describe as describe_model
 from train.adapt.distill import Teachers
 from train.data.folder import Data, DataError, load_data

@@ -5,12 +5,12 @@ Acts come from a page, as plain data, and are checked here.
 
 from collections.abc import Mapping
 
-from chat.asking import LAST, OTHER_PAGE
-from chat.editing import cut, edit
-from chat.refusal import RefusedError
+from chat.errors import RefusedError
+from chat.generate.request import LAST, OTHER_PAGE
 from chat.story import Story
-from chat.undo import History
-from gpt.tokenizer_pieces import whole_characters
+from chat.story.editing import cut, edit
+from chat.story.undo import History
+from gpt.tokenizers.pieces import whole_characters
 
 
 def act(history: History, wish: Mapping[str, object]) -> History:

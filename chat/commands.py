@@ -1,7 +1,7 @@
 """Slash commands: a line in the composer that does something, in place of words for the story.
 
 `/with t=1.2 Once upon …` is none of them: it brings words, and is read with these
-(chat/settings.py).
+(chat/settings/values.py).
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chat import settings
-from chat.asking import LADDER, LAST, TAKES, Ask, ladder
+from chat.generate.request import LADDER, LAST, TAKES, Ask, ladder
 from gpt.sampling import LIMITS
 
 STEPS = 100

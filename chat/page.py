@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from chat.models import Listing
-from chat.presets import Preset
+from chat.settings.presets import Preset
 
 ToldAs = Literal["info", "success", "warning", "error"]
 

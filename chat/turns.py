@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from chat.refusal import RefusedError
+from chat.errors import RefusedError
 from gpt.fair_queue import FairQueue, Path, same_group
 
 LOOK_S = 0.1

@@ -7,13 +7,13 @@ something other than the tail changed; else the tokens since n.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat.engines import Loaded
+from chat.generate.draft import Draft
+from chat.generate.engines import Loaded
 from chat.settings import LABELS, shown
 from chat.story import Passage, Story, StoryToken
-from chat.writing import Draft
 from gpt.generator import window_start
-from gpt.sentences import ends_sentence
-from gpt.tokenizer import TextError
+from gpt.text.sentences import ends_sentence
+from gpt.tokenizers import TextError
 
 ENDINGS = {
     "end": "came to its end",
@@ -69,7 +69,7 @@ def texts(tokens: Iterable[StoryToken]) -> list[str]:
 def odds(tokens: Iterable[StoryToken]) -> list[float | None]:
     """For each token how likely the model itself held it, to three digits; None where nobody knows.
 
-    More of its dice is told when somebody asks; see `chat.looks.token`.
+    More of its dice is told when somebody asks; see `chat.panels.dispatch.token`.
     """
     return [float(f"{each.raw_probability:.3g}") if each.top else None for each in tokens]
 

@@ -15,8 +15,8 @@ from chainlit.session import WebsocketSession
 from chainlit.socket import _authenticate_connection
 from pydantic import ValidationError
 
-from chat.asking import OTHER_PAGE
-from chat.refusal import fault
+from chat.errors import fault
+from chat.generate.request import OTHER_PAGE
 from frontend import payloads
 from frontend.payloads import Handshake
 

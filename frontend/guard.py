@@ -10,7 +10,7 @@ import os
 import re
 from typing import Any
 
-from chat.refusal import fault
+from chat.errors import fault
 from frontend.hosts import is_ours, is_own_page, own_names
 
 FRAMED_BY_VARIABLE = "INKLING_FRAMED_BY"

@@ -26,7 +26,7 @@ from chainlit.types import (
 )
 from chainlit.user import PersistedUser, User
 
-from chat.library import Library, Title
+from chat.story.library import Library, Title
 
 PAGE = 100
 """So many stories are listed at once, at most."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
-from gpt.tokenizer_pieces import whole_characters
+from gpt.tokenizers.pieces import whole_characters
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 LONGEST_TEXT = 1_000_000
@@ -18,7 +18,7 @@ Id = Annotated[str, StringConstraints(strict=True, pattern=f"^{UUID}$")]
 """Of a session, a story (Chainlit: thread), a message, an element, a file."""
 PassageId = Annotated[str, StringConstraints(strict=True, pattern="^[A-Za-z0-9_-]{1,64}$")]
 """Of a passage: ours are UUIDs without hyphens, and a story that was opened from a file brings its
-own (chat/export.py). It is looked up among the passages of one story, and nowhere else."""
+own (chat/story/export.py). It is looked up among the passages of one story, and nowhere else."""
 Name = Annotated[str, StringConstraints(strict=True, max_length=300)]
 """Of a model, a run, a preset: what it names is looked up in the catalogue, and nowhere else. Also
 what a writer calls something. Half a surrogate pair is no text, so it is refused."""

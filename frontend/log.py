@@ -8,7 +8,7 @@ import logging
 import sys
 from typing import Any
 
-from chat.refusal import fault, in_one_line, one_line
+from chat.errors import fault, in_one_line, one_line
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 Where strangers come by, as on a Space, each can be a guest who sees no story but their own.
 
 Chainlit's tokens outlive their owner's sign-out, and anybody who holds one gets a fresh one for
-it. So the door has tokens of its own (chat/tokens.py), and answers its own routes: who signs out
-is out, on every open page.
+it. So the door has tokens of its own (chat/accounts/tokens.py), and answers its own routes: who
+signs out is out, on every open page.
 """
 
 import asyncio
@@ -28,16 +28,9 @@ from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from chat.accounts import (
-    LOCAL,
-    LONGEST_NAME,
-    SHORTEST_SECRET,
-    Accounts,
-    read_accounts,
-    read_secret,
-)
-from chat.throttle import Row, RowFullError
-from chat.tokens import GUEST, Ended, Pass, Tokens
+from chat.accounts import LOCAL, LONGEST_NAME, SHORTEST_SECRET, Accounts, read_accounts, read_secret
+from chat.accounts.throttle import Row, RowFullError
+from chat.accounts.tokens import GUEST, Ended, Pass, Tokens
 from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
 
 SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"

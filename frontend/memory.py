@@ -10,16 +10,16 @@ from typing import Any
 from chainlit.session import WebsocketSession
 
 from chat.accounts import LOCAL
-from chat.desk import Desk
-from chat.export import WRITERS, file_name, from_file
-from chat.keeping import Keeper
-from chat.library import GoneError, Kept, Library
-from chat.pieces import MAX_PART, FileError, Pieces, Room, joined
-from chat.presets import OwnPresets
-from chat.refusal import RefusedError
+from chat.compare.votes import Ballot, Votes
+from chat.errors import RefusedError
+from chat.session import Desk
+from chat.settings.presets import OwnPresets
 from chat.story import StoryError
+from chat.story.autosave import Keeper
+from chat.story.export import WRITERS, file_name, from_file
+from chat.story.library import GoneError, Kept, Library
+from chat.story.pieces import MAX_PART, FileError, Pieces, Room, joined
 from chat.turns import Turns
-from chat.votes import Ballot, Votes
 from frontend.history import LibraryLayer
 from frontend.page import SocketPage
 

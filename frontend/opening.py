@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 
 from chainlit.config import FILES_DIRECTORY
 
-from chat.home import PRIVATE
-from chat.library import LibraryError
+from chat.accounts.home import PRIVATE
+from chat.story.library import LibraryError
 
 
 @contextmanager

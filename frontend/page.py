@@ -1,4 +1,4 @@
-"""The page of one chat, as `chat.desk` sees it: events over Chainlit's own socket."""
+"""The page of one chat, as `chat.session` sees it: events over Chainlit's own socket."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from chainlit.session import WebsocketSession
 
 from chat.models import Listing
 from chat.page import ToldAs
-from chat.presets import Preset
+from chat.settings.presets import Preset
 from frontend.widgets import model_picker, preset_picker, setting_widgets
 
 

@@ -22,7 +22,8 @@ Value = Annotated[
     | None,
     Field(union_mode="left_to_right"),
 ]
-"""One setting, still to be read and checked by chat/settings.py: a number, or one as text."""
+"""One setting, still to be read and checked by chat/settings/values.py: a number, or one as
+text."""
 Settings = dict[Name, Value]
 
 

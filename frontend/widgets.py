@@ -7,8 +7,8 @@ import chainlit as cl
 from chainlit.input_widget import InputWidget, Slider, TextInput
 
 from chat.models import Listing
-from chat.presets import AS_SET, Preset
 from chat.settings import LABELS, shown, slider
+from chat.settings.presets import AS_SET, Preset
 from gpt.sampling import LIMITS
 
 MODEL_PICKER = "model"
@@ -19,7 +19,7 @@ def setting_widgets(dials: Sequence[Mapping[str, Any]]) -> list[InputWidget]:
     """The settings dialog: a slider where the range is short, a field where it is not.
 
     Args:
-        dials: See `chat.tuning.Tuning.dials`.
+        dials: See `chat.settings.layers.Tuning.dials`.
     """
     return [_widget(**dial) for dial in dials]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpt.checkpoint import Checkpoint, CheckpointError
+    from gpt.checkpoint.hub import load
     from gpt.config import GPTConfig
-    from gpt.hub import load
     from gpt.model import GPT
 
 __all__ = ["GPT", "Checkpoint", "CheckpointError", "GPTConfig", "load"]
@@ -16,7 +16,7 @@ __all__ = ["GPT", "Checkpoint", "CheckpointError", "GPTConfig", "load"]
 # waited for gets no core: a tenth of the speed (LOG.md). OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_HOMES = {"GPT": "gpt.model", "GPTConfig": "gpt.config", "load": "gpt.hub"}
+_HOMES = {"GPT": "gpt.model", "GPTConfig": "gpt.config", "load": "gpt.checkpoint.hub"}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from gpt.generator import Generator, Row, Token, check_for, prompt_ids
 from gpt.model import GPT
 from gpt.request import Job, Look, Request
 from gpt.sampling import SamplingParams
-from gpt.tokenizer import Tokenizer
+from gpt.tokenizers import Tokenizer
 
 MAX_WAITING = 256
 """Stories that may wait for a place."""

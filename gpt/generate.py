@@ -16,9 +16,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gpt.checkpoint import Checkpoint, CheckpointError
-from gpt.defaults import KEYS, usable_defaults
+from gpt.checkpoint.generation_config import KEYS, usable_defaults
+from gpt.checkpoint.hub import load
 from gpt.generator import Generator, Token, check_for, prompt_ids, window_start
-from gpt.hub import load
 from gpt.sampling import LIMITS, Limit, SamplingParams
 
 INTERRUPTED = 130

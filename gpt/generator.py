@@ -12,9 +12,9 @@ from torch import Tensor
 
 from gpt.cache import KVCache
 from gpt.model import GPT
-from gpt.outlet import FinishReason, Outlet
 from gpt.sampling import Draw, SamplingParams, sample, seeded
-from gpt.tokenizer import Tokenizer
+from gpt.text.streamer import FinishReason, Outlet
+from gpt.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import gpt
 from chat.models import GENERIC_STARTERS, default_model, find_models
-from chat.runs import find_steps, read_curve
+from chat.models.saved_steps import find_steps, read_curve
 from gpt.generator import Generator, prompt_ids
 from gpt.sampling import SamplingParams
-from gpt.tokenizer import load_tokenizer
-from tests.fuzzed_text import fuzzed_text
+from gpt.tokenizers import load_tokenizer
+from tests.support.fuzzed_text import fuzzed_text
 from train.loop.state import FOLDER
 
 ROOT = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import gpt
-from tests.test_pretrain import TEXT
-from tests.torture import LONGEST_S, Trial, being_saved, same_run, wait_until
+from tests.support.torture import LONGEST_S, Trial, being_saved, same_run, wait_until
+from tests.train.test_pretrain import TEXT
 from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.state import FOLDER, load_state, saved

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gpt.checkpoint import CheckpointError
-from gpt.defaults import as_options, read_defaults, write_defaults
-from gpt.hub import load
+from gpt.checkpoint.generation_config import as_options, read_defaults, write_defaults
+from gpt.checkpoint.hub import load
 from gpt.sampling import SamplingParams
 from train.data.folder import DataError
 from train.loop.device import pick_device

@@ -25,8 +25,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.checkpoint.hub import load
 from gpt.dataset import TokenizedText, read_tokens, validation_start
-from gpt.hub import load
 from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.loop.loss_eval import evaluate

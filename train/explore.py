@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpt.tokenizer import TokenizerError
+from gpt.tokenizers import TokenizerError
 from train.data.folder import DataError
 from train.data.statistics import read_place
 from train.reports.text_report import draw, remarks, report, sizes

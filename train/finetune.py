@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from gpt.checkpoint import Checkpoint, CheckpointError
-from gpt.hub import load
+from gpt.checkpoint.hub import load
 from gpt.model import GPT
-from gpt.tokenizer import Tokenizer
+from gpt.tokenizers import Tokenizer
 from train.adapt.base_model import describe, open_data, suggest
 from train.adapt.forgetting import compare, held_out, old_text, table
 from train.adapt.trainable import Trainable, rate_scale, steer

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.checkpoint.hub import load
 from gpt.generator import check_for, prompt_ids, window_start
-from gpt.hub import load
 from gpt.sampling import LIMITS, SamplingParams, probabilities
 from train.run.plot import drawable
 

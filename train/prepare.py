@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
-from gpt.tokenizer import Tokenizer, load_tokenizer
+from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.download import NAMED_TEXTS
 from train.data.prepare import Kind, prepare
 from train.data.texts import Text, find_text

@@ -18,7 +18,7 @@ from huggingface_hub import HfApi, errors
 from huggingface_hub.utils import httpx
 
 from gpt.checkpoint import INDEX, WEIGHTS, Checkpoint, CheckpointError, weight_files
-from gpt.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
+from gpt.checkpoint.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
 from train.hub.hub_card import published_card
 from train.hub.space import write_space
 from train.loop.run import Run

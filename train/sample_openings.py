@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpt.checkpoint import Checkpoint, CheckpointError
-from gpt.defaults import as_options, read_defaults
-from gpt.hub import load
+from gpt.checkpoint.generation_config import as_options, read_defaults
+from gpt.checkpoint.hub import load
 from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.quality.continuations import Continuation, Judged, judge

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gpt.checkpoint import Checkpoint
+from gpt.checkpoint.provenance import called
 from gpt.config import GPTConfig
-from gpt.origin import called
-from gpt.tokenizer import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
+from gpt.tokenizers import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
 from train.adapt.trainable import Trainable
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data, DataError, load_data

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gpt.checkpoint import Checkpoint
-from gpt.hub import load
+from gpt.checkpoint.hub import load
 from train.adapt.base_model import describe
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpt.checkpoint import Checkpoint
 from gpt.dataset import TokenizedText, read_tokens
-from gpt.tokenizer import Tokenizer, UnknownCharacterError
+from gpt.tokenizers import Tokenizer, UnknownCharacterError
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data, find_data
 from train.loop.loss_eval import score, summary

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gpt.model import GPT
-from gpt.tokenizer import Tokenizer, UnknownCharacterError
+from gpt.tokenizers import Tokenizer, UnknownCharacterError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpt.dataset import CHUNK_CHARACTERS, Chunk, read_chunks
-from gpt.tokenizer import CharTokenizer, load_tokenizer
+from gpt.tokenizers import CharTokenizer, load_tokenizer
 from train.data.texts import Part
 
 Ids = npt.NDArray[Any]

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt.checkpoint.provenance import token_folders
 from gpt.dataset import open_tokens
-from gpt.origin import token_folders
-from gpt.tokenizer import Tokenizer, load_tokenizer
+from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.prepare import prepare
 from train.data.texts import Text
 

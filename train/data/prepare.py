@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from gpt.tokenizer import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
+from gpt.tokenizers import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
 from train.data.encode import SMALL_TEXT_BYTES, Written, token_dtype, write_tokens
 from train.data.texts import Part, Text, fingerprints, read_texts, sample_texts, split_texts
 

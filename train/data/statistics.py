@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gpt.dataset import read_chunks
-from gpt.tokenizer import Tokenizer, load_tokenizer
+from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.duplicates import Duplicates
 from train.data.folder import DataError, load_data
 

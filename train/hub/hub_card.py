@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
-from gpt.tokenizer import UnknownCharacterError
+from gpt.tokenizers import UnknownCharacterError
 
 TEMPERATURE, SEED, LENGTH = 0.8, 1, 120
 """How every sample is written, so that anyone can write it again."""

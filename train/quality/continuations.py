@@ -10,11 +10,11 @@ import numpy as np
 
 from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator, Row, prompt_ids
-from gpt.outlet import FinishReason, Outlet
-from gpt.overlap import Source
 from gpt.sampling import SamplingParams
-from gpt.sentences import ends_sentence
-from gpt.tokenizer import Tokenizer
+from gpt.text.memorization import Source
+from gpt.text.sentences import ends_sentence
+from gpt.text.streamer import FinishReason, Outlet
+from gpt.tokenizers import Tokenizer
 from train.loop.loss_eval import score
 from train.quality.metrics import Quality, measure, words
 from train.quality.openings import Opening

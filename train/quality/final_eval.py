@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator
-from gpt.overlap import Source
 from gpt.sampling import SamplingParams
+from gpt.text.memorization import Source
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data
 from train.loop.loss_eval import evaluate

@@ -1,6 +1,6 @@
 """What can be counted in a story, to hold a model's text against a person's.
 
-A word is what `gpt.overlap.SPELT` finds, in small letters: no punctuation, no digits.
+A word is what `gpt.text.memorization.SPELT` finds, in small letters: no punctuation, no digits.
 """
 
 import math
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpt.overlap import SPELT, Source, plain
-from gpt.repetition import LENGTH, LONGEST, TIMES
-from gpt.sentences import ends_sentence
+from gpt.text.memorization import SPELT, Source, plain
+from gpt.text.repetition import LENGTH, LONGEST, TIMES
+from gpt.text.sentences import ends_sentence
 
 STRAIGHT, CURLED = '"', ("“", "”")
 
@@ -32,7 +32,7 @@ class Quality:
         ended: It stops where the story or a sentence does.
         loop: What it says over and over; "" where it does not.
         copied: The longest run of words that stands in the training text to the letter, in words
-            of `gpt.overlap`: with their punctuation and case.
+            of `gpt.text.memorization`: with their punctuation and case.
         quote: That run.
         bits, bytes: What a model needs to foresee it, in bits (None where that was not asked), and
             how long it is in UTF-8.
@@ -143,7 +143,8 @@ def names_kept(opening: str, text: str, source: Source) -> tuple[int, int]:
 
 
 def loop(text: str) -> str:
-    """What `text` repeats somewhere, a loop by `gpt.repetition`, once; "" where it is in none."""
+    """What `text` repeats somewhere, a loop by `gpt.text.repetition`, once; "" where it is in
+    none."""
     letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     for period in range(1, LONGEST + 1):
         span = max(TIMES * period, LENGTH)

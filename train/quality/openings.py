@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gpt.sentences import sentence_end
+from gpt.text.sentences import sentence_end
 
 LEAST_WORDS, MOST_WORDS = 20, 60
 """An opening ends with the first sentence that ends from LEAST_WORDS on, and at MOST_WORDS."""

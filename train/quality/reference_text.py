@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpt.checkpoint import Checkpoint
-from gpt.origin import prepare_command
-from gpt.overlap import Source
+from gpt.checkpoint.provenance import prepare_command
+from gpt.text.memorization import Source
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data, DataError, find_data
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from gpt.checkpoint import Checkpoint
-from gpt.defaults import as_options, read_defaults
+from gpt.checkpoint.generation_config import as_options, read_defaults
+from gpt.checkpoint.provenance import prepare_command
 from gpt.generator import Generator
-from gpt.origin import prepare_command
 from train.loop.config import TrainConfig
 from train.quality.continuations import judge
 from train.quality.openings import openings

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpt.overlap import COPIED_WORDS
+from gpt.text.memorization import COPIED_WORDS
 from train.quality.final_eval import LENGTH, TEMPERATURE, Copied, Scores
 from train.run.document import Heading, Paragraph, Part, Picture, Table, Verbatim
 from train.run.samples import text_part, written

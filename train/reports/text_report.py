@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gpt.tokenizer import Tokenizer
+from gpt.tokenizers import Tokenizer
 from train.data.statistics import Statistics
 from train.run.plot import drawable
 

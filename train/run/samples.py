@@ -8,7 +8,7 @@ import numpy as np
 from gpt.generator import Generator
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
-from gpt.tokenizer import UnknownCharacterError
+from gpt.tokenizers import UnknownCharacterError
 from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.run.document import Heading, Paragraph, Part, Verbatim, markdown

@@ -10,9 +10,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from gpt.dataset import read_tokens
-from gpt.tokenizer import EOS, FastTokenizer, Tokenizer
-from gpt.tokenizer_errors import too_large, too_small
-from gpt.tokenizer_files import byte_characters, byte_level_json
+from gpt.tokenizers import EOS, FastTokenizer, Tokenizer
+from gpt.tokenizers.errors import too_large, too_small
+from gpt.tokenizers.files import byte_characters, byte_level_json
 from train.data.folder import Data, load_data
 from train.data.prepare import SAMPLE_CHARACTERS, Kind, ModelType, prepare
 from train.data.texts import Part, Text, sample_texts, split_texts

@@ -1,0 +1,1 @@
+"""Two models side by side: contests, votes, what the votes say."""

@@ -1,0 +1,225 @@
+"""Votes of blind comparisons on disk: each owner's own, in the file that the stories are in."""
+
+import asyncio
+import csv
+import io
+import json
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from chat.accounts.home import make_private
+from chat.compare.vote_stats import Choice
+from chat.settings import LABELS, shown
+from chat.story.library import TIMEOUT_S
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS votes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    voted_s REAL NOT NULL,
+    choice TEXT NOT NULL CHECK (choice IN ('a', 'b', 'tie')),
+    prompt TEXT NOT NULL,
+    seed TEXT NOT NULL,
+    a TEXT NOT NULL,
+    b TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS votes_by_owner ON votes (owner, id);
+"""
+"""`a` stood left and `b` right; both are a `Side` as JSON. SQLite's whole numbers end before the
+largest seed, so it is text."""
+COLUMNS = "voted_s, choice, prompt, seed, a, b"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """One of the two that were compared, and what it wrote.
+
+    Attributes:
+        model: The model's name then.
+        fingerprint: Of its weights: the first digits of the file's SHA-256.
+        settings: All that were in force, by name.
+    """
+
+    model: str
+    fingerprint: str
+    settings: Mapping[str, Any]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vote:
+    """One choice between two passages whose writers were not named.
+
+    Attributes:
+        a: Who stood left.
+        b: Who stood right.
+        prompt: The last words before both.
+        seed: The one seed of both.
+        voted_s: When, in seconds since 1970.
+    """
+
+    a: Side
+    b: Side
+    choice: Choice
+    prompt: str
+    seed: int
+    voted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """Who a vote counts for: a model, and the settings in which it differed from the other one.
+
+    What was the same for both is the condition they were compared under, and does not tell them
+    apart: "stories" against "shakespeare" is one pair at every temperature they shared.
+    """
+
+    model: str
+    fingerprint: str
+    settings: tuple[tuple[str, float | int | None], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " · ".join([self.model, *named(self.settings)])
+
+
+def named(values: Sequence[tuple[str, float | int | None]]) -> list[str]:
+    """Settings as a reader knows them: "Temperature 0.4"."""
+    return [f"{LABELS[name]} {shown(name, value)}" for name, value in values]
+
+
+def differing(
+    one: Mapping[str, Any], other: Mapping[str, Any]
+) -> tuple[tuple[str, float | int | None], ...]:
+    """The settings of `one` that `other` does not share, in the order they are shown."""
+    return tuple((name, one.get(name)) for name in LABELS if one.get(name) != other.get(name))
+
+
+def contestants(vote: Vote) -> tuple[Contestant, Contestant]:
+    """The two that a vote was between, the left one first."""
+    a, b = vote.a, vote.b
+    return (
+        Contestant(a.model, a.fingerprint, differing(a.settings, b.settings)),
+        Contestant(b.model, b.fingerprint, differing(b.settings, a.settings)),
+    )
+
+
+class Votes:
+    """The votes of all owners. Any thread may ask; they take turns.
+
+    Args:
+        path: The file of the library; made where it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        make_private(path)
+        self._turn = threading.Lock()
+        self._rows = sqlite3.connect(
+            path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        self._rows.execute("PRAGMA synchronous = FULL")
+        self._rows.executescript(SCHEMA)
+
+    def close(self) -> None:
+        with self._turn:
+            self._rows.close()
+
+    def cast(self, owner: str, vote: Vote) -> None:
+        """Keep a vote."""
+        values = [
+            *(owner, vote.voted_s, vote.choice, _storable(vote.prompt), str(vote.seed)),
+            *(_to_json(vote.a), _to_json(vote.b)),
+        ]
+        with self._turn:
+            self._rows.execute(
+                f"INSERT INTO votes (owner, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", values
+            )
+
+    def all(self, owner: str) -> list[Vote]:
+        """An owner's votes, the oldest first."""
+        with self._turn:
+            rows = self._rows.execute(
+                f"SELECT {COLUMNS} FROM votes WHERE owner = ? ORDER BY id", [owner]
+            ).fetchall()
+        return [
+            Vote(
+                voted_s=voted_s,
+                choice=choice,
+                prompt=prompt,
+                seed=int(seed),
+                a=Side(**json.loads(a)),
+                b=Side(**json.loads(b)),
+            )
+            for voted_s, choice, prompt, seed, a, b in rows
+        ]
+
+    def forget(self, owner: str) -> int:
+        """Delete all votes of an owner; how many they were."""
+        with self._turn:
+            return self._rows.execute("DELETE FROM votes WHERE owner = ?", [owner]).rowcount
+
+
+class Ballot:
+    """One owner's votes, off the event loop.
+
+    Args:
+        executor: Where the file is read and written.
+    """
+
+    def __init__(self, votes: Votes, owner: str, executor: Executor) -> None:
+        self._votes = votes
+        self._owner = owner
+        self._executor = executor
+
+    async def cast(self, vote: Vote) -> None:
+        """Keep a vote; sqlite3.Error where it cannot be."""
+        await self._do(lambda: self._votes.cast(self._owner, vote))
+
+    async def all(self) -> list[Vote]:
+        """The owner's votes, the oldest first."""
+        return await self._do(lambda: self._votes.all(self._owner))
+
+    async def forget(self) -> int:
+        """Delete them all; how many they were."""
+        return await self._do(lambda: self._votes.forget(self._owner))
+
+    def _do(self, what: Callable[[], T]) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, what)
+
+
+def to_csv(votes: Sequence[Vote]) -> str:
+    """All votes as a table for other programs (RFC 4180), a row each, the oldest first."""
+    out = io.StringIO(newline="")
+    sides = [f"{side}_{what}" for side in "ab" for what in ("model", "fingerprint", "text")]
+    settings = [f"{side}_{name}" for side in "ab" for name in LABELS if name != "seed"]
+    table = csv.writer(out)
+    table.writerow(["voted", "choice", "prompt", "seed", *sides, *settings])
+    for vote in votes:
+        both = (vote.a, vote.b)
+        table.writerow(
+            [
+                datetime.fromtimestamp(vote.voted_s, UTC).isoformat(timespec="seconds"),
+                *(vote.choice, vote.prompt, vote.seed),
+                *(what for each in both for what in (each.model, each.fingerprint, each.text)),
+                *(each.settings.get(n) for each in both for n in LABELS if n != "seed"),
+            ]
+        )
+    return out.getvalue()
+
+
+def _to_json(side: Side) -> str:
+    fields = {name: getattr(side, name) for name in ("model", "fingerprint", "text")}
+    return json.dumps({**fields, "settings": dict(side.settings)})
+
+
+def _storable(text: str) -> str:
+    """Half a surrogate pair is no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")

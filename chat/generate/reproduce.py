@@ -1,0 +1,69 @@
+"""Same again: a passage written once more, from the settings and the seed that made it."""
+
+from chat import settings
+from chat.errors import RefusedError
+from chat.generate.request import LAST, Ask
+from chat.story import Passage, Story
+
+IN_PART = ("stopped", "failed", "cut")
+"""Endings that came from outside: the model itself would have gone on."""
+
+
+def again(story: Story, passage_id: str) -> Ask:
+    """The wish that writes a passage again, bit for bit.
+
+    Args:
+        passage_id: Or LAST, the last one that a model wrote on the path.
+
+    Raises:
+        RefusedError: It cannot come again; the message says why.
+        StoryError: There is no such passage.
+        SettingsError: A story from elsewhere has settings that cannot be used.
+    """
+    passage = _last(story) if passage_id == LAST else story.passage(passage_id)
+    if passage.author == "writer":
+        raise RefusedError("These words are your own: no dice were rolled for them.")
+    if passage.author == "edited" or passage.seed is None or passage.model is None:
+        raise RefusedError("These words were changed by hand, so no seed brings them again.")
+    if passage.moved:
+        raise RefusedError(
+            "The words before this passage were changed since, and the model would read others "
+            "now: its seed cannot bring it again."
+        )
+    if settings.LABELS.keys() - {"seed"} - passage.settings.keys():
+        raise RefusedError(
+            "Some of the settings that made this passage are not kept with it, so its seed alone "
+            "cannot bring it again."
+        )
+    return Ask(
+        retry=passage.id,
+        model=passage.model,
+        settings=settings.layer({**passage.settings, "seed": passage.seed}),
+        again=True,
+    )
+
+
+def same(old: Passage, new: Passage) -> bool:
+    """Whether it came again, bit for bit."""
+    return (new.text, new.ids) == (old.text, old.ids)
+
+
+def compared(old: Passage, new: Passage) -> str:
+    """What came of it, in words for the writer."""
+    if same(old, new):
+        return "The same again, to the letter."
+    if new.finish_reason in IN_PART and old.text.startswith(new.text):
+        return "The same again, as far as it was written."
+    if old.finish_reason in IN_PART and new.text.startswith(old.text):
+        return "The same again, and on from where it was stopped."
+    return (
+        "This is not the same: the model was trained anew since, or a word of this passage was "
+        "picked by hand. The old one is kept, see the arrows."
+    )
+
+
+def _last(story: Story) -> Passage:
+    written = [each for each in story.path if each.author != "writer"]
+    if not written:
+        raise RefusedError("The model has written nothing yet that could come again.")
+    return written[-1]

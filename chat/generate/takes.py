@@ -1,0 +1,198 @@
+"""The passages that one request writes, side by side: most often one."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from chat.generate.draft import Draft, in_batches
+from chat.generate.reproduce import compared, same
+from chat.generate.request import Ask, Turn
+from chat.story import FinishReason, Passage, Story
+from gpt.engine import EngineBusy
+from gpt.fair_queue import Path
+from gpt.generator import Token
+from gpt.request import Request
+from gpt.text.repetition import SIGHT, loop
+
+WAIT_STEP_S = 0.02
+"""How often a writer who is next in line looks whether it is their turn; those further back look
+less often, so that a long line costs little."""
+
+
+async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
+    """The tokens of several requests as they come, each with the place of its request.
+
+    However this ends, whoever still waited for a token does not any more; what went wrong with one
+    request is raised here.
+    """
+
+    def waits(at: int) -> asyncio.Task[Token]:
+        return asyncio.ensure_future(anext(requests[at]))
+
+    following = {waits(at): at for at in range(len(requests))}
+    try:
+        while following:
+            done, _ = await asyncio.wait(following, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                at = following.pop(task)
+                error = task.exception()
+                if error is None:
+                    following[waits(at)] = at
+                    yield at, task.result()
+                elif not isinstance(error, StopAsyncIteration):
+                    raise error
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+
+
+def busy(error: EngineBusy, ask: Ask) -> str:
+    """What the writer is told whose wish found the queue full, or their own share of it."""
+    returned = " Your words are back in the box." if ask.words.strip() else ""
+    if error.own:
+        yours = "one wish of yours waits" if error.own == 1 else f"{error.own} wishes of yours wait"
+        return (
+            f"The model is busy, and {yours} in line already: the places that are left are for "
+            f"others.{returned} Wait for one of yours to be done, or pick another model."
+        )
+    others = "another wish is" if error.ahead == 1 else f"{error.ahead} others are"
+    return (
+        f"The model is busy, and {others} in line already: no more can wait.{returned} Try again "
+        "in a moment, or pick another model."
+    )
+
+
+class Takes:
+    """What is written for one turn, from the first token to the passages that stay.
+
+    Args:
+        writer: Who asks; see `gpt.engine.Engine.submit`.
+
+    Raises:
+        EngineBusy, ValueError: One of the engines does not take it; nothing is being written then.
+    """
+
+    def __init__(self, turn: Turn, writer: Path = ()) -> None:
+        self.turn = turn
+        self.requests: list[Request] = []
+        self.groups = [
+            [
+                Draft(
+                    model=voice.loaded.listing.key,
+                    params=params,
+                    prompt=voice.prompt,
+                    label=voice.label,
+                )
+                for params in voice.params.takes()
+            ]
+            for voice in turn.voices
+        ]
+        """The takes of each voice."""
+        try:
+            for voice in turn.voices:
+                engine = voice.loaded.engine
+                request = engine.submit(voice.prompt, voice.params, writer=writer)
+                self.requests.append(request)
+        except BaseException:
+            self.cancel()
+            raise
+        self.looped: str | None = None
+        """What a take that went round in a loop repeated."""
+        self.note: str | None = None
+        """What the writer should hear of what was kept."""
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """All takes, in the order they are shown."""
+        return [draft for group in self.groups for draft in group]
+
+    def cancel(self) -> None:
+        """Let the engines write no more of it."""
+        for request in self.requests:
+            request.cancel()
+
+    async def places(self) -> AsyncGenerator[int, None]:
+        """How many are ahead, each time it changes, until a place is free or a request ended."""
+        said = None
+        while not any(request.began or request.ended for request in self.requests):
+            ahead = min(request.ahead for request in self.requests)
+            if ahead != said:
+                said = ahead
+                yield said
+            await asyncio.sleep(WAIT_STEP_S * (1 + ahead / 4))
+        for draft in self.drafts:
+            draft.began_s = time.monotonic()
+
+    async def batches(self) -> AsyncGenerator[list[tuple[Draft, int]], None]:
+        """Take in the tokens as they come: which takes grew, and how many tokens they had before.
+
+        A take that goes round in a loop ends there. When all have ended, so do the requests.
+        """
+        drafts = self.drafts
+        async with aclosing(in_batches(merged(self.requests))) as batches:
+            async for batch in batches:
+                had = [len(draft.tokens) for draft in drafts]
+                for at, token in batch:
+                    tokenizer = self.turn.voices[at].loaded.checkpoint.tokenizer
+                    draft = self.groups[at][token.take]
+                    draft.add(token, tokenizer.end_ids)
+                    # After each one: how many came at once must not change where a take ends.
+                    self._judge(draft)
+                pairs = zip(drafts, had, strict=True)
+                yield [(draft, have) for draft, have in pairs if len(draft.tokens) > have]
+                if all(draft.finish_reason is not None for draft in drafts):
+                    return
+
+    def passages(self, reason: FinishReason) -> list[Passage]:
+        """What stays, each as it is; a take that never began leaves no trace.
+
+        Args:
+            reason: Why a take ended that has not said so.
+        """
+        written = [
+            draft.finish(voice.loaded.checkpoint.tokenizer, reason)
+            for voice, group in zip(self.turn.voices, self.groups, strict=True)
+            for draft in group
+        ]
+        passages = [each for each in written if each.text or each.finish_reason == "end"]
+        if self.turn.ask.again and passages:
+            old, new = self.turn.before.passage(self.turn.ask.retry or ""), passages[0]
+            self.note = compared(old, new)
+            # The same text twice would be no alternative.
+            return [] if same(old, new) else passages
+        return passages
+
+    def settled(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
+        """What becomes of the story: all takes side by side, the first of them read; and those
+        that can be picked from, by id with their labels, where there are several.
+
+        Args:
+            reason: See `passages`.
+        """
+        passages = self.passages(reason)
+        # A retry that brought nothing leaves what was there.
+        ask = self.turn.ask
+        story = self.turn.story if passages or ask.words.strip() or ask.fork else self.turn.before
+        for passage in passages:
+            story = story.at(self.turn.story.current).append(passage)
+        if len(passages) < 2:
+            return story, {}
+        labels = {draft.id: draft.label for draft in self.drafts}
+        return story.at(passages[0].id), {each.id: labels[each.id] for each in passages}
+
+    @property
+    def warning(self) -> str | None:
+        """What the writer should hear of a take that went round in a loop."""
+        if self.looped is None:
+            return None
+        return (
+            f"It went round in a loop, “{self.looped.strip()[:60]}” again and again, and was "
+            "stopped. Retry it, warmer or with other words before it."
+        )
+
+    def _judge(self, draft: Draft) -> None:
+        """End a take that should write no more."""
+        if draft.finish_reason is None and (cycle := loop(draft.tail(SIGHT))):
+            self.looped, draft.finish_reason = cycle, "loop"

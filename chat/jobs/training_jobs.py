@@ -1,0 +1,357 @@
+"""Training from the page: each one is a process of its own, with a run folder of its own.
+
+Nothing of a training is kept in memory but the hope to hear its exit code: all there is to know of
+it lies in its folder, so that an app which was restarted, or another one, finds it again. What
+trains is `python -m train.…`, the same as on the command line.
+
+Whose a training is stands in its folder too (chat/models/ownership.py). The folder is its owner's
+alone: its mode is 0700, and that of all files in it 0600, whatever the umask.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chat.accounts.home import PRIVATE, private, shut
+from chat.generate.request import RefusedError
+from chat.jobs.training_line import Line
+from chat.models.ownership import OURS, about_run, begun_in, new_folder
+from chat.models.saved_steps import number, read_curve
+from chat.models.saved_steps import records as logged
+from chat.turns import Say, Turns
+from gpt.fair_queue import Path as Writer
+from gpt.files import CheckpointError, read_bytes, write_whole
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+State = Literal["training", "paused", "stopped", "done", "broken"]
+
+PLAN_TIMEOUT_S = 180
+PLANS_AT_ONCE = 2
+"""Estimates, each a process that measures a few steps: one of a writer's, this many in all."""
+PLAN_MEMORY_GB = 3
+"""What an estimate may take: a text of a hundred thousand different signs asks for any amount."""
+OTHERS = "Another writer's runs now: wait for its end, and it is your turn before theirs again."
+LOCK = ".training"
+MODULES = ("train.pretrain", "train.finetune")
+"""What a folder may ask to be run."""
+TEXT = "text.txt"
+LOG = "log.txt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """A text that could be trained on.
+
+    Attributes:
+        plan: What `train.estimate` said.
+        checkpoint: The model to go on from; None to begin from nothing.
+    """
+
+    name: str
+    text: str
+    plan: dict[str, Any]
+    checkpoint: Path | None = None
+
+
+class Workshop:
+    """The trainings that were begun from a page.
+
+    Args:
+        root: The project's folder: commands run there, and runs lie in its runs/.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.estimates = Turns(PLANS_AT_ONCE, each=1)
+        self._line = Line()
+        for run in begun_in(self.runs):
+            shut(run.folder)
+
+    async def plan(
+        self, text: str, checkpoint: Path | None, writer: Writer = (), say: Say | None = None
+    ) -> dict[str, Any]:
+        """What `train.estimate` says of a text. Cancelling it ends its process.
+
+        Args:
+            checkpoint: The model to go on from; None to begin from nothing.
+            writer, say: See `chat.turns.Turns.turn`.
+
+        Raises:
+            RefusedError: It cannot be trained on, or too many wait; the message says why.
+        """
+        async with self.estimates.turn(writer, say):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / TEXT
+                await asyncio.to_thread(write_whole, path, text, mode=0o600)
+                options = ["--memory-gb", str(PLAN_MEMORY_GB)]
+                options += ["--from", str(checkpoint)] if checkpoint else []
+                return await self._run("train.estimate", str(path), *options)
+
+    def start(self, owner: str, lesson: Lesson, taken: Container[str] = ()) -> str:
+        """Begin a training in a folder of its own; its name is what the owner's picker will say.
+
+        Args:
+            taken: Names that the picker has for other models.
+
+        Raises:
+            RefusedError: Another one is running, or it is another writer's turn.
+        """
+        with self._one_at_a_time():
+            self._only_one(owner)
+            folder = new_folder(self.runs, owner, lesson.name, taken)
+            # Before anything else: what lies in a folder without it is everybody's.
+            key, began = folder.relative_to(self.runs).as_posix(), lesson.checkpoint
+            about = {
+                "owner": owner,
+                "shared": False,
+                "title": lesson.name,
+                "plan": lesson.plan,
+                "from": str(began) if began else None,
+                "halted": None,
+            }
+            self._write(key, about)
+            write_whole(folder / TEXT, lesson.text, mode=0o600)
+            self._spawn(key, about, resume=False)
+        return folder.name
+
+    def share(self, owner: str, name: str, shared: bool) -> None:
+        """Let everybody who comes in write with a model of the owner's, and train from it; or no
+        longer. Its text stays the owner's.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        key, about = self._own(owner, name)
+        self._write(key, {**about, "shared": shared})
+
+    def folder(self, owner: str, name: str) -> Path:
+        """Where a training lies.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        return self.runs / self._own(owner, name)[0]
+
+    def began_from(self, owner: str, name: str) -> Path | None:
+        """The model that a training went on from, which it reads again where it is resumed.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        _, about = self._own(owner, name)
+        return Path(about["from"]) if isinstance(about.get("from"), str) else None
+
+    def halt(self, owner: str, name: str, how: Literal["paused", "stopped"]) -> None:
+        """Have a training save its state and end; a paused one means to go on.
+
+        Raises:
+            RefusedError: There is no such training of the owner's.
+        """
+        key, about = self._own(owner, name)
+        self._write(key, {**about, "halted": how})
+        if self._alive(key, about):
+            os.kill(about["pid"], signal.SIGTERM)
+
+    def resume(self, owner: str, name: str) -> None:
+        """Go on where a training was left, however it ended.
+
+        Raises:
+            RefusedError: There is no such training of the owner's, it is done, one is running, or
+                it is another writer's turn.
+        """
+        key, about = self._own(owner, name)
+        with self._one_at_a_time():
+            self._only_one(owner)
+            if self._data(key, about)["state"] == "done":
+                raise RefusedError("It has come to its end already.")
+            about = {**about, "halted": None}
+            self._write(key, about)
+            self._spawn(key, about, resume=True)
+
+    def all(self, owner: str) -> list[dict[str, Any]]:
+        """How the owner's trainings stand, the latest first; what a page shows."""
+        mine = [(key, self._read(key)) for key in self._keys(owner)]
+        mine.sort(key=lambda each: -each[1].get("began_s", 0.0))
+        return [self._data(key, about) for key, about in mine]
+
+    # How it is done
+
+    def _data(self, key: str, about: dict[str, Any]) -> dict[str, Any]:
+        folder, plan = self.runs / key, about["plan"]
+        records = logged(folder, "metrics.jsonl")
+        last = records[-1] if records else {}
+        step, elapsed_s = int(number(last.get("step")) or 0), number(last.get("elapsed_s")) or 0.0
+        state, curve = self._state(key, about, last), read_curve(folder)
+        samples = logged(folder, "samples.jsonl")
+        left_s = elapsed_s / step * (plan["steps"] - step) if step else None
+        return {
+            "key": folder.name,
+            "shared": about.get("shared") is True,
+            "title": about["title"],
+            "state": state,
+            "step": step,
+            "steps": plan["steps"],
+            "elapsed_s": elapsed_s,
+            "left_s": left_s if state == "training" else None,
+            "rate": (number(last.get("tokens")) or 0) / elapsed_s if elapsed_s else None,
+            "train": curve.train,
+            "valid": curve.valid,
+            "sample": samples[-1] if samples else None,
+            "model": (folder / "best" / "model.safetensors").exists(),
+            "why": _last_words(folder) if state == "broken" else None,
+        }
+
+    def _state(self, key: str, about: dict[str, Any], last: dict[str, Any]) -> State:
+        """How it stands; `last` is what it logged last."""
+        if self._alive(key, about):
+            return "training"
+        # One that was ended early, since it got no better, has written its report all the same.
+        if "val_loss" in last and last.get("step") == about["plan"]["steps"]:
+            return "done"
+        if (self.runs / key / "report.json").exists():
+            return "done"
+        return about["halted"] or "broken"
+
+    def _alive(self, key: str, about: dict[str, Any]) -> bool:
+        """Whether its process runs, whoever began it."""
+        child = self._children.get(key)
+        if child is not None:
+            return child.poll() is None
+        pid = about.get("pid")
+        if not isinstance(pid, int):
+            return False
+        try:
+            os.kill(pid, 0)
+            command = Path(f"/proc/{pid}/cmdline")
+            # A pid may have become another program's since.
+            out = f"/{self.runs.name}/{key}".encode()
+            words = command.read_bytes().split(b"\0") if command.exists() else [out]
+            return any(word.endswith(out) for word in words)
+        except OSError:
+            return False
+
+    def _spawn(self, key: str, about: dict[str, Any], *, resume: bool) -> None:
+        folder, plan = self.runs / key, about["plan"]
+        if plan["module"] not in MODULES:
+            raise RefusedError("Its folder asks for something to be run that trains no model.")
+        command = [*_nicely(), sys.executable, "-m", plan["module"], *plan["options"]]
+        command += ["--data", str(folder / TEXT), "--out", str(folder)]
+        with open(folder / LOG, "ab", opener=private) as log:
+            child = subprocess.Popen(
+                [*command, "--resume"] if resume else command,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # It outlives the app, and a Ctrl-C meant for the app.
+                start_new_session=True,
+                umask=PRIVATE,
+            )
+        self._children[key] = child
+        self._write(key, {**about, "pid": child.pid, "began_s": about.get("began_s", time.time())})
+
+    async def _run(self, module: str, *options: str) -> dict[str, Any]:
+        """The JSON that a command prints last.
+
+        Raises:
+            RefusedError: It failed; the message is what it said.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(*_nicely(), sys.executable, "-m", module, *options),
+            cwd=self.root,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            umask=PRIVATE,
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), PLAN_TIMEOUT_S)
+        except TimeoutError:
+            raise RefusedError("This machine is too busy to say how long it would take.") from None
+        finally:
+            if process.returncode is None:
+                # With all that it began itself.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
+        if process.returncode:
+            lines = err.decode(errors="replace").strip().splitlines() or ["it failed"]
+            raise RefusedError(lines[-1].removeprefix(f"{module}: "))
+        return json.loads(out.decode().splitlines()[-1])
+
+    def _keys(self, owner: str | None = None) -> list[str]:
+        """Where the trainings lie in runs/; only an owner's, if one is given."""
+        return [
+            run.folder.relative_to(self.runs).as_posix()
+            for run in begun_in(self.runs)
+            if owner is None or run.owner == owner
+        ]
+
+    def _own(self, owner: str, name: str) -> tuple[str, dict[str, Any]]:
+        # A page never gives a path: only what a listing has.
+        for key in self._keys(owner):
+            if key.rpartition("/")[2] == name:
+                return key, self._read(key)
+        raise RefusedError(f"There is no training “{name[:60]}” of yours.")
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Between the look for a training and the start of the next, no other app begins one."""
+        self.runs.mkdir(parents=True, exist_ok=True)
+        with open(self.runs / LOCK, "a", opener=private) as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _only_one(self, owner: str) -> None:
+        for key in self._keys():
+            about = self._read(key)
+            if self._alive(key, about):
+                mine = about.get("owner") == owner
+                if not mine:
+                    self._line.turned_away(owner)
+                raise RefusedError(
+                    "One training at a time: two would take more than twice as long. "
+                    + ("Pause the one that runs, or wait for its end." if mine else OTHERS)
+                )
+        self._line.begins(owner)
+
+    def _read(self, key: str) -> dict[str, Any]:
+        return about_run(self.runs / key) or {}
+
+    def _write(self, key: str, about: dict[str, Any]) -> None:
+        text = json.dumps(about, indent=2) + "\n"
+        write_whole(self.runs / key / OURS, text, mode=0o600)
+
+
+def _nicely() -> list[str]:
+    """Who writes goes first."""
+    return ["nice"] if shutil.which("nice") else []
+
+
+def _last_words(folder: Path) -> str:
+    """What the process said last, for one that broke off."""
+    try:
+        log = read_bytes(folder, LOG, grows=True).decode("utf-8", "replace")
+    except CheckpointError:
+        return ""
+    said = [line for line in log[-20_000:].replace("\r", "\n").splitlines() if line.strip()]
+    return said[-1][:300] if said else ""

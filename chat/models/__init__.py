@@ -1,0 +1,21 @@
+"""Which models there are, the saved steps of their runs, the texts they learnt from."""
+
+from chat.models.catalogue import (
+    GENERIC_STARTERS,
+    UNITS,
+    Listing,
+    default_model,
+    fetched,
+    find_models,
+    read_listing,
+)
+
+__all__ = [
+    "GENERIC_STARTERS",
+    "UNITS",
+    "Listing",
+    "default_model",
+    "fetched",
+    "find_models",
+    "read_listing",
+]

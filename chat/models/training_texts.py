@@ -1,0 +1,127 @@
+"""The texts that models learnt from, where their tokens lie on this machine."""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from chat.errors import RefusedError
+from chat.generate.engines import Loaded
+from chat.models.catalogue import Listing
+from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
+from gpt.dataset import open_tokens
+from gpt.files import facts_of
+from gpt.text.memorization import Source
+
+FOLDERS_VARIABLE = "INKLING_DATA"
+KEPT = 2
+"""So many training texts stay in memory; one of 15 million characters takes about 60 MB."""
+COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n){1,600})$", re.M)
+"""How a card says that the text was cut into tokens; a line may go on after a backslash."""
+
+
+class NotHereError(RefusedError):
+    """The text that a model learnt from is not on this machine.
+
+    Attributes:
+        command: What brings it here, with its files at hand; "" where nobody knows which they are.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        names = [name for name, serves in texts(checkpoint.training) if "train" in serves]
+        which = f" ({', '.join(names)})" if names else ""
+        name = called(checkpoint.folder)
+        super().__init__(
+            f"The text that “{name}” learnt from{which} is not on this machine, so nobody can look "
+            "for these words in it."
+        )
+        self.command = _command(checkpoint)
+
+
+class NotYoursError(RefusedError):
+    """The text that a model learnt from is another writer's."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(
+            f"“{listing.key}” learnt from another writer's text: only they can look into it. You "
+            "can write with the model, and look for your words in what your own models learnt from."
+        )
+
+
+class Sources:
+    """The training texts that lie on this machine, read when they are first asked for.
+
+    They come through here alone, and only for a listing whose text is open to whoever it was made
+    for (`Listing.open_text`).
+
+    Args:
+        folder: Its folders are looked through, those that INKLING_DATA names, with a colon
+            between them, and the one in the run that a model comes from.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._read: dict[tuple[Path, str], Source] = {}
+        self._turn = asyncio.Lock()
+
+    def find(self, checkpoint: Checkpoint) -> Path | None:
+        """The folder with the tokens that a model learnt from; None where there is none."""
+        extra = [Path(each) for each in os.environ.get(FOLDERS_VARIABLE, "").split(":") if each]
+        own = sorted(self.folder.glob("*/")) if self.folder else []
+        # A text that was trained on as it was lies beside best/ and steps/.
+        beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
+        return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
+
+    async def get(self, loaded: Loaded) -> Source:
+        """The text that a model learnt from, as words.
+
+        Raises:
+            NotYoursError: It is another writer's.
+            NotHereError: It is not on this machine.
+        """
+        if not loaded.listing.open_text:
+            raise NotYoursError(loaded.listing)
+        checkpoint = loaded.checkpoint
+        folder = await asyncio.to_thread(self.find, checkpoint)
+        if folder is None:
+            raise NotHereError(checkpoint)
+        key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
+        # Two who ask at once wait for one reading.
+        async with self._turn:
+            source = self._read.pop(key, None)
+            if source is None:
+                try:
+                    source = await asyncio.to_thread(_read, folder, checkpoint)
+                except (CheckpointError, OSError, ValueError, KeyError) as error:
+                    raise NotHereError(checkpoint) from error
+            self._read[key] = source
+            while len(self._read) > KEPT:
+                del self._read[next(iter(self._read))]
+            return source
+
+
+def _read(folder: Path, checkpoint: Checkpoint) -> Source:
+    """Decode the training tokens, story by story."""
+    dtype = checkpoint.training["data"]["dtype"]
+    facts_of(folder, "train.bin")  # a regular file of this folder, or none
+    tokens = open_tokens(folder / "train.bin", dtype)
+
+    def documents() -> Iterator[str]:
+        ends = np.flatnonzero(np.asarray(tokens) == checkpoint.tokenizer.eos_id).tolist()
+        for start, end in pairwise([-1, *ends, len(tokens)]):
+            yield checkpoint.tokenizer.decode(tokens[start + 1 : end].tolist())
+
+    return Source(documents())
+
+
+def _command(checkpoint: Checkpoint) -> str:
+    """What puts the training text into data/: as the card says, else with its own tokenizer."""
+    if found := COMMAND.search(checkpoint.card):
+        return " ".join(found[1].replace("\\\n", " ").split())[:2000]
+    tokenizer, name = str(checkpoint.folder), called(checkpoint.folder)
+    return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

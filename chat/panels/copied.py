@@ -1,0 +1,77 @@
+"""Did it copy? A passage held against the text that its model learnt from."""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from chat.errors import RefusedError
+from chat.models.training_texts import NotHereError
+from chat.session import Desk
+from chat.story import Passage
+from gpt.text.memorization import COPIED_WORDS, Overlap, Source
+
+AROUND = 12
+"""Words of the training text that are shown before and after the longest run."""
+
+
+async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """What of a `passage` stands word for word in the text its model learnt from.
+
+    Returns:
+        model, words, new (share of the words that stand in no copied run), copied_words (from so
+        many in a row on it counts), source_words, and pieces: the text in order, each [kind, text]
+        with kind "new", "copied" or "longest"; longest: words, and before, quote and after as the
+        training text has them, or None. Where that text is not on this machine, instead missing:
+        why, and command, which brings it here ("" where nobody knows).
+
+    Raises:
+        RefusedError: No model wrote it, that model is gone, or another writer trained it: then not
+            even a count is told, for words put to it one by one would spell that text out.
+    """
+    passage = desk.story.passage(str(wish.get("passage")))
+    key = passage.model if passage.author == "model" else None
+    if key is None:
+        raise RefusedError("These words are no model's, so there is nothing they were learnt from.")
+    desk.models = await asyncio.to_thread(desk.find_models)
+    if key not in desk.models:
+        raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
+    try:
+        source = await desk.sources.get(await desk.engines.get(desk.models[key]))
+    except NotHereError as error:
+        return {"missing": {"why": str(error), "command": error.command}}
+    overlap = await asyncio.to_thread(source.overlap, passage.text)
+    return {
+        "model": key,
+        "words": overlap.words,
+        "new": overlap.new,
+        "copied_words": COPIED_WORDS,
+        "source_words": len(source),
+        "pieces": _pieces(passage, overlap),
+        "longest": _longest(source, overlap),
+    }
+
+
+def _pieces(passage: Passage, overlap: Overlap) -> list[tuple[str, str]]:
+    """The text cut where its colour changes."""
+    text, longest = passage.text, overlap.longest
+    marked = [(start, end, "copied") for start, end in overlap.copied]
+    if longest:
+        marked.append((longest.start, longest.end, "longest"))
+    edges = sorted({0, len(text), *(at for start, end, _ in marked for at in (start, end))})
+    pieces: list[tuple[str, str]] = []
+    for start, end in pairwise(edges):
+        kinds = {kind for first, last, kind in marked if first <= start < last}
+        kind = "longest" if "longest" in kinds else "copied" if kinds else "new"
+        pieces.append((kind, text[start:end]))
+    return pieces
+
+
+def _longest(source: Source, overlap: Overlap) -> dict[str, Any] | None:
+    run = overlap.longest
+    return run and {
+        "words": run.words,
+        "before": source.before(run.at, AROUND),
+        "quote": source.quote(run.at, run.words),
+        "after": source.quote(run.at + run.words, AROUND),
+    }

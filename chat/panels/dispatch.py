@@ -1,0 +1,101 @@
+"""What a page may look at beside the story: a question, and plain data as its answer.
+
+A look changes nothing of the story. Each is a function of the desk and of the page's wish, which is
+untrusted, and has a name in `LOOKS`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from chat.errors import RefusedError, fault
+from chat.generate.draft import Draft
+from chat.generate.request import OTHER_PAGE
+from chat.panels import training, votes
+from chat.panels.cards import card, models
+from chat.panels.copied import copied
+from chat.panels.settings import tune
+from chat.panels.timeline import runs
+from chat.panels.token_probabilities import dice
+from chat.session import REFUSALS, Desk
+from chat.story import Passage
+
+NO_TOKEN = "There is no such token of the model's in the story."
+log = logging.getLogger(__name__)
+
+Look = Callable[[Desk, Mapping[str, object]], Awaitable[dict[str, Any]]]
+
+
+async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """The dice of one token: `passage`, and its place `at` in it.
+
+    Returns:
+        id, text, raw_probability, probability, entropy (nats), moved (the words before it were
+        changed since), and top: the likeliest tokens, best first, each with id, text,
+        raw_probability and probability.
+
+    Raises:
+        RefusedError: There is no such token, or a writer wrote it.
+    """
+    drafts: dict[str, Draft | Passage] = {draft.id: draft for draft in desk.drafts}
+    match wish:
+        case {"passage": str(id), "at": int(at)} if id in (known := desk.story.by_id | drafts):
+            passage = known[id]
+        case _:
+            raise RefusedError(NO_TOKEN)
+    if not 0 <= at < len(passage.tokens):
+        raise RefusedError(NO_TOKEN)
+    found = passage.tokens[at]
+    top = [
+        {
+            "id": each.id,
+            "text": each.text,
+            "raw_probability": each.raw_probability,
+            "probability": each.probability,
+        }
+        for each in found.top
+    ]
+    return {
+        "id": found.id,
+        "text": found.text,
+        "raw_probability": found.raw_probability,
+        "probability": found.probability,
+        "entropy": found.entropy,
+        "moved": isinstance(passage, Passage) and passage.moved,
+        "top": top,
+    }
+
+
+LOOKS: dict[str, Look] = {
+    "card": card,
+    "compare": votes.compare,
+    "copied": copied,
+    "dice": dice,
+    "models": models,
+    "runs": runs,
+    "token": token,
+    "training": training.training,
+    "training_halt": training.training_halt,
+    "training_plan": training.training_plan,
+    "training_resume": training.training_resume,
+    "training_share": training.training_share,
+    "training_start": training.training_start,
+    "training_text": training.training_text,
+    "tune": tune,
+    "votes": votes.votes,
+    "votes_csv": votes.votes_csv,
+    "votes_forget": votes.votes_forget,
+}
+
+
+async def look(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """Answer what a page asks for with `look`, a name in `LOOKS`; {"error": …} says why not."""
+    ask = LOOKS.get(str(wish.get("look")))
+    if ask is None:
+        return {"error": OTHER_PAGE}
+    try:
+        return await ask(desk, wish)
+    except REFUSALS as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 - `fault` logs it
+        return {"error": fault(log, f"look {wish.get('look')}", error)}

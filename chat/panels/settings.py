@@ -1,0 +1,122 @@
+"""The panel of all settings, as plain data for a page: every dial with its range and its value."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat import settings
+from chat.errors import RefusedError
+from chat.generate.request import OTHER_PAGE
+from chat.session import Desk
+from chat.settings.presets import Preset
+from gpt.sampling import LIMITS
+
+TURNS = ("once", "preset", "preset_keep", "preset_forget")
+"""Acts that change what the next words are written with, and leave the story alone."""
+
+
+async def tune(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """What a panel of all settings needs to be drawn.
+
+    Args:
+        wish: With `passage`, the values that made it; else those in force for the next message,
+            which `model` writes, or the one that is picked.
+
+    Returns:
+        fields, one for each setting: name, label, about, range, value as text, by (who decides it,
+        in words; "" for a passage), off (the value that changes nothing, or None) and slider (low,
+        high, step; None for one that is typed); and presets: name, about, own, settings.
+
+    Raises:
+        RefusedError: The passage is not one that a model wrote.
+    """
+    model = desk.usual(str(wish.get("model") or "") or None)
+    values = desk.tuning.in_force(model)
+    by = {name: desk.tuning.decides(name, model) for name in settings.LABELS}
+    by |= dict.fromkeys(desk.tuning.once, "for this message")
+    if "passage" in wish:
+        passage = desk.story.passage(str(wish["passage"]))
+        if not passage.settings:
+            raise RefusedError("No settings made these words: they are a writer's.")
+        # A new seed, for the same one would bring the same words.
+        values, by = {**values, **passage.settings, "seed": None}, dict.fromkeys(by, "")
+    return {
+        "fields": [{**field_data(name, values[name]), "by": by[name]} for name in settings.LABELS],
+        "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
+    }
+
+
+def field_data(name: str, value: float | int | None) -> dict[str, Any]:
+    """One setting, as a slider or a field shows it."""
+    limit = LIMITS[name]
+    slider = settings.slider(name)
+    return {
+        "name": name,
+        "label": settings.LABELS[name],
+        "about": limit.explanation,
+        "range": limit.range,
+        # A browser's numbers are exact only to 2**53, so a seed travels as text.
+        "value": "" if value is None else str(value),
+        # At 1 a temperature changes nothing, but nobody calls it off.
+        "off": limit.off if name != "temperature" and isinstance(limit.off, int | float) else None,
+        "slider": slider and dict(zip(("low", "high", "step"), slider, strict=True)),
+    }
+
+
+def preset_data(preset: Preset) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "about": preset.about,
+        "own": preset.own,
+        "settings": {name: str(value) for name, value in preset.settings.items()},
+    }
+
+
+async def turn(desk: Desk, wish: Mapping[str, object]) -> None:
+    """Take settings for the next message, pick a preset, keep one or take one away.
+
+    Args:
+        wish: `act` and what it needs: "once" `settings` (none takes them back), "preset" a `name`,
+            "preset_keep" a `name` and its `settings`, "preset_forget" a `name`. Untrusted.
+    """
+    tuning = desk.tuning
+    try:
+        match wish:
+            case {"act": "once", "settings": dict(raw)}:
+                tuning.arm(raw)
+            case {"act": "preset", "name": str(name)}:
+                tuning.pick(name)
+            case {"act": "preset_keep", "name": str(name), "settings": dict(raw)}:
+                preset = tuning.keep_preset(name, raw)
+                await desk.page.tell(f"“{preset.name}” is kept, and picked from now on.")
+            case {"act": "preset_forget", "name": str(name)}:
+                tuning.forget_preset(name)
+            case _:
+                raise RefusedError(OTHER_PAGE)
+    except (RefusedError, settings.SettingsError) as error:
+        return await desk.page.tell(str(error), "error")
+    if wish["act"] != "once":
+        await desk.offer()
+    await desk.show()
+
+
+async def pick(desk: Desk, preset: str | None, words: str) -> bool:
+    """Take the preset that came with a message; what is none is said, and the words go back.
+
+    Args:
+        preset: Its name; None where the message says nothing of it.
+    """
+    try:
+        if preset is not None:
+            desk.tuning.pick(preset)
+    except settings.SettingsError as error:
+        await desk.offer()
+        await desk.give_back(words, str(error))
+        return False
+    return True
+
+
+async def set_one(desk: Desk, name: str, value: float | int | None) -> None:
+    """Set one value for all that follows, and say so."""
+    await desk.page.tell(desk.tuning.set_one(name, value))
+    await desk.offer()
+    await desk.show()

@@ -1,0 +1,124 @@
+"""The dice laid open: what a model may write next, before and after the samplers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat import commands, settings
+from chat.errors import RefusedError
+from chat.generate.engines import Loaded
+from chat.generate.prompt import off_the_loop, prompt_of, with_words
+from chat.generate.request import NO_MODEL
+from chat.models import Listing
+from chat.session import Desk
+from chat.story.joining import strip_trailing_spaces
+from gpt.distribution import spread
+from gpt.generator import window_start
+from gpt.tokenizers.pieces import whole_characters
+
+SHOWN = 20
+"""So many of the likeliest tokens are told one by one."""
+PROMPTS = 4
+"""What the model says of so many prompts is kept, so that only the samplers run anew."""
+SAMPLERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+TAIL = 80
+"""Characters of the story before the token that are told."""
+
+
+async def dice(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """What may stand at the story's end, nothing drawn yet.
+
+    Args:
+        wish: `model`, else whoever wrote last; `words` that stand in the composer; `settings`, the
+            samplers where they differ from those of the next message.
+
+    Returns:
+        model, after (the end of the text before it), characters (whether each token is one),
+        settings (each name, label, value and how it is shown), top (the likeliest tokens, best
+        first, each with id, text, raw_probability and probability), raw_entropy and entropy (nats,
+        before and after the samplers), kept (how many tokens may still be drawn) and vocab_size.
+
+    Raises:
+        RefusedError, SettingsError: There is no such model, the story has ended, the words or the
+            settings cannot be used.
+    """
+    given = wish.get("settings")
+    asked = settings.layer(given) if isinstance(given, Mapping) else {}
+    with desk.engines.lease() as engines:
+        return await _dice(desk, wish, asked, await engines.get(_listing(desk, wish.get("model"))))
+
+
+async def _dice(
+    desk: Desk,
+    wish: Mapping[str, object],
+    asked: dict[str, float | int | None],
+    loaded: Loaded,
+) -> dict[str, Any]:
+    """The dice of a model that is held in memory; see `dice`."""
+    tokenizer = loaded.checkpoint.tokenizer
+    beside, words = _words(str(wish.get("words") or ""))
+    params = settings.resolve(
+        desk.tuning.in_force(loaded.listing.own),
+        asked,
+        beside,
+        character_model=tokenizer.kind == "char",
+    )
+    before = desk.story
+    story = await off_the_loop(lambda: with_words(before, words, loaded))
+    ids = await off_the_loop(lambda: prompt_of(story, loaded))
+    seen = ids[window_start(len(ids), loaded.listing.block_size) :]
+    told = spread(await _logits(desk, loaded, ids), params, seen, SHOWN)
+    used = settings.used(params)
+    return {
+        "model": loaded.listing.key,
+        "after": story.text[-TAIL:],
+        "characters": tokenizer.kind == "char",
+        "settings": [
+            {
+                "name": name,
+                "label": settings.LABELS[name],
+                "value": used[name],
+                "shown": settings.shown(name, used[name]),
+            }
+            for name in SAMPLERS
+        ],
+        "top": [
+            {"id": id, "text": tokenizer.piece(id), "raw_probability": raw, "probability": after}
+            for id, raw, after in told.top
+        ],
+        "raw_entropy": told.raw_entropy,
+        "entropy": told.entropy,
+        "kept": told.kept,
+        "vocab_size": told.vocab_size,
+    }
+
+
+def _listing(desk: Desk, asked: object) -> Listing:
+    key = str(asked) if asked else desk.model
+    if key is None:
+        raise RefusedError(NO_MODEL)
+    # It may have been taken away since, or shared no longer.
+    desk.models = desk.find_models()
+    if key not in desk.models:
+        raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
+    return desk.models[key]
+
+
+def _words(line: str) -> tuple[dict[str, float | int | None], str]:
+    """The settings and the words of a line that was not sent yet; a command has none."""
+    try:
+        if commands.parse(line) is not None:
+            return {}, ""
+    except commands.CommandError:
+        return {}, ""
+    beside, words = settings.directive(whole_characters(commands.words(line)))
+    return beside, strip_trailing_spaces(words)[0]
+
+
+async def _logits(desk: Desk, loaded: Loaded, ids: list[int]) -> Any:
+    """The model's logits (V,) after `ids`, from what was kept where it was asked before."""
+    key = (loaded.listing.key, loaded.listing.version, tuple(ids))
+    if key not in desk.logits:
+        desk.logits[key] = await loaded.engine.logits(ids, writer=desk.writer)
+        while len(desk.logits) > PROMPTS:
+            del desk.logits[next(iter(desk.logits))]
+    return desk.logits[key]

@@ -1,0 +1,134 @@
+"""What the votes say: the panel's tables, in numbers and in plain words, and as a file."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chat.compare.vote_stats import Choice, Pair, Record, pairs, rounds_for, standings
+from chat.compare.votes import Ballot, Contestant, Vote, contestants, to_csv
+from chat.errors import RefusedError
+from chat.panels.settings import preset_data
+from chat.session import Desk
+from chat.settings import LABELS, shown
+from gpt.sampling import LIMITS
+
+SHORT = 6
+"""Digits of a fingerprint that tell two models of one name apart."""
+
+
+async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """`compare`: the `settings` that two can differ in, each with name, label, about, range and
+    what the next message of each of the `models` is `set` to; and the `presets` to begin from."""
+    asked = wish.get("models")
+    keys = [str(each) for each in asked] if isinstance(asked, list) else []
+    values = [desk.tuning.in_force(desk.usual(key)) for key in keys or [""]]
+    return {
+        "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
+        "settings": [
+            {
+                "name": name,
+                "label": label,
+                "about": LIMITS[name].explanation,
+                "range": LIMITS[name].range,
+                "set": [shown(name, each[name]) for each in values],
+            }
+            for name, label in LABELS.items()
+            if name != "seed"
+        ],
+    }
+
+
+async def votes(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """`votes`: the writer's own, summed up; see `summary`."""
+    return summary(await _ballot(desk).all())
+
+
+async def votes_csv(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """`votes_csv`: all of them as a file, `name` and `text`."""
+    return {"name": "votes.csv", "text": to_csv(await _ballot(desk).all())}
+
+
+async def votes_forget(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+    """`votes_forget`: delete them all; `forgotten` says how many. No story is touched."""
+    return {"forgotten": await _ballot(desk).forget()}
+
+
+def summary(votes: Sequence[Vote]) -> dict[str, Any]:
+    """The votes as tables.
+
+    Returns:
+        count; pairs, each with first and second (names; the first won more), words, and the
+        first's record; contestants, each with name and its record against all: wins, losses, ties,
+        rate, low and high.
+    """
+    told: list[tuple[Contestant, Contestant, Choice]] = [
+        (*contestants(vote), vote.choice) for vote in votes
+    ]
+    names = _names({side for a, b, _ in told for side in (a, b)})
+    return {
+        "count": len(votes),
+        "pairs": [
+            {
+                "first": names[pair.first],
+                "second": names[pair.second],
+                "words": in_words(pair, names[pair.first]),
+                **_record(pair.record),
+            }
+            for pair in pairs(told)
+        ],
+        "contestants": [
+            {"name": names[side], **_record(record)} for side, record in standings(told)
+        ],
+    }
+
+
+def in_words(pair: Pair[Contestant], better: str) -> str:
+    """Whether the votes on a pair are enough to say which one is better.
+
+    Args:
+        better: The name of its first, who did not win less.
+    """
+    record = pair.record
+    if record.decided:
+        return (
+            f"Enough to say: you like {better} better. Were both equally good, so clear a result "
+            f"would come {_often(record.p_value)}."
+        )
+    needed = rounds_for(record)
+    if needed is None:
+        return "Not enough to say: they are level so far."
+    return (
+        f"Not enough to say yet: {better} is ahead, but luck does that too. If it goes on like "
+        f"this, about {max(needed, record.count + 1)} rounds in all would do."
+    )
+
+
+def _often(p_value: float) -> str:
+    return f"about once in {round(1 / p_value):,} times" if p_value > 1e-6 else "almost never"
+
+
+def _names(sides: set[Contestant]) -> dict[Contestant, str]:
+    """What each is called; where two models had one name, with the fingerprint."""
+    prints = Counter(model for model, _ in {(each.model, each.fingerprint) for each in sides})
+    return {
+        each: f"{each.name} ({each.fingerprint[:SHORT]})" if prints[each.model] > 1 else each.name
+        for each in sides
+    }
+
+
+def _record(record: Record) -> dict[str, Any]:
+    low, high = record.interval
+    return {
+        "wins": record.wins,
+        "losses": record.losses,
+        "ties": record.ties,
+        "rate": record.rate,
+        "low": low,
+        "high": high,
+    }
+
+
+def _ballot(desk: Desk) -> Ballot:
+    if desk.votes is None:
+        raise RefusedError("No votes are kept here.")
+    return desk.votes

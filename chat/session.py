@@ -1,0 +1,263 @@
+"""A writer's desk: one story, the settings of the chat, and whoever writes on it now.
+
+The page that shows it is behind `Page`, so that all of this runs, and is tested, without one.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Mapping
+from contextlib import aclosing, suppress
+from dataclasses import replace
+
+from chat import settings
+from chat.acts import act
+from chat.compare import contest
+from chat.compare.contest import Contest
+from chat.compare.vote_stats import Choice
+from chat.errors import RefusedError, fault, in_one_line, reason
+from chat.generate.reproduce import again
+from chat.generate.request import LAST, Ask, from_page, opening, settle
+from chat.generate.takes import Takes, busy
+from chat.models.saved_steps import step_listings
+from chat.session_state import Sheet
+from chat.story import FinishReason, StoryError
+from chat.story.library import Kept
+from chat.story.undo import History
+from gpt.checkpoint import CheckpointError
+from gpt.engine import EngineBusy
+
+log = logging.getLogger(__name__)
+
+REFUSALS = (RefusedError, settings.SettingsError, StoryError, CheckpointError, EngineBusy)
+"""Their messages say what would do."""
+STILL_WRITING = "Still writing: stop it first."
+
+
+class Desk(Sheet):
+    """One writer's story and what happens to it."""
+
+    # What the writer asks for
+
+    async def change_settings(self, raw: Mapping[str, object]) -> bool:
+        """Take new settings for the chat, from a form that showed those of now; what cannot be used
+        is said, and nothing changes."""
+        try:
+            note = self.tuning.change(raw, self.usual())
+        except settings.SettingsError as error:
+            await self.page.tell(f"{error} The settings stay as they were.", "error")
+            return False
+        if note:
+            await self.page.tell(note)
+        self._remember()
+        return True
+
+    async def offer(self) -> None:
+        """Let the writer pick from the models and the presets there are now, and set the chat."""
+        tuning = self.tuning
+        await self.page.offer(
+            self.models, self.model, tuning.presets(), tuning.picked, tuning.dials(self.usual())
+        )
+
+    async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
+        """Do what a button of the page asks of the model; see `chat.generate.request.from_page`."""
+        try:
+            if data.get("ask") == "again":
+                ask = again(self.story, str(data.get("passage", LAST)))
+            else:
+                read = contest.from_page if data.get("ask") == "compare" else from_page
+                ask = read(data, model)
+        except (RefusedError, StoryError, settings.SettingsError) as error:
+            return await self.give_back("", str(error))
+        await self.ask(ask)
+
+    async def write(self, words: str, *, model: str | None = None) -> None:
+        """Add the writer's words (none: just go on) and let the model continue."""
+        await self.ask(Ask(words=words, model=model))
+
+    async def ask(self, ask: Ask) -> None:
+        """Let the model write what is asked for.
+
+        Runs until the model has ended, or is cancelled: what was written until then stays. A wish
+        that cannot be met is said, the words go back to the writer, and the story is unchanged.
+        """
+        once = {} if ask.again else self.tuning.once
+        ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
+        try:
+            takes, compared = await self._begin(ask)
+        except EngineBusy as error:
+            await self.give_back(ask.words, busy(error, ask))
+        except REFUSALS as error:
+            await self.give_back(ask.words, str(error))
+        except asyncio.CancelledError:
+            await self.give_back(ask.words, "")
+            raise
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            await self.give_back(ask.words, fault(log, "beginning to write", error))
+        else:
+            await self._run(takes, compared)
+
+    async def act(self, wish: Mapping[str, object]) -> None:
+        """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`.
+
+        With "vote" a `choice` of "a", "b" or "tie" decides a blind contest; "reveal", or any other
+        act that can be done, ends it without a vote.
+        """
+        if self.writing:
+            return await self.page.tell(STILL_WRITING, "warning")
+        try:
+            if self.contest and self.awaits_vote and not contest.ends_contest(wish):
+                # A key pressed by mistake gives no names away.
+                act(self.history.change(self.contest.settled()), wish)
+            if self.awaits_vote or contest.ends_contest(wish):
+                await self._decide(contest.choice_of(wish))
+            if not contest.ends_contest(wish):
+                await self._change(wish)
+        except (RefusedError, StoryError) as error:
+            await self.page.tell(str(error), "warning")
+        await self.show()
+
+    async def take(self, kept: Kept) -> None:
+        """Put a story on the desk, with the settings and the model of its chat."""
+        self.models = await asyncio.to_thread(self.find_models)
+        waiting = contest.resumed(kept.story, kept.contest)
+        await self._settle(History(waiting.story if waiting else kept.story))
+        self.contest = waiting
+        if kept.model in self.models:
+            self.model = kept.model
+        try:
+            self.tuning.restore(kept.settings)
+        except settings.SettingsError as error:
+            await self.page.tell(f"{error} The settings stay as they were.", "error")
+        with suppress(settings.SettingsError):  # it was taken away since
+            self.tuning.pick(kept.preset)
+        await self.show()
+
+    async def warm_up(self) -> None:
+        """Read the model that will most likely be asked for; a fault is told when it is asked."""
+        # What is still on the Hub is fetched when it is asked for, and not before.
+        listing = self.models.get(self.model or "")
+        if listing is not None and listing.hub is None:
+            with suppress(CheckpointError, OSError):
+                loaded = await self.engines.get(listing)
+                if self._loaded is None and self.story.passages:
+                    self._loaded = loaded
+                    await self._measure()
+                    await self.show()
+
+    # How it is done
+
+    async def _begin(self, ask: Ask) -> tuple[Takes, Contest | None]:
+        """Settle what is asked for and have it begun, the story as it was."""
+        if self.awaits_vote:
+            raise RefusedError(contest.CHOOSE_FIRST)
+        models = self.models = await asyncio.to_thread(self.find_models)
+        await self._say(opening(ask, models))
+        if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
+            models = {**models, **await asyncio.to_thread(step_listings, models)}
+        with self.engines.lease() as engines:
+            turn = await settle(
+                ask, self.story, models=models, values=self.tuning.wanted, engines=engines
+            )
+            turn, compared = await contest.introduce(turn)
+            return Takes(turn, self.writer), compared
+
+    async def _run(self, takes: Takes, compared: Contest | None) -> None:
+        """Let the model write, show it while it does, and keep what came."""
+        turn = takes.turn
+        self.takes, self.choice, self.contest = takes, {}, compared
+        if not self._blind:
+            self._loaded = turn.loaded
+        if not turn.ask.again:
+            self.tuning.arm({})
+            if not turn.ask.lanes:
+                self.model = turn.loaded.listing.key
+        ended: FinishReason = "stopped"
+        try:
+            for note in turn.notes:
+                await self.page.tell(note)
+            await self._mind_the_window()
+            self.status = "next in line"
+            await self.show()
+            await self._stream(takes)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            ended = "failed"
+            await self.page.tell(f"The model broke off. {fault(log, 'writing', error)}", "error")
+        finally:
+            takes.cancel()
+            await self._keep(takes, ended)
+            await self.show()
+            if takes.note:
+                await self.page.tell(takes.note)
+
+    async def _stream(self, takes: Takes) -> None:
+        """Show how the takes grow."""
+        async with aclosing(takes.places()) as places:
+            async for ahead in places:
+                await self._say(f"waiting, {ahead} ahead of you" if ahead else "next in line")
+        await self._say("writing")
+        async with aclosing(takes.batches()) as batches:
+            async for grown in batches:
+                await self._mind_the_window()
+                # How fast each grows would tell who it is.
+                for draft, have in [] if self._blind else grown:
+                    await self._show_tokens(draft, have)
+        if takes.warning is not None:
+            await self.page.tell(takes.warning, "warning")
+
+    async def _keep(self, takes: Takes, reason: FinishReason) -> None:
+        """Make of the drafts passages of the story, or of a blind contest that waits."""
+        compared = self.contest and self.contest.done(takes)
+        self.takes, self.status = None, ""
+        if compared and compared.waits:
+            self.contest = compared
+            return await self._measure()
+        story, choice = takes.settled(reason)
+        self._put(self.history.change(story))
+        self.choice = compared.named(choice) if compared else choice
+        self.contest = compared
+        await self._measure()
+
+    async def _decide(self, choice: Choice | None) -> None:
+        """End a blind contest: both join the story, and the names are told."""
+        compared = self.contest
+        if compared is None or not compared.waits:
+            raise RefusedError(contest.NOTHING_TO_CHOOSE)
+        if compared.voices:
+            self._loaded = compared.voices[1 if choice == "b" else 0].loaded
+        await self._settle(self.history.change(compared.settled(choice)))
+        self.contest = replace(compared, said=compared.outcome(choice))
+        if choice and self.votes:
+            try:
+                await self.votes.cast(compared.vote(choice))
+            except (sqlite3.Error, OSError) as error:
+                log.error("a vote could not be kept: %s", in_one_line(error))
+                await self.page.tell(
+                    f"The vote could not be kept on disk: {reason(error)}.", "error"
+                )
+
+    async def _change(self, wish: Mapping[str, object]) -> None:
+        """Do an act of `chat.acts`; after a pick the same two can be compared once more."""
+        history, compared = act(self.history, wish), self.contest
+        if compared and compared.said:
+            await self.page.tell(compared.said)
+        await self._settle(history)
+        self.contest = compared if wish.get("act") == "pick" else None
+
+    async def _settle(self, history: History) -> None:
+        """Let this be the story, with nothing left to pick from."""
+        self._put(history)
+        await self._measure()
+
+    def _put(self, history: History) -> None:
+        self.history, self.choice, self.contest, self.status = history, {}, None, ""
+
+    async def give_back(self, words: str, why: str) -> None:
+        """Return the writer's words, unused."""
+        self.status = ""
+        if why:
+            await self.page.tell(why, "error")
+        await self.page.emit("story_refused", {"words": words, "why": why})
+        await self.show()

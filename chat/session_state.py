@@ -1,0 +1,213 @@
+"""The sheet on a writer's desk: one story, what is being written on it, what waits to be chosen.
+
+It knows what the page that shows it is told, and when; who writes is `chat.session`'s.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+from chat import view
+from chat.compare.contest import Contest, curtain
+from chat.compare.votes import Ballot
+from chat.errors import RefusedError
+from chat.generate.draft import Draft
+from chat.generate.engines import Engines, Loaded
+from chat.generate.prompt import off_the_loop
+from chat.generate.takes import Takes
+from chat.jobs.upload import Workbench
+from chat.models import Listing, default_model
+from chat.models.training_texts import Sources
+from chat.page import Page
+from chat.settings.layers import Layer, Tuning
+from chat.settings.presets import OwnPresets
+from chat.story import Story
+from chat.story.library import Kept
+from chat.story.undo import History
+from gpt.fair_queue import Path
+
+
+class Sheet:
+    """One writer's story as it is shown, kept and measured.
+
+    Args:
+        page: Shows it.
+        engines: The models in memory, shared by all desks.
+        find_models: Which models there are now.
+        keep: Told what to keep, each time something changed.
+        sources: The texts that the models learnt from, shared by all desks.
+        votes: Where the writer's votes are kept; None to keep none.
+        presets: Where the writer's own presets are kept; None to keep none.
+        workbench: Where the writer trains; None where nobody can.
+        writer: Who asks the engines, (account, page): each has a share of their places.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        engines: Engines,
+        find_models: Callable[[], Mapping[str, Listing]],
+        keep: Callable[[Kept], None] | None = None,
+        sources: Sources | None = None,
+        votes: Ballot | None = None,
+        presets: OwnPresets | None = None,
+        workbench: Workbench | None = None,
+        writer: Path = (),
+    ) -> None:
+        self.page = page
+        self.engines = engines
+        self.find_models = find_models
+        self.keep = keep
+        self.sources = sources or Sources()
+        self.votes = votes
+        self.models = find_models()
+        self.model = default_model(self.models)
+        self.tuning = Tuning(presets)
+        self.workbench = workbench
+        self.writer = writer
+        self.history = History(Story())
+        self.takes: Takes | None = None
+        self.choice: dict[str, str] = {}
+        """Ids of takes that stand side by side and wait for one to be picked, each with what tells
+        it from the others ("" where only the dice do)."""
+        self.contest: Contest | None = None
+        """Two that are compared, until the writer goes on otherwise."""
+        self.status = ""
+        self.meter: dict[str, Any] | None = None
+        self.logits: dict[Hashable, Any] = {}
+        """What models say of the next token; see `chat.panels.token_probabilities`."""
+        self.revision = 0
+        self._loaded: Loaded | None = None
+        """The model that wrote last: the meter counts in its tokens."""
+
+    @property
+    def story(self) -> Story:
+        """The story, with the writer's new words while the model is at it, or while two models'
+        words wait for a vote."""
+        if self.takes:
+            return self.takes.turn.story
+        return self.contest.story if self.contest and self.awaits_vote else self.history.story
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """What is being written now and may be seen."""
+        return self.takes.drafts if self.takes and not self._blind else []
+
+    @property
+    def awaits_vote(self) -> bool:
+        """Whether two passages of nobody knows whom wait to be chosen from."""
+        return self.contest is not None and self.contest.waits
+
+    @property
+    def _blind(self) -> bool:
+        """Whether what is being written stays hidden until it is done."""
+        return self.takes is not None and self.takes.turn.ask.contest == "blind"
+
+    @property
+    def writing(self) -> bool:
+        return self.status != ""
+
+    def usual(self, key: str | None = None) -> Layer:
+        """The model's own settings; of a saved step those of its run.
+
+        Args:
+            key: Of the model; None for the one that is picked.
+        """
+        key = key or self.model or ""
+        listing = self.models.get(key) or self.models.get(key.rpartition("@")[0])
+        return listing.own if listing else {}
+
+    def snapshot(self) -> dict[str, Any]:
+        data = view.story_data(self.story, self.drafts, self.choice)
+        if self.takes and self._blind:
+            data["takes"] = curtain({each.id: "" for each in self.takes.drafts})
+        if self.contest and self.awaits_vote:
+            data |= {"takes": self.contest.cards(), "ended": False}
+        return {
+            **data,
+            "contest": self.contest and self.contest.data(),
+            "revision": self.revision,
+            "models": view.model_data(self.models),
+            "model": self.model,
+            "tuning": self.tuning.data(),
+            "meter": self.meter,
+            "undo": len(self.history.past) + self.awaits_vote,
+            "redo": len(self.history.future),
+            "status": self.status,
+            "writing": self.writing,
+        }
+
+    def leave(self) -> None:
+        """The page went away: what only it was to hear is given up."""
+        if self.workbench is not None:
+            self.workbench.leave()
+
+    async def show(self) -> None:
+        """Send everything; the tokens that follow are sent alone."""
+        self.revision += 1
+        self._remember()
+        await self.page.emit("story_state", self.snapshot())
+
+    async def sync(self, revision: int, have: int) -> None:
+        """Send what a page lacks that saw `revision`, and `have` tokens of its last passage."""
+        if revision != self.revision or len(self.drafts) != 1 or have > len(self.drafts[0].tokens):
+            await self.page.emit("story_state", self.snapshot())
+        else:
+            await self._show_tokens(self.drafts[0], have)
+
+    async def _show_tokens(self, draft: Draft, have: int) -> None:
+        data = {
+            "revision": self.revision,
+            "passage": draft.id,
+            "from": have,
+            "tokens": view.texts(draft.tokens[have:]),
+            "odds": view.odds(draft.tokens[have:]),
+            "meter": self.meter,
+        }
+        await self.page.emit("story_delta", data)
+
+    async def _say(self, status: str) -> None:
+        self.status = status
+        await self.page.emit("story_status", {"status": status, "writing": self.writing})
+
+    async def _mind_the_window(self) -> None:
+        """Measure, and say it once when the model first loses sight of the beginning."""
+        saw_all = not (self.meter and self.meter["unseen"])
+        await self._measure()
+        if saw_all and self.meter and self.meter["unseen"]:
+            await self.page.tell(
+                f"The story has outgrown the {self.meter['window']} tokens this model can read. "
+                "It goes on from what it still sees; the rest is dimmed."
+            )
+
+    async def _measure(self) -> None:
+        """Bring the context meter up to date."""
+        story, drafts, loaded = self.story, self.drafts, self._loaded
+        if loaded is None:
+            return
+        if drafts:  # their ids are known: nothing is to be turned into tokens
+            self.meter = view.story_meter(story, drafts, loaded)
+            return
+        try:
+            meter = await off_the_loop(lambda: view.story_meter(story, drafts, loaded))
+        except RefusedError:
+            meter = None
+        if self.story is story and self._loaded is loaded and not self.drafts:
+            self.meter = meter
+
+    def kept(self, story: Story, hidden: Contest | None = None) -> Kept:
+        """A story with what this chat is set to, and the blind contest that waits."""
+        preset = self.tuning.preset
+        return Kept(
+            story=story,
+            settings=self.tuning.chosen,
+            model=self.model,
+            preset=preset.name if preset else None,
+            contest=hidden.kept() if hidden else None,
+        )
+
+    def _remember(self) -> None:
+        """Have the story kept as it is now, with what the chat is set to."""
+        if self.keep is not None:
+            hidden = self.contest if self.awaits_vote else None
+            story = hidden.settled() if hidden else self.story
+            self.keep(self.kept(story, hidden))

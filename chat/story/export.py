@@ -1,0 +1,207 @@
+"""Stories in and out of files: pure functions from a story to a file's text, and back.
+
+`.txt` is the story and nothing else, `.md` the story and how it was made, `.json` the whole tree:
+read back it is the same story.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any, get_args
+
+from chat.settings import LABELS, shown
+from chat.story.json_parts import loads
+from chat.story.pieces import FileError
+from chat.story.tree import Choice, FinishReason, Passage, Story, StoryError, StoryToken
+from chat.view import ENDINGS
+
+MAX_TEXT = 300_000
+"""Characters of a text that can begin a story: a short novel. A page could show no more."""
+MAX_PASSAGES = 5000
+MAX_TOKENS = 100_000
+"""Of all passages of a file together: a page is told of each token on the path."""
+MAX_TREE_TEXT = 10 * MAX_TEXT
+"""Characters of all passages together."""
+# No line end may stand in the indent: from each of many empty lines it would be looked through
+# to the last.
+MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^([ \t]*\d+)([.)])", re.M)
+
+
+def to_text(story: Story) -> str:
+    """The words as they are read, nothing added."""
+    return story.text
+
+
+def to_markdown(story: Story) -> str:
+    """The words, so written that Markdown shows each character, and how each passage was made."""
+    lines = [f"# {_escaped(story.title)}", "", _escaped(story.text), "", "---", ""]
+    lines += ["| words | by | settings | seed | ended |", "| --- | --- | --- | --- | --- |"]
+    for passage in story.path:
+        settings = ", ".join(
+            f"{label} {shown(name, passage.settings[name])}"
+            for name, label in LABELS.items()
+            if name in passage.settings
+        )
+        seed = "" if passage.seed is None else str(passage.seed)
+        cells = [
+            _beginning(passage.text),
+            (passage.model or "a model") if passage.author == "model" else "the writer",
+            settings,
+            seed,
+            ENDINGS.get(passage.finish_reason or "", ""),
+        ]
+        lines.append("| " + " | ".join(_escaped(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def to_json(story: Story) -> str:
+    """The whole tree with its tokens; `from_file` gives the same story back."""
+    head = json.dumps({**replace(story, passages=()).to_dict(), "passages": []}, allow_nan=False)
+    # One passage at a time: nothing else runs while `json` is at a text.
+    passages = (json.dumps(asdict(passage), allow_nan=False) for passage in story.passages)
+    return head.removesuffix("]}") + ", ".join(passages) + "]}"
+
+
+WRITERS = {
+    "txt": (to_text, "text/plain"),
+    "md": (to_markdown, "text/markdown"),
+    "json": (to_json, "application/json"),
+}
+"""What a story can be saved as: its text and its type, by the file's ending."""
+
+
+def file_name(story: Story, ending: str) -> str:
+    """A name that every system takes, from the story's first words."""
+    words = re.sub(r"[^\w’' -]+", "", story.title).strip(" .-")
+    return f"{words[:60].strip() or 'story'}.{ending}"
+
+
+def from_file(name: str, text: str) -> Story:
+    """The story in a file: a tree that was saved here (`.json`), or a text to begin one with.
+
+    Raises:
+        FileError: It is neither; the message says what is wrong with it.
+    """
+    if "\0" in text:
+        raise FileError(f"“{name}” is no text: open a .txt, or a .json that was saved here.")
+    if name.lower().endswith(".json"):
+        return _from_json(name, text)
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise FileError(f"“{name}” is empty.")
+    if len(text) > MAX_TEXT:
+        raise FileError(
+            f"“{name}” has {len(text):,} characters, and a story can begin with {MAX_TEXT:,}: "
+            "open a part of it."
+        )
+    return Story().append(Passage(author="writer", text=text.rstrip()))
+
+
+def _from_json(name: str, text: str) -> Story:
+    try:
+        data = loads(text)
+        if not isinstance(data, dict):
+            raise StoryError("this is not a story that was exported here")
+        story = Story.from_dict(data)
+        _check(story)
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, StoryError) else "it is no JSON, or only a part of it"
+        raise FileError(f"“{name}” cannot be opened: {why}.") from error
+    return story
+
+
+def _check(story: Story) -> None:
+    """Refuse values of another kind than ours, before anything is done with them."""
+    for count, most, what in (
+        (len(story.passages), MAX_PASSAGES, "passages"),
+        (sum(len(each.tokens) for each in story.passages), MAX_TOKENS, "tokens"),
+        (sum(len(each.text) for each in story.passages), MAX_TREE_TEXT, "characters"),
+    ):
+        if count > most:
+            raise StoryError(f"it has {count:,} {what}, and {most:,} can be read")
+    wrong = [
+        f"{each.name} of passage {index + 1}"
+        for index, passage in enumerate(story.passages)
+        for each in fields(Passage)
+        if not _FITS[each.name](getattr(passage, each.name))
+    ]
+    if not re.fullmatch(r"[\w-]{1,64}", story.id, re.A):
+        wrong.append("the id")
+    if wrong:
+        raise StoryError(f"{', '.join(wrong[:3])} cannot be read")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w-]{1,64}", value, re.A) is not None
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_whole(value: Sequence[object]) -> bool:
+    return all(_is_whole(each) for each in value)
+
+
+def _is_token(token: StoryToken) -> bool:
+    numbers = (token.raw_probability, token.probability, token.entropy)
+    return (
+        _is_whole(token.id)
+        and _is_text(token.text)
+        and all(_is_number(number) for number in numbers)
+        and all(_is_choice(choice) for choice in token.top)
+    )
+
+
+def _is_choice(choice: Choice) -> bool:
+    numbers = (choice.raw_probability, choice.probability)
+    return _is_whole(choice.id) and _is_text(choice.text) and all(map(_is_number, numbers))
+
+
+def _are_settings(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        _is_text(name) and (each is None or _is_number(each)) for name, each in value.items()
+    )
+
+
+def _or_none(fits: Any) -> Any:
+    return lambda value: value is None or fits(value)
+
+
+_FITS: dict[str, Any] = {
+    "id": _is_id,
+    "parent": _or_none(_is_id),
+    "author": _is_text,
+    "text": _is_text,
+    "ids": _are_whole,
+    "model": _or_none(_is_text),
+    "tokens": lambda tokens: all(map(_is_token, tokens)),
+    "settings": _are_settings,
+    "seed": _or_none(_is_whole),
+    "finish_reason": lambda value: value is None or value in get_args(FinishReason),
+    "elapsed_s": _or_none(_is_number),
+    "moved": lambda value: isinstance(value, bool),
+}
+
+
+def _escaped(text: str) -> str:
+    """The text as Markdown that shows just these characters, its lines kept apart."""
+    text = MARKUP.sub(
+        lambda found: "\\" + found[1] if found[1] else f"{found[2]}\\{found[3]}", text
+    )
+    return re.sub(r"(?<=[^\n])\n(?=[^\n])", "\\\\\n", text)
+
+
+def _beginning(text: str) -> str:
+    words = text.split()
+    return " ".join(words[:6])[:60] + (" …" if len(words) > 6 else "")

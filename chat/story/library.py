@@ -1,0 +1,301 @@
+"""Stories on disk: one SQLite file, from which a story comes back as it was, to its owner alone.
+
+A story is kept in parts, its passages one row each, so that a long one is not written again for
+every new passage. Every save is one transaction: a crash leaves the story as it was before it, or
+as it is after it.
+"""
+
+import json
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chat.accounts.home import make_private
+from chat.story.tree import Story
+
+FORMAT = 1
+PRESET = "preset"
+CONTEST = "contest"
+"""Among the settings of a story stand the preset that was picked for it, and a blind contest."""
+TIMEOUT_S = 30.0
+"""So long does one writer wait for another one's transaction, in this process or the next."""
+
+SCHEMA = """
+CREATE TABLE stories (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    name TEXT,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    head TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    model TEXT,
+    began_s REAL NOT NULL,
+    changed_s REAL NOT NULL
+);
+CREATE INDEX stories_by_owner ON stories (owner, changed_s);
+CREATE TABLE passages (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    story TEXT NOT NULL REFERENCES stories ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    parent TEXT,
+    data TEXT NOT NULL,
+    UNIQUE (story, id)
+);
+CREATE INDEX passages_by_parent ON passages (story, parent);
+"""
+"""`name` is the owner's own, `title` the first words, `text` what is searched. As JSON, `head` is
+the story without its passages, and `data` one passage."""
+
+
+INSERT = """
+INSERT INTO stories
+VALUES (:id, :owner, NULL, :title, :text, :head, :settings, :model, :now, :now)
+ON CONFLICT DO NOTHING
+"""
+UPDATE = """
+UPDATE stories SET title = :title, text = :text, head = :head, settings = :settings,
+    model = :model, changed_s = :now
+WHERE id = :id AND owner = :owner
+"""
+KEEP_PASSAGE = """
+INSERT INTO passages (story, id, parent, data) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET parent = excluded.parent, data = excluded.data
+"""
+DROP_PASSAGE = """
+DELETE FROM passages WHERE story = :story AND id = :id
+AND NOT EXISTS (SELECT 1 FROM passages WHERE story = :story AND parent = :id)
+"""
+TITLES = """
+SELECT id, owner, COALESCE(name, title), began_s FROM stories
+WHERE owner = :owner AND (text LIKE :like ESCAPE '\\' OR name LIKE :like ESCAPE '\\')
+ORDER BY changed_s DESC, id LIMIT :limit OFFSET :skip
+"""
+
+
+class LibraryError(Exception):
+    """The file cannot be used; the message says why, and what would do."""
+
+
+class GoneError(LibraryError):
+    """The story is not there any more, or never was this owner's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Title:
+    """A story as a list shows it."""
+
+    id: str
+    owner: str
+    title: str
+    began_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A story with what its chat was set to.
+
+    Attributes:
+        settings: By name, as `chat.settings.layer` gives them.
+        model: The key of the model that was picked.
+        preset: The name of the preset that was picked; None for none.
+        contest: Of a blind contest that waits for its vote, what brings it back; else None.
+    """
+
+    story: Story
+    settings: Mapping[str, float | int | None]
+    model: str | None
+    preset: str | None = None
+    contest: Mapping[str, object] | None = None
+
+
+class Library:
+    """The stories of all owners. Any thread may ask; they take turns.
+
+    Args:
+        path: The file; it and its folder are made where they are missing.
+
+    Raises:
+        LibraryError: The file was written by a later version, is no library, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        make_private(path)
+        self._turn = threading.Lock()
+        try:
+            self._rows = sqlite3.connect(
+                path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            self._open(path)
+        except sqlite3.OperationalError as error:
+            raise LibraryError(f"{path} cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._rows.close()
+            raise LibraryError(f"{path} is no library of stories: {error}") from error
+
+    def _open(self, path: Path) -> None:
+        self._rows.execute("PRAGMA journal_mode = WAL")
+        self._rows.execute("PRAGMA synchronous = FULL")
+        self._rows.execute("PRAGMA foreign_keys = ON")
+        with self._transaction() as rows:
+            (found,) = rows.execute("PRAGMA user_version").fetchone()
+            if found == 0:
+                for statement in SCHEMA.split(";"):
+                    rows.execute(statement)
+                rows.execute(f"PRAGMA user_version = {FORMAT}")
+            elif found != FORMAT:
+                raise LibraryError(
+                    f"{path} has format {found}, and this version reads {FORMAT}: "
+                    "open it with the version that wrote it"
+                )
+
+    def close(self) -> None:
+        with self._turn:
+            self._rows.close()
+
+    def save(
+        self,
+        story_id: str,
+        owner: str,
+        kept: Kept,
+        *,
+        before: Story | None = None,
+        new: bool = False,
+    ) -> None:
+        """Keep a story as it is now.
+
+        Passages of two windows that write on one story are both kept: only those are taken out
+        that `before` had, and that no other passage follows.
+
+        Args:
+            before: What was kept last by the same writer: the passages that are still the same
+                are not written again.
+            new: Nothing stands under this id yet.
+
+        Raises:
+            GoneError: It was deleted since, or is another owner's.
+        """
+        story = kept.story
+        known = before.by_id if before else {}
+        changed = [each for each in story.passages if known.get(each.id) is not each]
+        data = {each.id: json.dumps(asdict(each)) for each in changed}
+        values = {
+            "id": story_id,
+            "owner": owner,
+            "title": _storable(story.title),
+            "text": _storable(story.text),
+            "head": json.dumps(_head(story)),
+            "settings": json.dumps({**kept.settings, PRESET: kept.preset, CONTEST: kept.contest}),
+            "model": kept.model,
+            "now": time.time(),
+        }
+        with self._transaction() as rows:
+            if not rows.execute(INSERT if new else UPDATE, values).rowcount:
+                raise GoneError(f"no story {story_id} of {owner}'s is kept")
+            query = "SELECT id FROM passages WHERE story = ?"
+            stored = {row[0] for row in rows.execute(query, [story_id])}
+            for each in story.passages:
+                # Another window may have taken out what this one still has.
+                if each.id in data or each.id not in stored:
+                    text = data.get(each.id) or json.dumps(asdict(each))
+                    rows.execute(KEEP_PASSAGE, [story_id, each.id, each.parent, text])
+            for gone in [each for each in reversed(known) if each not in story.by_id]:
+                rows.execute(DROP_PASSAGE, {"story": story_id, "id": gone})
+
+    def load(self, story_id: str, owner: str) -> Kept:
+        """The story as it was kept.
+
+        Raises:
+            GoneError: There is none under this id, or it is another owner's.
+            StoryError: What is in the file does not hold together.
+        """
+        with self._transaction() as rows:
+            found = rows.execute(
+                "SELECT head, settings, model FROM stories WHERE id = ? AND owner = ?",
+                [story_id, owner],
+            ).fetchone()
+            if found is None:
+                raise GoneError(f"no story {story_id} of {owner}'s is kept")
+            data = rows.execute(
+                "SELECT data FROM passages WHERE story = ? ORDER BY place", [story_id]
+            ).fetchall()
+        head, settings, model = json.loads(found[0]), json.loads(found[1]), found[2]
+        preset, contest = settings.pop(PRESET, None), settings.pop(CONTEST, None)
+        passages = [json.loads(row[0]) for row in data]
+        # A window that was behind may have kept a place that another one took out.
+        ids = {each["id"] for each in passages}
+        if head["current"] not in ids:
+            head["current"] = passages[-1]["id"] if passages and head["current"] else None
+        read = head.get("read", {})
+        head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
+        story = Story.from_dict({**head, "passages": passages})
+        return Kept(story=story, settings=settings, model=model, preset=preset, contest=contest)
+
+    def titles(
+        self, owner: str, *, limit: int, skip: int = 0, search: str = ""
+    ) -> tuple[list[Title], bool]:
+        """An owner's stories, the one that was changed last first, and whether there are more.
+
+        Args:
+            search: Only those with this in their text or their name; A to Z is as good as a to z.
+        """
+        literal = re.sub(r"([\\%_])", r"\\\1", _storable(search))
+        like = f"%{literal}%"
+        with self._transaction() as rows:
+            values = {"owner": owner, "like": like, "limit": limit + 1, "skip": skip}
+            found = rows.execute(TITLES, values).fetchall()
+        titles = [Title(id=row[0], owner=row[1], title=row[2], began_s=row[3]) for row in found]
+        return titles[:limit], len(titles) > limit
+
+    def find(self, story_id: str) -> Title | None:
+        """Whose story it is and what it is called; None where there is none."""
+        with self._transaction() as rows:
+            row = rows.execute(
+                "SELECT id, owner, COALESCE(name, title), began_s FROM stories WHERE id = ?",
+                [story_id],
+            ).fetchone()
+        return row and Title(id=row[0], owner=row[1], title=row[2], began_s=row[3])
+
+    def rename(self, story_id: str, owner: str, name: str) -> None:
+        """Call a story by a name of its own; an empty one calls it by its first words again."""
+        with self._transaction() as rows:
+            rows.execute(
+                "UPDATE stories SET name = ? WHERE id = ? AND owner = ?",
+                [_storable(name.strip()) or None, story_id, owner],
+            )
+
+    def delete(self, story_id: str, owner: str) -> None:
+        """Take a story out, with all its passages."""
+        with self._transaction() as rows:
+            rows.execute("DELETE FROM stories WHERE id = ? AND owner = ?", [story_id, owner])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; others wait."""
+        with self._turn:
+            self._rows.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._rows
+            except BaseException:
+                self._rows.execute("ROLLBACK")
+                raise
+            self._rows.execute("COMMIT")
+
+
+def _head(story: Story) -> dict[str, Any]:
+    """All of a story but its passages."""
+    head = replace(story, passages=()).to_dict()
+    del head["passages"]
+    return head
+
+
+def _storable(text: str) -> str:
+    """Half a surrogate pair is no UTF-8. In the passages it is kept, for JSON can escape it."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,334 @@
+"""Our names ⇄ Hugging Face's: `config.json`, and the weights of its GPT-2 and Llama classes.
+
+Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
+"""
+
+from typing import Any, cast
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from gpt.checkpoint.schema import Gpt2Values, LlamaValues, explained
+from gpt.config import GPTConfig
+from gpt.model import GPT
+
+
+class LayoutError(ValueError):
+    """A config.json of a model that is not exactly one of our two families."""
+
+
+def hf_config(
+    config: GPTConfig, eos_id: int, dtype: torch.dtype, *, bos_id: int | None = None
+) -> dict[str, Any]:
+    """config.json of `config`, with every key that an engine was seen to need.
+
+    Args:
+        bos_id: What a text begins after, where it is not the end of the one before.
+    """
+    name = str(dtype).removeprefix("torch.")
+    shared: dict[str, Any] = {
+        "vocab_size": config.vocab_size,
+        "tie_word_embeddings": config.tie_embeddings,
+        "bos_token_id": eos_id if bos_id is None else bos_id,
+        "eos_token_id": eos_id,
+        "pad_token_id": eos_id,
+        "initializer_range": 0.02,
+        "dtype": name,
+        "torch_dtype": name,
+        "use_cache": True,
+    }
+    if config.family == "gpt2":
+        return {
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            # llama.cpp and MLX read n_ctx, transformers n_positions.
+            "n_ctx": config.block_size,
+            "n_positions": config.block_size,
+            "n_embd": config.n_embd,
+            "n_head": config.n_head,
+            "n_layer": config.n_layer,
+            "n_inner": config.n_inner,
+            "layer_norm_epsilon": config.norm_eps,
+            "activation_function": "gelu_new",
+            "embd_pdrop": 0.0,
+            "attn_pdrop": 0.0,
+            "resid_pdrop": 0.0,
+            **shared,
+        }
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": config.n_embd,
+        "intermediate_size": config.n_inner,
+        "num_hidden_layers": config.n_layer,
+        "num_attention_heads": config.n_head,
+        "num_key_value_heads": config.n_kv_head,
+        "head_dim": config.head_dim,
+        "hidden_act": "silu",
+        "max_position_embeddings": config.block_size,
+        "rms_norm_eps": config.norm_eps,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        # transformers 5 reads rope_parameters, MLX only rope_theta.
+        "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        **shared,
+    }
+
+
+def config_from_hf(values: dict[str, Any]) -> GPTConfig:
+    """The config that a config.json describes.
+
+    Raises:
+        LayoutError: another architecture, a variant our families do not have, or sizes that no
+            model has.
+    """
+    family = values.get("model_type")
+    if family not in ("gpt2", "llama"):
+        raise LayoutError(
+            f"expected a gpt2 or llama model, config.json says model_type={family!r:.80}: "
+            "Inkling runs these two families"
+        )
+    if "auto_map" in values:
+        raise LayoutError(
+            "config.json asks for code of its own to be run (auto_map), which Inkling never does"
+        )
+    try:
+        _check_variant(values, GPT2_ONLY if family == "gpt2" else LLAMA_ONLY)
+        config = _gpt2_config(values) if family == "gpt2" else _llama_config(values)
+    except ValidationError as error:
+        raise LayoutError(f"config.json of a {family} model {explained(error)}") from error
+    except LayoutError:
+        raise
+    except ValueError as error:
+        raise LayoutError(f"config.json of a {family} model lacks or misstates {error}") from error
+    if config.family == "llama" and config.block_size * config.head_dim > LARGEST_TABLE:
+        raise LayoutError(
+            f"config.json asks for {config.block_size:,} positions of {config.head_dim} channels "
+            f"in each head: expected a product of {LARGEST_TABLE:,} at most"
+        )
+    return config
+
+
+def _gpt2_config(values: dict[str, Any]) -> GPTConfig:
+    given = Gpt2Values.model_validate(values)
+    return GPTConfig(
+        family="gpt2",
+        vocab_size=given.vocab_size,
+        block_size=given.n_positions,
+        n_layer=given.n_layer,
+        n_head=given.n_head,
+        n_embd=given.n_embd,
+        n_inner=given.n_inner or 0,
+        norm_eps=given.layer_norm_epsilon,
+    )
+
+
+def _llama_config(values: dict[str, Any]) -> GPTConfig:
+    given = LlamaValues.model_validate(values)
+    rope = given.rope_parameters.rope_theta if given.rope_parameters else None
+    return GPTConfig(
+        family="llama",
+        vocab_size=given.vocab_size,
+        block_size=given.max_position_embeddings,
+        n_layer=given.num_hidden_layers,
+        n_head=given.num_attention_heads,
+        n_kv_head=given.num_key_value_heads or 0,
+        n_embd=given.hidden_size,
+        head_dim=given.head_dim or 0,
+        n_inner=given.intermediate_size,
+        tie_embeddings=given.tie_word_embeddings,
+        rope_theta=rope or given.rope_theta or 10_000.0,
+        norm_eps=given.rms_norm_eps,
+    )
+
+
+LARGEST_TABLE = 1 << 25
+"""Positions times channels of a head: the rotary tables of this are 134 MB."""
+BOTH: dict[str, tuple[Any, ...]] = {
+    "quantization_config": (None,),
+    "sliding_window": (None,),
+    "use_sliding_window": (False, None),
+}
+GPT2_ONLY: dict[str, tuple[Any, ...]] = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+LLAMA_ONLY: dict[str, tuple[Any, ...]] = {
+    "hidden_act": ("silu",),
+    "attention_bias": (False,),
+    "mlp_bias": (False,),
+}
+PLAIN_ROPE: dict[str, tuple[Any, ...]] = {
+    # "type" is what files from before 2024 call it.
+    "rope_type": ("default",),
+    "type": ("default",),
+    "partial_rotary_factor": (None, 1, 1.0),
+    "factor": (None, 1, 1.0),
+}
+
+
+def _check_variant(values: dict[str, Any], family: dict[str, tuple[Any, ...]]) -> None:
+    """Refuse what changes the logits and our model does not have."""
+    _expect("", values, BOTH | family)
+    for name in ("rope_parameters", "rope_scaling"):
+        if family is LLAMA_ONLY and (given := values.get(name)) is not None:
+            if not isinstance(given, dict):
+                raise LayoutError(
+                    f"expected {name} of config.json to be an object, not {given!r:.80}"
+                )
+            _expect(f"{name}.", cast("dict[str, Any]", given), PLAIN_ROPE)
+
+
+def _expect(where: str, values: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:
+    for name, choices in allowed.items():
+        # 0 is equal to False, but no truth value.
+        if name in values and not any(
+            type(values[name]) is type(choice) and values[name] == choice for choice in choices
+        ):
+            raise LayoutError(
+                f"expected {where}{name} to be one of {list(choices)}, config.json says "
+                f"{values[name]!r:.80}: this variant Inkling's model does not have"
+            )
+
+
+# Weights: our names ⇄ the ecosystem's.
+
+LLAMA = {
+    "attention_norm": "input_layernorm",
+    "mlp_norm": "post_attention_layernorm",
+    "attention.q": "self_attn.q_proj",
+    "attention.k": "self_attn.k_proj",
+    "attention.v": "self_attn.v_proj",
+    "attention.o": "self_attn.o_proj",
+    "mlp.gate": "mlp.gate_proj",
+    "mlp.up": "mlp.up_proj",
+    "mlp.down": "mlp.down_proj",
+}
+GPT2 = {
+    "attention_norm": "ln_1",
+    "mlp_norm": "ln_2",
+    "attention.o": "attn.c_proj",
+    "mlp.up": "mlp.c_fc",
+    "mlp.down": "mlp.c_proj",
+}
+
+
+def to_hf(model: GPT) -> dict[str, Tensor]:
+    """The model's weights under the names, and in the layout, of its family in transformers."""
+    ours = {name: tensor.detach() for name, tensor in model.named_parameters()}
+    n_layer = model.config.n_layer
+    if model.config.family == "llama":
+        theirs = {
+            "model.embed_tokens.weight": ours["tokens.weight"],
+            "model.norm.weight": ours["norm.weight"],
+        }
+        if not model.config.tie_embeddings:
+            theirs["lm_head.weight"] = ours["head.weight"]
+        for i in range(n_layer):
+            for name, hf in LLAMA.items():
+                theirs[f"model.layers.{i}.{hf}.weight"] = ours[f"blocks.{i}.{name}.weight"]
+        return theirs
+
+    def with_bias(name: str) -> dict[str, Tensor]:
+        weight = ours[name + ".weight"]
+        return {"weight": weight, "bias": ours.get(name + ".bias", weight.new_zeros(len(weight)))}
+
+    theirs = {"wte.weight": ours["tokens.weight"], "wpe.weight": ours["positions.weight"]}
+    theirs |= {f"ln_f.{kind}": tensor for kind, tensor in with_bias("norm").items()}
+    for i in range(n_layer):
+        for name, hf in GPT2.items():
+            pair = with_bias(f"blocks.{i}.{name}")
+            # transformers' Conv1D holds the transpose of nn.Linear.
+            theirs |= {f"h.{i}.{hf}.{kind}": tensor.t() for kind, tensor in pair.items()}
+        qkv = [with_bias(f"blocks.{i}.attention.{part}") for part in "qkv"]
+        theirs[f"h.{i}.attn.c_attn.weight"] = torch.cat([pair["weight"] for pair in qkv]).t()
+        theirs[f"h.{i}.attn.c_attn.bias"] = torch.cat([pair["bias"] for pair in qkv])
+    return theirs
+
+
+def hf_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of each of `to_hf`'s tensors, known without making a model."""
+    C, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
+    if config.family == "llama":
+        q, kv = config.n_head * config.head_dim, config.n_kv_head * config.head_dim
+        of = {
+            "attention_norm": (C,),
+            "mlp_norm": (C,),
+            "attention.q": (q, C),
+            "attention.k": (kv, C),
+            "attention.v": (kv, C),
+            "attention.o": (C, q),
+            "mlp.gate": (inner, C),
+            "mlp.up": (inner, C),
+            "mlp.down": (C, inner),
+        }
+        found = {"model.embed_tokens.weight": (vocab, C), "model.norm.weight": (C,)}
+        if not config.tie_embeddings:
+            found["lm_head.weight"] = (vocab, C)
+        layers = range(config.n_layer)
+        return found | {
+            f"model.layers.{i}.{hf}.weight": of[name] for i in layers for name, hf in LLAMA.items()
+        }
+    linear = {
+        "attn.c_attn": (C, 3 * C),
+        "attn.c_proj": (C, C),
+        "mlp.c_fc": (C, inner),
+        "mlp.c_proj": (inner, C),
+        "ln_1": (C,),
+        "ln_2": (C,),
+    }
+    found = {"wte.weight": (vocab, C), "wpe.weight": (config.block_size, C)}
+    found |= {"ln_f.weight": (C,), "ln_f.bias": (C,)}
+    for i in range(config.n_layer):
+        for hf, shape in linear.items():
+            found |= {f"h.{i}.{hf}.weight": shape, f"h.{i}.{hf}.bias": shape[-1:]}
+    return found
+
+
+def full_name(config: GPTConfig, name: str) -> str:
+    """A tensor's name as `to_hf` has it: some files add or leave out the outermost part."""
+    if config.family == "gpt2":
+        return name.removeprefix("transformer.")
+    return name if name.startswith(("model.", "lm_head.")) else f"model.{name}"
+
+
+def from_hf(config: GPTConfig, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`to_hf` backwards. A missing name is a KeyError."""
+    ours: dict[str, Tensor] = {}
+    theirs = {full_name(config, name): tensor for name, tensor in theirs.items()}
+    if config.family == "llama":
+        ours["tokens.weight"] = theirs["model.embed_tokens.weight"]
+        ours["norm.weight"] = theirs["model.norm.weight"]
+        if not config.tie_embeddings:
+            ours["head.weight"] = theirs["lm_head.weight"]
+        for i in range(config.n_layer):
+            for name, hf in LLAMA.items():
+                ours[f"blocks.{i}.{name}.weight"] = theirs[f"model.layers.{i}.{hf}.weight"]
+        return ours
+    ours["tokens.weight"], ours["positions.weight"] = theirs["wte.weight"], theirs["wpe.weight"]
+    for kind in ("weight", "bias"):
+        ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
+        for i in range(config.n_layer):
+            for name, hf in GPT2.items():
+                ours[f"blocks.{i}.{name}.{kind}"] = theirs[f"h.{i}.{hf}.{kind}"].t()
+            qkv = theirs[f"h.{i}.attn.c_attn.{kind}"].t().chunk(3)
+            for part, tensor in zip("qkv", qkv, strict=True):
+                ours[f"blocks.{i}.attention.{part}.{kind}"] = tensor
+    return ours
+
+
+NOT_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+"""Names that older files carry though nothing is learned there."""
+
+
+def is_weight(config: GPTConfig, name: str) -> bool:
+    """Whether a tensor in a file is a weight: no mask or table, nor the tied output layer again."""
+    return not name.endswith(NOT_WEIGHTS) and not (
+        config.tie_embeddings and name == "lm_head.weight"
+    )

@@ -1,0 +1,2 @@
+"""Pure text: sentences, stop strings, repetition, memorization; tokens into text that may be
+shown."""

@@ -1,0 +1,273 @@
+"""Whatever strangers send, by socket or by HTTP, they are answered or ignored, and nothing breaks.
+
+The short forms run with the other tests; `make torture` runs the long ones.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+
+from tests.support.app_server import running_app
+from tests.support.door import (
+    RAW_ERROR,
+    Visitor,
+    ask,
+    come_as_guest,
+    faults_in,
+    message,
+    status_of,
+    wait_until_idle,
+)
+from tests.support.hostile import Hostile, http_request
+from tests.support.tiny_checkpoint import save_characters
+
+SETTLES_S = 1.0
+"""So long after the last event all that came of it is told and logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A running server, the log it writes, and a folder beside its files that must stay."""
+
+    base: str
+    log: Path
+    canary: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Iterator[Place]:
+    models, folder = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("app")
+    save_characters(models / "letters", starters=["once upon"])
+    canary = folder / "canary"
+    canary.mkdir()
+    (canary / "stays").write_text("here")
+    with running_app(folder, models, INKLING_GUESTS="1") as base:
+        yield Place(base, folder / "log", canary)
+
+
+@pytest.fixture(autouse=True)
+def nothing_broke(place: Place) -> Iterator[None]:
+    """Whatever a test did, the server answers, its log knows no fault, and no folder is gone."""
+    before = len(faults_in(place.log))
+    yield
+    wait_until_idle(place.base)
+    assert faults_in(place.log)[before:] == []
+    assert (place.canary / "stays").read_text() == "here"
+    assert Path(place.log.parent / "stories" / "secret").exists()
+
+
+def raw_errors(told: object) -> list[str]:
+    """What was told in Python's words."""
+    return [found[0] for found in RAW_ERROR.finditer(json.dumps(told, default=str))]
+
+
+def short(count: int) -> Any:
+    return pytest.param(count)
+
+
+def long(count: int) -> Any:
+    return pytest.param(count, marks=pytest.mark.torture)
+
+
+@pytest.mark.parametrize("count", [short(250), long(2000)])
+def test_hostile_socket_events_break_nothing_and_are_told_no_error_of_pythons(place, count):
+    async def run() -> Counter[str]:
+        sent: Counter[str] = Counter()
+        visitor = Visitor(place.base, come_as_guest(place.base))
+        assert await visitor.connect()
+        await visitor.socket.emit("client_message", message("/with max=9 once upon"))
+        await asyncio.sleep(SETTLES_S)
+        hostile = Hostile(15, [each["id"] for each in visitor.state["passages"]])
+        for _ in range(count):
+            name, payloads = hostile.event()
+            with contextlib.suppress(UnicodeEncodeError, asyncio.TimeoutError):
+                if name == "story_look":
+                    answer = await visitor.socket.call(name, payloads, timeout=20)
+                    visitor.told.append((name, answer))
+                else:
+                    await visitor.socket.emit(name, payloads)
+                sent[name] += 1
+            if not visitor.socket.connected or name == "clear_session":
+                await visitor.close()
+                visitor = Visitor(place.base, visitor.cookie, told=visitor.told)
+                assert await visitor.connect()
+        await asyncio.sleep(SETTLES_S)
+        assert raw_errors(visitor.told) == []
+        await visitor.close()
+        other = Visitor(place.base, come_as_guest(place.base))
+        assert await other.connect()
+        while not other.state:
+            await asyncio.sleep(0.05)
+        assert "models" in await other.look({"look": "models"})
+        await other.close()
+        return sent
+
+    sent = asyncio.run(run())
+    print(f"{sent.total()} events of {len(sent)} names: {dict(sent)}")
+
+
+@pytest.mark.parametrize("count", [short(60), long(500)])
+def test_frames_that_are_no_packets_break_nothing(place, count):
+    async def run() -> None:
+        hostile = Hostile(16, [])
+        url = f"{place.base}/ws/socket.io/?EIO=4&transport=websocket"
+        hello = "40" + json.dumps({"sessionId": "x", "clientType": "webapp"})
+        async with aiohttp.ClientSession() as client:
+            for at in range(count):
+                cookie = {"Cookie": come_as_guest(place.base)} if at % 5 == 0 else {}
+                async with client.ws_connect(url, headers=cookie) as line:
+                    for _ in range(3):
+                        packet = hostile.packet()
+                        try:
+                            if at % 2:
+                                await line.send_str(hello)
+                            if isinstance(packet, bytes):
+                                await line.send_bytes(packet)
+                            else:
+                                await line.send_str(packet)
+                        except (ConnectionError, UnicodeEncodeError):
+                            break
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("count", [short(60), long(500)])
+def test_no_handshake_of_a_page_becomes_a_path(place, count):
+    async def run() -> int:
+        cookie, hostile, came_in = come_as_guest(place.base), Hostile(17, []), 0
+        for _ in range(count):
+            said = hostile.handshake(str(place.canary))
+            visitor = Visitor(place.base, cookie, more=said)
+            if await visitor.connect():
+                came_in += 1
+                await visitor.socket.emit("clear_session")
+                await visitor.look({"look": "models"})
+            await visitor.close()
+        await asyncio.sleep(SETTLES_S)
+        return came_in
+
+    came_in = asyncio.run(run())
+    files = place.log.parent / ".files"
+    assert not files.exists() or all(len(each.name) == 36 for each in files.iterdir())
+    print(f"{count} handshakes, {came_in} of them let in")
+
+
+@pytest.mark.parametrize("count", [short(150), long(500)])
+def test_no_http_request_ends_in_a_500_or_in_an_error_of_pythons(place, count):
+    draw, cookie = random.Random(18), come_as_guest(place.base)
+    answers: Counter[int] = Counter()
+    for _ in range(count):
+        head, body = http_request(draw, cookie)
+        answer = ask(place.base, head, body)
+        answers[status_of(answer)] += 1
+        said = answer[:4000].decode("latin1")
+        assert status_of(answer) in range(200, 500) or b"websocket" in head, (head, body[:99], said)
+        if b"text/html" not in answer[:1000] and b"javascript" not in answer[:1000]:
+            assert not RAW_ERROR.search(said.partition("\r\n\r\n")[2]), (head, body[:99], said)
+    print(f"{count} requests: {dict(sorted(answers.items()))}")
+
+
+LISTED = [
+    ("POST", "/set-session-cookie", "application/json", b'{"session_id": "\\ud800"}'),
+    ("POST", "/set-session-cookie", "application/json", b'{"session_id": "\xff"}'),
+    ("POST", "/set-session-cookie", "application/json", b"[]"),
+    ("POST", "/set-session-cookie", "application/json", b"not json"),
+    ("POST", "/set-session-cookie", "application/json", b"[" * 100_000),
+    ("POST", "/project/threads", "application/json", b'{"pagination":{"first":"\\ud800"}}'),
+    ("POST", "/project/threads", "application/json", b'{"pagination":{"first":1},"filter":9}'),
+    ("POST", "/project/threads", "application/json", b"\xff"),
+    ("PUT", "/project/thread", "application/json", b'{"threadId":"\\ud800","name":"\\ud800"}'),
+    (
+        "PUT",
+        "/feedback",
+        "application/json",
+        b'{"feedback":{"forId":"x","value":1},"sessionId":"x"}',
+    ),
+    ("POST", "/project/action", "application/json", b'{"action":{},"sessionId":"x"}'),
+    ("PUT", "/project/element", "application/json", b'{"element":{},"sessionId":"x"}'),
+    ("DELETE", "/mcp", "application/json", b'{"sessionId":"x","name":"x"}'),
+    ("GET", "/public/%00", "", b""),
+    ("GET", "/assets/%00", "", b""),
+    ("GET", "/public/elements/%00.jsx", "", b""),
+    ("GET", "/public/" + "x" * 3000, "", b""),
+    ("GET", "/copilot/%00", "", b""),
+    ("GET", "/avatars/%0a", "", b""),
+    ("GET", "/thread/%00", "", b""),
+    ("GET", "/project/thread/%00", "", b""),
+]
+SIGNED_OUT_ALLOWED = (400, 401, 403, 404, 405, 413, 422)
+
+
+@pytest.mark.parametrize(("method", "path", "kind", "body"), LISTED)
+def test_a_request_that_no_page_sends_is_refused_in_a_line_of_json(place, method, path, kind, body):
+    cookie = come_as_guest(place.base)
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    answer = ask(place.base, head.encode(), body)
+    assert status_of(answer) in SIGNED_OUT_ALLOWED
+    assert isinstance(json.loads(answer.partition(b"\r\n\r\n")[2])["detail"], str)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Host: evil.example\r\nOrigin: http://evil.example",
+        "Host: \r\nOrigin: null",
+        "Host: 127.0.0.1\r\nOrigin: http://[",
+        "Host: 127.0.0.1\r\nOrigin: null",
+    ],
+)
+def test_a_page_elsewhere_gets_no_session_by_any_name(place, headers):
+    post = f"POST /auth/header HTTP/1.1\r\n{headers}\r\nContent-Length: 2\r\n\r\n"
+    assert status_of(ask(place.base, post.encode(), b"{}")) == 403
+    upgrade = (
+        f"GET /ws/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n{headers}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert status_of(ask(place.base, upgrade.encode())) == 403
+
+
+def test_200_megabytes_are_refused_before_they_are_sent(place):
+    head = (
+        "POST /set-session-cookie HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    )
+    said = f"{head}Content-Length: 200000000\r\n\r\n"
+    assert status_of(ask(place.base, said.encode())) == 413
+    # One that does not say how much is coming is heard for as long as it may be large.
+    pieces = b"10000\r\n" + b"a" * 65536 + b"\r\n"
+    answer = ask(place.base, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode(), pieces * 8)
+    assert status_of(answer) == 413
+
+
+def test_a_session_id_that_is_a_path_removes_no_folder(place):
+    async def run() -> None:
+        cookie = come_as_guest(place.base)
+        for id in (str(place.canary), "../canary", "../../" + place.canary.parent.name + "/canary"):
+            visitor = Visitor(place.base, cookie, session=id)
+            if await visitor.connect():
+                await visitor.socket.emit("clear_session")
+                await asyncio.sleep(0.2)
+            await visitor.close()
+        await asyncio.sleep(SETTLES_S)
+
+    asyncio.run(run())
+    assert (place.canary / "stays").exists()
+
+
+def test_the_page_itself_is_still_served(place):
+    assert "Inkling" in httpx.get(place.base + "/").text
+    assert httpx.get(place.base + "/public/elements/StoryView.jsx").status_code == 200
+    assert httpx.get(place.base + "/no/such/page").status_code == 404

@@ -1,0 +1,59 @@
+"""Did it copy? In a real browser, with a model whose training text lies on the machine."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from chat.story import Passage, Story
+from tests.browser import test_page
+from tests.browser.test_loop import passage
+from tests.browser.test_memory import open_file
+from tests.browser.test_page import story
+from tests.chat.test_copied import OTHER, TALE
+from tests.chat.test_copied import root as trained
+from tests.support.app_server import running_app
+from tests.support.tiny_checkpoint import save_characters
+
+browser = test_page.browser
+page = test_page.page
+root = trained
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def base(browser: Browser, root: Path, tmp_path_factory) -> Iterator[str]:
+    folder, data = tmp_path_factory.mktemp("app"), root / "data" / "tales"
+    save_characters(root / "checkpoints" / "other", letters=TALE + OTHER)
+    with running_app(folder, root / "checkpoints", INKLING_DATA=str(data)) as base:
+        yield base
+
+
+def test_copied_words_are_marked_and_a_model_without_its_text_says_so(page, tmp_path):
+    path = tmp_path / "told.json"
+    told = Story()
+    for words, model in (
+        ("One day", None),
+        (" a dog said: the old grey cat sat on the warm wall.", "tales"),
+        (" The end.", "other"),
+    ):
+        author = "model" if model else "writer"
+        told = told.append(Passage(author=author, text=words, model=model))
+    path.write_text(json.dumps(told.to_dict()))
+    open_file(page, path)
+    passage(page, 1).locator(".part").first.click()
+    page.click(".passage-row .act-copied")
+    expect(page.locator("#copied-text mark")).to_have_text("the old grey cat sat on the warm")
+    expect(page.locator("#copied-share")).to_have_text("33% new")
+    expect(page.locator("#copied-quote b")).to_have_text("the old grey cat sat on the warm")
+    assert page.locator("#copied-text").text_content() == told.path[1].text
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel-copied")).to_have_count(0)
+    # By its button in the row of tools it looks at what was written last.
+    page.click("#open-copied")
+    expect(page.locator("#copied-error")).to_contain_text("“other” learnt from is not on this")
+    page.click("#copied-train")
+    expect(page.locator("#panel-train")).to_be_visible()
+    assert story(page) == told.text

@@ -1,0 +1,256 @@
+"""The real app and the shipped models in a real browser, as a writer meets them.
+
+Debian's own Chromium is driven: `apt-get install chromium`. INKLING_REQUIRE_BROWSER=1 makes its
+absence a failure; INKLING_BROWSER_MODELS names a folder of other models to write with.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.app_server import ROOT, running_app, status
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHORT = re.compile(r"^\d{1,4}$")
+PATIENCE_MS = 90_000
+"""A model on a busy machine may take its time."""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("INKLING_REQUIRE_BROWSER") == "1":
+            pytest.fail("no chromium on the PATH: apt-get install chromium")
+        pytest.skip("no chromium on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
+    models = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints"))
+    with running_app(tmp_path_factory.mktemp("app"), models) as base:
+        yield base
+
+
+@pytest.fixture
+def page(browser: Browser, base: str) -> Iterator[Page]:
+    """A desk with a blank page; at the end nothing came from elsewhere, and nothing broke."""
+    page = browser.new_page(viewport={"width": 1360, "height": 850}, color_scheme="light")
+    page.set_default_timeout(PATIENCE_MS)
+    foreign: list[str] = []
+    broken: list[str] = []
+    ours = (base, base.replace("http", "ws"), "data:", "blob:")
+    page.on("request", lambda r: None if r.url.startswith(ours) else foreign.append(r.url))
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    open_desk(page, base)
+    yield page
+    page.close()
+    assert foreign == []
+    assert broken == []
+
+
+def open_desk(page: Page, base: str) -> None:
+    page.goto(base)
+    page.wait_for_selector("#story-begin")
+    page.wait_for_selector("#chat-settings-open-modal")
+    page.wait_for_selector("#mode-picker-trigger-model")
+
+
+def story(page: Page) -> str:
+    """The text as it stands in the page, to the letter."""
+    return "".join(page.locator("#story-text .part").all_text_contents())
+
+
+def send(page: Page, words: str) -> None:
+    page.fill("#chat-input", words)
+    page.press("#chat-input", "Enter")
+
+
+def write(page: Page, words: str) -> str:
+    """Send words, wait for the model's to end, give the whole story."""
+    before = story(page)
+    send(page, words)
+    page.wait_for_function(
+        "before => document.querySelector('.story[data-busy=false]') &&"
+        " [...document.querySelectorAll('#story-text .part')]"
+        ".map(part => part.textContent).join('') !== before",
+        arg=before,
+    )
+    return story(page)
+
+
+def start_anew(page: Page) -> None:
+    page.click("#story-new")
+    page.wait_for_selector("#story-begin")
+
+
+def set_values(page: Page, *, temperature: str | None = None, **fields: str) -> None:
+    """Fill the settings dialog as a hand would; a temperature is a key on its slider."""
+    page.click("#chat-settings-open-modal")
+    page.wait_for_selector("#chat-settings #confirm")
+    if temperature is not None:
+        page.locator("#chat-settings #temperature [role=slider]").focus()
+        page.keyboard.press("Home")
+        for _ in range(int(temperature) * 10):
+            page.keyboard.press("PageUp")
+    for name, value in fields.items():
+        page.fill(f"#chat-settings input#{name}", value)
+    page.click("#chat-settings #confirm")
+    page.wait_for_selector("#chat-settings", state="detached")
+
+
+def setting(page: Page, name: str) -> str:
+    """The value that stands with the last passage."""
+    return page.locator(f".facts-below [data-setting={name}] i").inner_text()
+
+
+def test_a_story_grows_while_it_streams_and_goes_on_from_the_words(page):
+    send(page, "Once upon a time, there was a little fox who")
+    lengths = set()
+    while page.locator(".story[data-busy=true]").count() or len(lengths) < 2:
+        lengths.add(len(story(page)))
+        page.wait_for_timeout(40)
+    text = story(page)
+    assert len(lengths) > 5
+    assert text.startswith("Once upon a time, there was a little fox who ")
+    assert text.count("Once upon a time, there was a little fox who") == 1
+    # The writer's words and the model's are told apart.
+    assert page.locator(".passage[data-author=writer]").count() == 1
+    assert page.locator(".passage[data-author=model]").count() == 1
+    longer = write(page, "Then")
+    assert longer.startswith(text)
+    assert longer[len(text) :].strip().startswith("Then")
+
+
+def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base):
+    send(page, "/with max=2000 t=2 p=1 seed=1 The sea was calm and")
+    page.wait_for_function("document.querySelectorAll('#story-text .part').length > 20")
+    page.click("#stop-button")
+    deadline = time.monotonic() + 5
+    while status(base)["active"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert status(base)["active"] == 0
+    page.wait_for_selector("#story-continue")
+    kept = story(page)
+    assert len(kept) > len("The sea was calm and")
+    expect(page.locator(".facts-below")).to_contain_text("stopped by you")
+    expect(page.get_by_text("Task manually stopped")).to_have_count(0)
+    page.wait_for_timeout(500)
+    assert story(page) == kept
+    assert write(page, "").startswith(kept)
+
+
+def test_temperature_0_writes_the_same_twice_and_two_seeds_differ_at_1(page):
+    set_values(page, temperature="0", max_new_tokens="40")
+    first = write(page, "Once upon a time")
+    assert setting(page, "temperature").startswith("0")
+    start_anew(page)
+    assert write(page, "Once upon a time") == first
+    wild = []
+    for seed in ("1", "2", "1"):
+        start_anew(page)
+        set_values(page, temperature="1", seed=seed)
+        wild.append(write(page, "Once upon a time"))
+        assert (setting(page, "seed"), setting(page, "temperature")) == (seed, "1")
+    assert wild[0] == wild[2] != wild[1]
+
+
+def test_every_character_stands_as_it_was_written(page):
+    words = (
+        "  *One* _two_ # three <b>four</b> :word: `five` $x$ [a](b)\n\n    six\n1. seven — é 你 😀"
+    )
+    text = write(page, words)
+    assert text.startswith(words)
+    assert (
+        page.locator("#story-text")
+        .evaluate("node => getComputedStyle(node).whiteSpace")
+        .startswith("pre-wrap")
+    )
+    assert page.locator("#story-text b:not(.facts b), #story-text em").count() == 0
+
+
+def test_a_setting_out_of_range_is_refused_with_the_range(page):
+    set_values(page, max_new_tokens="99999")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("1 to 2048")
+    page.click("#chat-settings-open-modal")
+    expect(page.locator("#chat-settings input#max_new_tokens")).to_have_value(SHORT)
+
+
+def test_the_model_is_picked_in_the_composer(page):
+    page.click("#mode-picker-trigger-model")
+    picker = page.locator("#mode-picker-popover-model")
+    expect(picker.get_by_text("stories", exact=True)).to_be_visible()
+    picker.get_by_text("shakespeare", exact=True).click()
+    expect(page.locator(".starter").first).to_have_text("ROMEO:")
+    page.locator(".starter").first.click()
+    page.wait_for_selector("#story-new")
+    expect(page.locator(".facts-below b")).to_have_text("shakespeare")
+    assert story(page).startswith("ROMEO:\n")
+    # It knows no such letters: they are listed, and the words wait in the input.
+    before = story(page)
+    send(page, "你好, Juliet")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("你 好")
+    expect(page.locator("#chat-input")).to_have_value("你好, Juliet")
+    assert story(page) == before
+
+
+def test_enter_on_an_empty_line_begins_a_story_and_continues_it(page):
+    set_values(page, max_new_tokens="20")
+    first = write(page, "   ")
+    assert first
+    assert page.locator(".passage").count() == 1
+    expect(page.locator("#chat-input")).to_have_value("")
+    assert write(page, "").startswith(first)
+
+
+def test_the_tail_is_followed_unless_the_reader_scrolls_up(page):
+    send(page, "/with max=500 t=2 p=1 seed=1 " + "A line.\n" * 40)
+    at_end = "(frame => frame.scrollHeight - frame.scrollTop - frame.clientHeight < 80)"
+    frame = "document.querySelector('#story-text').closest('.overflow-y-auto')"
+    page.wait_for_function("document.querySelectorAll('[data-author=model] .part').length > 15")
+    assert page.evaluate(f"{at_end}({frame})")
+    page.mouse.move(600, 300)
+    page.mouse.wheel(0, -600)
+    page.wait_for_timeout(300)
+    top = page.evaluate(f"{frame}.scrollTop")
+    page.wait_for_timeout(700)
+    assert abs(page.evaluate(f"{frame}.scrollTop") - top) < 2
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#story-continue")
+
+
+def test_a_phone_shows_it_all(browser, base, tmp_path):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.set_default_timeout(PATIENCE_MS)
+    open_desk(page, base)
+    write(page, "/with max=60 One day")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for control in ("#chat-submit", "#mode-picker-trigger-model", "#chat-settings-open-modal"):
+        box = page.locator(control).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
+    page.locator(".facts-below").scroll_into_view_if_needed()
+    expect(page.locator(".facts-below")).to_contain_text("Temperature ")
+    page.screenshot(path=tmp_path / "phone.png")
+    page.close()

@@ -1,0 +1,121 @@
+"""Did it copy? Over a desk, a tiny model, and the text it is said to have learnt from."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import gpt
+from chat.models.training_texts import NotHereError, Sources
+from chat.panels.dispatch import look
+from chat.story import Passage
+from tests.chat.test_session import at_a_desk
+from tests.support.tiny_checkpoint import save_characters
+from train.data.prepare import prepare
+from train.data.texts import Text
+
+TALE = "One fine day the old grey cat sat on the warm wall and slept. Nobody saw it."
+OTHER = "The end of it all."
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    text, valid = root / "tales.txt", root / "valid.txt"
+    text.write_text(f"{TALE}\n<|endoftext|>\n{OTHER}\n<|endoftext|>\n")
+    valid.write_text("The end.")
+    prepare([Text(path=text, valid=valid)], root / "data" / "tales", kind="char")
+    facts = json.loads((root / "data" / "tales" / "data.json").read_text())
+    save_characters(root / "checkpoints" / "tales", letters=TALE + OTHER + "\n", data=facts)
+    save_characters(root / "checkpoints" / "unknown", data={"sources": [{"name": "lost.txt"}]})
+    return root
+
+
+def put(desk, text: str, model: str = "tales") -> str:
+    """Have the story end in words that a model is said to have written."""
+    passage = Passage(author="model", text=text, model=model)
+    desk.history = desk.history.change(desk.story.append(passage))
+    return passage.id
+
+
+def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
+    async def act(desk, page):
+        desk.sources = Sources(root / "data")
+        id = put(desk, " A dog: the old grey cat sat on the warm wall. The end")
+        found = await look(desk, {"look": "copied", "passage": id})
+        assert found["pieces"] == [
+            ("new", " A dog: "),
+            ("longest", "the old grey cat sat on the warm"),
+            ("new", " wall. The end"),
+        ]
+        assert found["longest"] == {
+            "words": 8,
+            "before": "One fine day",
+            "quote": "the old grey cat sat on the warm",
+            "after": "wall and slept. Nobody saw it.",
+        }
+        assert found["new"] == pytest.approx(5 / 13)
+        assert "".join(text for _, text in found["pieces"]) == desk.story.text
+
+    at_a_desk(root, act)
+
+
+def test_a_shorter_run_is_named_and_is_no_copy(root):
+    async def act(desk, page):
+        desk.sources = Sources(root / "data")
+        found = await look(desk, {"look": "copied", "passage": put(desk, "a grey cat sat down")})
+        assert (found["new"], found["longest"]["words"]) == (1.0, 3)
+        assert ("longest", "grey cat sat") in found["pieces"]
+        found = await look(desk, {"look": "copied", "passage": put(desk, " zebra")})
+        assert (found["longest"], found["pieces"]) == (None, [("new", " zebra")])
+
+    at_a_desk(root, act)
+
+
+def test_the_folder_may_lie_anywhere_that_is_named(root, monkeypatch):
+    async def act(desk, page):
+        wish = {"look": "copied", "passage": put(desk, "the old grey cat")}
+        assert "not on this machine" in (await look(desk, wish))["missing"]["why"]
+        monkeypatch.setenv("INKLING_DATA", f"{root}/nowhere:{root}/data/tales")
+        assert (await look(desk, wish))["longest"]["words"] == 4
+
+    at_a_desk(root, act)
+
+
+def test_a_text_that_was_trained_on_as_it_was_is_found_beside_its_model(root, tmp_path):
+    copied = shutil.copytree(root / "checkpoints" / "tales", tmp_path / "runs" / "mine" / "best")
+    shutil.copytree(copied, tmp_path / "runs" / "mine" / "steps" / "000001")
+    data = shutil.copytree(root / "data" / "tales", tmp_path / "runs" / "mine" / "data")
+    for folder in (copied, tmp_path / "runs" / "mine" / "steps" / "000001"):
+        assert Sources().find(gpt.load(folder)) == data
+
+
+def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):
+    folder = shutil.copytree(root / "checkpoints" / "unknown", tmp_path / "unknown")
+    start = "python -m train.prepare lost.txt"
+    for card, command in (
+        (f"By\n\n    {start} \\\n        --out data/x\n    python -m x\n", f"{start} --out data/x"),
+        (f"    {start}; rm x\n", f"{start} --tokenizer {folder} --out data/unknown"),
+    ):
+        (folder / "README.md").write_text(card)
+        assert NotHereError(gpt.load(folder)).command == command
+
+
+def test_what_cannot_be_checked_is_said(root):
+    async def act(desk, page):
+        desk.sources = Sources(root / "data")
+        lost = await look(desk, {"look": "copied", "passage": put(desk, "x", "unknown")})
+        assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["missing"]["why"]
+        folder = root / "checkpoints" / "unknown"
+        assert lost["missing"]["command"] == (
+            f"python -m train.prepare lost.txt --tokenizer {folder} --out data/unknown"
+        )
+        gone = await look(desk, {"look": "copied", "passage": put(desk, "x", "gone")})
+        assert "no model “gone” any more" in gone["error"]
+        passage = Passage(author="writer", text=" Once")
+        desk.history = desk.history.change(desk.story.append(passage))
+        own = await look(desk, {"look": "copied", "passage": passage.id})
+        assert "no model's" in own["error"]
+
+    at_a_desk(root, act)

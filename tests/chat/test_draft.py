@@ -1,0 +1,144 @@
+"""Tokens in batches, and a passage whose ids are what its text says."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from chat.generate.draft import Draft, in_batches
+from chat.view import meter
+from gpt.generator import Token, window_start
+from gpt.sampling import SamplingParams
+from gpt.tokenizers import CharTokenizer
+
+TOKENIZER = CharTokenizer.train(["abcdefgh"])
+
+
+def token(text: str, id: int | None = None, finish=None) -> Token:
+    id = TOKENIZER.encode(text)[0] if id is None else id
+    return Token(
+        id=id, text=text, piece=text, raw_probability=0.5, probability=0.6, entropy=1.0, top=(),
+        finish_reason=finish, seed=3, take=0,
+    )  # fmt: skip
+
+
+def drafted(*tokens: Token) -> Draft:
+    draft = Draft(model="m", params=SamplingParams(seed=3), prompt=[])
+    for each in tokens:
+        draft.add(each, TOKENIZER.end_ids)
+    return draft
+
+
+def test_items_that_come_together_make_one_batch_and_late_ones_are_not_held():
+    async def items():
+        for each in range(3):
+            yield each
+        await asyncio.sleep(0.1)
+        yield 3
+
+    async def run():
+        return [batch async for batch in in_batches(items(), flush_s=0.03)]
+
+    assert asyncio.run(run()) == [[0, 1, 2], [3]]
+
+
+def test_an_error_comes_after_the_items_before_it():
+    async def items():
+        yield 1
+        raise ValueError("broken")
+
+    async def run(seen):
+        async for batch in in_batches(items()):
+            seen += batch
+
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(run(seen))
+    assert seen == [1]
+
+
+def test_a_cancel_reaches_what_makes_the_items():
+    ended = []
+
+    async def items():
+        try:
+            yield 1
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    async def run():
+        async def read():
+            async for _ in in_batches(items(), flush_s=0.001):
+                pass
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0.05)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert ended == [True]
+
+    asyncio.run(run())
+
+
+def test_the_end_of_story_token_is_no_part_of_the_passage():
+    passage = drafted(token("a"), token("", TOKENIZER.eos_id, "end")).finish(TOKENIZER, "stopped")
+    assert (passage.text, len(passage.ids), passage.finish_reason) == ("a", 1, "end")
+
+
+def test_half_a_character_at_a_stop_is_left_out():
+    passage = drafted(token("a"), token("", 2)).finish(TOKENIZER, "stopped")
+    assert passage.ids == tuple(TOKENIZER.encode("a"))
+    assert (len(passage.tokens), passage.finish_reason) == (1, "stopped")
+
+
+def test_a_stop_string_leaves_no_ids_behind():
+    # "bc" was the stop string: its tokens were drawn, but its text was held back.
+    draft = drafted(token("a"), token("", TOKENIZER.encode("b")[0]), token("", 3, "stop"))
+    passage = draft.finish(TOKENIZER, None)
+    assert TOKENIZER.decode(passage.ids) == passage.text == "a"
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 12, 13, 30])
+def test_the_meter_counts_what_the_model_sees(count):
+    text = "abcdefgh" * 4
+    ids = [TOKENIZER.eos_id, *TOKENIZER.encode(text)][:count]
+    text = text[: count - 1]
+    told = meter(ids, 8, text, TOKENIZER.decode)
+    start = window_start(count, 8)
+    assert told["used"] == count - start <= 8
+    assert text[told["unseen"] :] == TOKENIZER.decode(ids[start:])
+
+
+def test_the_meter_counts_characters_as_a_browser_does():
+    text = "😀" * 4
+    told = meter([0, 1, 2, 3, 4], 2, text, lambda ids: "😀" * len(ids))
+    assert told["unseen"] == 2 * (4 - told["used"])
+
+
+def test_the_tail_of_a_draft_is_its_text_from_some_token_on():
+    draft = drafted(*(token(text, id=0) for text in ("ab", "", "cde", "f")))
+    tails = [draft.tail(length) for length in range(8)]
+    assert tails == ["", "f", "cdef", "cdef", "cdef", "abcdef", "abcdef", "abcdef"]
+
+
+def test_whoever_gives_items_is_ended_though_they_wait_to_give_the_next():
+    ended = []
+
+    async def items():
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    async def run():
+        async with aclosing(in_batches(items(), 0)) as batches:
+            async for _ in batches:
+                await asyncio.sleep(0.01)  # the next one is ready by now
+                break
+        assert ended == [True]
+
+    asyncio.run(run())

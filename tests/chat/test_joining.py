@@ -1,0 +1,48 @@
+"""Where the writer's next words are put, and with what between."""
+
+import pytest
+
+from chat.story.joining import joint, strip_trailing_spaces
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "between"),
+    [
+        ("", "Once", ""),
+        ("She ran.", "Then", " "),
+        ("She ran. ", "Then", ""),
+        ("She ran.\n", "Then", ""),
+        ("She ran.", " Then", ""),
+        ("She ran.", "\nThen", ""),
+        ("She ran", ", and", ""),
+        ("She ran", "!", ""),
+        ("the dog", "'s bone", ""),
+        ("we did", "n’t", " "),
+        ('He said, "Run', '" and ran', ""),
+        ("He said,", '"Run!"', " "),
+        ('He said, "', "Run", ""),
+        ('He said, "Run!"', "Then", " "),
+        ("a well-", "known", ""),
+        ("(", "so", ""),
+        ("the deed.", "ROMEO:\nO", "\n\n"),
+        ("the deed.\n", "ROMEO:", "\n"),
+        ("the deed.\n\n", "First Citizen:\n", ""),
+        ("the deed.", "Note: this", " "),
+        ("x", "*bold*", " "),
+    ],
+)
+def test_words_are_joined_as_a_writer_expects(before, words, between):
+    assert joint(before, words) == between
+
+
+def test_words_after_the_end_begin_a_new_paragraph():
+    assert joint("The end.", "But", ended=True) == "\n"
+    assert joint("The end.\n", "But", ended=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "stripped"),
+    [("Once ", "Once"), ("Once \t ", "Once"), ("Once\n", "Once\n"), ("Once", "Once"), ("  ", "")],
+)
+def test_spaces_at_the_end_are_stripped_and_newlines_stay(text, stripped):
+    assert strip_trailing_spaces(text) == (stripped, text != stripped)

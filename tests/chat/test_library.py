@@ -1,0 +1,232 @@
+"""Stories on disk: they come back as they were, to their owner, after any crash."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from chat.story import Story
+from chat.story.library import FORMAT, GoneError, Kept, Library, LibraryError
+from tests.chat.test_story import stories, wrote
+
+ROOT = Path(__file__).parents[2]
+
+
+def kept(story: Story) -> Kept:
+    return Kept(story=story, settings={"temperature": 0.7, "seed": 2**63 - 1}, model="a")
+
+
+def told(*words: str) -> Story:
+    story = Story()
+    for word in words:
+        story = story.append(wrote(word))
+    return story
+
+
+@pytest.fixture
+def library(tmp_path) -> Iterator[Library]:
+    library = Library(tmp_path / "home" / "stories.sqlite")
+    yield library
+    library.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    """A file for stories of many examples, each under an id of its own."""
+    return tmp_path_factory.mktemp("home") / "stories.sqlite"
+
+
+def names(library: Library, owner: str = "ada", search: str = "") -> list[str]:
+    return [title.title for title in library.titles(owner, limit=50, search=search)[0]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(story=stories())
+def test_a_story_comes_back_exactly(shared, story):
+    library = Library(shared)
+    library.save(story.id, "ada", kept(story), new=True)
+    library.close()
+    again = Library(shared)
+    assert again.load(story.id, "ada") == kept(story)
+    again.close()
+
+
+@settings(max_examples=20, deadline=None)
+@given(first=stories(), second=stories())
+def test_only_the_difference_is_written_and_the_whole_comes_back(shared, first, second):
+    """Going back and forth between two states of a story leaves the one that was kept last."""
+    library, key = Library(shared), first.id
+    library.save(key, "ada", kept(first), new=True)
+    grown = first
+    for passage in second.passages:
+        grown = grown.append(passage)
+    library.save(key, "ada", kept(grown), before=first)
+    assert library.load(key, "ada").story == grown
+    library.save(key, "ada", kept(first), before=grown)
+    assert library.load(key, "ada").story == first
+    library.close()
+
+
+def test_a_passage_that_was_kept_is_not_written_again(library):
+    story = told("Once")
+    library.save("one", "ada", kept(story), new=True)
+    library._rows.execute("UPDATE passages SET data = replace(data, 'Once', 'Then')")
+    library.save("one", "ada", kept(story.append(wrote(" more"))), before=story)
+    assert library.load("one", "ada").story.text == "Then more"
+
+
+def test_nobody_gets_or_changes_the_story_of_another(library):
+    story = told("Once")
+    library.save("one", "ada", kept(story), new=True)
+    with pytest.raises(GoneError):
+        library.load("one", "bob")
+    for new in (True, False):
+        with pytest.raises(GoneError):
+            library.save("one", "bob", kept(told("mine")), new=new)
+    library.rename("one", "bob", "mine")
+    library.delete("one", "bob")
+    assert names(library, "bob") == []
+    assert names(library, "ada") == ["Once"]
+    assert library.load("one", "ada").story == story
+
+
+def test_a_deleted_story_stays_deleted_whatever_is_still_written(library):
+    story = told("Once")
+    library.save("one", "ada", kept(story), new=True)
+    library.delete("one", "ada")
+    with pytest.raises(GoneError):
+        library.save("one", "ada", kept(story.append(wrote(" more"))), before=story)
+    assert library.find("one") is None
+    assert library._rows.execute("SELECT count(*) FROM passages").fetchone() == (0,)
+
+
+def test_two_windows_on_one_story_lose_no_words_and_leave_a_tree(library):
+    story = told("Once")
+    library.save("one", "ada", kept(story), new=True)
+    left = story.append(wrote(" left"))
+    right = story.append(wrote(" right"))
+    library.save("one", "ada", kept(left), before=story)
+    library.save("one", "ada", kept(right), before=story)
+    both = library.load("one", "ada").story
+    assert both.text == "Once right"
+    assert both.at(left.current).text == "Once left"
+    # The right one goes on from the words that the left one takes back.
+    on = both.at(left.current).append(wrote(" and on"))
+    library.save("one", "ada", kept(on), before=both)
+    library.save("one", "ada", kept(story), before=left)
+    assert library.load("one", "ada").story.at(on.current).text == "Once left and on"
+    # And it brings back a passage that was taken out while it still had it.
+    library.save("one", "ada", kept(story), before=right)
+    library.save("one", "ada", kept(right.append(wrote(" side"))), before=right)
+    assert library.load("one", "ada").story.text == "Once right side"
+
+
+def test_stories_are_listed_by_their_last_change_a_page_at_a_time(library, monkeypatch):
+    clock = iter(range(1, 100))
+    monkeypatch.setattr("chat.story.library.time.time", lambda: float(next(clock)))
+    for word in ("One", "Two", "Three"):
+        library.save(word, "ada", kept(told(word)), new=True)
+    library.save("One", "ada", kept(told("One", " again")), before=told("One"))
+    assert names(library) == ["One again", "Three", "Two"]
+    first, more = library.titles("ada", limit=2)
+    rest, last = library.titles("ada", limit=2, skip=2)
+    assert ([each.id for each in first], more) == (["One", "Three"], True)
+    assert ([each.id for each in rest], last) == (["Two"], False)
+
+
+def test_a_search_finds_words_in_the_text_and_in_the_name(library):
+    library.save("a", "ada", kept(told("The fox slept 100% of the day")), new=True)
+    library.save("b", "ada", kept(told("The cat sat_down")), new=True)
+    library.rename("b", "ada", "Foxglove")
+    assert sorted(names(library, search="FOX")) == ["Foxglove", "The fox slept 100% of the…"]
+    assert names(library, search="100%") == ["The fox slept 100% of the…"]
+    assert names(library, search="0%d") == []
+    assert names(library, search="t_d") == ["Foxglove"]
+    assert names(library, search="\\") == []
+    assert names(library, "bob", search="fox") == []
+
+
+def test_a_story_is_called_by_its_first_words_until_it_has_a_name(library):
+    story = told("Once upon a time")
+    library.save("one", "ada", kept(story), new=True)
+    library.rename("one", "ada", "  The well ")
+    library.save("one", "ada", kept(story.append(wrote(" more"))), before=story)
+    assert names(library) == ["The well"]
+    library.rename("one", "ada", " ")
+    assert names(library) == ["Once upon a time more"]
+
+
+def test_half_a_character_is_kept_as_it_is(library):
+    story = told("a\ud83d")
+    library.save("one", "ada", kept(story), new=True)
+    assert library.load("one", "ada").story.text == "a\ud83d"
+    assert names(library, search="a") == ["a?"]
+
+
+def test_the_file_is_the_owners_alone_and_a_later_format_is_refused(tmp_path):
+    path = tmp_path / "home" / "stories.sqlite"
+    Library(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    rows = sqlite3.connect(path)
+    rows.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    rows.commit()
+    rows.close()
+    with pytest.raises(LibraryError, match=f"format {FORMAT + 1}"):
+        Library(path)
+
+
+def test_a_file_that_is_no_library_is_refused(tmp_path):
+    (tmp_path / "stories.sqlite").write_bytes(b"not a database " * 100)
+    with pytest.raises(LibraryError, match="no library"):
+        Library(tmp_path / "stories.sqlite")
+
+
+def test_many_threads_may_ask_at_once(library):
+    def write(number: int) -> None:
+        story = Story()
+        for _ in range(5):
+            before, story = story, story.append(wrote(f" {number}"))
+            library.save(str(number), "ada", kept(story), before=before, new=not before.passages)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    for number in range(8):
+        assert library.load(str(number), "ada").story.text == f" {number}" * 5
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from chat.library import Kept, Library
+from chat.story import Passage, Story
+library, story = Library(Path(sys.argv[1])), Story()
+library.save("one", "ada", Kept(story=story, settings={}, model=None), new=True)
+for number in range(20):
+    before, story = story, story.append(Passage(author="writer", text=f" {number}"))
+    if number == 19:
+        # In the middle of the last save, after its passage was written.
+        commit = library._rows
+        class Rows:
+            def execute(self, query, *values):
+                if query == "COMMIT":
+                    os.kill(os.getpid(), 9)
+                return commit.execute(query, *values)
+        library._rows = Rows()
+    library.save("one", "ada", Kept(story=story, settings={}, model=None), before=before)
+"""
+
+
+def test_a_crash_loses_at_most_what_was_being_written(tmp_path):
+    path = tmp_path / "stories.sqlite"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
+    assert killed.returncode == -9
+    library = Library(path)
+    story = library.load("one", "ada").story
+    library.close()
+    assert story.text == "".join(f" {number}" for number in range(19))

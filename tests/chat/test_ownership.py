@@ -1,0 +1,340 @@
+"""Who may see what was trained from a page: its owner, and whoever it is shared with."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chat.accounts import LOCAL
+from chat.generate.engines import Engines
+from chat.jobs.training_jobs import Lesson, RefusedError, Workshop
+from chat.jobs.upload import Workbench
+from chat.models import find_models
+from chat.models.ownership import new_folder, place_of
+from chat.models.training_texts import NotYoursError, Sources
+from chat.panels.cards import card_data
+from chat.panels.dispatch import look
+from chat.panels.time_machine import Machine
+from chat.session import Desk
+from chat.story import Passage
+from chat.turns import Turns
+from tests.chat.test_session import RecordingPage
+from tests.support.begun import PATH, TALE, begin
+from tests.support.tiny_checkpoint import save_characters
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """A model that ships, a run of the command line, one each of ada's and bob's by one name, one
+    that ada shares, one of the single writer's."""
+    root = tmp_path_factory.mktemp("project")
+    save_characters(root / "checkpoints" / "letters")
+    save_characters(root / "runs" / "ours" / "best")
+    for owner, name, shared in (
+        ("ada", "tales", False),
+        ("bob", "tales", False),
+        ("ada", "songs", True),
+        (LOCAL, "mine", False),
+    ):
+        begin(place_of(root / "runs", owner) / name, owner, shared=shared)
+    return root
+
+
+def seen(root: Path, owner: str | None, *, alone: bool = False) -> list[str]:
+    return list(find_models(root, "", owner=owner, alone=alone))
+
+
+def at_the_desk_of(
+    owner: str, root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]]
+) -> None:
+    async def run() -> None:
+        engines, page = Engines(), RecordingPage()
+        try:
+            models = partial(find_models, root, "", owner=owner)
+            bench = Workbench(Workshop(root), owner)
+            desk = Desk(page, engines, models, sources=Sources(root / "data"), workbench=bench)
+            await desk.change_settings({"max_new_tokens": "5", "seed": "1"})
+            await act(desk, page)
+        finally:
+            engines.close()
+
+    asyncio.run(run())
+
+
+def put(desk: Desk, text: str, model: str) -> str:
+    """Have the story hold words that a model is said to have written, as an import may."""
+    passage = Passage(author="model", text=text, model=model)
+    desk.history = desk.history.change(desk.story.append(passage))
+    return passage.id
+
+
+def test_everybody_sees_what_ships_what_is_theirs_and_what_is_shared(root):
+    assert seen(root, "ada") == ["letters", "ours", "songs", "tales"]
+    assert seen(root, "bob") == ["letters", "ours", "tales", "songs by ada"]
+    assert seen(root, "guest-1") == ["letters", "ours", "songs by ada"]
+    # One who trained before there were accounts shares with nobody either.
+    assert seen(root, LOCAL) == ["letters", "ours", "mine", "songs by ada"]
+    assert seen(root, None) == ["letters", "ours"]
+
+
+def test_the_one_writer_whom_nobody_asks_sees_all_and_nobody_else_does(root):
+    all_of_them = ["letters", "ours", "mine", "songs by ada", "tales by ada", "tales by bob"]
+    assert sorted(seen(root, LOCAL, alone=True)) == sorted(all_of_them)
+    assert seen(root, "bob", alone=True) == seen(root, "bob")
+
+
+def test_two_owners_of_one_name_each_have_their_own(root):
+    folders = {each: find_models(root, "", owner=each)["tales"].folder for each in ("ada", "bob")}
+    assert folders["ada"] != folders["bob"]
+    for owner, folder in folders.items():
+        assert json.loads((folder.parent / "page.json").read_text())["owner"] == owner
+
+
+@pytest.mark.parametrize("path", ["runs", "runs/.writers", "link", "tales", "tales/steps", "best"])
+def test_no_folder_that_is_named_leads_past_the_owner(root, tmp_path, path):
+    hers = place_of(root / "runs", "ada") / "tales"
+    (tmp_path / "link").symlink_to(root / "runs")
+    (tmp_path / "best").symlink_to(hers / "best")
+    extra = {
+        "runs": root / "runs",
+        "runs/.writers": hers.parent,
+        "link": tmp_path,
+        "tales": hers,
+        "tales/steps": hers / "steps",
+        "best": tmp_path / "best",
+    }[path]
+    models = find_models(root, str(extra), owner="bob")
+    places = [each.folder.resolve() for each in models.values()]
+    assert not [place for place in places if place.is_relative_to(hers)]
+
+
+@pytest.mark.parametrize(
+    "page", ["", "{", "[]", "{}", '{"plan": {}}', '{"plan": {}, "owner": 3, "shared": true}']
+)
+def test_a_run_that_does_not_say_whose_it_is_is_nobodys(tmp_path, page):
+    folder = begin(tmp_path / "runs" / "odd", "ada")
+    assert seen(tmp_path, "ada") == ["odd"]
+    (folder / "page.json").write_text(page)
+    assert [seen(tmp_path, each) for each in ("ada", "bob", "", None)] == [[]] * 4
+    assert len(seen(tmp_path, LOCAL, alone=True)) == 1
+
+
+def test_what_is_not_there_and_what_is_not_yours_are_refused_in_the_same_words(root):
+    async def act(desk, page):
+        desk.workbench.brought = ("a.txt", TALE * 40)
+        for wish in (
+            {"look": "card", "model": "NAME"},
+            {"look": "dice", "model": "NAME"},
+            {"look": "training_plan", "source": "NAME"},
+            {"look": "training_share", "key": "NAME", "shared": True},
+            {"look": "training_halt", "key": "NAME"},
+            {"look": "training_resume", "key": "NAME"},
+        ):
+            answers = []
+            for name in ("mine", "gone"):
+                answer = await look(desk, {k: name if v == "NAME" else v for k, v in wish.items()})
+                answers.append(answer["error"].replace(name, "NAME"))
+            assert answers[0] == answers[1]
+        for name in ("mine", "gone"):
+            await desk.write("once", model=name)
+            assert page.said[-1] == f"There is no model “{name}” any more: pick another one."
+            said = (await look(desk, {"look": "copied", "passage": put(desk, TALE, name)}))["error"]
+            assert said == f"There is no model “{name}” any more, so this cannot be checked."
+        told = json.dumps([await look(desk, {"look": each}) for each in ("models", "runs")])
+        assert "mine" not in told
+        assert "tales by" not in told
+
+    at_the_desk_of("bob", root, act)
+
+
+def test_words_put_to_a_shared_model_tell_nothing_of_its_text(root):
+    async def act(desk, page):
+        answers = []
+        for words in (TALE, "the old grey cat sat", "zebra"):
+            wish = {"look": "copied", "passage": put(desk, words, "songs by ada")}
+            answers.append(await look(desk, wish))
+        # Were one answer other than the next, it would say which words stand there.
+        assert answers[0] == answers[1] == answers[2]
+        assert "another writer's text" in answers[0]["error"]
+
+    at_the_desk_of("bob", root, act)
+
+
+def test_the_owner_is_quoted_the_text_of_a_model_whether_it_is_shared_or_not(root):
+    async def act(desk, page):
+        for name in ("songs", "tales"):
+            found = await look(
+                desk, {"look": "copied", "passage": put(desk, " old grey cat", name)}
+            )
+            assert found["longest"]["quote"] == "old grey cat"
+
+    at_the_desk_of("ada", root, act)
+
+
+def test_two_who_share_a_model_in_memory_have_each_their_own_rights(root):
+    async def run():
+        engines, sources = Engines(), Sources(root / "data")
+        hers = find_models(root, "", owner="ada")["songs"]
+        his = find_models(root, "", owner="bob")["songs by ada"]
+        for _ in range(2):
+            one, other = await engines.get(hers), await engines.get(his)
+            assert one.engine is other.engine
+            assert len(await sources.get(one)) > 5
+            with pytest.raises(NotYoursError):
+                await sources.get(other)
+        engines.close()
+
+    asyncio.run(run())
+
+
+def test_the_card_of_a_shared_model_has_figures_and_no_names_paths_or_quotations(root):
+    hers = card_data(find_models(root, "", owner="ada")["songs"])
+    his = card_data(find_models(root, "", owner="bob")["songs by ada"])
+    for secret in ("text.txt", PATH, "parent", "grey cat"):
+        assert secret in json.dumps(hers)
+        assert secret not in json.dumps(his)
+    assert dict(his["facts"])["Window"] == dict(hers["facts"])["Window"]
+
+
+@pytest.mark.parametrize(("owner", "key"), [("ada", "songs"), ("bob", "songs by ada")])
+def test_the_time_machine_counts_known_words_for_the_owner_alone(root, owner, key):
+    async def run():
+        engines, page = Engines(max_batch=1), RecordingPage()
+        models = partial(find_models, root, "", owner=owner)
+        machine = Machine(page, engines, models, Turns(1, each=1), Sources(root / "data"))
+        settings = {"temperature": 0.8, "seed": 1, "max_new_tokens": 4}
+        machine.start({"job": "j", "steps": [f"{key}@000001"], "prompt": "cat", **settings})
+        await machine.ended()
+        engines.close()
+        news = [data for event, data in page.events if event == "machine_news"]
+        assert any(each.get("tokens") == 4 for each in news)
+        assert any("known" in each for each in news) == (owner == "ada")
+
+    asyncio.run(run())
+
+
+def test_sharing_and_taking_it_back_hold_from_the_next_look_on(tmp_path):
+    begin(tmp_path / "runs" / "tales", "ada")
+    shop = Workshop(tmp_path)
+    with pytest.raises(RefusedError, match="no training “tales” of yours"):
+        shop.share("bob", "tales", True)
+    assert seen(tmp_path, "bob") == []
+    shop.share("ada", "tales", True)
+    assert (seen(tmp_path, "bob"), shop.all("ada")[0]["shared"]) == (["tales by ada"], True)
+    # The owner's stories go on with the name that they know.
+    assert seen(tmp_path, "ada") == ["tales"]
+    shop.share("ada", "tales", False)
+    assert (seen(tmp_path, "bob"), shop.all("ada")[0]["shared"]) == ([], False)
+
+
+@pytest.mark.parametrize("wish", [{}, {"key": "tales"}, {"key": "tales", "shared": "yes"}])
+def test_a_wish_to_share_that_says_neither_yes_nor_no_shares_nothing(tmp_path, wish):
+    begin(tmp_path / "runs" / "tales", "ada")
+
+    async def act(desk, page):
+        assert "error" in await look(desk, {"look": "training_share", **wish})
+        assert seen(tmp_path, "bob") == []
+
+    at_the_desk_of("ada", tmp_path, act)
+
+
+def test_what_a_guest_is_found_by_stands_in_no_name_of_what_they_share(tmp_path):
+    begin(tmp_path / "runs" / "tales", "guest-0123456789abcdef", shared=True)
+    (key,) = seen(tmp_path, "bob")
+    assert key.startswith("tales by guest ")
+    assert "0123" not in key
+
+
+def test_the_names_of_others_runs_are_free(tmp_path):
+    begin(tmp_path / "runs" / "old", "ada")
+    names = {}
+    for owner in ("ada", "bob", LOCAL):
+        names[owner] = [new_folder(tmp_path / "runs", owner, "Secret.txt") for _ in range(2)]
+        for folder in names[owner]:
+            (folder / "page.json").write_text(json.dumps({"owner": owner, "plan": {}}))
+    for folders in names.values():
+        assert [each.name for each in folders] == ["secret", "secret-2"]
+    assert new_folder(tmp_path / "runs", "ada", "old.txt").name == "old-2"
+    assert new_folder(tmp_path / "runs", "bob", "old.txt").name == "old"
+
+
+@pytest.mark.parametrize("owner", ["..", ".", "a/../b", "ada@x.org", "Ä" * 64, "\ud800"])
+def test_no_name_of_an_owner_leads_out_of_the_runs(tmp_path, owner):
+    folder = new_folder(tmp_path / "runs", owner, "x.txt")
+    assert folder.parent.parent == tmp_path / "runs" / ".writers"
+
+
+def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
+    folder = begin(tmp_path / "runs" / "tales", "ada", shared=True)
+    begin(tmp_path / "runs" / "his", "bob", about={"from": str(folder / "best")})
+
+    async def act(desk, page):
+        plan = {"module": "train.finetune", "options": [], "steps": 5}
+        source = desk.models["tales by ada"].folder
+        desk.workbench.lesson = Lesson(name="b.txt", text=TALE, plan=plan, checkpoint=source)
+        Workshop(tmp_path).share("ada", "tales", False)
+        # What was there at the last look is not looked into either.
+        answer = await look(desk, {"look": "dice", "model": "tales by ada"})
+        assert "There is no model" in answer["error"]
+        for wish in ({"look": "training_start"}, {"look": "training_resume", "key": "his"}):
+            assert "is not there any more" in (await look(desk, wish))["error"]
+        assert [each["key"] for each in desk.workbench.workshop.all("bob")] == ["his"]
+        desk.model = "tales by ada"
+        await desk.warm_up()
+
+    at_the_desk_of("bob", tmp_path, act)
+
+
+def test_what_was_begun_with_an_open_folder_is_shut_once_the_app_starts(tmp_path):
+    folder = begin(tmp_path / "runs" / "tales", "ada")
+    outside = tmp_path / "outside.txt"
+    outside.write_text("x")
+    (folder / "link").symlink_to(outside)
+    before = outside.stat().st_mode
+    for each in (folder, *folder.rglob("*")):
+        if not each.is_symlink():
+            each.chmod(0o755)
+    Workshop(tmp_path)
+    kept = [each for each in (folder, *folder.rglob("*")) if not each.is_symlink()]
+    assert {each.stat().st_mode & 0o777 for each in kept if each.is_dir()} == {0o700}
+    assert {each.stat().st_mode & 0o777 for each in kept if each.is_file()} == {0o600}
+    assert outside.stat().st_mode == before
+
+
+MAKES = """
+import pathlib, sys
+out = pathlib.Path(sys.argv[-1])
+(out / "made").mkdir()
+(out / "made.txt").touch()
+"""
+
+
+def test_what_a_training_is_begun_with_and_makes_is_its_owners_alone_whatever_the_umask(tmp_path):
+    shop, before = Workshop(tmp_path), os.umask(0)
+    try:
+        # In the place of a training: what makes a file and a folder in --out.
+        (tmp_path / "train").mkdir()
+        (tmp_path / "train" / "pretrain.py").write_text(MAKES)
+        plan = {"module": "train.pretrain", "options": [], "steps": 5}
+        key = shop.start("ada", Lesson(name="Tales.txt", text=TALE, plan=plan))
+        while shop.all("ada")[0]["state"] == "training":
+            pass
+    finally:
+        os.umask(before)
+    folder = shop.folder("ada", key)
+    modes = {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()}
+    files = dict.fromkeys(("text.txt", "page.json", "log.txt", "made.txt"), 0o600)
+    assert modes == {**files, "made": 0o700}
+    assert [folder.parents[i].stat().st_mode & 0o777 for i in (0, 1)] == [0o700] * 2
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_text_with_half_a_character_is_refused_before_a_folder_is_made(tmp_path):
+    bench = Workbench(Workshop(tmp_path), "ada")
+    with pytest.raises(RefusedError, match="halves of characters"):
+        bench.open("a.txt", bench.bring("a.txt", 0, 1, TALE * 40 + "\ud800") or [])
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,33 @@
+"""Whose votes a session sees: those of who is logged in at it."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from chat.generate.engines import Engines
+from chat.panels.dispatch import look
+from chat.session import Desk
+from frontend.memory import Memory
+from tests.chat.test_session import RecordingPage
+from tests.chat.test_votes import VOTE
+
+
+def test_a_desk_shows_the_votes_of_who_is_logged_in_and_of_nobody_else(tmp_path):
+    memory = Memory(tmp_path)
+
+    def desk_of(name: str | None) -> Desk:
+        session: Any = SimpleNamespace(user=name and SimpleNamespace(identifier=name))
+        votes = memory.votes_of(session)
+        return Desk(RecordingPage(), Engines(), dict, votes=votes)
+
+    async def run() -> list[int]:
+        ann, bob = desk_of("ann"), desk_of("bob")
+        assert ann.votes
+        await ann.votes.cast(VOTE)
+        table = await look(bob, {"look": "votes_csv"})
+        assert VOTE.a.text not in table["text"]
+        assert await look(bob, {"look": "votes_forget"}) == {"forgotten": 0}
+        seen = [await look(desk, {"look": "votes"}) for desk in (ann, bob, desk_of(None))]
+        return [each["count"] for each in seen]
+
+    assert asyncio.run(run()) == [1, 0, 0]

@@ -1,0 +1,169 @@
+"""Checkpoint folders: what is saved comes back, and transformers opens the same folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+import gpt
+from gpt.checkpoint import CheckpointError, load_model, read_config, read_training, save
+from gpt.config import GPTConfig
+from gpt.tokenizers import CharTokenizer
+from tests.support.tiny import SHAPES, tiny_model
+
+TEXT = "The quick brown fox jumps over the lazy dog, twice! Pack my box: five dozen jugs?\n"
+
+
+def saved(folder: Path, config: GPTConfig, dtype: torch.dtype = torch.float32) -> gpt.GPT:
+    model = tiny_model(config)
+    tokenizer = CharTokenizer.train([TEXT])
+    save(folder, model, tokenizer, card="# A card", training={"step": 7}, dtype=dtype)
+    return model
+
+
+@pytest.fixture(params=SHAPES)
+def config(request: pytest.FixtureRequest) -> GPTConfig:
+    return SHAPES[request.param]
+
+
+def test_a_saved_model_comes_back_bit_for_bit(config: GPTConfig, tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", config)
+    checkpoint = gpt.load(tmp_path / "model")
+    tokens = torch.randint(config.vocab_size, (2, config.block_size))
+    assert torch.equal(checkpoint.model(tokens), model(tokens))
+    assert not checkpoint.model.training
+    assert checkpoint.name == "model"
+    assert checkpoint.card == "# A card"
+    assert checkpoint.training == read_training(tmp_path / "model") == {"step": 7}
+    assert checkpoint.tokenizer.encode("fox") == CharTokenizer.train([TEXT]).encode("fox")
+    same = {**checkpoint.config.to_dict(), "bias": config.bias}
+    assert same == config.to_dict()
+
+
+@torch.inference_mode()
+def test_transformers_opens_the_folder_and_gives_the_same_logits(
+    config: GPTConfig, tmp_path: Path
+) -> None:
+    saved(tmp_path / "model", config)
+    tokens = torch.randint(config.vocab_size, (3, config.block_size))
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
+    ours = load_model(tmp_path / "model")
+    torch.testing.assert_close(ours(tokens), theirs(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_folder_that_transformers_wrote_opens_here(config: GPTConfig, tmp_path: Path) -> None:
+    saved(tmp_path / "ours", config)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "ours", dtype=torch.float32)
+    theirs.save_pretrained(tmp_path / "theirs")
+    tokens = torch.randint(config.vocab_size, (1, config.block_size))
+    ours = load_model(tmp_path / "theirs")
+    torch.testing.assert_close(ours(tokens), theirs(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_are_bfloat16_on_disk_and_float32_in_memory(tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"], dtype=torch.bfloat16)
+    on_disk = load_file(tmp_path / "model" / "model.safetensors")
+    assert {tensor.dtype for tensor in on_disk.values()} == {torch.bfloat16}
+    assert load_model(tmp_path / "model").dtype == torch.float32
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_saving_again_replaces_the_folder_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    (tmp_path / "model" / "stale.txt").write_text("from before")
+    saved(tmp_path / "model", SHAPES["gpt2"])
+    assert read_config(tmp_path / "model").family == "gpt2"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert not (tmp_path / "model" / "stale.txt").exists()
+
+
+def test_a_save_that_fails_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", SHAPES["llama"])
+    unwritable = {"step": object()}
+    with pytest.raises(TypeError):
+        save(
+            tmp_path / "model",
+            model,
+            CharTokenizer.train([TEXT]),
+            card="",
+            training=unwritable,
+        )
+    assert read_training(tmp_path / "model") == {"step": 7}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_save_cut_off_between_its_renames_is_put_right_on_load(tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    (tmp_path / "model").rename(tmp_path / ".model.old")
+    assert gpt.load(tmp_path / "model").training == {"step": 7}
+
+
+def test_a_folder_that_is_no_checkpoint_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"config.json is missing: train one"):
+        gpt.load(tmp_path / "nothing")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"model.safetensors is missing"):
+        gpt.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "mamba"}, "expected a gpt2 or llama model"),
+        ({"hidden_act": "gelu"}, r"expected hidden_act to be one of \['silu'\]"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_type"),
+        ({"num_hidden_layers": None}, "lacks or misstates"),
+        ({"num_attention_heads": 0}, "lacks or misstates"),
+        ({"num_hidden_layers": 3}, "lacks the tensor"),
+        ({"num_hidden_layers": 1}, "has no place for"),
+        ({"intermediate_size": 32}, "does not fit config.json"),
+        ({"vocab_size": 30}, "does not fit config.json"),
+    ],
+)
+def test_a_config_that_is_not_ours_is_one_clear_error(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(CheckpointError, match=message):
+        gpt.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 200, 5000])
+def test_a_truncated_weight_file_is_one_clear_error(keep: int, tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    path = tmp_path / "model" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match=r"does not fit config\.json"):
+        gpt.load(tmp_path / "model")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    path = tmp_path / "model" / "model.safetensors"
+    weights = load_file(path)
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"model.norm.weight .* not finite"):
+        gpt.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
+def test_json_that_is_none_is_one_clear_error(text: str, tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    (tmp_path / "model" / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CheckpointError, match=r"expected (JSON|a JSON object)"):
+        gpt.load(tmp_path / "model")
+
+
+def test_a_tokenizer_too_large_for_the_model_is_refused(tmp_path: Path) -> None:
+    model = tiny_model(GPTConfig(vocab_size=5, block_size=8, n_layer=1, n_head=1, n_embd=8))
+    save(tmp_path / "model", model, CharTokenizer.train([TEXT]), card="", training={})
+    with pytest.raises(CheckpointError, match="the model only 5"):
+        gpt.load(tmp_path / "model")

@@ -1,0 +1,121 @@
+"""A sentence ends where a reader says that it does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt.text.sentences import SentenceEnd, ends_sentence, sentence_end
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (" sat down. The dog", " sat down."),
+        (" sat down! The", " sat down!"),
+        ("? The", "?"),
+        (" said, “Come in.” The", " said, “Come in.”"),
+        (' said, "Come in." The', ' said, "Come in."'),
+        (" sat.\nThe", " sat."),
+        (" sat.\nthe", " sat."),
+        (" sat.\n", " sat."),
+        (" waited… Then", " waited…"),
+        (" waited... Then", " waited..."),
+        # The sentence goes on after what was said.
+        (" “Stop!” she said. Then", " “Stop!” she said."),
+        (" Mr. Fox and Dr. J. Smith came. Then", " Mr. Fox and Dr. J. Smith came."),
+        (" had 3.5 apples. Then", " had 3.5 apples."),
+        (" sat (it was late.) Then", " sat (it was late.)"),
+    ],
+)
+def test_the_first_sentence_end_is_found_with_its_closing_quotes(text, sentence):
+    end = sentence_end(text)
+    assert end is not None
+    assert text[:end] == sentence
+    # And not before it is sure.
+    assert sentence_end(text[:end]) is None
+    assert sentence_end(text[:end], complete=True) == end
+
+
+@pytest.mark.parametrize("text", ["", " and so", " Mr. Fox", " “Stop!” she", " 3.5", " sat. "])
+def test_where_no_sentence_ends_none_is_found(text):
+    assert sentence_end(text) is None
+
+
+def test_an_end_in_the_words_before_does_not_count_again():
+    assert sentence_end("He sat. Then he ran. So", after=7) == 20
+    # But a quote that closes now ends what was said before.
+    assert sentence_end("“Come in.” The", after=9) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("He sat.", True),
+        ("He sat. ", True),
+        ("He sat.\n", True),
+        ("“Come in.”", True),
+        ("He sat. Then", False),
+        ("Mr.", False),
+        ("", False),
+        ("\n", False),
+        ("He sat.\nROMEO:", False),
+        ('"Go!"', True),
+        ("It was the end. ", True),
+        ("Why?\n", True),
+        ("Well …", True),
+        ("He met Mr", False),
+        ("said Mr.", False),
+        ("He", False),
+    ],
+)
+def test_whether_a_text_stops_where_a_sentence_does(text, is_one):
+    assert ends_sentence(text) is is_one
+
+
+PIECES = st.lists(
+    st.sampled_from(["a", "A", ".", "!", "”", '"', " ", "\n", "Mr", "x. B", "…", ". "])
+)
+
+
+@given(before=PIECES, pieces=PIECES)
+def test_text_passes_to_its_first_end_however_it_is_cut(before, pieces):
+    begun, whole = "".join(before), "".join(pieces)
+    line = begun.rpartition("\n")[2]
+    found = sentence_end(line + whole, after=len(line))
+    out, ended, passed = SentenceEnd(begun), False, ""
+    for piece in pieces:
+        more, ended = out.push(piece)
+        passed += more
+        assert whole.startswith(passed)
+        if ended:
+            break
+    assert ended == (found is not None)
+    if not ended:
+        more, ended = out.flush()
+        found = sentence_end(line + whole, after=len(line), complete=True)
+        passed += more
+        assert ended == (found is not None)
+    assert line + passed == (line + whole)[:found]
+
+
+@given(pieces=PIECES)
+def test_only_spaces_after_what_may_be_an_end_are_held_back(pieces):
+    out, passed = SentenceEnd(), ""
+    for at, piece in enumerate(pieces):
+        more, ended = out.push(piece)
+        passed += more
+        if ended:
+            return
+        so_far = "".join(pieces[: at + 1])
+        assert so_far.rstrip() == passed.rstrip()
+        assert passed == so_far or sentence_end(passed, complete=True) is not None
+
+
+def test_text_that_is_let_by_is_not_looked_at_but_its_quote_may_close():
+    out = SentenceEnd("He ran. ")
+    out.let_by("“Stop. Now")
+    assert out.push("! Go.") == ("!", True)
+    out = SentenceEnd("He ran. ")
+    out.let_by("“Stop.")
+    assert out.push("”") == ("”", False)
+    assert out.push(" He") == ("", True)

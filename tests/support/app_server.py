@@ -1,0 +1,127 @@
+"""The real app on a port of its own, in a folder that it may share with another."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+from tests.support.tiny_checkpoint import save_characters
+
+ROOT = Path(__file__).parents[2]
+PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "train")
+START_S = 120
+
+
+@contextmanager
+def running_app(
+    folder: Path,
+    models: Path,
+    *,
+    app: str = "app.py",
+    module: str = "chainlit",
+    **variables: str,
+) -> Iterator[str]:
+    """Run `chainlit run app.py` with the models in `models`; give its address.
+
+    Stories lie in the folder, and are there again when it runs a second time.
+
+    Args:
+        module: What is run in place of Chainlit; it takes the same arguments.
+        variables: More of its environment.
+    """
+    process, base = start_app(folder, models, app=app, module=module, **variables)
+    try:
+        yield base
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def start_app(
+    folder: Path,
+    models: Path,
+    *,
+    app: str = "app.py",
+    module: str = "chainlit",
+    **variables: str,
+) -> tuple[subprocess.Popen, str]:
+    """As `running_app`; gives the process as well, which the caller ends."""
+    for part in PARTS:
+        if not (folder / part).exists():
+            (folder / part).symlink_to(ROOT / part)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", module, "run", app, "-h"]
+    others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
+    environment = {
+        **others,
+        **variables,
+        "INKLING_MODELS": str(models),
+        "CHAINLIT_APP_ROOT": str(folder),
+    }
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(base, process, folder / "log")
+    except BaseException:
+        process.kill()
+        process.wait(10)
+        raise
+    return process, base
+
+
+def lend_stories(models: Path) -> None:
+    """Put the shipped stories model among `models`; where none is, one of letters by its name."""
+    shipped = Path(os.environ.get("INKLING_BROWSER_MODELS", ROOT / "checkpoints")) / "stories"
+    if shipped.is_dir():
+        (models / "stories").symlink_to(shipped)
+    else:
+        save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(base: str, process: subprocess.Popen, log: Path) -> None:
+    """Return once the app answers.
+
+    Raises:
+        RuntimeError: it ended, or does not answer in time; what it printed is in the message.
+    """
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(base + "/health", timeout=5).close()
+        except (URLError, TimeoutError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")
+
+
+def status(base: str) -> dict:
+    """How busy its models are."""
+    with urllib.request.urlopen(base + "/inkling/status", timeout=10) as answer:
+        return json.load(answer)
+
+
+def other_work() -> float:
+    """How many times longer things take beside what else the machine does: 1 where it is idle."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

@@ -1,0 +1,106 @@
+"""A training in a process of its own that may be killed, signalled or starved of room.
+
+The processes are forked from one that has torch loaded already, so that fifty of them do not wait
+for fifty starts of Python.
+"""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from train.loop.run import Run
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["tests.support.torture", "train.pretrain", "matplotlib.backends.backend_agg"]
+)
+LONGEST_S = 300
+"""After this long a training hangs, even where many share the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training, as its command line has it."""
+
+    data: Path
+    steps: int
+    eval_every: int
+
+    def arguments(self, folder: Path, *, resume: bool) -> list[str]:
+        words = f"""--max-steps {self.steps} --eval-every {self.eval_every} --n-layer 1 --n-head 1
+            --n-embd 16 --block-size 16 --batch-size 2 --accumulate 2 --dropout 0.1
+            --warmup-steps 4 --save-steps 6 --sample-tokens 0 --device cpu --threads 1
+            --precision float32""".split()
+        where = ["--data", str(self.data), "--out", str(folder)]
+        return [*where, *words, *["--resume"] * resume]
+
+    def start(self, folder: Path, *, resume: bool) -> BaseProcess:
+        """Begin or go on; what it says is added to FOLDER.txt beside the folder."""
+        said = folder.with_suffix(".txt")
+        process = FORKS.Process(
+            target=command, args=(self.arguments(folder, resume=resume), str(said))
+        )
+        process.start()
+        return process
+
+    def finish(self, folder: Path, *, resume: bool) -> int:
+        """Let it come to its end: the exit code."""
+        process = self.start(folder, resume=resume)
+        process.join(LONGEST_S)
+        assert process.exitcode is not None, "the training hangs"
+        return process.exitcode
+
+
+def command(arguments: list[str], said: str) -> None:
+    """What runs in the process: the command line of train.pretrain."""
+    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    from train import pretrain
+
+    pretrain.main(arguments)
+
+
+def being_saved(folder: Path) -> list[Path]:
+    """What a run is writing at the moment, or was when it was killed."""
+    return [
+        *(folder / "state").glob(".*"),
+        *folder.glob(".best-*"),
+        *(folder / "steps").glob(".*-*"),
+    ]
+
+
+def wait_until(seen: Callable[[], object], process: BaseProcess) -> bool:
+    """Whether it was `seen` before the process ended."""
+    ends = time.monotonic() + LONGEST_S
+    while process.is_alive():
+        with suppress(OSError):  # a folder that went away while it was listed
+            if seen():
+                return True
+        assert time.monotonic() < ends, "the training hangs"
+    return False
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder of weights, but for what tells the time it took."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*.safetensors"))
+    }
+
+
+def logged(folder: Path) -> list[dict[str, float]]:
+    """metrics.jsonl without the time it took."""
+    return [{**record, "elapsed_s": 0} for record in Run(folder).records()]
+
+
+def same_run(folder: Path, whole: Path) -> None:
+    """Weights, optimizer states, randomness and losses of two runs are equal bit for bit."""
+    assert logged(folder) == logged(whole)
+    for part in ("state", "best", "steps"):
+        assert contents(folder / part) == contents(whole / part), part

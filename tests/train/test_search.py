@@ -1,0 +1,291 @@
+"""The search for settings: what it tries, what it keeps, how it goes on, what it leaves behind."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from train import pretrain, search
+from train.data.folder import load_data
+from train.data.folds import cut_folds, fold_bounds
+from train.data.prepare import prepare
+from train.data.texts import Text
+from train.loop import train as loop
+from train.loop.config import PRESETS, TrainConfig
+from train.loop.options import read_config
+from train.studies.search_report import importances, outcome
+from train.studies.search_space import Choice, Range, apply, known_fields, parse_space
+
+STORY = "The cat sat on the mat.\nThe dog ran in the fog.\n"
+TEXT = "".join(f"{STORY * 3}<|endoftext|>\n" for _ in range(12))
+TINY = "--block-size 16 --n-layer 1 --n-head 1 --n-embd 8 --batch-size 4 --max-steps 6 --threads 1"
+TINY += " --precision float32 --device cpu --evaluations 2 --warmup-steps 1"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "text.txt").write_text(TEXT)
+    prepare([Text(path=tmp_path / "text.txt")], tmp_path / "cats", kind="char")
+    return tmp_path / "cats"
+
+
+def run(data: Path, out: Path, more: str) -> optuna.Study:
+    search.main([*f"--data {data} --out {out} {TINY} {more}".split()])
+    return optuna.load_study(study_name="cats-story", storage=f"sqlite:///{out}/study.sqlite")
+
+
+def settings(study: optuna.Study) -> list[dict[str, object]]:
+    return [trial.params for trial in study.trials if trial.state in search.ENDED]
+
+
+def test_a_search_leaves_a_table_two_charts_and_a_winner_to_train(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "search"
+    study = run(data, out, "--trials 5 --pruner none")
+    base = apply(PRESETS["story"](), {})
+    assert study.trials[0].params["dropout"] == base.dropout  # the preset as it stands comes first
+    said = capsys.readouterr().out
+    assert said.startswith("1/5  trial 0: ")
+    table = (out / "search.md").read_text()
+    assert f"| {study.best_trial.number} | {study.best_value:.4f} |" in table
+    assert table.count("trained to its end") == 5
+    for name in ("importance.png", "history.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+        assert f"]({name})" in table
+    assert not list(out.rglob("*.safetensors"))
+    best = read_config(out / "best.json")
+    assert best.learning_rate == study.best_params["learning_rate"]
+    assert best.sample_tokens == base.sample_tokens
+    pretrain.main(
+        f"--config {out / 'best.json'} --data {data} --out {tmp_path / 'run'} "
+        "--sample-tokens 0".split()
+    )
+    trained = json.loads((tmp_path / "run" / "best" / "training.json").read_text())
+    assert trained["config"]["learning_rate"] == best.learning_rate
+    # The trial was the same training, save for when it looked.
+    assert trained["val_loss"] == pytest.approx(study.best_value, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_same_command_goes_on_where_it_was_stopped(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run(data, tmp_path / "whole", "--trials 4 --fields learning_rate dropout")
+
+    class StopInTheThirdTrial:
+        looks = 0
+
+        @property
+        def asked(self) -> bool:
+            StopInTheThirdTrial.looks += 1
+            return StopInTheThirdTrial.looks > 2 * 7 + 3  # a trial of 6 steps looks 7 times
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "StopSignal", StopInTheThirdTrial)
+        study = run(data, tmp_path / "parts", "--trials 4 --fields learning_rate dropout")
+    assert "stopped; every trial that ended is kept" in capsys.readouterr().out
+    assert len(settings(study)) == 2
+    study = run(data, tmp_path / "parts", "--trials 4 --fields learning_rate dropout")
+    assert settings(study) == settings(whole)
+    assert study.best_value == whole.best_value
+    capsys.readouterr()
+    run(data, tmp_path / "parts", "--trials 4 --fields learning_rate dropout")
+    assert "trial 0:" not in capsys.readouterr().out.split("\n\n")[0]  # nothing is left to do
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_search_at_once_with_all_kept(data: Path, tmp_path: Path) -> None:
+    command = f"-m train.search --data {data} --out {tmp_path / 'search'} {TINY}"
+    command += " --max-steps 100000 --evaluations 20000 --trials 1000 --pruner none"
+    process = subprocess.Popen(
+        [sys.executable, *command.split()],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "search" / "trials" / "0000" / "fold-0" / "metrics.jsonl"
+    deadline = time.monotonic() + 300
+    while not (metrics.exists() and '"val_loss"' in metrics.read_text()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "stopped; every trial that ended is kept" in out
+    assert "Traceback" not in errors
+    storage = f"sqlite:///{tmp_path / 'search' / 'study.sqlite'}"
+    states = [t.state for t in optuna.load_study(study_name="cats-story", storage=storage).trials]
+    assert states == [TrialState.FAIL, TrialState.WAITING]  # it waits to be tried again
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "none"])
+def test_every_pruner_lets_the_first_trial_end(pruner: str, data: Path, tmp_path: Path) -> None:
+    study = run(data, tmp_path / "search", f"--trials 1 --fields dropout --pruner {pruner}")
+    assert study.trials[0].state == TrialState.COMPLETE
+
+
+def test_workers_share_a_study_by_its_storage(data: Path, tmp_path: Path) -> None:
+    shared = f"--fields dropout --storage sqlite:///{tmp_path}/shared.sqlite --name cats"
+    for worker, trials in (("one", 2), ("two", 3)):
+        search.main(
+            f"--data {data} --out {tmp_path / worker} {TINY} {shared} --trials {trials}".split()
+        )
+    assert len(list((tmp_path / "one" / "trials").iterdir())) == 2
+    assert len(list((tmp_path / "two" / "trials").iterdir())) == 1
+
+
+def test_a_trial_that_diverges_is_given_up_and_the_search_goes_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = "--optimizer adamw --grad-clip 0 --fields learning_rate=1e18:1e20 --trials 2"
+    study = run(data, tmp_path / "search", wild)
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED] * 2
+    assert outcome(study.trials[0]).startswith("diverged")
+    assert "no trial was trained to its end" in capsys.readouterr().out
+
+
+class PruneAll(optuna.pruners.BasePruner):
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return True
+
+
+def test_a_trial_that_falls_behind_ends_at_its_next_evaluation(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "make_pruner", lambda name, evaluations: PruneAll())
+    trial = run(data, tmp_path / "search", "--trials 1 --fields batch_size").trials[0]
+    assert trial.state == TrialState.PRUNED
+    assert list(trial.intermediate_values) == [1]  # the first of two evaluations
+    assert outcome(trial).startswith("fell behind at ")
+
+
+def test_another_text_or_preset_needs_another_study(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(data, tmp_path / "search", "--trials 1")
+    with pytest.raises(SystemExit):
+        run(data, tmp_path / "search", "--trials 2 --n-layer 2")
+    assert "is of another base: give the options it was begun with" in capsys.readouterr().err
+    (tmp_path / "text.txt").write_text(TEXT.replace("cat", "cow"))
+    prepare([Text(path=tmp_path / "text.txt")], data, kind="char")
+    with pytest.raises(SystemExit):
+        run(data, tmp_path / "search", "--trials 2")
+    assert "is of another texts" in capsys.readouterr().err
+
+
+def test_folds_are_each_trained_and_their_mean_counts(data: Path, tmp_path: Path) -> None:
+    trial = run(data, tmp_path / "search", "--trials 1 --folds 3 --pruner none").trials[0]
+    losses = []
+    for fold in sorted((tmp_path / "search" / "trials" / "0000").iterdir()):
+        records = [json.loads(line) for line in (fold / "metrics.jsonl").read_text().splitlines()]
+        losses.append(min(record["val_loss"] for record in records if "val_loss" in record))
+    assert len(set(losses)) == 3
+    assert trial.value == pytest.approx(sum(losses) / 3)
+    assert list(trial.intermediate_values) == [1, 2]  # the first fold's
+
+
+def test_every_token_is_held_out_once_and_no_story_is_cut(data: Path) -> None:
+    whole = load_data(data)
+    folds = cut_folds(whole, 3)
+    assert np.concatenate([fold.valid for fold in folds]).tolist() == whole.train.tolist()
+    for fold in folds:
+        assert len(fold.train) + len(fold.valid) == len(whole.train)
+        assert fold.valid[0] == whole.tokenizer.eos_id
+        text = whole.tokenizer.decode(fold.valid.tolist())
+        assert text.startswith("The cat")
+        assert fold.facts["valid"] == {"tokens": len(fold.valid), "bytes": len(text)}
+    assert sum(fold.facts["valid"]["bytes"] for fold in folds) == whole.facts["train"]["bytes"]
+
+
+def test_a_text_of_one_story_is_cut_where_it_must_be() -> None:
+    assert fold_bounds(np.zeros(100, np.uint16), eos_id=9, k=4) == [0, 25, 50, 75, 100]
+    tokens = np.zeros(100, np.uint16)
+    tokens[[28, 90]] = 9
+    assert fold_bounds(tokens, eos_id=9, k=4) == [0, 28, 50, 75, 100]
+    for k in (1, 51):
+        with pytest.raises(ValueError, match=f"between 2 and half the 100 tokens, not {k}"):
+            fold_bounds(tokens, eos_id=9, k=k)
+
+
+def test_another_batch_size_reads_as_much_text() -> None:
+    base = TrainConfig(max_steps=100, batch_size=8, warmup_steps=10, eval_every=20)
+    for size, steps in ((4, 200), (16, 50), (8, 100)):
+        config = apply(base, {"batch_size": size, "dropout": 0.1})
+        assert (config.max_steps, config.dropout) == (steps, 0.1)
+        assert config.max_steps * config.tokens_per_step == 100 * base.tokens_per_step
+        assert config.warmup_steps / config.max_steps == 0.1
+        assert config.eval_every / config.max_steps == 0.2
+
+
+def test_fields_take_ranges_of_their_own() -> None:
+    base = TrainConfig(batch_size=16)
+    space = parse_space(["dropout", "learning-rate=0.001:0.01", "batch_size=4,8"], base)
+    assert space == {
+        "dropout": known_fields(base)["dropout"],
+        "learning_rate": Range(low=0.001, high=0.01, log=True),
+        "batch_size": Choice((4, 8)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--fields charm", "cannot search 'charm': known are learning_rate, weight_decay"),
+        ("--fields dropout=high", "expected a range like dropout=0.001:0.01, not dropout=high"),
+        ("--fields batch_size=big", "expected a range like batch_size=8,16,32"),
+        ("--fields learning_rate=0:1", "with LOW above 0 below HIGH, not 0:1"),
+        ("--trials 0", "--trials must be at least 1, not 0"),
+        ("--folds 1", "between 2 and half the"),
+        ("--storage nonsense", "cannot open the study database nonsense"),
+        ("--storage sqlite:////no/such/folder/x", "cannot open the study database sqlite"),
+        ("--config gone.json", "expected a training config in gone.json"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(
+    options: str, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        search.main(f"--data {data} --out {tmp_path / 'search'} {options}".split())
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_importance_finds_the_field_that_decides() -> None:
+    study = optuna.create_study()
+    space = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("idle", "deciding")}
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        params = {name: float(rng.random()) for name in space}
+        study.add_trial(
+            create_trial(params=params, distributions=dict(space), value=params["deciding"] ** 2)
+        )
+        if len(study.trials) == 3:
+            assert importances(study) == {}  # too few to say
+    shares = importances(study)
+    assert list(shares) == ["deciding", "idle"]
+    assert shares["deciding"] > 0.9
+
+
+def test_a_config_is_read_from_a_search_or_a_run(tmp_path: Path) -> None:
+    config = replace(PRESETS["small"](), learning_rate=0.5)
+    for name, values in (
+        ("best.json", config.to_dict()),
+        ("config.json", {"command": "x", "config": config.to_dict()}),
+    ):
+        (tmp_path / name).write_text(json.dumps(values))
+        assert read_config(tmp_path / name) == config
+    for text in ("[]", "{", '{"width": 3}', '{"n_layer": "many"}'):
+        (tmp_path / "wrong.json").write_text(text)
+        with pytest.raises(ValueError, match="expected a training config in"):
+            read_config(tmp_path / "wrong.json")
