@@ -19,10 +19,10 @@ from chainlit.types import ThreadDict
 from chat.accounts import PASSWORD_VARIABLE
 from chat.accounts.home import home, open_home
 from chat.errors import fault
-from chat.generate.engines import Engines
 from chat.jobs.training_jobs import Workshop
 from chat.jobs.upload import Workbench
 from chat.models import find_models
+from chat.models.engines import Engines
 from chat.models.training_texts import Sources
 from chat.panels.composer import say
 from chat.panels.settings import pick

@@ -11,11 +11,11 @@ from chat.compare.contest import Contest, curtain
 from chat.compare.votes import Ballot
 from chat.errors import RefusedError
 from chat.generate.draft import Draft
-from chat.generate.engines import Engines, Loaded
 from chat.generate.prompt import off_the_loop
 from chat.generate.takes import Takes
 from chat.jobs.upload import Workbench
 from chat.models import Listing, default_model
+from chat.models.engines import Engines, Loaded
 from chat.models.training_texts import Sources
 from chat.page import Page
 from chat.settings.layers import Layer, Tuning

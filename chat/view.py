@@ -8,23 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chat.generate.draft import Draft
-from chat.generate.engines import Loaded
+from chat.models.engines import Loaded
 from chat.settings import LABELS, shown
-from chat.story import Passage, Story, StoryToken
+from chat.story import ENDINGS, Passage, Story, StoryToken
 from gpt.generator import window_start
 from gpt.text.sentences import ends_sentence
 from gpt.tokenizers import TextError
-
-ENDINGS = {
-    "end": "came to its end",
-    "stop": "met a stop string",
-    "length": "reached its length",
-    "stopped": "stopped by you",
-    "failed": "broken off by an error",
-    "sentence": "finished the sentence",
-    "loop": "stopped: it repeated itself",
-    "cut": "cut by you",
-}
 
 
 def facts(passage: Passage) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from chat.generate.engines import Engines
+from chat.models.engines import Engines
 
 PATH = "/inkling/status"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from chainlit.session import WebsocketSession
 
-from chat.generate.engines import Engines
+from chat.models.engines import Engines
 from chat.models.training_texts import Sources
 from chat.panels.time_machine import FindModels, Machine
 from chat.turns import Turns

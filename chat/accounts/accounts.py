@@ -241,7 +241,3 @@ def main(arguments: list[str] | None = None) -> int:
         "accounts knows it at once; one that asks nobody yet has to be started again."
     )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from chat.errors import RefusedError
-from chat.generate.engines import Loaded
+from chat.models.engines import Loaded
 from chat.story import Passage, Story
 from chat.story.joining import joint
 from gpt.tokenizers import TextError, UnknownCharacterError

@@ -8,9 +8,9 @@ from typing import Literal
 
 from chat import settings
 from chat.errors import RefusedError
-from chat.generate.engines import Lease, Loaded
 from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.models import Listing
+from chat.models.engines import Lease, Loaded
 from chat.story import Passage, Story
 from chat.story.editing import fork
 from chat.story.joining import strip_trailing_spaces

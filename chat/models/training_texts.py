@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from chat.errors import RefusedError
-from chat.generate.engines import Loaded
 from chat.models.catalogue import Listing
+from chat.models.engines import Loaded
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
 from gpt.dataset import open_tokens

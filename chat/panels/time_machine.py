@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.errors import RefusedError, fault
-from chat.generate.engines import Engines
 from chat.generate.request import OTHER_PAGE, Ask, Lane, settle
 from chat.generate.takes import Takes
 from chat.models import Listing
+from chat.models.engines import Engines
 from chat.models.saved_steps import find_steps
 from chat.models.training_texts import Sources
 from chat.page import Page
 from chat.panels.timeline import spelt_words
 from chat.session import REFUSALS
 from chat.settings import SettingsError, layer
-from chat.story import Story
+from chat.story import ENDINGS, Story
 from chat.turns import Turns
-from chat.view import ENDINGS
 from gpt.checkpoint import CheckpointError
 from gpt.fair_queue import Path
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from chat import commands, settings
 from chat.errors import RefusedError
-from chat.generate.engines import Loaded
 from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.request import NO_MODEL
 from chat.models import Listing
+from chat.models.engines import Loaded
 from chat.session import Desk
 from chat.story.joining import strip_trailing_spaces
 from gpt.distribution import spread

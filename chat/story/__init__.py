@@ -1,6 +1,7 @@
 """The story as data: its tree, editing and undoing, its library on disk, files in and out."""
 
 from chat.story.tree import (
+    ENDINGS,
     Author,
     Choice,
     FinishReason,
@@ -12,6 +13,7 @@ from chat.story.tree import (
 )
 
 __all__ = [
+    "ENDINGS",
     "Author",
     "Choice",
     "FinishReason",

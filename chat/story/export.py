@@ -14,8 +14,7 @@ from typing import Any, get_args
 from chat.settings import LABELS, shown
 from chat.story.json_parts import loads
 from chat.story.pieces import FileError
-from chat.story.tree import Choice, FinishReason, Passage, Story, StoryError, StoryToken
-from chat.view import ENDINGS
+from chat.story.tree import ENDINGS, Choice, FinishReason, Passage, Story, StoryError, StoryToken
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""

@@ -20,6 +20,17 @@ FinishReason = Literal["end", "stop", "length", "stopped", "failed", "sentence",
 FORMAT = 1
 LONGEST_TITLE = 120
 """Characters: a text need have no spaces."""
+ENDINGS = {
+    "end": "came to its end",
+    "stop": "met a stop string",
+    "length": "reached its length",
+    "stopped": "stopped by you",
+    "failed": "broken off by an error",
+    "sentence": "finished the sentence",
+    "loop": "stopped: it repeated itself",
+    "cut": "cut by you",
+}
+"""How a passage came to its end, in words."""
 
 
 class StoryError(ValueError):

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import gpt
-from chat.generate.engines import Engines
 from chat.models import default_model, find_models
+from chat.models.engines import Engines
 from tests.support.tiny_checkpoint import save_characters
 
 

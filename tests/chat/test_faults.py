@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from chat.errors import fault, in_one_line, reason
-from chat.generate.engines import Engines
+from chat.models.engines import Engines
 from chat.panels import dispatch
 from chat.session import Desk
 from frontend.log import log_in_lines

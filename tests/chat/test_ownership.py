@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from chat.accounts import LOCAL
-from chat.generate.engines import Engines
 from chat.jobs.training_jobs import Lesson, RefusedError, Workshop
 from chat.jobs.upload import Workbench
 from chat.models import find_models
+from chat.models.engines import Engines
 from chat.models.ownership import new_folder, place_of
 from chat.models.training_texts import NotYoursError, Sources
 from chat.panels.cards import card_data

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from chat.generate import request
-from chat.generate.engines import Engines
 from chat.generate.request import Ask, Lane
 from chat.generate.takes import Takes
 from chat.models import find_models
+from chat.models.engines import Engines
 from chat.session import Desk
 from chat.story import Story
 from gpt.engine import Engine

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chat.generate.engines import Engines
 from chat.models import find_models
+from chat.models.engines import Engines
 from chat.models.saved_steps import MOST_POINTS, Curve, find_steps, read_curve, step_listings
 from gpt.sampling import SamplingParams
 from tests.support.tiny_checkpoint import save_characters

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chat.generate.engines import Engines
 from chat.models import Listing, find_models, read_listing
+from chat.models.engines import Engines
 from chat.session import Desk
 from chat.story import Story
 from chat.story.library import Kept

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from chat.generate.engines import Engines
 from chat.models import find_models
+from chat.models.engines import Engines
 from chat.models.saved_steps import Curve, find_steps
 from chat.models.training_texts import Sources
 from chat.panels.time_machine import Machine

@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from chat.generate.engines import Engines
+from chat.models.engines import Engines
 from chat.panels.dispatch import look
 from chat.session import Desk
 from frontend.memory import Memory

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import gpt
-from chat.generate.engines import Engines
 from chat.jobs.training_jobs import Workshop
 from chat.models import default_model, find_models
+from chat.models.engines import Engines
 from chat.models.saved_steps import read_curve
 from chat.panels.cards import card_data
 from chat.panels.timeline import runs_data

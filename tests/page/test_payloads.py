@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from chat.compare.votes import Ballot, Votes
-from chat.generate.engines import Engines
 from chat.generate.request import OTHER_PAGE
 from chat.jobs.training_jobs import Workshop
 from chat.jobs.upload import Workbench
 from chat.models import find_models
+from chat.models.engines import Engines
 from chat.models.training_texts import Sources
 from chat.panels.composer import say
 from chat.panels.dispatch import LOOKS, look

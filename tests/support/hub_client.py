@@ -77,8 +77,8 @@ def running_client(address: str, home: Path, **variables: str) -> Iterator[Clien
 
 
 def serve() -> None:
-    from chat.generate.engines import Engines
     from chat.models import find_models
+    from chat.models.engines import Engines
     from gpt.checkpoint import CheckpointError, hub
 
     def pick(extra: str, key: str) -> list[Any]:
