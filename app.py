@@ -19,15 +19,15 @@ from chainlit.types import ThreadDict
 from chat.accounts import PASSWORD_VARIABLE
 from chat.accounts.home import home, open_home
 from chat.errors import fault
-from chat.jobs.training_jobs import Workshop
-from chat.jobs.upload import Workbench
+from chat.jobs.training_jobs import TrainingJobs
+from chat.jobs.upload import Upload
 from chat.models import find_models
 from chat.models.engines import Engines
-from chat.models.training_texts import Sources
+from chat.models.training_texts import TrainingTexts
 from chat.panels.composer import say
 from chat.panels.settings import pick
 from chat.panels.time_machine import FindModels
-from chat.session import STILL_WRITING, Desk
+from chat.session import STILL_WRITING, Session
 from chat.story.library import Kept
 from frontend.events import answered, guard_events
 from frontend.files import own_files
@@ -43,17 +43,17 @@ from frontend.sessions import Sessions
 from frontend.status import serve_status
 from frontend.story_events import serve_acts
 from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
-from frontend.time_machine import Machines
+from frontend.time_machine import TimeMachines
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 
 ROOT = Path(__file__).parent
 with start_privately():
     HOME = open_home(home(ROOT))
     MEMORY = Memory(HOME)
-    WORKSHOP = Workshop(ROOT)
+    WORKSHOP = TrainingJobs(ROOT)
     DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 ENGINES = Engines()
-SOURCES = Sources(ROOT / "data")
+SOURCES = TrainingTexts(ROOT / "data")
 
 
 def models_of(session: WebsocketSession) -> FindModels:
@@ -61,8 +61,8 @@ def models_of(session: WebsocketSession) -> FindModels:
     return partial(find_models, ROOT, owner=MEMORY.owner(session), alone=DOOR.alone)
 
 
-MACHINES = Machines(models_of, SOURCES)
-DESKS: dict[str, Desk] = {}
+MACHINES = TimeMachines(models_of, SOURCES)
+DESKS: dict[str, Session] = {}
 """The desk of each session. A session outlives a lost connection."""
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
@@ -115,13 +115,13 @@ def current_session() -> WebsocketSession:
     return cast(WebsocketSession, cl.context.session)
 
 
-def desk() -> Desk:
+def desk() -> Session:
     """The desk of that chat."""
     session = current_session()
     if session.id not in DESKS:
         page = SocketPage(session)
         keep = MEMORY.keep_for(session, page)
-        DESKS[session.id] = Desk(
+        DESKS[session.id] = Session(
             page,
             ENGINES,
             models_of(session),
@@ -129,7 +129,7 @@ def desk() -> Desk:
             SOURCES,
             MEMORY.votes_of(session),
             MEMORY.presets_of(session),
-            Workbench(
+            Upload(
                 WORKSHOP,
                 MEMORY.owner(session),
                 writer_of(session),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chat import settings
-from chat.generate.request import LADDER, LAST, TAKES, Ask, ladder
+from chat.generate.request import LADDER, LAST, TAKES, GenerationRequest, ladder
 from gpt.sampling import LIMITS
 
 STEPS = 100
@@ -49,7 +49,7 @@ class Again:
     """The last passage, written once more from its own seed."""
 
 
-Command = Ask | Act | Set | Pick | Again | Literal["new", "help"]
+Command = GenerationRequest | Act | Set | Pick | Again | Literal["new", "help"]
 
 KINDS = {
     "continue": (
@@ -94,9 +94,9 @@ def parse(line: str) -> Command | None:
     name = typed.lower().replace("-", "_")
     match name:
         case "continue":
-            return Ask(takes=_number(typed, rest, TAKES[-1], "versions"))
+            return GenerationRequest(takes=_number(typed, rest, TAKES[-1], "versions"))
         case "retry":
-            return Ask(retry=LAST, takes=_number(typed, rest, TAKES[-1], "versions"))
+            return GenerationRequest(retry=LAST, takes=_number(typed, rest, TAKES[-1], "versions"))
         case "undo" | "redo":
             return Act({"act": name, "count": _number(typed, rest, STEPS, "changes")})
         case "preset":
@@ -113,9 +113,9 @@ def parse(line: str) -> Command | None:
         raise CommandError(f"/{typed} takes nothing after it, so “{rest[:30]}” is too much.")
     match name:
         case "finish":
-            return Ask(sentence=True)
+            return GenerationRequest(sentence=True)
         case "ladder":
-            return Ask(lanes=ladder())
+            return GenerationRequest(lanes=ladder())
         case "again":
             return Again()
         case "previous" | "next":

@@ -14,13 +14,13 @@ from chat import settings
 from chat.acts import act
 from chat.compare import contest
 from chat.compare.contest import Contest
-from chat.compare.vote_stats import Choice
+from chat.compare.vote_stats import VoteChoice
 from chat.errors import RefusedError, fault, in_one_line, reason
 from chat.generate.reproduce import again
-from chat.generate.request import LAST, Ask, from_page, opening, settle
+from chat.generate.request import LAST, GenerationRequest, from_page, opening, settle
 from chat.generate.takes import Takes, busy
 from chat.models.saved_steps import step_listings
-from chat.session_state import Sheet
+from chat.session_state import SessionState
 from chat.story import FinishReason, StoryError
 from chat.story.library import Kept
 from chat.story.undo import History
@@ -34,7 +34,7 @@ REFUSALS = (RefusedError, settings.SettingsError, StoryError, CheckpointError, E
 STILL_WRITING = "Still writing: stop it first."
 
 
-class Desk(Sheet):
+class Session(SessionState):
     """One writer's story and what happens to it."""
 
     # What the writer asks for
@@ -73,9 +73,9 @@ class Desk(Sheet):
 
     async def write(self, words: str, *, model: str | None = None) -> None:
         """Add the writer's words (none: just go on) and let the model continue."""
-        await self.ask(Ask(words=words, model=model))
+        await self.ask(GenerationRequest(words=words, model=model))
 
-    async def ask(self, ask: Ask) -> None:
+    async def ask(self, ask: GenerationRequest) -> None:
         """Let the model write what is asked for.
 
         Runs until the model has ended, or is cancelled: what was written until then stays. A wish
@@ -147,7 +147,7 @@ class Desk(Sheet):
 
     # How it is done
 
-    async def _begin(self, ask: Ask) -> tuple[Takes, Contest | None]:
+    async def _begin(self, ask: GenerationRequest) -> tuple[Takes, Contest | None]:
         """Settle what is asked for and have it begun, the story as it was."""
         if self.awaits_vote:
             raise RefusedError(contest.CHOOSE_FIRST)
@@ -220,7 +220,7 @@ class Desk(Sheet):
         self.contest = compared
         await self._measure()
 
-    async def _decide(self, choice: Choice | None) -> None:
+    async def _decide(self, choice: VoteChoice | None) -> None:
         """End a blind contest: both join the story, and the names are told."""
         compared = self.contest
         if compared is None or not compared.waits:

@@ -13,12 +13,12 @@ from chat.errors import RefusedError
 from chat.generate.draft import Draft
 from chat.generate.prompt import off_the_loop
 from chat.generate.takes import Takes
-from chat.jobs.upload import Workbench
+from chat.jobs.upload import Upload
 from chat.models import Listing, default_model
 from chat.models.engines import Engines, Loaded
-from chat.models.training_texts import Sources
+from chat.models.training_texts import TrainingTexts
 from chat.page import Page
-from chat.settings.layers import Layer, Tuning
+from chat.settings.layers import Layer, SettingLayers
 from chat.settings.presets import OwnPresets
 from chat.story import Story
 from chat.story.library import Kept
@@ -26,7 +26,7 @@ from chat.story.undo import History
 from gpt.fair_queue import Path
 
 
-class Sheet:
+class SessionState:
     """One writer's story as it is shown, kept and measured.
 
     Args:
@@ -47,21 +47,21 @@ class Sheet:
         engines: Engines,
         find_models: Callable[[], Mapping[str, Listing]],
         keep: Callable[[Kept], None] | None = None,
-        sources: Sources | None = None,
+        sources: TrainingTexts | None = None,
         votes: Ballot | None = None,
         presets: OwnPresets | None = None,
-        workbench: Workbench | None = None,
+        workbench: Upload | None = None,
         writer: Path = (),
     ) -> None:
         self.page = page
         self.engines = engines
         self.find_models = find_models
         self.keep = keep
-        self.sources = sources or Sources()
+        self.sources = sources or TrainingTexts()
         self.votes = votes
         self.models = find_models()
         self.model = default_model(self.models)
-        self.tuning = Tuning(presets)
+        self.tuning = SettingLayers(presets)
         self.workbench = workbench
         self.writer = writer
         self.history = History(Story())

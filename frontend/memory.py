@@ -12,10 +12,10 @@ from chainlit.session import WebsocketSession
 from chat.accounts import LOCAL
 from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
-from chat.session import Desk
+from chat.session import Session
 from chat.settings.presets import OwnPresets
 from chat.story import StoryError
-from chat.story.autosave import Keeper
+from chat.story.autosave import Autosave
 from chat.story.export import WRITERS, file_name, from_file
 from chat.story.library import GoneError, Kept, Library
 from chat.story.pieces import MAX_PART, FileError, Pieces, Room, joined
@@ -56,7 +56,7 @@ class Memory:
         self.votes = Votes(folder / "stories.sqlite")
         # One thread: what is asked first is done first.
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
-        self.keepers: dict[str, Keeper] = {}
+        self.keepers: dict[str, Autosave] = {}
         self.pieces: dict[str, Pieces] = {}
         self.room = Room()
         """For files that are on their way from pages."""
@@ -68,7 +68,7 @@ class Memory:
 
     def keep_for(self, session: WebsocketSession, page: SocketPage) -> Callable[[Kept], None]:
         """What a session's desk calls with each change, from the first word on."""
-        keeper = Keeper(
+        keeper = Autosave(
             self.library,
             self.executor,
             session.thread_id,
@@ -87,14 +87,14 @@ class Memory:
         """What a session's writer saved to pick from."""
         return OwnPresets(self.library.path, self.owner(session))
 
-    async def resume(self, session: WebsocketSession, place: Desk) -> None:
+    async def resume(self, session: WebsocketSession, place: Session) -> None:
         """Put the story of the session's thread on its desk."""
         try:
             await place.take(await self.keepers[session.id].load())
         except (GoneError, StoryError) as error:
             await place.page.tell(f"This story cannot be opened: {error}", "error")
 
-    async def send_file(self, session: WebsocketSession, place: Desk, ending: str) -> None:
+    async def send_file(self, session: WebsocketSession, place: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""
         write, kind = WRITERS[ending]
         story = place.story
@@ -111,7 +111,7 @@ class Memory:
             await asyncio.sleep(0)  # others have a word in between
 
     async def take_piece(
-        self, session: WebsocketSession, place: Desk, name: str, part: int, of: int, text: str
+        self, session: WebsocketSession, place: Session, name: str, part: int, of: int, text: str
     ) -> None:
         """Take in a piece of a file; the whole becomes a story of its own, and the page goes there.
 
@@ -135,7 +135,7 @@ class Memory:
         )
         await place.page.emit("story_opened", {"thread": thread})
 
-    def serve_files(self, sio: Any, desks: Mapping[str, Desk]) -> None:
+    def serve_files(self, sio: Any, desks: Mapping[str, Session]) -> None:
         """Answer "story_save" and "story_piece", socket events that only our own page can send."""
 
         async def save(sid: str, data: object) -> None:
@@ -171,7 +171,7 @@ def writer_of(session: WebsocketSession) -> tuple[str, str]:
     return Memory.owner(session), session.id
 
 
-def _at(sid: str, desks: Mapping[str, Desk]) -> tuple[WebsocketSession, Desk] | None:
+def _at(sid: str, desks: Mapping[str, Session]) -> tuple[WebsocketSession, Session] | None:
     """The session of a socket and its desk."""
     session = WebsocketSession.get(sid)
     return (session, desks[session.id]) if session and session.id in desks else None

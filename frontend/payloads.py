@@ -61,7 +61,7 @@ class Contestant(Payload):
     settings: Settings
 
 
-class Wish(Payload):
+class PageRequest(Payload):
     """All that an act, a look or a button can say; which of it one needs, `chat` says."""
 
     act: Name | None = None
@@ -100,7 +100,7 @@ class Message(Payload):
     name: Text = "User"
     type: Literal["user_message"]
     modes: dict[Literal["model", "preset"], Name] | None = None
-    metadata: Wish | None = None
+    metadata: PageRequest | None = None
 
 
 class Sent(Payload):
@@ -176,7 +176,7 @@ def sent(data: object) -> dict[str, Any]:
 
 
 def wish(data: object) -> dict[str, Any]:
-    return Wish.model_validate(data).plain()
+    return PageRequest.model_validate(data).plain()
 
 
 def save(data: object) -> dict[str, Any]:

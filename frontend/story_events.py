@@ -12,16 +12,16 @@ from chainlit.session import WebsocketSession
 from chat.generate.request import OTHER_PAGE
 from chat.panels.dispatch import look
 from chat.panels.settings import TURNS, turn
-from chat.session import Desk
+from chat.session import Session
 
 
-def serve_acts(sio: Any, desks: Mapping[str, Desk]) -> None:
+def serve_acts(sio: Any, desks: Mapping[str, Session]) -> None:
     """Do what a page asks for with "story_act": edit, branch, undo, pick …; see `chat.acts`.
 
     "story_look" changes nothing and is answered to whoever asked; see `chat.panels.dispatch`.
     """
 
-    def at(sid: str) -> Desk | None:
+    def at(sid: str) -> Session | None:
         session = WebsocketSession.get(sid)
         return desks.get(session.id) if session else None
 

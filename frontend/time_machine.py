@@ -6,8 +6,8 @@ from typing import Any
 from chainlit.session import WebsocketSession
 
 from chat.models.engines import Engines
-from chat.models.training_texts import Sources
-from chat.panels.time_machine import FindModels, Machine
+from chat.models.training_texts import TrainingTexts
+from chat.panels.time_machine import FindModels, TimeMachine
 from chat.turns import Turns
 from frontend.memory import writer_of
 from frontend.page import SocketPage
@@ -15,7 +15,7 @@ from frontend.page import SocketPage
 AT_ONCE = 2
 
 
-class Machines:
+class TimeMachines:
     """The machines of all sessions; they share the engines that read saved steps.
 
     Args:
@@ -24,10 +24,10 @@ class Machines:
     """
 
     def __init__(
-        self, models_of: Callable[[WebsocketSession], FindModels], sources: Sources
+        self, models_of: Callable[[WebsocketSession], FindModels], sources: TrainingTexts
     ) -> None:
         self.engines = Engines(max_loaded=AT_ONCE, max_batch=1)
-        self.by_session: dict[str, Machine] = {}
+        self.by_session: dict[str, TimeMachine] = {}
         self._models_of = models_of
         self._sources = sources
         self._turns = Turns(AT_ONCE, each=AT_ONCE)
@@ -40,7 +40,7 @@ class Machines:
                 return
             if session.id not in self.by_session:
                 page = SocketPage(session)
-                self.by_session[session.id] = Machine(
+                self.by_session[session.id] = TimeMachine(
                     page,
                     self.engines,
                     self._models_of(session),

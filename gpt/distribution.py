@@ -11,7 +11,7 @@ from gpt.sampling import SamplingParams, probabilities
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class TokenDistribution:
     """What may come next, before the samplers and after them.
 
     Attributes:
@@ -29,7 +29,9 @@ class Spread:
     vocab_size: int
 
 
-def spread(logits: Tensor, params: SamplingParams, seen: Sequence[int], n: int) -> Spread:
+def spread(
+    logits: Tensor, params: SamplingParams, seen: Sequence[int], n: int
+) -> TokenDistribution:
     """What `params` make of the logits (V,) of the next token.
 
     Args:
@@ -44,7 +46,7 @@ def spread(logits: Tensor, params: SamplingParams, seen: Sequence[int], n: int) 
         torch.stack([raw[ids], after[ids]]).tolist(),  # pyright: ignore[reportUnknownMemberType]
     )
     top = zip(cast(list[int], ids.tolist()), *columns, strict=True)  # pyright: ignore[reportUnknownMemberType]
-    return Spread(
+    return TokenDistribution(
         top=tuple(top),
         raw_entropy=entropy(raw),
         entropy=entropy(after),

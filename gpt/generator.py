@@ -13,7 +13,7 @@ from torch import Tensor
 from gpt.cache import KVCache
 from gpt.model import GPT
 from gpt.sampling import Draw, SamplingParams, sample, seeded
-from gpt.text.streamer import FinishReason, Outlet
+from gpt.text.streamer import FinishReason, TextStreamer
 from gpt.tokenizers import Tokenizer
 
 
@@ -109,7 +109,7 @@ class Row:
     """The prompt and all that was written."""
     params: SamplingParams
     rng: torch.Generator
-    outlet: Outlet
+    outlet: TextStreamer
     seed: int
     take: int
     start: int = 0
@@ -167,7 +167,7 @@ class Generator:
             ids=ids,
             params=params,
             rng=seeded(params.seed),
-            outlet=Outlet(self.tokenizer, params, ids),
+            outlet=TextStreamer(self.tokenizer, params, ids),
             seed=params.seed,
             take=take,
         )

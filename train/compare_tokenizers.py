@@ -33,11 +33,11 @@ from train.studies.tokenizer_study import (
     run_missing,
 )
 from train.studies.tokenizer_table import Result, by_variant, markdown, plot
-from train.studies.tokenizer_variants import TITLES, Variant, parse_variants
+from train.studies.tokenizer_variants import TITLES, TokenizerVariant, parse_variants
 
 
 def write_up(
-    study: Study, variants: Sequence[Variant], results: Sequence[Result], command: str
+    study: Study, variants: Sequence[TokenizerVariant], results: Sequence[Result], command: str
 ) -> Path:
     """Write tokenizers.md and tokenizers.png; the path of the first."""
     groups = by_variant(variants, results)

@@ -31,7 +31,7 @@ from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.loop.loss_eval import evaluate
 from train.quality.reference_text import add_data_option, open_judges
-from train.reports.model_card import Wish, default_prompts, shell_word, write_report
+from train.reports.model_card import CardRequest, default_prompts, shell_word, write_report
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
         if judges:
             prompts = options.prompt or default_prompts(checkpoint, judges)
             command = "python -m train.evaluate " + " ".join(map(shell_word, words))
-            wish = Wish(options.checkpoint, command, prompts, options.openings)
+            wish = CardRequest(options.checkpoint, command, prompts, options.openings)
             print(f"card: {write_report(checkpoint, judges, scores, wish)}")
     except (CheckpointError, DataError, OSError, ValueError) as error:
         sys.exit(f"train.evaluate: {error}")

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from chat import settings
-from chat.compare.vote_stats import Choice
+from chat.compare.vote_stats import VoteChoice
 from chat.compare.votes import Side, Vote, differing, named
 from chat.errors import RefusedError
-from chat.generate.request import OTHER_PAGE, Ask, Lane, Turn, Voice
+from chat.generate.request import OTHER_PAGE, GenerationRequest, ResolvedRequest, Variant, Writer
 from chat.generate.takes import Takes
 from chat.models import Listing
 from chat.story import Passage, Story
@@ -53,7 +53,7 @@ class Contest:
 
     story: Story
     names: tuple[str, str]
-    voices: tuple[Voice, ...] = ()
+    voices: tuple[Writer, ...] = ()
     fingerprints: tuple[str, str]
     blind: bool
     passages: tuple[Passage, ...] = ()
@@ -91,20 +91,20 @@ class Contest:
         ids = [each.id for each in self.passages]
         return {"passages": ids, "names": self.names, "fingerprints": self.fingerprints}
 
-    def settled(self, choice: Choice | None = None) -> Story:
+    def settled(self, choice: VoteChoice | None = None) -> Story:
         """The story with both, and the chosen one read; the first where none is better."""
         story = self.story
         for passage in self.passages:
             story = story.at(self.story.current).append(passage)
         return story.at(self.passages[1 if choice == "b" else 0].id)
 
-    def outcome(self, choice: Choice | None) -> str:
+    def outcome(self, choice: VoteChoice | None) -> str:
         """Who was who."""
         who = f"A was {self.names[0]}, and B was {self.names[1]}."
         chose = {"a": "You chose A.", "b": "You chose B.", "tie": "No difference, you say."}
         return f"{who} {chose[choice] if choice else 'No vote: it does not count.'}"
 
-    def vote(self, choice: Choice) -> Vote:
+    def vote(self, choice: VoteChoice) -> Vote:
         """The choice, as it is kept."""
         a, b = (
             Side(
@@ -119,7 +119,7 @@ class Contest:
         return Vote(a=a, b=b, choice=choice, prompt=prompt, seed=seed, voted_s=time.time())
 
 
-def from_page(data: Mapping[str, object], model: str | None) -> Ask:
+def from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
     """The wish to compare that a page sends; untrusted.
 
     Args:
@@ -133,22 +133,24 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
     match data.get("contestants"):
         case [dict(one), dict(other)] if isinstance(blind, bool) and isinstance(words, str):
             lanes = (_lane(one), _lane(other))
-            return Ask(words=words, model=model, lanes=lanes, contest="blind" if blind else "open")
+            return GenerationRequest(
+                words=words, model=model, lanes=lanes, contest="blind" if blind else "open"
+            )
     raise RefusedError(OTHER_PAGE)
 
 
-def _lane(data: Mapping[str, object]) -> Lane:
+def _lane(data: Mapping[str, object]) -> Variant:
     match data:
         case {"model": str(model), "settings": dict(raw)}:
             if "seed" in raw:
                 raise RefusedError(
                     "Both roll the same dice, so none has a seed of its own: set it for the chat."
                 )
-            return Lane(label="", model=model, settings=settings.layer(raw))
+            return Variant(label="", model=model, settings=settings.layer(raw))
     raise RefusedError(OTHER_PAGE)
 
 
-async def introduce(turn: Turn) -> tuple[Turn, Contest | None]:
+async def introduce(turn: ResolvedRequest) -> tuple[ResolvedRequest, Contest | None]:
     """Name those who write in a contest by what differs; in a blind one shuffle them, A and B.
 
     Raises:
@@ -210,7 +212,7 @@ def resumed(story: Story, kept: Mapping[str, object] | None) -> Contest | None:
     return None
 
 
-def names(voices: Sequence[Voice]) -> tuple[str, str]:
+def names(voices: Sequence[Writer]) -> tuple[str, str]:
     """What tells two voices apart: model, settings, or both; the same where nothing does."""
     one, other = (each.loaded.listing.key for each in voices)
     used = [settings.used(each.params) for each in voices]
@@ -225,7 +227,7 @@ def ends_contest(wish: Mapping[str, object]) -> bool:
     return wish.get("act") in ("vote", "reveal")
 
 
-def choice_of(wish: Mapping[str, object]) -> Choice | None:
+def choice_of(wish: Mapping[str, object]) -> VoteChoice | None:
     """The vote in an act; None in any other.
 
     Raises:
@@ -233,7 +235,7 @@ def choice_of(wish: Mapping[str, object]) -> Choice | None:
     """
     if wish.get("act") != "vote":
         return None
-    choices: dict[object, Choice] = {"a": "a", "b": "b", "tie": "tie"}
+    choices: dict[object, VoteChoice] = {"a": "a", "b": "b", "tie": "tie"}
     choice = choices.get(str(wish.get("choice")))
     if choice is None:
         raise RefusedError(OTHER_PAGE)

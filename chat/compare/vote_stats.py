@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-Choice = Literal["a", "b", "tie"]
+VoteChoice = Literal["a", "b", "tie"]
 Key = TypeVar("Key", bound=Hashable)
 
 Z_95 = 1.959963984540054
@@ -48,7 +48,7 @@ class Record:
         """Whether so clear a record would be rare (less than 5%) if both were equally good."""
         return self.p_value < ENOUGH_P
 
-    def plus(self, choice: Choice) -> "Record":
+    def plus(self, choice: VoteChoice) -> "Record":
         """The record with one more vote, `choice` being seen from its own side, "a"."""
         won, lost = choice == "a", choice == "b"
         return Record(self.wins + won, self.losses + lost, self.ties + (choice == "tie"))
@@ -118,7 +118,7 @@ class Pair(Generic[Key]):
     record: Record
 
 
-def pairs(votes: Iterable[tuple[Key, Key, Choice]]) -> list[Pair[Key]]:
+def pairs(votes: Iterable[tuple[Key, Key, VoteChoice]]) -> list[Pair[Key]]:
     """Sum up each pair, whichever of the two stood left; the better one first, most votes first."""
     found: dict[frozenset[Key], Pair[Key]] = {}
     for a, b, choice in votes:
@@ -130,7 +130,7 @@ def pairs(votes: Iterable[tuple[Key, Key, Choice]]) -> list[Pair[Key]]:
     return sorted(ordered, key=lambda pair: -pair.record.count)
 
 
-def standings(votes: Sequence[tuple[Key, Key, Choice]]) -> list[tuple[Key, Record]]:
+def standings(votes: Sequence[tuple[Key, Key, VoteChoice]]) -> list[tuple[Key, Record]]:
     """Each one's record against all others together; the best rate first."""
     found: dict[Key, Record] = {}
     for a, b, choice in votes:
@@ -139,9 +139,9 @@ def standings(votes: Sequence[tuple[Key, Key, Choice]]) -> list[tuple[Key, Recor
     return sorted(found.items(), key=lambda each: (-each[1].rate, -each[1].count))
 
 
-def _turned(choice: Choice) -> Choice:
+def _turned(choice: VoteChoice) -> VoteChoice:
     """The same choice as the other side sees it."""
-    turned: dict[Choice, Choice] = {"a": "b", "b": "a", "tie": "tie"}
+    turned: dict[VoteChoice, VoteChoice] = {"a": "b", "b": "a", "tie": "tie"}
     return turned[choice]
 
 

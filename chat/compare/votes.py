@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chat.accounts.home import make_private
-from chat.compare.vote_stats import Choice
+from chat.compare.vote_stats import VoteChoice
 from chat.settings import LABELS, shown
 from chat.story.library import TIMEOUT_S
 
@@ -68,7 +68,7 @@ class Vote:
 
     a: Side
     b: Side
-    choice: Choice
+    choice: VoteChoice
     prompt: str
     seed: int
     voted_s: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from chat.settings import used
-from chat.story import Choice, FinishReason, Passage, StoryToken, new_id
+from chat.story import FinishReason, Passage, StoryToken, TokenChoice, new_id
 from gpt.generator import Token
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import Tokenizer
@@ -90,7 +90,8 @@ class Draft:
         if token.finish_reason == "sentence" and not token.text:
             return
         top = tuple(
-            Choice(each.id, each.text, each.raw_probability, each.probability) for each in token.top
+            TokenChoice(each.id, each.text, each.raw_probability, each.probability)
+            for each in token.top
         )
         self.tokens.append(
             StoryToken(

@@ -2,14 +2,14 @@
 
 from chat import settings
 from chat.errors import RefusedError
-from chat.generate.request import LAST, Ask
+from chat.generate.request import LAST, GenerationRequest
 from chat.story import Passage, Story
 
 IN_PART = ("stopped", "failed", "cut")
 """Endings that came from outside: the model itself would have gone on."""
 
 
-def again(story: Story, passage_id: str) -> Ask:
+def again(story: Story, passage_id: str) -> GenerationRequest:
     """The wish that writes a passage again, bit for bit.
 
     Args:
@@ -35,7 +35,7 @@ def again(story: Story, passage_id: str) -> Ask:
             "Some of the settings that made this passage are not kept with it, so its seed alone "
             "cannot bring it again."
         )
-    return Ask(
+    return GenerationRequest(
         retry=passage.id,
         model=passage.model,
         settings=settings.layer({**passage.settings, "seed": passage.seed}),

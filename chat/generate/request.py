@@ -29,7 +29,7 @@ NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lane:
+class Variant:
     """One of several takes that differ on purpose: in the model, or in the settings.
 
     Attributes:
@@ -58,7 +58,7 @@ class Fork:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
+class GenerationRequest:
     """A wish for words.
 
     Attributes:
@@ -81,14 +81,14 @@ class Ask:
     takes: int = 1
     sentence: bool = False
     fork: Fork | None = None
-    lanes: tuple[Lane, ...] = ()
+    lanes: tuple[Variant, ...] = ()
     contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, float | int | None] = field(default_factory=dict)
     again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Voice:
+class Writer:
     """A model that will write, with all it needs: one take, or `params.n` of them."""
 
     loaded: Loaded
@@ -98,7 +98,7 @@ class Voice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Turn:
+class ResolvedRequest:
     """Everything that is settled before the model writes.
 
     Attributes:
@@ -108,10 +108,10 @@ class Turn:
         notes: What the writer should hear of it.
     """
 
-    ask: Ask
+    ask: GenerationRequest
     before: Story
     story: Story
-    voices: tuple[Voice, ...]
+    voices: tuple[Writer, ...]
     notes: tuple[str, ...]
 
     @property
@@ -120,12 +120,13 @@ class Turn:
         return self.voices[0].loaded
 
 
-def from_page(data: Mapping[str, object], model: str | None) -> Ask:
+def from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
     """The wish that a button of the page sends; untrusted.
 
     Args:
         data: `ask` is "continue", "retry", "finish", "ladder" or "fork"; `passage`, `takes` and
-            `settings`: see `Ask`; to continue, `words` as well; `at`, `token`: see `Fork`.
+            `settings`: see `GenerationRequest`; to continue, `words` as well; `at`, `token`: see
+            `Fork`.
 
     Raises:
         RefusedError: It is no wish, or for too many takes.
@@ -138,33 +139,33 @@ def from_page(data: Mapping[str, object], model: str | None) -> Ask:
         raise RefusedError(f"Not so many versions can be written at once: {LIMITS['n'].range}.")
     match data:
         case {"ask": "retry"}:
-            return Ask(retry=str(passage), takes=takes, model=model, settings=own)
+            return GenerationRequest(retry=str(passage), takes=takes, model=model, settings=own)
         case {"ask": "finish"}:
-            return Ask(sentence=True, model=model, settings=own)
+            return GenerationRequest(sentence=True, model=model, settings=own)
         case {"ask": "continue"}:
             words = data.get("words")
             words = words if isinstance(words, str) else ""
-            return Ask(words=words, takes=takes, model=model, settings=own)
+            return GenerationRequest(words=words, takes=takes, model=model, settings=own)
         case {"ask": "ladder"}:
-            return Ask(lanes=ladder(), model=model)
+            return GenerationRequest(lanes=ladder(), model=model)
         case {"ask": "fork", "passage": str(id), "at": int(at), "token": int(token)}:
-            return Ask(fork=Fork(id, at, token), model=model)
+            return GenerationRequest(fork=Fork(id, at, token), model=model)
     raise RefusedError(OTHER_PAGE)
 
 
-def ladder() -> tuple[Lane, ...]:
+def ladder() -> tuple[Variant, ...]:
     """The same words from the same dice at each temperature of `LADDER`."""
-    return tuple(Lane(label=f"Temperature {t}", settings={"temperature": t}) for t in LADDER)
+    return tuple(Variant(label=f"Temperature {t}", settings={"temperature": t}) for t in LADDER)
 
 
 async def settle(
-    ask: Ask,
+    ask: GenerationRequest,
     story: Story,
     *,
     models: Mapping[str, Listing],
     values: Mapping[str, float | int | None],
     engines: Lease,
-) -> Turn:
+) -> ResolvedRequest:
     """Settle story, model, settings and prompt, changing nothing yet.
 
     Args:
@@ -184,7 +185,7 @@ async def settle(
     words, stripped = strip_trailing_spaces(words)
     if ask.retry is not None:
         story = story.at(_to_retry(story, ask.retry).parent)
-    lanes = ask.lanes or (Lane(label=""),)
+    lanes = ask.lanes or (Variant(label=""),)
     loaded = [await engines.get(models[lane.model or key or ""]) for lane in lanes]
     if ask.fork is not None:
         tokenizer = loaded[0].checkpoint.tokenizer
@@ -198,7 +199,7 @@ async def settle(
         return each.listing.own, values, ask.settings, wish
 
     seeded = "seed" in wish or "seed" in ask.settings
-    voices: list[Voice] = []
+    voices: list[Writer] = []
     for lane, each in zip(lanes, loaded, strict=True):
         wanted = (*layers(each), lane.settings)
         voice = await off_the_loop(partial(_voice, ask, story, each, wanted, label=lane.label))
@@ -216,10 +217,12 @@ async def settle(
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and ask.takes > 1:
         notes.append("At temperature 0 all versions would be the same, so one is written.")
-    return Turn(ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes))
+    return ResolvedRequest(
+        ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes)
+    )
 
 
-def opening(ask: Ask, models: Mapping[str, Listing]) -> str:
+def opening(ask: GenerationRequest, models: Mapping[str, Listing]) -> str:
     """What the writer is told while those who shall write are made ready."""
     keys = dict.fromkeys(key or "" for key in (ask.model, *(lane.model for lane in ask.lanes)))
     coming = [key for key in keys if key in models and models[key].hub is not None]
@@ -228,7 +231,7 @@ def opening(ask: Ask, models: Mapping[str, Listing]) -> str:
     return "opening the model"
 
 
-def _check(ask: Ask, models: Mapping[str, Listing]) -> None:
+def _check(ask: GenerationRequest, models: Mapping[str, Listing]) -> None:
     if ask.model is None or not models:
         raise RefusedError(NO_MODEL)
     for key in (ask.model, *(lane.model for lane in ask.lanes)):
@@ -239,13 +242,13 @@ def _check(ask: Ask, models: Mapping[str, Listing]) -> None:
 
 
 def _voice(
-    ask: Ask,
+    ask: GenerationRequest,
     story: Story,
     loaded: Loaded,
     layers: tuple[Mapping[str, float | int | None], ...],
     *,
     label: str,
-) -> Voice:
+) -> Writer:
     """What one model is given; the seed is still what the settings say, maybe None."""
     tokenizer = loaded.checkpoint.tokenizer
     params = settings.resolve(*layers, character_model=tokenizer.kind == "char")
@@ -255,7 +258,7 @@ def _voice(
         params = replace(params, max_new_tokens=1, finish_chars=room)
     prompt = prompt_of(story, loaded)
     takes = 1 if ask.lanes else ask.takes
-    return Voice(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
+    return Writer(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:
@@ -270,7 +273,7 @@ def _to_retry(story: Story, passage_id: str) -> Passage:
     return passage
 
 
-def _seed(voice: Voice, story: Story, *, chosen: bool) -> int:
+def _seed(voice: Writer, story: Story, *, chosen: bool) -> int:
     """Draw a seed where nobody chose one. Where one is set for the whole chat, take the next ones
     that did not write here yet: the same again would be no other take.
 
@@ -286,7 +289,7 @@ def _seed(voice: Voice, story: Story, *, chosen: bool) -> int:
     return params.seed or 0
 
 
-def _same(voice: Voice, story: Story) -> list[Passage]:
+def _same(voice: Writer, story: Story) -> list[Passage]:
     """What this model wrote here already with these settings, whatever the seed."""
     key, used = voice.loaded.listing.key, settings.used(voice.params)
     return [each for each in story.following if each.model == key and dict(each.settings) == used]

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from chat.generate.draft import Draft, in_batches
 from chat.generate.reproduce import compared, same
-from chat.generate.request import Ask, Turn
+from chat.generate.request import GenerationRequest, ResolvedRequest
 from chat.story import FinishReason, Passage, Story
 from gpt.engine import EngineBusy
 from gpt.fair_queue import Path
@@ -48,7 +48,7 @@ async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token
         await asyncio.gather(*following, return_exceptions=True)
 
 
-def busy(error: EngineBusy, ask: Ask) -> str:
+def busy(error: EngineBusy, ask: GenerationRequest) -> str:
     """What the writer is told whose wish found the queue full, or their own share of it."""
     returned = " Your words are back in the box." if ask.words.strip() else ""
     if error.own:
@@ -74,7 +74,7 @@ class Takes:
         EngineBusy, ValueError: One of the engines does not take it; nothing is being written then.
     """
 
-    def __init__(self, turn: Turn, writer: Path = ()) -> None:
+    def __init__(self, turn: ResolvedRequest, writer: Path = ()) -> None:
         self.turn = turn
         self.requests: list[Request] = []
         self.groups = [

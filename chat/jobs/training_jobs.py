@@ -30,7 +30,7 @@ from chat.models.ownership import OURS, about_run, begun_in, new_folder
 from chat.models.saved_steps import number, read_curve
 from chat.models.saved_steps import records as logged
 from chat.turns import Say, Turns
-from gpt.fair_queue import Path as Writer
+from gpt.fair_queue import Path as WriterKey
 from gpt.files import CheckpointError, read_bytes, write_whole
 
 try:
@@ -54,7 +54,7 @@ LOG = "log.txt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lesson:
+class PlannedTraining:
     """A text that could be trained on.
 
     Attributes:
@@ -68,7 +68,7 @@ class Lesson:
     checkpoint: Path | None = None
 
 
-class Workshop:
+class TrainingJobs:
     """The trainings that were begun from a page.
 
     Args:
@@ -85,7 +85,7 @@ class Workshop:
             shut(run.folder)
 
     async def plan(
-        self, text: str, checkpoint: Path | None, writer: Writer = (), say: Say | None = None
+        self, text: str, checkpoint: Path | None, writer: WriterKey = (), say: Say | None = None
     ) -> dict[str, Any]:
         """What `train.estimate` says of a text. Cancelling it ends its process.
 
@@ -104,7 +104,7 @@ class Workshop:
                 options += ["--from", str(checkpoint)] if checkpoint else []
                 return await self._run("train.estimate", str(path), *options)
 
-    def start(self, owner: str, lesson: Lesson, taken: Container[str] = ()) -> str:
+    def start(self, owner: str, lesson: PlannedTraining, taken: Container[str] = ()) -> str:
         """Begin a training in a folder of its own; its name is what the owner's picker will say.
 
         Args:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from chat.generate.request import RefusedError
-from chat.jobs.training_jobs import Lesson, Workshop
+from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
 from chat.story.pieces import FileError, Pieces, Room, joined
 from chat.turns import Say
-from gpt.fair_queue import Path as Writer
+from gpt.fair_queue import Path as WriterKey
 
 MOST_BYTES = 5_000_000
 LEAST_CHARACTERS = 2000
@@ -19,7 +19,7 @@ GIVEN_UP = "This estimate was given up for a newer one."
 NO_TEXT = "Bring a text first: drop a .txt into the panel, or choose one."
 
 
-class Workbench:
+class Upload:
     """A writer's own place in the workshop, with the text that was brought to it last.
 
     Args:
@@ -30,9 +30,9 @@ class Workbench:
 
     def __init__(
         self,
-        workshop: Workshop,
+        workshop: TrainingJobs,
         owner: str,
-        writer: Writer = (),
+        writer: WriterKey = (),
         room: Room | None = None,
         *,
         others: bool = True,
@@ -43,7 +43,7 @@ class Workbench:
         self.others = others
         self.pieces = Pieces(MOST_BYTES, room=room, owner=owner)
         self.brought: tuple[str, str] | None = None
-        self.lesson: Lesson | None = None
+        self.lesson: PlannedTraining | None = None
         self._planning: asyncio.Task[dict[str, Any]] | None = None
 
     def bring(self, name: str, part: int, of: int, text: str) -> list[str] | None:
@@ -78,7 +78,7 @@ class Workbench:
             "characters": len(set(text)),
         }
 
-    async def plan(self, checkpoint: Path | None, say: Say | None = None) -> Lesson:
+    async def plan(self, checkpoint: Path | None, say: Say | None = None) -> PlannedTraining:
         """How long a training on the text would take, and how large its model would be.
 
         One at a time: an estimate that is still being made is given up for a new one.
@@ -102,7 +102,9 @@ class Workbench:
             task.cancel()
         if task.cancelled():
             raise RefusedError(GIVEN_UP)
-        self.lesson = Lesson(name=name, text=text, plan=task.result(), checkpoint=checkpoint)
+        self.lesson = PlannedTraining(
+            name=name, text=text, plan=task.result(), checkpoint=checkpoint
+        )
         return self.lesson
 
     def leave(self) -> None:

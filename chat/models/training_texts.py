@@ -16,7 +16,7 @@ from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
 from gpt.dataset import open_tokens
 from gpt.files import facts_of
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
@@ -53,7 +53,7 @@ class NotYoursError(RefusedError):
         )
 
 
-class Sources:
+class TrainingTexts:
     """The training texts that lie on this machine, read when they are first asked for.
 
     They come through here alone, and only for a listing whose text is open to whoever it was made
@@ -66,7 +66,7 @@ class Sources:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._read: dict[tuple[Path, str], Source] = {}
+        self._read: dict[tuple[Path, str], ReferenceText] = {}
         self._turn = asyncio.Lock()
 
     def find(self, checkpoint: Checkpoint) -> Path | None:
@@ -77,7 +77,7 @@ class Sources:
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
         return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
-    async def get(self, loaded: Loaded) -> Source:
+    async def get(self, loaded: Loaded) -> ReferenceText:
         """The text that a model learnt from, as words.
 
         Raises:
@@ -105,7 +105,7 @@ class Sources:
             return source
 
 
-def _read(folder: Path, checkpoint: Checkpoint) -> Source:
+def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:
     """Decode the training tokens, story by story."""
     dtype = checkpoint.training["data"]["dtype"]
     facts_of(folder, "train.bin")  # a regular file of this folder, or none
@@ -116,7 +116,7 @@ def _read(folder: Path, checkpoint: Checkpoint) -> Source:
         for start, end in pairwise([-1, *ends, len(tokens)]):
             yield checkpoint.tokenizer.decode(tokens[start + 1 : end].tolist())
 
-    return Source(documents())
+    return ReferenceText(documents())
 
 
 def _command(checkpoint: Checkpoint) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from chat.errors import RefusedError
 from chat.models import UNITS, Listing
 from chat.models.saved_steps import Curve, number, read_curve
-from chat.session import Desk
+from chat.session import Session
 from chat.settings.presets import in_words
 from gpt.checkpoint import (
     CheckpointError,
@@ -24,7 +24,7 @@ from gpt.checkpoint import (
     read_training,
     weight_files,
 )
-from gpt.checkpoint.generation_config import Defaults, usable_defaults
+from gpt.checkpoint.generation_config import GenerationDefaults, usable_defaults
 from gpt.files import facts_of, read_bytes
 from gpt.tokenizers import kind_in
 
@@ -35,7 +35,7 @@ OWNERS_ONLY = ("Trained on", "Began from", "Taught by")
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
 
 
-async def models(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def models(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`models`: every model in a line, to be compared; figures are None where they are not known.
 
     Each has key, parameters, val_bpb (bits per byte on text it was not trained on), date, and
@@ -46,7 +46,7 @@ async def models(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     return {"models": await asyncio.to_thread(lambda: [line(each) for each in listings])}
 
 
-async def card(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def card(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """The card of the model `model`; see `card_data`.
 
     Raises:
@@ -100,7 +100,7 @@ def _facts(
     listing: Listing, training: Mapping[str, Any], head: str
 ) -> list[tuple[str, str | None]]:
     data, config = _part(training, "data"), _part(training, "config")
-    own = Defaults() if listing.hub else usable_defaults(listing.folder)
+    own = GenerationDefaults() if listing.hub else usable_defaults(listing.folder)
     parameters, kind = _parameters(listing, training), _kind(listing, training)
     vocabulary = _vocabulary(listing)
     tokenizer = TOKENIZERS.get(kind)
@@ -121,7 +121,7 @@ def _facts(
         ("On new text", None if bits is None else f"{bits:.4f} bits per byte"),
         ("Validation loss", None if nats is None else f"{nats:.4f} nats per token"),
         ("Training time", _duration(number(training.get("elapsed_s")))),
-        ("Machine", _machine(_part(training, "machine"))),
+        ("TimeMachine", _machine(_part(training, "machine"))),
         ("Date", training["date"] if isinstance(training.get("date"), str) else None),
         ("Licence", _licence(training, head)),
         ("Writes with", in_words(own.values)),

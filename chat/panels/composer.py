@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from chat import commands
-from chat.generate.request import Ask
+from chat.generate.request import GenerationRequest
 from chat.panels import settings
-from chat.session import Desk
+from chat.session import Session
 
 
-async def say(desk: Desk, line: str, *, model: str | None = None) -> None:
+async def say(desk: Session, line: str, *, model: str | None = None) -> None:
     """Do what the line says, or write on from its words. A line that cannot be followed comes back.
 
     Args:
@@ -21,7 +21,7 @@ async def say(desk: Desk, line: str, *, model: str | None = None) -> None:
     match command:
         case None:
             await desk.write(commands.words(line), model=model)
-        case Ask():
+        case GenerationRequest():
             await desk.ask(replace(command, model=model))
         case commands.Act(wish):
             await desk.act(wish)

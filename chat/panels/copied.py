@@ -7,15 +7,15 @@ from typing import Any
 
 from chat.errors import RefusedError
 from chat.models.training_texts import NotHereError
-from chat.session import Desk
+from chat.session import Session
 from chat.story import Passage
-from gpt.text.memorization import COPIED_WORDS, Overlap, Source
+from gpt.text.memorization import COPIED_WORDS, Memorization, ReferenceText
 
 AROUND = 12
 """Words of the training text that are shown before and after the longest run."""
 
 
-async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """What of a `passage` stands word for word in the text its model learnt from.
 
     Returns:
@@ -52,7 +52,7 @@ async def copied(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def _pieces(passage: Passage, overlap: Overlap) -> list[tuple[str, str]]:
+def _pieces(passage: Passage, overlap: Memorization) -> list[tuple[str, str]]:
     """The text cut where its colour changes."""
     text, longest = passage.text, overlap.longest
     marked = [(start, end, "copied") for start, end in overlap.copied]
@@ -67,7 +67,7 @@ def _pieces(passage: Passage, overlap: Overlap) -> list[tuple[str, str]]:
     return pieces
 
 
-def _longest(source: Source, overlap: Overlap) -> dict[str, Any] | None:
+def _longest(source: ReferenceText, overlap: Memorization) -> dict[str, Any] | None:
     run = overlap.longest
     return run and {
         "words": run.words,

@@ -17,16 +17,16 @@ from chat.panels.copied import copied
 from chat.panels.settings import tune
 from chat.panels.timeline import runs
 from chat.panels.token_probabilities import dice
-from chat.session import REFUSALS, Desk
+from chat.session import REFUSALS, Session
 from chat.story import Passage
 
 NO_TOKEN = "There is no such token of the model's in the story."
 log = logging.getLogger(__name__)
 
-Look = Callable[[Desk, Mapping[str, object]], Awaitable[dict[str, Any]]]
+Look = Callable[[Session, Mapping[str, object]], Awaitable[dict[str, Any]]]
 
 
-async def token(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """The dice of one token: `passage`, and its place `at` in it.
 
     Returns:
@@ -88,7 +88,7 @@ LOOKS: dict[str, Look] = {
 }
 
 
-async def look(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def look(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """Answer what a page asks for with `look`, a name in `LOOKS`; {"error": …} says why not."""
     ask = LOOKS.get(str(wish.get("look")))
     if ask is None:

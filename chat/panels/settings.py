@@ -6,7 +6,7 @@ from typing import Any
 from chat import settings
 from chat.errors import RefusedError
 from chat.generate.request import OTHER_PAGE
-from chat.session import Desk
+from chat.session import Session
 from chat.settings.presets import Preset
 from gpt.sampling import LIMITS
 
@@ -14,7 +14,7 @@ TURNS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""
 
 
-async def tune(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def tune(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """What a panel of all settings needs to be drawn.
 
     Args:
@@ -71,7 +71,7 @@ def preset_data(preset: Preset) -> dict[str, Any]:
     }
 
 
-async def turn(desk: Desk, wish: Mapping[str, object]) -> None:
+async def turn(desk: Session, wish: Mapping[str, object]) -> None:
     """Take settings for the next message, pick a preset, keep one or take one away.
 
     Args:
@@ -99,7 +99,7 @@ async def turn(desk: Desk, wish: Mapping[str, object]) -> None:
     await desk.show()
 
 
-async def pick(desk: Desk, preset: str | None, words: str) -> bool:
+async def pick(desk: Session, preset: str | None, words: str) -> bool:
     """Take the preset that came with a message; what is none is said, and the words go back.
 
     Args:
@@ -115,7 +115,7 @@ async def pick(desk: Desk, preset: str | None, words: str) -> bool:
     return True
 
 
-async def set_one(desk: Desk, name: str, value: float | int | None) -> None:
+async def set_one(desk: Session, name: str, value: float | int | None) -> None:
     """Set one value for all that follows, and say so."""
     await desk.page.tell(desk.tuning.set_one(name, value))
     await desk.offer()

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.errors import RefusedError, fault
-from chat.generate.request import OTHER_PAGE, Ask, Lane, settle
+from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant, settle
 from chat.generate.takes import Takes
 from chat.models import Listing
 from chat.models.engines import Engines
 from chat.models.saved_steps import find_steps
-from chat.models.training_texts import Sources
+from chat.models.training_texts import TrainingTexts
 from chat.page import Page
 from chat.panels.timeline import spelt_words
 from chat.session import REFUSALS
@@ -38,7 +38,7 @@ FindModels = Callable[[], Mapping[str, Listing]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
+class TimeMachineRequest:
     """What a page wants written.
 
     Attributes:
@@ -53,7 +53,7 @@ class Wish:
     settings: Mapping[str, float | int | None]
 
 
-def wish_from(data: Mapping[str, object]) -> Wish:
+def wish_from(data: Mapping[str, object]) -> TimeMachineRequest:
     """The wish that a page sends; untrusted.
 
     Raises:
@@ -70,10 +70,10 @@ def wish_from(data: Mapping[str, object]) -> Wish:
         raise RefusedError(OTHER_PAGE)
     if settings["seed"] is None:
         raise RefusedError("Give a seed, any whole number: every step rolls the same dice.")
-    return Wish(job=job[:80], steps=tuple(keys), prompt=prompt, settings=settings)
+    return TimeMachineRequest(job=job[:80], steps=tuple(keys), prompt=prompt, settings=settings)
 
 
-class Machine:
+class TimeMachine:
     """One page's time machine. It writes one wish at a time; a new one ends the one before.
 
     The page hears of it in "machine_news", each with the `job` and the `step` it is of: more
@@ -95,7 +95,7 @@ class Machine:
         engines: Engines,
         find_models: FindModels,
         turns: Turns,
-        sources: Sources,
+        sources: TrainingTexts,
         writer: Path = (),
     ) -> None:
         self._page = page
@@ -149,13 +149,15 @@ class Machine:
             why = fault(log, "the time machine", error)
             await self._page.emit(NEWS, {**about, "error": why, "over": True})
 
-    async def _write(self, wish: Wish, key: str, about: Mapping[str, Any]) -> None:
+    async def _write(self, wish: TimeMachineRequest, key: str, about: Mapping[str, Any]) -> None:
         """Write one step's text and send it as it grows."""
         listing = await asyncio.to_thread(self._listing, key)
         # The words go through the same door as in a story, and meet the same checks. A lane's
         # settings come last of all, so that what the panel shows is what was used.
         own = {**wish.settings, "finish_chars": 0}
-        ask = Ask(words=wish.prompt, model=key, lanes=(Lane(label="", settings=own),))
+        ask = GenerationRequest(
+            words=wish.prompt, model=key, lanes=(Variant(label="", settings=own),)
+        )
         with self._engines.lease() as engines:
             turn = await settle(ask, Story(), models={key: listing}, values={}, engines=engines)
             takes = Takes(turn, self._writer)

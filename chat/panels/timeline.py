@@ -7,7 +7,7 @@ from typing import Any
 
 from chat.models import UNITS, Listing
 from chat.models.saved_steps import Curve, SavedStep, find_steps, read_curve, run_folder
-from chat.session import Desk
+from chat.session import Session
 from chat.settings import defaults
 from gpt.text.memorization import SPELT
 
@@ -52,7 +52,7 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
     return found
 
 
-async def runs(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def runs(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`runs`: those that have saved steps, as in `runs_data`."""
     return {"runs": await asyncio.to_thread(runs_data, desk.find_models)}
 

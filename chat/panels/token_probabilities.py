@@ -9,7 +9,7 @@ from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.request import NO_MODEL
 from chat.models import Listing
 from chat.models.engines import Loaded
-from chat.session import Desk
+from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
 from gpt.distribution import spread
 from gpt.generator import window_start
@@ -24,7 +24,7 @@ TAIL = 80
 """Characters of the story before the token that are told."""
 
 
-async def dice(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def dice(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """What may stand at the story's end, nothing drawn yet.
 
     Args:
@@ -48,7 +48,7 @@ async def dice(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
 
 
 async def _dice(
-    desk: Desk,
+    desk: Session,
     wish: Mapping[str, object],
     asked: dict[str, float | int | None],
     loaded: Loaded,
@@ -92,7 +92,7 @@ async def _dice(
     }
 
 
-def _listing(desk: Desk, asked: object) -> Listing:
+def _listing(desk: Session, asked: object) -> Listing:
     key = str(asked) if asked else desk.model
     if key is None:
         raise RefusedError(NO_MODEL)
@@ -114,7 +114,7 @@ def _words(line: str) -> tuple[dict[str, float | int | None], str]:
     return beside, strip_trailing_spaces(words)[0]
 
 
-async def _logits(desk: Desk, loaded: Loaded, ids: list[int]) -> Any:
+async def _logits(desk: Session, loaded: Loaded, ids: list[int]) -> Any:
     """The model's logits (V,) after `ids`, from what was kept where it was asked before."""
     key = (loaded.listing.key, loaded.listing.version, tuple(ids))
     if key not in desk.logits:

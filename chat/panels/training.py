@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from chat.generate.request import OTHER_PAGE, RefusedError
-from chat.jobs.upload import Workbench
-from chat.session import Desk
+from chat.jobs.upload import Upload
+from chat.session import Session
 
 FIGURES = ("steps", "seconds", "parameters", "tokens", "passes")
 ELSEWHERE = "Training from the page is not offered here: use python -m train.pretrain."
 
 
-async def training(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training`: how the writer's trainings stand, see `Workshop.all`; and whether there are
     `others` to share them with."""
     bench = _bench(desk)
@@ -22,7 +22,7 @@ async def training(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     return {"runs": runs, "others": bench.others}
 
 
-async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_text(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_text`: a piece of a file, its `name`, `part`, `of` and `text`.
 
     Returns:
@@ -40,7 +40,7 @@ async def training_text(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
     return {} if parts is None else await asyncio.to_thread(bench.open, name[:100], parts)
 
 
-async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_plan(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_plan`: what a training on the text would be, from the model named in `source` or
     from nothing where there is none; the figures of `train.estimate`."""
     bench, source = _bench(desk), wish.get("source")
@@ -63,7 +63,7 @@ async def training_plan(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
     return {name: plan[name] for name in FIGURES}
 
 
-async def training_start(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_start(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_start`: begin what was planned; `key` is what the picker will call it."""
     bench = _bench(desk)
     if bench.lesson is not None:
@@ -71,7 +71,7 @@ async def training_start(desk: Desk, wish: Mapping[str, object]) -> dict[str, An
     return {"key": bench.start(desk.models)}
 
 
-async def training_halt(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_halt(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_halt`: have the training `key` save its state and end; `for_good` or for now."""
     bench = _bench(desk)
     how = "stopped" if wish.get("for_good") else "paused"
@@ -79,7 +79,7 @@ async def training_halt(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any
     return {}
 
 
-async def training_resume(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_resume(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_resume`: let the training `key` go on where it was left."""
     bench, key = _bench(desk), str(wish.get("key"))
     await _check_source(desk, bench.workshop.began_from(bench.owner, key))
@@ -87,7 +87,7 @@ async def training_resume(desk: Desk, wish: Mapping[str, object]) -> dict[str, A
     return {}
 
 
-async def training_share(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_share(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`training_share`: let others write with the writer's model `key`, or, where `shared` is
     false, no longer."""
     bench = _bench(desk)
@@ -98,7 +98,7 @@ async def training_share(desk: Desk, wish: Mapping[str, object]) -> dict[str, An
     raise RefusedError(OTHER_PAGE)
 
 
-async def _check_source(desk: Desk, checkpoint: Path | None) -> None:
+async def _check_source(desk: Session, checkpoint: Path | None) -> None:
     """Raise RefusedError where the model that a training begins from may not be read any more: it
     was taken away, or is shared no longer."""
     desk.models = await asyncio.to_thread(desk.find_models)
@@ -106,7 +106,7 @@ async def _check_source(desk: Desk, checkpoint: Path | None) -> None:
         raise RefusedError("The model that it begins from is not there any more: pick another one.")
 
 
-def _bench(desk: Desk) -> Workbench:
+def _bench(desk: Session) -> Upload:
     if desk.workbench is None:
         raise RefusedError(ELSEWHERE)
     return desk.workbench

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat.compare.vote_stats import Choice, Pair, Record, pairs, rounds_for, standings
+from chat.compare.vote_stats import Pair, Record, VoteChoice, pairs, rounds_for, standings
 from chat.compare.votes import Ballot, Contestant, Vote, contestants, to_csv
 from chat.errors import RefusedError
 from chat.panels.settings import preset_data
-from chat.session import Desk
+from chat.session import Session
 from chat.settings import LABELS, shown
 from gpt.sampling import LIMITS
 
@@ -16,7 +16,7 @@ SHORT = 6
 """Digits of a fingerprint that tell two models of one name apart."""
 
 
-async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def compare(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`compare`: the `settings` that two can differ in, each with name, label, about, range and
     what the next message of each of the `models` is `set` to; and the `presets` to begin from."""
     asked = wish.get("models")
@@ -38,17 +38,17 @@ async def compare(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-async def votes(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def votes(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`votes`: the writer's own, summed up; see `summary`."""
     return summary(await _ballot(desk).all())
 
 
-async def votes_csv(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def votes_csv(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`votes_csv`: all of them as a file, `name` and `text`."""
     return {"name": "votes.csv", "text": to_csv(await _ballot(desk).all())}
 
 
-async def votes_forget(desk: Desk, wish: Mapping[str, object]) -> dict[str, Any]:
+async def votes_forget(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`votes_forget`: delete them all; `forgotten` says how many. No story is touched."""
     return {"forgotten": await _ballot(desk).forget()}
 
@@ -61,7 +61,7 @@ def summary(votes: Sequence[Vote]) -> dict[str, Any]:
         first's record; contestants, each with name and its record against all: wins, losses, ties,
         rate, low and high.
     """
-    told: list[tuple[Contestant, Contestant, Choice]] = [
+    told: list[tuple[Contestant, Contestant, VoteChoice]] = [
         (*contestants(vote), vote.choice) for vote in votes
     ]
     names = _names({side for a, b, _ in told for side in (a, b)})
@@ -128,7 +128,7 @@ def _record(record: Record) -> dict[str, Any]:
     }
 
 
-def _ballot(desk: Desk) -> Ballot:
+def _ballot(desk: Session) -> Ballot:
     if desk.votes is None:
         raise RefusedError("No votes are kept here.")
     return desk.votes

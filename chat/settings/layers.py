@@ -17,7 +17,7 @@ Layer = Mapping[str, float | int | None]
 MODELS_OWN = "the model's own"
 
 
-class Tuning:
+class SettingLayers:
     """The settings of one chat.
 
     Args:

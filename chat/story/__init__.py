@@ -3,23 +3,23 @@
 from chat.story.tree import (
     ENDINGS,
     Author,
-    Choice,
     FinishReason,
     Passage,
     Story,
     StoryError,
     StoryToken,
+    TokenChoice,
     new_id,
 )
 
 __all__ = [
     "ENDINGS",
     "Author",
-    "Choice",
     "FinishReason",
     "Passage",
     "Story",
     "StoryError",
     "StoryToken",
+    "TokenChoice",
     "new_id",
 ]

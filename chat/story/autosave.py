@@ -18,7 +18,7 @@ GONE = (
 )
 
 
-class Keeper:
+class Autosave:
     """Writes one story to the library, each time it changed.
 
     While one write runs only the latest state waits, so a slow disk is never more than one behind.

@@ -14,7 +14,15 @@ from typing import Any, get_args
 from chat.settings import LABELS, shown
 from chat.story.json_parts import loads
 from chat.story.pieces import FileError
-from chat.story.tree import ENDINGS, Choice, FinishReason, Passage, Story, StoryError, StoryToken
+from chat.story.tree import (
+    ENDINGS,
+    FinishReason,
+    Passage,
+    Story,
+    StoryError,
+    StoryToken,
+    TokenChoice,
+)
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
@@ -162,7 +170,7 @@ def _is_token(token: StoryToken) -> bool:
     )
 
 
-def _is_choice(choice: Choice) -> bool:
+def _is_choice(choice: TokenChoice) -> bool:
     numbers = (choice.raw_probability, choice.probability)
     return _is_whole(choice.id) and _is_text(choice.text) and all(map(_is_number, numbers))
 

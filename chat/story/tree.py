@@ -42,7 +42,7 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TokenChoice:
     """One token that could have stood here, with its chance before and after the samplers."""
 
     id: int
@@ -66,7 +66,7 @@ class StoryToken:
     raw_probability: float = 0.0
     probability: float = 0.0
     entropy: float = 0.0
-    top: tuple[Choice, ...] = ()
+    top: tuple[TokenChoice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -303,7 +303,7 @@ def _passage(entry: Mapping[str, Any]) -> Passage:
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
         raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
     tokens = tuple(
-        StoryToken(**{**token, "top": tuple(Choice(**choice) for choice in token["top"])})
+        StoryToken(**{**token, "top": tuple(TokenChoice(**choice) for choice in token["top"])})
         for token in entry["tokens"]
     )
     settings = entry.get("settings", {})

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
 from gpt.checkpoint.hf_format import (
-    LayoutError,
+    FormatError,
     config_from_hf,
     from_hf,
     hf_config,
@@ -233,7 +233,7 @@ def config_in(folder: Path) -> GPTConfig:
     """`read_config`, where the weights may still be missing."""
     try:
         return config_from_hf(read_json(folder, "config.json"))
-    except LayoutError as error:
+    except FormatError as error:
         raise CheckpointError(f"{said(folder)}: {error}") from error
 
 

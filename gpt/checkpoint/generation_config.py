@@ -20,7 +20,7 @@ KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", *LENGTHS
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
+class GenerationDefaults:
     """What a folder asks for, as far as it can be used.
 
     Attributes:
@@ -32,7 +32,7 @@ class Defaults:
     notes: tuple[str, ...] = ()
 
 
-def usable_defaults(folder: str | Path) -> Defaults:
+def usable_defaults(folder: str | Path) -> GenerationDefaults:
     """The settings that a checkpoint folder asks for; what cannot be used is noted, no error.
 
     The folder may come from anywhere, and a model that can be opened shall write. Among what
@@ -45,7 +45,7 @@ def usable_defaults(folder: str | Path) -> Defaults:
     try:
         given = _given(folder / FILE)
     except CheckpointError as error:
-        return Defaults(notes=(f"{str(error)[:300]}: it is left out.",))
+        return GenerationDefaults(notes=(f"{str(error)[:300]}: it is left out.",))
     for name, value in given.items():
         if isinstance(value, float) and LIMITS[name].kind == "whole number" and value.is_integer():
             value = int(value)
@@ -58,7 +58,7 @@ def usable_defaults(folder: str | Path) -> Defaults:
     if values.get("repetition_penalty", 1) != 1 and _of_characters(folder):
         del values["repetition_penalty"]
         notes.append(f"{FILE}: a model of characters takes no repetition_penalty: it is left out.")
-    return Defaults(values, tuple(notes))
+    return GenerationDefaults(values, tuple(notes))
 
 
 def read_defaults(folder: str | Path) -> SamplingParams:

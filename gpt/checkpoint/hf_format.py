@@ -14,7 +14,7 @@ from gpt.config import GPTConfig
 from gpt.model import GPT
 
 
-class LayoutError(ValueError):
+class FormatError(ValueError):
     """A config.json of a model that is not exactly one of our two families."""
 
 
@@ -87,25 +87,25 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
     """
     family = values.get("model_type")
     if family not in ("gpt2", "llama"):
-        raise LayoutError(
+        raise FormatError(
             f"expected a gpt2 or llama model, config.json says model_type={family!r:.80}: "
             "Inkling runs these two families"
         )
     if "auto_map" in values:
-        raise LayoutError(
+        raise FormatError(
             "config.json asks for code of its own to be run (auto_map), which Inkling never does"
         )
     try:
         _check_variant(values, GPT2_ONLY if family == "gpt2" else LLAMA_ONLY)
         config = _gpt2_config(values) if family == "gpt2" else _llama_config(values)
     except ValidationError as error:
-        raise LayoutError(f"config.json of a {family} model {explained(error)}") from error
-    except LayoutError:
+        raise FormatError(f"config.json of a {family} model {explained(error)}") from error
+    except FormatError:
         raise
     except ValueError as error:
-        raise LayoutError(f"config.json of a {family} model lacks or misstates {error}") from error
+        raise FormatError(f"config.json of a {family} model lacks or misstates {error}") from error
     if config.family == "llama" and config.block_size * config.head_dim > LARGEST_TABLE:
-        raise LayoutError(
+        raise FormatError(
             f"config.json asks for {config.block_size:,} positions of {config.head_dim} channels "
             f"in each head: expected a product of {LARGEST_TABLE:,} at most"
         )
@@ -179,7 +179,7 @@ def _check_variant(values: dict[str, Any], family: dict[str, tuple[Any, ...]]) -
     for name in ("rope_parameters", "rope_scaling"):
         if family is LLAMA_ONLY and (given := values.get(name)) is not None:
             if not isinstance(given, dict):
-                raise LayoutError(
+                raise FormatError(
                     f"expected {name} of config.json to be an object, not {given!r:.80}"
                 )
             _expect(f"{name}.", cast("dict[str, Any]", given), PLAIN_ROPE)
@@ -191,7 +191,7 @@ def _expect(where: str, values: dict[str, Any], allowed: dict[str, tuple[Any, ..
         if name in values and not any(
             type(values[name]) is type(choice) and values[name] == choice for choice in choices
         ):
-            raise LayoutError(
+            raise FormatError(
                 f"expected {where}{name} to be one of {list(choices)}, config.json says "
                 f"{values[name]!r:.80}: this variant Inkling's model does not have"
             )

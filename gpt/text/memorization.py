@@ -56,7 +56,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class Memorization:
     """What was found.
 
     Attributes:
@@ -73,7 +73,7 @@ class Overlap:
     new: float
 
 
-class Source:
+class ReferenceText:
     """A text that others are held against.
 
     Args:
@@ -147,7 +147,7 @@ class Source:
             start -= 1
         return self.quote(start, at - start)
 
-    def overlap(self, text: str) -> Overlap:
+    def overlap(self, text: str) -> Memorization:
         """Hold `text` against the source.
 
         Time grows with M times how often its words stand in the source.
@@ -168,7 +168,7 @@ class Source:
             for first, after in zip(edges[::2], edges[1::2], strict=True)
         )
         new = 1 - float(inside.mean()) if found else 1.0
-        return Overlap(words=len(found), longest=longest, copied=copied, new=new)
+        return Memorization(words=len(found), longest=longest, copied=copied, new=new)
 
     def _runs(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
         """For each word, the longest run that ends in it, and where that word stands."""

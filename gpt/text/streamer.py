@@ -1,4 +1,4 @@
-"""`Outlet`: the way of a story's text from drawn tokens to its reader, and where it ends."""
+"""`TextStreamer`: the way of a story's text from drawn tokens to its reader, and where it ends."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from gpt.tokenizers import Tokenizer
 FinishReason = Literal["end", "stop", "length", "sentence"]
 
 
-class Outlet:
+class TextStreamer:
     """Tokens in, the text that each sets free out: whole characters, nothing of a stop string.
 
     Args:

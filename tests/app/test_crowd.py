@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chat.story import Choice, Passage, Story, StoryToken
+from chat.story import Passage, Story, StoryToken, TokenChoice
 from chat.story.export import to_json
 from chat.story.pieces import MAX_PART
 from tests.frontend.test_socket import Writer, until
@@ -169,7 +169,7 @@ async def lag_beside(base: str, work: Callable[[Writer], Awaitable[None]]) -> fl
 
 def a_tree(tokens: int) -> str:
     """A story file with so many tokens that a model is said to have written."""
-    top = tuple(Choice(i, "a", 0.123456789, 0.987654321) for i in range(10))
+    top = tuple(TokenChoice(i, "a", 0.123456789, 0.987654321) for i in range(10))
     token = StoryToken(id=1, text="a", raw_probability=0.5, probability=0.5, entropy=1.0, top=top)
     story = Story()
     for start in range(0, tokens, 1000):

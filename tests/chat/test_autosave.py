@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chat.story import Story
-from chat.story.autosave import Keeper
+from chat.story.autosave import Autosave
 from chat.story.library import Kept, Library
 from tests.chat.test_story import wrote
 
@@ -46,7 +46,7 @@ def with_keeper(tmp_path, act) -> list[str]:
             titles.append(title)
 
         with ThreadPoolExecutor(1) as executor:
-            keeper = Keeper(library, executor, "one", "ada", tell=tell, kept=named)
+            keeper = Autosave(library, executor, "one", "ada", tell=tell, kept=named)
             await act(library, keeper, titles)
             await keeper.settled()
         library.close()

@@ -3,19 +3,19 @@
 import pytest
 
 from chat.commands import KINDS, SETTING_KINDS, Act, CommandError, Set, helped, parse, words
-from chat.generate.request import LAST, Ask, ladder
+from chat.generate.request import LAST, GenerationRequest, ladder
 
 
 @pytest.mark.parametrize(
     ("line", "command"),
     [
-        ("/retry", Ask(retry=LAST)),
-        ("/retry 3", Ask(retry=LAST, takes=3)),
-        ("  /RETRY 8 \n", Ask(retry=LAST, takes=8)),
-        ("/continue", Ask()),
-        ("/continue 2", Ask(takes=2)),
-        ("/finish", Ask(sentence=True)),
-        ("/ladder", Ask(lanes=ladder())),
+        ("/retry", GenerationRequest(retry=LAST)),
+        ("/retry 3", GenerationRequest(retry=LAST, takes=3)),
+        ("  /RETRY 8 \n", GenerationRequest(retry=LAST, takes=8)),
+        ("/continue", GenerationRequest()),
+        ("/continue 2", GenerationRequest(takes=2)),
+        ("/finish", GenerationRequest(sentence=True)),
+        ("/ladder", GenerationRequest(lanes=ladder())),
         ("/undo", Act({"act": "undo", "count": 1})),
         ("/redo 4", Act({"act": "redo", "count": 4})),
         ("/previous", Act({"act": "step", "passage": LAST, "by": -1})),

@@ -13,7 +13,7 @@ from chat.compare import contest
 from chat.compare.votes import Ballot, Votes
 from chat.panels.composer import say
 from chat.panels.dispatch import look
-from chat.session import Desk
+from chat.session import Session
 from chat.story import Passage
 from chat.story.export import WRITERS
 from chat.story.library import Kept, Library
@@ -121,7 +121,7 @@ def test_a_blind_contest_that_was_kept_is_blind_again_and_its_vote_counts(root, 
         before, shown = desk.contest, page.state
         library.save("1", "me", kept[-1], new=True)
         other_page = RecordingPage()
-        other = Desk(other_page, desk.engines, desk.find_models, kept.append, votes=desk.votes)
+        other = Session(other_page, desk.engines, desk.find_models, kept.append, votes=desk.votes)
         await other.take(library.load("1", "me"))
         assert other_page.state["takes"] == shown["takes"]
         assert other_page.state["passages"] == shown["passages"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import gpt
-from chat.models.training_texts import NotHereError, Sources
+from chat.models.training_texts import NotHereError, TrainingTexts
 from chat.panels.dispatch import look
 from chat.story import Passage
 from tests.chat.test_session import at_a_desk
@@ -41,7 +41,7 @@ def put(desk, text: str, model: str = "tales") -> str:
 
 def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
     async def act(desk, page):
-        desk.sources = Sources(root / "data")
+        desk.sources = TrainingTexts(root / "data")
         id = put(desk, " A dog: the old grey cat sat on the warm wall. The end")
         found = await look(desk, {"look": "copied", "passage": id})
         assert found["pieces"] == [
@@ -63,7 +63,7 @@ def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
 
 def test_a_shorter_run_is_named_and_is_no_copy(root):
     async def act(desk, page):
-        desk.sources = Sources(root / "data")
+        desk.sources = TrainingTexts(root / "data")
         found = await look(desk, {"look": "copied", "passage": put(desk, "a grey cat sat down")})
         assert (found["new"], found["longest"]["words"]) == (1.0, 3)
         assert ("longest", "grey cat sat") in found["pieces"]
@@ -88,7 +88,7 @@ def test_a_text_that_was_trained_on_as_it_was_is_found_beside_its_model(root, tm
     shutil.copytree(copied, tmp_path / "runs" / "mine" / "steps" / "000001")
     data = shutil.copytree(root / "data" / "tales", tmp_path / "runs" / "mine" / "data")
     for folder in (copied, tmp_path / "runs" / "mine" / "steps" / "000001"):
-        assert Sources().find(gpt.load(folder)) == data
+        assert TrainingTexts().find(gpt.load(folder)) == data
 
 
 def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):
@@ -104,7 +104,7 @@ def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):
 
 def test_what_cannot_be_checked_is_said(root):
     async def act(desk, page):
-        desk.sources = Sources(root / "data")
+        desk.sources = TrainingTexts(root / "data")
         lost = await look(desk, {"look": "copied", "passage": put(desk, "x", "unknown")})
         assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["missing"]["why"]
         folder = root / "checkpoints" / "unknown"

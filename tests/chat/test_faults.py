@@ -9,7 +9,7 @@ import pytest
 from chat.errors import fault, in_one_line, reason
 from chat.models.engines import Engines
 from chat.panels import dispatch
-from chat.session import Desk
+from chat.session import Session
 from frontend.log import log_in_lines
 from tests.support.door import RAW_ERROR
 
@@ -63,7 +63,7 @@ def test_a_look_that_breaks_shows_no_error_of_pythons(monkeypatch, caplog):
         raise AttributeError("'NoneType' object has no attribute 'x'")
 
     monkeypatch.setitem(dispatch.LOOKS, "card", breaks)
-    desk = Desk(Page(), Engines(), dict)  # type: ignore[arg-type]
+    desk = Session(Page(), Engines(), dict)  # type: ignore[arg-type]
     answer = asyncio.run(dispatch.look(desk, {"look": "card"}))
     assert "Something went wrong on our side" in answer["error"]
     assert not RAW_ERROR.search(answer["error"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat.generate import takes
-from chat.generate.request import Ask, Lane
+from chat.generate.request import GenerationRequest, Variant
 from chat.models.saved_steps import step_listings
 from chat.panels.composer import say
 from chat.panels.dispatch import look
@@ -208,8 +208,8 @@ def test_a_story_kept_before_models_had_settings_follows_its_model(own):
 
 def test_two_models_are_compared_each_as_it_is_best(own):
     async def act(desk, page):
-        lanes = (Lane(label="a", model="a"), Lane(label="b", model="b"))
-        await desk.ask(Ask(words="Once", lanes=lanes, settings={"max_new_tokens": 3}))
+        lanes = (Variant(label="a", model="a"), Variant(label="b", model="b"))
+        await desk.ask(GenerationRequest(words="Once", lanes=lanes, settings={"max_new_tokens": 3}))
         written = [desk.story.passage(take["id"]) for take in page.state["takes"]]
         assert [each.settings["temperature"] for each in written] == [0.6, 1.2]
 
@@ -301,8 +301,8 @@ async def written(desk, how: str) -> None:
         await desk.act({"act": "pick", "passage": third.id})
     elif how == "lane":
         await desk.write("/with max=1 Once")
-        other = Lane(label="b", model="others", settings={"temperature": 1.4})
-        await desk.ask(Ask(lanes=(Lane(label="a"), other)))
+        other = Variant(label="b", model="others", settings={"temperature": 1.4})
+        await desk.ask(GenerationRequest(lanes=(Variant(label="a"), other)))
         second = desk.story.alternatives(desk.story.current)[1]
         await desk.act({"act": "pick", "passage": second.id})
         assert desk.story.last.model == "others"
@@ -402,7 +402,7 @@ def test_a_step_of_a_run_that_wrote_in_a_comparison_writes_it_again(tmp_path):
 
     async def act(desk, page):
         step = next(iter(set(step_listings(desk.models)) - set(desk.models)))
-        await desk.ask(Ask(words="a", lanes=(Lane(label="x", model=step),)))
+        await desk.ask(GenerationRequest(words="a", lanes=(Variant(label="x", model=step),)))
         assert desk.story.last.model == step
         await say(desk, "/again")
         assert page.said[-1] == SAME

@@ -16,10 +16,10 @@ from chat.story.editing import edit
 from chat.story.json_parts import loads
 from chat.view import story_data
 from gpt.sampling import SamplingParams
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from gpt.text.repetition import SIGHT, loop
 from gpt.text.sentences import SentenceEnd, ends_sentence, sentence_end
-from gpt.text.streamer import Outlet
+from gpt.text.streamer import TextStreamer
 from gpt.tokenizers import CharTokenizer
 from tests.support.tiny_checkpoint import LETTERS
 
@@ -37,7 +37,7 @@ def tokens_through(text: str) -> None:
     """The last tokens of a story that is one long line, as they leave a model."""
     tokenizer = CharTokenizer.train([LETTERS + "…”"])
     params = SamplingParams(max_new_tokens=1, finish_chars=400)
-    outlet = Outlet(tokenizer, params, tokenizer.encode(text))
+    outlet = TextStreamer(tokenizer, params, tokenizer.encode(text))
     for id in tokenizer.encode("a." * 150):
         outlet.push(id)
 
@@ -117,7 +117,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "sentence let by": lambda text: SentenceEnd(text).push(text),
     "tokens after it": lambda text: tokens_through("".join(c for c in text if c in LETTERS)),
     "loop": lambda text: loop(text[-SIGHT:]),
-    "copied": lambda text: Source(["once upon a time"]).overlap(text),
+    "copied": lambda text: ReferenceText(["once upon a time"]).overlap(text),
     "front matter": lambda text: cards.FRONT_MATTER.match("---\n" + text),
     "licence": lambda text: cards._licence({}, "license: a" + text),
     "command of a card": lambda text: training_texts.COMMAND.search(

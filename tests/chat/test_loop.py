@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat.generate import request
-from chat.generate.request import Ask, Lane
+from chat.generate.request import GenerationRequest, Variant
 from chat.panels.composer import say
 from chat.panels.dispatch import look
 from tests.chat.test_session import at_a_desk, read_by
@@ -378,11 +378,11 @@ def test_a_line_that_is_no_command_comes_back(root):
 def test_lanes_differ_in_what_is_asked_and_roll_the_same_dice(root):
     async def act(desk, page):
         lanes = (
-            Lane(label="Cold", settings={"temperature": 0.1}),
-            Lane(label="Hot", settings={"temperature": 1.9}),
-            Lane(label="Other", model="sentences"),
+            Variant(label="Cold", settings={"temperature": 0.1}),
+            Variant(label="Hot", settings={"temperature": 1.9}),
+            Variant(label="Other", model="sentences"),
         )
-        await desk.ask(Ask(words="aA.", lanes=lanes, settings={"max_new_tokens": 9}))
+        await desk.ask(GenerationRequest(words="aA.", lanes=lanes, settings={"max_new_tokens": 9}))
         assert [take["label"] for take in page.state["takes"]] == ["Cold", "Hot", "Other"]
         written = [desk.story.passage(take["id"]) for take in page.state["takes"]]
         assert [each.settings["temperature"] for each in written] == [0.1, 1.9, 0.8]
@@ -394,7 +394,7 @@ def test_lanes_differ_in_what_is_asked_and_roll_the_same_dice(root):
         await desk.act({"act": "undo"})
         assert desk.story.text == ""
         alone = {"temperature": 1.9, "seed": written[1].seed, "max_new_tokens": 9}
-        await desk.ask(Ask(words="aA.", settings=alone))
+        await desk.ask(GenerationRequest(words="aA.", settings=alone))
         assert desk.story.last.text == written[1].text
 
     at_a_desk(root, act)
@@ -402,7 +402,11 @@ def test_lanes_differ_in_what_is_asked_and_roll_the_same_dice(root):
 
 def test_a_lane_of_a_model_that_is_gone_is_refused(root):
     async def act(desk, page):
-        await desk.ask(Ask(words="a", lanes=(Lane(label="A"), Lane(label="B", model="gone"))))
+        await desk.ask(
+            GenerationRequest(
+                words="a", lanes=(Variant(label="A"), Variant(label="B", model="gone"))
+            )
+        )
         assert "no model “gone”" in page.said[-1]
         assert desk.story.passages == ()
 
@@ -411,7 +415,11 @@ def test_a_lane_of_a_model_that_is_gone_is_refused(root):
 
 def test_a_lane_whose_model_cannot_read_the_story_is_named(root):
     async def act(desk, page):
-        await desk.ask(Ask(words="xyz", lanes=(Lane(label="A"), Lane(label="B", model="one"))))
+        await desk.ask(
+            GenerationRequest(
+                words="xyz", lanes=(Variant(label="A"), Variant(label="B", model="one"))
+            )
+        )
         assert "“one” never saw x y z" in page.said[-1]
         assert page.refused == ["xyz"]
 
@@ -420,8 +428,8 @@ def test_a_lane_whose_model_cannot_read_the_story_is_named(root):
 
 def test_all_lanes_stop_together_and_keep_what_they_wrote(root):
     async def act(desk, page):
-        lanes = (Lane(label="A"), Lane(label="B", model="sentences"))
-        ask = Ask(words="a", lanes=lanes, settings={"max_new_tokens": 2000})
+        lanes = (Variant(label="A"), Variant(label="B", model="sentences"))
+        ask = GenerationRequest(words="a", lanes=lanes, settings={"max_new_tokens": 2000})
         writing = asyncio.create_task(desk.ask(ask))
         while not all(draft.tokens for draft in desk.drafts) or not desk.drafts:
             assert not writing.done()

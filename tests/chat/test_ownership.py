@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from chat.accounts import LOCAL
-from chat.jobs.training_jobs import Lesson, RefusedError, Workshop
-from chat.jobs.upload import Workbench
+from chat.jobs.training_jobs import PlannedTraining, RefusedError, TrainingJobs
+from chat.jobs.upload import Upload
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.ownership import new_folder, place_of
-from chat.models.training_texts import NotYoursError, Sources
+from chat.models.training_texts import NotYoursError, TrainingTexts
 from chat.panels.cards import card_data
 from chat.panels.dispatch import look
-from chat.panels.time_machine import Machine
-from chat.session import Desk
+from chat.panels.time_machine import TimeMachine
+from chat.session import Session
 from chat.story import Passage
 from chat.turns import Turns
 from tests.chat.test_session import RecordingPage
@@ -49,14 +49,16 @@ def seen(root: Path, owner: str | None, *, alone: bool = False) -> list[str]:
 
 
 def at_the_desk_of(
-    owner: str, root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]]
+    owner: str, root: Path, act: Callable[[Session, RecordingPage], Awaitable[None]]
 ) -> None:
     async def run() -> None:
         engines, page = Engines(), RecordingPage()
         try:
             models = partial(find_models, root, "", owner=owner)
-            bench = Workbench(Workshop(root), owner)
-            desk = Desk(page, engines, models, sources=Sources(root / "data"), workbench=bench)
+            bench = Upload(TrainingJobs(root), owner)
+            desk = Session(
+                page, engines, models, sources=TrainingTexts(root / "data"), workbench=bench
+            )
             await desk.change_settings({"max_new_tokens": "5", "seed": "1"})
             await act(desk, page)
         finally:
@@ -65,7 +67,7 @@ def at_the_desk_of(
     asyncio.run(run())
 
 
-def put(desk: Desk, text: str, model: str) -> str:
+def put(desk: Session, text: str, model: str) -> str:
     """Have the story hold words that a model is said to have written, as an import may."""
     passage = Passage(author="model", text=text, model=model)
     desk.history = desk.history.change(desk.story.append(passage))
@@ -177,7 +179,7 @@ def test_the_owner_is_quoted_the_text_of_a_model_whether_it_is_shared_or_not(roo
 
 def test_two_who_share_a_model_in_memory_have_each_their_own_rights(root):
     async def run():
-        engines, sources = Engines(), Sources(root / "data")
+        engines, sources = Engines(), TrainingTexts(root / "data")
         hers = find_models(root, "", owner="ada")["songs"]
         his = find_models(root, "", owner="bob")["songs by ada"]
         for _ in range(2):
@@ -205,7 +207,7 @@ def test_the_time_machine_counts_known_words_for_the_owner_alone(root, owner, ke
     async def run():
         engines, page = Engines(max_batch=1), RecordingPage()
         models = partial(find_models, root, "", owner=owner)
-        machine = Machine(page, engines, models, Turns(1, each=1), Sources(root / "data"))
+        machine = TimeMachine(page, engines, models, Turns(1, each=1), TrainingTexts(root / "data"))
         settings = {"temperature": 0.8, "seed": 1, "max_new_tokens": 4}
         machine.start({"job": "j", "steps": [f"{key}@000001"], "prompt": "cat", **settings})
         await machine.ended()
@@ -219,7 +221,7 @@ def test_the_time_machine_counts_known_words_for_the_owner_alone(root, owner, ke
 
 def test_sharing_and_taking_it_back_hold_from_the_next_look_on(tmp_path):
     begin(tmp_path / "runs" / "tales", "ada")
-    shop = Workshop(tmp_path)
+    shop = TrainingJobs(tmp_path)
     with pytest.raises(RefusedError, match="no training “tales” of yours"):
         shop.share("bob", "tales", True)
     assert seen(tmp_path, "bob") == []
@@ -275,8 +277,10 @@ def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
     async def act(desk, page):
         plan = {"module": "train.finetune", "options": [], "steps": 5}
         source = desk.models["tales by ada"].folder
-        desk.workbench.lesson = Lesson(name="b.txt", text=TALE, plan=plan, checkpoint=source)
-        Workshop(tmp_path).share("ada", "tales", False)
+        desk.workbench.lesson = PlannedTraining(
+            name="b.txt", text=TALE, plan=plan, checkpoint=source
+        )
+        TrainingJobs(tmp_path).share("ada", "tales", False)
         # What was there at the last look is not looked into either.
         answer = await look(desk, {"look": "dice", "model": "tales by ada"})
         assert "There is no model" in answer["error"]
@@ -298,7 +302,7 @@ def test_what_was_begun_with_an_open_folder_is_shut_once_the_app_starts(tmp_path
     for each in (folder, *folder.rglob("*")):
         if not each.is_symlink():
             each.chmod(0o755)
-    Workshop(tmp_path)
+    TrainingJobs(tmp_path)
     kept = [each for each in (folder, *folder.rglob("*")) if not each.is_symlink()]
     assert {each.stat().st_mode & 0o777 for each in kept if each.is_dir()} == {0o700}
     assert {each.stat().st_mode & 0o777 for each in kept if each.is_file()} == {0o600}
@@ -314,13 +318,13 @@ out = pathlib.Path(sys.argv[-1])
 
 
 def test_what_a_training_is_begun_with_and_makes_is_its_owners_alone_whatever_the_umask(tmp_path):
-    shop, before = Workshop(tmp_path), os.umask(0)
+    shop, before = TrainingJobs(tmp_path), os.umask(0)
     try:
         # In the place of a training: what makes a file and a folder in --out.
         (tmp_path / "train").mkdir()
         (tmp_path / "train" / "pretrain.py").write_text(MAKES)
         plan = {"module": "train.pretrain", "options": [], "steps": 5}
-        key = shop.start("ada", Lesson(name="Tales.txt", text=TALE, plan=plan))
+        key = shop.start("ada", PlannedTraining(name="Tales.txt", text=TALE, plan=plan))
         while shop.all("ada")[0]["state"] == "training":
             pass
     finally:
@@ -334,7 +338,7 @@ def test_what_a_training_is_begun_with_and_makes_is_its_owners_alone_whatever_th
 
 
 def test_a_text_with_half_a_character_is_refused_before_a_folder_is_made(tmp_path):
-    bench = Workbench(Workshop(tmp_path), "ada")
+    bench = Upload(TrainingJobs(tmp_path), "ada")
     with pytest.raises(RefusedError, match="halves of characters"):
         bench.open("a.txt", bench.bring("a.txt", 0, 1, TALE * 40 + "\ud800") or [])
     assert not (tmp_path / "runs").exists()

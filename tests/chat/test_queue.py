@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from chat.generate import request
-from chat.generate.request import Ask, Lane
+from chat.generate.request import GenerationRequest, Variant
 from chat.generate.takes import Takes
 from chat.models import find_models
 from chat.models.engines import Engines
-from chat.session import Desk
+from chat.session import Session
 from chat.story import Story
 from gpt.engine import Engine
 from tests.chat.test_session import RecordingPage, until
@@ -44,9 +44,9 @@ def with_engines(act: Callable[[Engines], Awaitable[None]], **limits: Any) -> No
     asyncio.run(run())
 
 
-async def desk_of(engines: Engines, root: Path, **settings: str) -> tuple[Desk, RecordingPage]:
+async def desk_of(engines: Engines, root: Path, **settings: str) -> tuple[Session, RecordingPage]:
     page = RecordingPage()
-    desk = Desk(page, engines, lambda: find_models(root, extra=""))
+    desk = Session(page, engines, lambda: find_models(root, extra=""))
     await desk.change_settings({"max_new_tokens": "4", "seed": "1", **settings})
     return desk, page
 
@@ -75,12 +75,12 @@ def statuses(page: RecordingPage) -> list[str]:
 def test_more_models_than_stay_in_memory_write_side_by_side(root, most):
     async def act(engines):
         desk, page = await desk_of(engines, root)
-        lanes = tuple(Lane(label=name, model=name) for name in NAMES)
-        await desk.ask(Ask(words="Once", lanes=lanes))
+        lanes = tuple(Variant(label=name, model=name) for name in NAMES)
+        await desk.ask(GenerationRequest(words="Once", lanes=lanes))
         assert page.said == []
         assert [each["label"] for each in page.state["takes"]] == [*NAMES]
         # What was more than can stay is given up with the next wish.
-        await desk.ask(Ask(model="a"))
+        await desk.ask(GenerationRequest(model="a"))
         assert len(engines.names) <= most
 
     with_engines(act, max_loaded=most)
@@ -121,7 +121,7 @@ def test_waiting_for_a_place_ends_with_the_request(root, end):
             writing = asyncio.create_task(desk.write("Once", model="a"))
             await until(lambda: statuses(page)[-1:] == ["writing"])
             turn = await request.settle(
-                Ask(words="Then", model="a"),
+                GenerationRequest(words="Then", model="a"),
                 Story(),
                 models=desk.models,
                 values=desk.tuning.wanted,
@@ -146,7 +146,7 @@ def test_waiting_for_a_place_ends_with_the_request(root, end):
 PLACES = ("writing", "next in line", "waiting, 1 ahead of you", "waiting, 2 ahead of you")
 
 
-async def line_up(desks: list[tuple[Desk, RecordingPage]]) -> list[asyncio.Task[None]]:
+async def line_up(desks: list[tuple[Session, RecordingPage]]) -> list[asyncio.Task[None]]:
     """Let them ask for the same model, one after the other; each is told its place."""
     writing = []
     for (desk, page), place in zip(desks, PLACES, strict=False):

@@ -11,7 +11,7 @@ import pytest
 
 from chat.models import Listing, find_models, read_listing
 from chat.models.engines import Engines
-from chat.session import Desk
+from chat.session import Session
 from chat.story import Story
 from chat.story.library import Kept
 from gpt.checkpoint import CheckpointError
@@ -81,13 +81,13 @@ def read_by(engine) -> list[list[int]]:
     return prompts
 
 
-def at_a_desk(root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]]) -> None:
+def at_a_desk(root: Path, act: Callable[[Session, RecordingPage], Awaitable[None]]) -> None:
     """Run `act` at a new desk whose settings are short and seeded."""
 
     async def run() -> None:
         engines, page = Engines(), RecordingPage()
         try:
-            desk = Desk(page, engines, lambda: find_models(root, extra=""))
+            desk = Session(page, engines, lambda: find_models(root, extra=""))
             await desk.change_settings({"max_new_tokens": "12", "seed": "1"})
             await act(desk, page)
             await until(lambda: engines.active == 0)
@@ -99,7 +99,7 @@ def at_a_desk(root: Path, act: Callable[[Desk, RecordingPage], Awaitable[None]])
     asyncio.run(run())
 
 
-async def begin_anew(desk: Desk) -> None:
+async def begin_anew(desk: Session) -> None:
     """A blank page with the same settings."""
     await desk.take(Kept(story=Story(), settings=desk.tuning.chosen, model=desk.model))
 
@@ -256,7 +256,7 @@ def test_a_page_that_fell_behind_gets_just_what_it_lacks(root):
 
     async def run():
         engines, page = Engines(), DeafPage()
-        desk = Desk(page, engines, lambda: find_models(root, extra=""))
+        desk = Session(page, engines, lambda: find_models(root, extra=""))
         await act(desk, page)
         page.events.clear()
         await desk.sync(desk.revision - 1, 5)
@@ -317,7 +317,7 @@ def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
         assert kept[-1] == Kept(story=desk.story, settings=desk.tuning.chosen, model="lower")
         # The writer's words are kept before the model has written any.
         assert [passage.author for passage in kept[0].story.path] == ["writer"]
-        other = Desk(page, desk.engines, desk.find_models)
+        other = Session(page, desk.engines, desk.find_models)
         await other.take(kept[-1])
         assert (other.story, other.tuning.chosen, other.model) == (
             desk.story,
@@ -393,7 +393,7 @@ def test_a_model_on_the_hub_is_fetched_when_it_is_asked_for_and_the_page_says_so
     async def run() -> None:
         engines, page = Engines(fetch=fetch), RecordingPage()
         far = replace(here, folder=Path("ada/far"), hub=HubName("ada/far"))
-        desk = Desk(page, engines, lambda: {"ada/far": far})
+        desk = Session(page, engines, lambda: {"ada/far": far})
         try:
             await desk.change_settings({"max_new_tokens": "12"})
             await desk.warm_up()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.story import Author, Choice, Passage, Story, StoryError, StoryToken
+from chat.story import Author, Passage, Story, StoryError, StoryToken, TokenChoice
 from gpt.tokenizers import BPETokenizer
 
 
@@ -38,7 +38,11 @@ passages = st.builds(
             raw_probability=st.floats(0, 1),
             top=st.lists(
                 st.builds(
-                    Choice, st.integers(0, 9), st.text(max_size=2), st.floats(0, 1), st.floats(0, 1)
+                    TokenChoice,
+                    st.integers(0, 9),
+                    st.text(max_size=2),
+                    st.floats(0, 1),
+                    st.floats(0, 1),
                 ),
                 max_size=2,
             ).map(tuple),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.story import Choice, Passage, Story, StoryError, StoryToken
+from chat.story import Passage, Story, StoryError, StoryToken, TokenChoice
 from chat.story.editing import cut, edit, fork
 from chat.story.undo import STEPS, History
 from gpt.tokenizers.pieces import Pieces
@@ -36,7 +36,7 @@ class Words(Pieces):
 
 
 TOKENIZER = Words()
-TOP = tuple(Choice(id, text, 0.3, 0.2) for id, text in enumerate([*VOCABULARY, "\\xc3"]))
+TOP = tuple(TokenChoice(id, text, 0.3, 0.2) for id, text in enumerate([*VOCABULARY, "\\xc3"]))
 
 
 def wrote(words: list[str], **more) -> Passage:
@@ -262,7 +262,7 @@ def test_a_fork_keeps_what_stood_before_and_puts_the_other_token_there(todo, at,
 
 
 def test_a_forked_token_brings_its_own_chances():
-    top = (Choice(0, "Once", 0.5, 0.75), Choice(4, ".", 0.25, 0.0))
+    top = (TokenChoice(0, "Once", 0.5, 0.75), TokenChoice(4, ".", 0.25, 0.0))
     token = StoryToken(0, "Once", 0.5, 0.75, 1.2, top)
     whole = Passage(author="model", text="Once", ids=(0,), model="a", tokens=(token,), seed=7)
     new = fork(Story().append(whole), whole.id, 0, 4, TOKENIZER).last

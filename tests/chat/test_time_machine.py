@@ -13,8 +13,8 @@ import pytest
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.saved_steps import Curve, find_steps
-from chat.models.training_texts import Sources
-from chat.panels.time_machine import Machine
+from chat.models.training_texts import TrainingTexts
+from chat.panels.time_machine import TimeMachine
 from chat.panels.timeline import runs_data, says, spelt_words
 from chat.turns import Turns
 from tests.chat.test_session import RecordingPage, until
@@ -66,13 +66,13 @@ def wish(*steps: str, **settings: object) -> dict[str, Any]:
 
 
 def at_a_machine(
-    root: Path, act: Callable[[Machine, HearingPage, Engines], Awaitable[None]]
+    root: Path, act: Callable[[TimeMachine, HearingPage, Engines], Awaitable[None]]
 ) -> None:
     async def run() -> None:
         engines, page = Engines(max_loaded=1, max_batch=1), HearingPage()
         turns = Turns(1, each=1)
-        sources = Sources(root / "data")
-        machine = Machine(page, engines, lambda: find_models(root, ""), turns, sources)
+        sources = TrainingTexts(root / "data")
+        machine = TimeMachine(page, engines, lambda: find_models(root, ""), turns, sources)
         try:
             await act(machine, page, engines)
             await until(lambda: engines.active == 0)
@@ -83,7 +83,7 @@ def at_a_machine(
     asyncio.run(run())
 
 
-async def write(machine: Machine, data: dict[str, Any]) -> None:
+async def write(machine: TimeMachine, data: dict[str, Any]) -> None:
     machine.start(data)
     await machine.ended()
 
@@ -188,7 +188,9 @@ def test_the_settings_of_the_panel_are_the_ones_used_whatever_the_beginning_says
 def test_a_second_machine_waits_until_a_place_is_free(root):
     async def act(machine, page, engines):
         other_page = HearingPage()
-        other = Machine(other_page, engines, machine._find_models, machine._turns, Sources())
+        other = TimeMachine(
+            other_page, engines, machine._find_models, machine._turns, TrainingTexts()
+        )
         machine.start(wish("000000", max_new_tokens=LONG))
         await until(lambda: bool(page.texts))
         other.start(wish("000100"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from chat.generate.request import RefusedError
-from chat.jobs.training_jobs import Lesson, Workshop
-from chat.jobs.upload import LEAST_CHARACTERS, MOST_BYTES, Workbench, check
+from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
+from chat.jobs.upload import LEAST_CHARACTERS, MOST_BYTES, Upload, check
 from chat.models.ownership import new_folder
 from gpt.checkpoint import load
 
@@ -25,21 +25,21 @@ TINY = ("--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16
 """So that 300 steps are soon done."""
 
 
-def lesson(steps: int, *options: str) -> Lesson:
+def lesson(steps: int, *options: str) -> PlannedTraining:
     plan = {
         "module": "train.pretrain",
         "options": [*TINY, "--max-steps", str(steps), "--eval-every", "5", *options],
         "steps": steps,
     }
-    return Lesson(name="My Tales.txt", text=TEXT, plan=plan)
+    return PlannedTraining(name="My Tales.txt", text=TEXT, plan=plan)
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
+def shop(tmp_path: Path) -> TrainingJobs:
     """A project folder with the code and no runs."""
     for part in ("gpt", "train"):
         (tmp_path / part).symlink_to(ROOT / part)
-    return Workshop(tmp_path)
+    return TrainingJobs(tmp_path)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -55,7 +55,7 @@ def open_to_others(folder: Path) -> list[str]:
     return [str(each) for each in found if each.lstat().st_mode & 0o077]
 
 
-def state(shop: Workshop, owner: str = "ada") -> dict:
+def state(shop: TrainingJobs, owner: str = "ada") -> dict:
     return shop.all(owner)[0]
 
 
@@ -70,7 +70,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
     # What it has learnt so far can be written with.
     assert load(shop.folder("ada", key) / "best").tokenizer.vocab_size == len(set(TEXT)) + 1
     # An app that was started anew has no child, and finds it all the same.
-    other = Workshop(shop.root)
+    other = TrainingJobs(shop.root)
     assert state(other)["state"] == "training"
     other.halt("ada", key, "paused")
     until(lambda: state(shop)["state"] == "paused")
@@ -144,7 +144,7 @@ def test_a_process_that_took_over_the_number_is_not_taken_for_the_training(shop)
 
 @pytest.mark.slow
 def test_a_plan_tells_steps_time_and_size_and_names_what_a_model_cannot_read(shop):
-    bench = Workbench(shop, "ada")
+    bench = Upload(shop, "ada")
     assert bench.bring("a.txt", 0, 2, TEXT[:1000]) is None
     bench.open("a.txt", bench.bring("a.txt", 1, 2, TEXT[1000:]) or [])
     plan = asyncio.run(bench.plan(None)).plan
@@ -157,7 +157,7 @@ def test_a_plan_tells_steps_time_and_size_and_names_what_a_model_cannot_read(sho
 
 
 def test_what_cannot_be_learnt_from_is_refused_with_the_reason(shop):
-    bench = Workbench(shop, "ada")
+    bench = Upload(shop, "ada")
     for text, why in (
         ("too short", f"fewer than {LEAST_CHARACTERS:,}"),
         ("x" * (MOST_BYTES + 1), "up to 5 MB"),
@@ -174,7 +174,7 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_reason(shop):
 
 
 def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
-    bench = Workbench(shop, "ada")
+    bench = Upload(shop, "ada")
     bench.open("a.txt", ["\ufeff" + "One.\r\nTwo.\r" * 300])
     assert bench.brought == ("a.txt", "One.\nTwo.\n" * 300)
 
@@ -201,11 +201,11 @@ print(json.dumps({"steps": len(Path(sys.argv[1]).read_text())}))
 
 
 @pytest.fixture
-def planner(tmp_path: Path) -> Workshop:
+def planner(tmp_path: Path) -> TrainingJobs:
     """A workshop whose estimates take until the file `go` is there."""
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "estimate.py").write_text(PLAN)
-    return Workshop(tmp_path)
+    return TrainingJobs(tmp_path)
 
 
 def living(root: Path) -> list[int]:
@@ -231,8 +231,8 @@ async def soon(true: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-def bench_of(shop: Workshop, owner: str, page: str, length: int = 3000) -> Workbench:
-    bench = Workbench(shop, owner, (owner, page))
+def bench_of(shop: TrainingJobs, owner: str, page: str, length: int = 3000) -> Upload:
+    bench = Upload(shop, owner, (owner, page))
     bench.open("a.txt", [TEXT[:length]])
     return bench
 
@@ -240,7 +240,7 @@ def bench_of(shop: Workshop, owner: str, page: str, length: int = 3000) -> Workb
 def test_a_newer_estimate_ends_the_process_of_the_one_before_and_so_does_leaving(planner):
     async def run() -> None:
         bench = bench_of(planner, "ada", "1")
-        before: asyncio.Task[Lesson] | None = None
+        before: asyncio.Task[PlannedTraining] | None = None
         for number in range(1, 4):
             asked = asyncio.create_task(bench.plan(None))
             await soon(lambda number=number: len(list(planner.root.glob("child-*"))) == number)

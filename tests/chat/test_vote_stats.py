@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.compare.vote_stats import (
-    Choice,
     Pair,
     Record,
+    VoteChoice,
     pairs,
     rounds_for,
     sign_test,
@@ -78,7 +78,7 @@ def test_a_tie_is_half_a_win():
 
 
 def test_a_pair_is_one_whoever_stood_left_and_the_better_one_comes_first():
-    votes: list[tuple[str, str, Choice]] = [
+    votes: list[tuple[str, str, VoteChoice]] = [
         ("x", "y", "a"),
         ("y", "x", "b"),
         ("x", "y", "b"),
@@ -92,7 +92,7 @@ def test_a_pair_is_one_whoever_stood_left_and_the_better_one_comes_first():
 
 
 def test_the_standings_count_each_vote_for_both():
-    votes: list[tuple[str, str, Choice]] = [
+    votes: list[tuple[str, str, VoteChoice]] = [
         ("x", "y", "a"),
         ("y", "x", "b"),
         ("z", "x", "tie"),

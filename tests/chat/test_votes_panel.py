@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chat.compare.vote_stats import Choice
+from chat.compare.vote_stats import VoteChoice
 from chat.compare.votes import Vote
 from chat.panels.votes import summary
 from tests.chat.test_votes import HOT, VOTE, A, B
@@ -12,7 +12,7 @@ from tests.chat.test_votes import HOT, VOTE, A, B
 
 def votes(choices: str) -> list[Vote]:
     """`a` and `b` for each side, `=` for none."""
-    told: dict[str, Choice] = {"a": "a", "b": "b", "=": "tie"}
+    told: dict[str, VoteChoice] = {"a": "a", "b": "b", "=": "tie"}
     return [replace(VOTE, choice=told[each]) for each in choices]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from chat.models.engines import Engines
 from chat.panels.dispatch import look
-from chat.session import Desk
+from chat.session import Session
 from frontend.memory import Memory
 from tests.chat.test_session import RecordingPage
 from tests.chat.test_votes import VOTE
@@ -15,10 +15,10 @@ from tests.chat.test_votes import VOTE
 def test_a_desk_shows_the_votes_of_who_is_logged_in_and_of_nobody_else(tmp_path):
     memory = Memory(tmp_path)
 
-    def desk_of(name: str | None) -> Desk:
+    def desk_of(name: str | None) -> Session:
         session: Any = SimpleNamespace(user=name and SimpleNamespace(identifier=name))
         votes = memory.votes_of(session)
-        return Desk(RecordingPage(), Engines(), dict, votes=votes)
+        return Session(RecordingPage(), Engines(), dict, votes=votes)
 
     async def run() -> list[int]:
         ann, bob = desk_of("ann"), desk_of("bob")

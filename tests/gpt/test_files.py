@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import gpt
-from chat.jobs.training_jobs import Workshop
+from chat.jobs.training_jobs import TrainingJobs
 from chat.models import default_model, find_models
 from chat.models.engines import Engines
 from chat.models.saved_steps import read_curve
 from chat.panels.cards import card_data
 from chat.panels.timeline import runs_data
-from chat.session import Desk
+from chat.session import Session
 from gpt.checkpoint import CheckpointError, read_training
 from gpt.tokenizers import BPETokenizer, TextError, TokenizerError, load_tokenizer
 from tests.gpt.test_hub_layouts import save_theirs
@@ -333,7 +333,7 @@ def test_lines_of_a_log_that_are_no_records_are_left_out(tmp_path: Path) -> None
 def test_a_training_whose_notes_are_damaged_is_not_shown(tmp_path: Path, about: str) -> None:
     (tmp_path / "runs" / "x").mkdir(parents=True)
     (tmp_path / "runs" / "x" / "page.json").write_text(about)
-    assert Workshop(tmp_path).all("ada") == []
+    assert TrainingJobs(tmp_path).all("ada") == []
 
 
 class Page:
@@ -367,7 +367,7 @@ def test_a_slow_tokenizer_holds_up_nobody_else(
     async def run() -> None:
         page: Any = Page()
         engines = Engines()
-        desk = Desk(page, engines, lambda: find_models(tmp_path, ""))
+        desk = Session(page, engines, lambda: find_models(tmp_path, ""))
         await desk.change_settings({"max_new_tokens": 2})
         await desk.write("abc")
         monkeypatch.setattr(BPETokenizer, "encode", slow)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt.text.memorization import COPIED_WORDS, Source
+from gpt.text.memorization import COPIED_WORDS, ReferenceText
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "It", "it", "it,"]), max_size=40)
 
@@ -35,7 +35,7 @@ def test_the_longest_run_and_the_share_that_is_new_are_those_of_a_full_search(
 ):
     if borrow and documents:
         text = text[:5] + documents[0] + text[5:]
-    found = Source(" ".join(words) for words in documents).overlap(" ".join(text))
+    found = ReferenceText(" ".join(words) for words in documents).overlap(" ".join(text))
     assert found.words == len(text)
     assert (found.longest.words if found.longest else 0) == longest_by_trying(text, documents)
     covered = covered_by_trying(text, documents)
@@ -47,7 +47,7 @@ def test_the_longest_run_and_the_share_that_is_new_are_those_of_a_full_search(
 
 @given(WORDS, st.lists(WORDS, max_size=4))
 def test_the_longest_run_stands_in_both_texts_where_it_is_said_to(text, documents):
-    source, joined = Source(" ".join(words) for words in documents), "  ".join(text)
+    source, joined = ReferenceText(" ".join(words) for words in documents), "  ".join(text)
     run = source.overlap(joined).longest
     if run:
         words = joined[run.start : run.end].split()
@@ -56,7 +56,7 @@ def test_the_longest_run_stands_in_both_texts_where_it_is_said_to(text, document
 
 
 def test_no_run_goes_from_one_document_into_the_next():
-    source = Source(["one two three", "four five six"])
+    source = ReferenceText(["one two three", "four five six"])
     assert len(source) == 6
     longest = source.overlap("one two three four five six").longest
     assert longest is not None
@@ -64,17 +64,17 @@ def test_no_run_goes_from_one_document_into_the_next():
 
 
 def test_the_words_around_a_run_stop_at_the_edges_of_its_document():
-    source = Source(["zero", "one two three four", "five"])
+    source = ReferenceText(["zero", "one two three four", "five"])
     assert (source.before(4, 9), source.quote(6, 9)) == ("one", "four")
     assert (source.before(3, 9), source.quote(7, 9)) == ("", "")
 
 
 def test_case_and_punctuation_are_part_of_a_word():
-    source = Source(["The cat sat."])
+    source = ReferenceText(["The cat sat."])
     assert [source.overlap(text).longest for text in ("the", "sat", "Cat")] == [None] * 3
 
 
 def test_a_text_without_words_is_new():
     for documents in ([], ["", " "], ["one"]):
-        found = Source(documents).overlap(" \n")
+        found = ReferenceText(documents).overlap(" \n")
         assert (found.words, found.longest, found.copied, found.new) == (0, None, (), 1.0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt.sampling import SamplingParams
-from gpt.text.streamer import Outlet
+from gpt.text.streamer import TextStreamer
 from gpt.tokenizers import BPETokenizer, CharTokenizer
 
 LETTERS = CharTokenizer.train(['abcdefghijklmnopqrstuvwxyzAHINST ,.!"\n'])
@@ -17,7 +17,7 @@ def come(
     text: str, *, begun: str = "", end: bool = False, **settings: Any
 ) -> tuple[str, str | None]:
     """What is shown of `text`, a character a token, and why it ended."""
-    outlet = Outlet(LETTERS, SamplingParams(**settings), LETTERS.encode(begun))
+    outlet = TextStreamer(LETTERS, SamplingParams(**settings), LETTERS.encode(begun))
     shown = ""
     for id in LETTERS.encode(text) + [LETTERS.eos_id] * end:
         more, reason = outlet.push(id)
@@ -82,7 +82,7 @@ def test_spaces_held_for_the_end_of_a_sentence_come_with_what_ends_it_else(
 
 def test_half_a_character_after_what_may_be_an_end_is_no_reason_to_lose_a_space():
     tokenizer = BPETokenizer.train(["abc"], 257)
-    outlet = Outlet(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=40), [])
+    outlet = TextStreamer(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=40), [])
     shown = ""
     for id in [*tokenizer.encode("red. "), tokenizer.encode("é")[0], tokenizer.eos_id]:
         text, reason = outlet.push(id)
@@ -93,7 +93,7 @@ def test_half_a_character_after_what_may_be_an_end_is_no_reason_to_lose_a_space(
 def test_tokens_that_show_no_text_use_up_the_room_too():
     tokenizer = BPETokenizer.train(["abc"], 257)
     half = tokenizer.encode("é")[0]
-    outlet = Outlet(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=5), [])
+    outlet = TextStreamer(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=5), [])
     reasons = [outlet.push(half)[1] for _ in range(7)]
     assert reasons == [None] * 6 + ["length"]
 

@@ -20,16 +20,16 @@ import pytest
 
 from chat.compare.votes import Ballot, Votes
 from chat.generate.request import OTHER_PAGE
-from chat.jobs.training_jobs import Workshop
-from chat.jobs.upload import Workbench
+from chat.jobs.training_jobs import TrainingJobs
+from chat.jobs.upload import Upload
 from chat.models import find_models
 from chat.models.engines import Engines
-from chat.models.training_texts import Sources
+from chat.models.training_texts import TrainingTexts
 from chat.panels.composer import say
 from chat.panels.dispatch import LOOKS, look
 from chat.panels.settings import TURNS, turn
-from chat.panels.time_machine import Machine
-from chat.session import Desk
+from chat.panels.time_machine import TimeMachine
+from chat.session import Session
 from chat.settings.presets import OwnPresets
 from chat.story import Passage
 from chat.turns import Turns
@@ -99,7 +99,7 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-async def asked(desk: Desk, wish: dict[str, Any]) -> list[Sample]:
+async def asked(desk: Session, wish: dict[str, Any]) -> list[Sample]:
     """A look, and its answer."""
     name = wish["look"]
     return [
@@ -108,7 +108,7 @@ async def asked(desk: Desk, wish: dict[str, Any]) -> list[Sample]:
     ]
 
 
-async def taken(desk: Desk, page: RecordingPage, wishes: list[dict[str, Any]]) -> list[Sample]:
+async def taken(desk: Session, page: RecordingPage, wishes: list[dict[str, Any]]) -> list[Sample]:
     """Acts and asks, each of which the server knows and can meet."""
     for wish in wishes:
         before = len(page.said)
@@ -177,8 +177,8 @@ def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
     votes = Votes(root / "votes.sqlite")
 
     async def act(desk, page):
-        desk.votes, desk.sources = Ballot(votes, "me", executor), Sources(root / "data")
-        desk.workbench = Workbench(Workshop(root), "me")
+        desk.votes, desk.sources = Ballot(votes, "me", executor), TrainingTexts(root / "data")
+        desk.workbench = Upload(TrainingJobs(root), "me")
         desk.model = "mine"
         await desk.write("Once upon")
         story = desk.story
@@ -223,7 +223,7 @@ def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
         engines = Engines(max_loaded=1, max_batch=1)
         turns = Turns(1, each=1)
         find = lambda: find_models(root, "")  # noqa: E731
-        machine = Machine(page, engines, find, turns, Sources(root / "data"))
+        machine = TimeMachine(page, engines, find, turns, TrainingTexts(root / "data"))
         steps = ["mine@000000", "mine@000099", "mine@000010"]
         wish = {"job": "a", "steps": steps, "prompt": "Once", "seed": "1", "temperature": 0.8}
         machine.start({**wish, "max_new_tokens": 12})
@@ -254,7 +254,7 @@ def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root
     samples: list[Sample] = []
 
     async def act(desk, page):
-        desk.workbench = Workbench(Workshop(root), "me")
+        desk.workbench = Upload(TrainingJobs(root), "me")
         text = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")[:3000]
         begin = {"look": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
         for wish in (begin, {"look": "training_plan", "source": ""}, {"look": "training_start"}):

@@ -6,7 +6,7 @@ import pytest
 
 from gpt.checkpoint.generation_config import read_defaults
 from gpt.sampling import SamplingParams
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from tests.support.tales import corpus
 from train.choose_sampling import chosen_length, grid, main, rank
 from train.quality.continuations import Continuation, Judged
@@ -14,7 +14,7 @@ from train.quality.metrics import measure
 from train.quality.openings import Opening
 from train.quality.thresholds import distance
 
-SOURCE = Source(["The fox saw Tim. Then he ran home, and Tim ran with the fox."] * 2)
+SOURCE = ReferenceText(["The fox saw Tim. Then he ran home, and Tim ran with the fox."] * 2)
 
 
 def judged(*texts: str, human: tuple[str, ...], length: int = 90) -> Judged:

@@ -25,7 +25,7 @@ from train.studies.tokenizer_table import (
     read_results,
 )
 from train.studies.tokenizer_variants import (
-    Variant,
+    TokenizerVariant,
     cut,
     dropped,
     learn_unsplit,
@@ -109,7 +109,7 @@ def test_a_tokenizer_without_a_split_opens_here_and_in_transformers(tmp_path: Pa
 
 
 def test_dropout_cuts_the_training_text_anew_and_leaves_the_validation_text(text: Path) -> None:
-    data = cut(Variant("bpe", 300), [Text(path=text)], text.parent / "data", 0.2)
+    data = cut(TokenizerVariant("bpe", 300), [Text(path=text)], text.parent / "data", 0.2)
     parts, _ = split_texts([Text(path=text)], (), 0.2)
     read = with_dropout(data, parts, 0.3, passes=2)
     once = data.tokenizer.decode(data.train.tolist())
@@ -125,7 +125,7 @@ def test_dropout_cuts_the_training_text_anew_and_leaves_the_validation_text(text
 
 
 def test_without_dropout_the_encoder_is_the_tokenizer_itself(text: Path) -> None:
-    data = cut(Variant("bpe", 300), [Text(path=text)], text.parent / "data", 0.2)
+    data = cut(TokenizerVariant("bpe", 300), [Text(path=text)], text.parent / "data", 0.2)
     typed = STORY + "a typed <|endoftext|> is text"
     assert dropped(data.folder, 0.0)(typed) == data.tokenizer.encode(typed)
 
@@ -144,7 +144,7 @@ def test_every_variant_reads_the_same_bytes_in_the_same_context(text: Path, vari
 
 def test_bits_per_byte_count_all_text_tokens_and_the_bytes_of_the_text(text: Path) -> None:
     same = study(text)
-    variant = Variant("bpe", 300)
+    variant = TokenizerVariant("bpe", 300)
     data = cut(variant, same.texts, text.parent / "data", 0.2)
     config = same.config(data, seed=1)
     model = GPT(config.model_config(300))
@@ -212,10 +212,10 @@ def test_a_study_is_run_written_up_and_not_run_again(
 
 def test_a_training_that_was_cut_short_begins_again(text: Path) -> None:
     same = study(text, train_bytes=3000)
-    left = same.folder(Variant("char", 0)) / "seed-1"
+    left = same.folder(TokenizerVariant("char", 0)) / "seed-1"
     left.mkdir(parents=True)
     (left / "metrics.jsonl").write_text('{"step": 999, "elapsed_s": 1, "train_loss": 9}\n')
-    found = same.run(Variant("char", 0), 1)
+    found = same.run(TokenizerVariant("char", 0), 1)
     assert found.steps < 99
     assert all(record["step"] < 99 for record in Run(left).records())
 
@@ -268,7 +268,7 @@ def test_the_table_has_mean_and_spread_of_each_variant_in_the_order_asked(tmp_pa
     for each in results:
         add_result(path, each)
     assert read_results(path) == results
-    groups = by_variant([Variant("char", 0), Variant("bpe", 300)], results)
+    groups = by_variant([TokenizerVariant("char", 0), TokenizerVariant("bpe", 300)], results)
     table = markdown(groups, 0.1).splitlines()
     assert table[2].startswith("| characters | 300 | 3.000 | 0.500 | 24 | 100 | 5,000 | 1.0 |")
     assert "| 2.100 ± 0.141 | 0.500 |" in table[3]

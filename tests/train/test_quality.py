@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt.text import repetition
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from train.quality import metrics
 from train.quality.metrics import (
     MEASURES,
@@ -22,10 +22,10 @@ TOLD = (
     "One day Tim saw Ann. He told Ann of the lily, and Ann told Tim. Then Ann was glad of Tim.",
     "Once a lily grew. May I see the lily? I may, for Tim and I may.",
 )
-SOURCE = Source(TOLD)
+SOURCE = ReferenceText(TOLD)
 
 
-def measured(text: str, opening: str = "", source: Source = SOURCE) -> Quality:
+def measured(text: str, opening: str = "", source: ReferenceText = SOURCE) -> Quality:
     return metrics.measure(opening, text, source, over=False, bits=8.0, compared=10**6)
 
 
@@ -85,7 +85,7 @@ def test_a_name_counts_once_and_through_its_genitive():
 
 def test_names_are_kept_by_the_story_they_are_from_and_not_by_another():
     people = ["Tim", "Ann", "Bob", "Eve"]
-    source = Source(f"One day {name} met {name}." for name in people)
+    source = ReferenceText(f"One day {name} met {name}." for name in people)
     openings = [f"There was a child whom they called {name}." for name in people]
     stories = [f"Then {name} went to play, and all were glad." for name in people]
     own = list(map(measured, stories, openings, [source] * 4))

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gpt
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from tests.support.training import train_into
 from tests.train.test_pretrain import TEXT, TINY, data, run
 from train import evaluate, finetune, pretrain, report
@@ -229,7 +229,7 @@ def test_both_protocols_are_those_of_evaluate_and_long_texts_are_bounded(
 def test_the_copy_rate_is_that_of_what_anyone_can_write_again(data: Path, tmp_path: Path) -> None:
     finished = run(TINY, data, tmp_path / "run")
     opened, checkpoint = load_data(data), gpt.load(finished.best)
-    source = Source([opened.tokenizer.decode(opened.train[1:-1].tolist())])
+    source = ReferenceText([opened.tokenizer.decode(opened.train[1:-1].tolist())])
     for each in final_eval.copied(checkpoint, opened, "The", most=None):
         params = SamplingParams(temperature=0.8, max_new_tokens=200, seed=each.seed)
         stream = Generator(checkpoint.model, checkpoint.tokenizer).stream("The", params)

@@ -22,7 +22,7 @@ from train.loop import train as loop
 from train.loop.config import PRESETS, TrainConfig
 from train.loop.options import read_config
 from train.studies.search_report import importances, outcome
-from train.studies.search_space import Choice, Range, apply, known_fields, parse_space
+from train.studies.search_space import Categorical, Range, apply, known_fields, parse_space
 
 STORY = "The cat sat on the mat.\nThe dog ran in the fog.\n"
 TEXT = "".join(f"{STORY * 3}<|endoftext|>\n" for _ in range(12))
@@ -234,7 +234,7 @@ def test_fields_take_ranges_of_their_own() -> None:
     assert space == {
         "dropout": known_fields(base)["dropout"],
         "learning_rate": Range(low=0.001, high=0.01, log=True),
-        "batch_size": Choice((4, 8)),
+        "batch_size": Categorical((4, 8)),
     }
 
 

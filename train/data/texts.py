@@ -27,7 +27,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class SourceFile:
     """A text file and its fingerprint, as data.json has them."""
 
     name: str
@@ -81,14 +81,14 @@ def split_texts(
     return train, valid
 
 
-def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[Source]:
+def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[SourceFile]:
     """Each file once, in order.
 
     Raises:
         ValueError: A file, or a copy of it, is both training and validation text.
     """
     parts_of: dict[str, list[Part]] = {}
-    sources: dict[Path, Source] = {}
+    sources: dict[Path, SourceFile] = {}
     train, valid = list(train), list(valid)
     for part in [*train, *valid]:
         if part.path not in sources:
@@ -125,8 +125,8 @@ def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
         seen += len(text)
 
 
-def _fingerprint(path: Path, serves: str) -> Source:
+def _fingerprint(path: Path, serves: str) -> SourceFile:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     size = path.stat().st_size
-    return Source(name=path.name, bytes=size, sha256=digest.hexdigest(), serves=serves)
+    return SourceFile(name=path.name, bytes=size, sha256=digest.hexdigest(), serves=serves)

@@ -11,9 +11,9 @@ import numpy as np
 from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator, Row, prompt_ids
 from gpt.sampling import SamplingParams
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from gpt.text.sentences import ends_sentence
-from gpt.text.streamer import FinishReason, Outlet
+from gpt.text.streamer import FinishReason, TextStreamer
 from gpt.tokenizers import Tokenizer
 from train.loop.loss_eval import score
 from train.quality.metrics import Quality, measure, words
@@ -99,7 +99,7 @@ def judge(
     checkpoint: Checkpoint,
     openings: Sequence[Opening],
     params: SamplingParams,
-    source: Source,
+    source: ReferenceText,
     *,
     thorough: bool = True,
 ) -> Judged:
@@ -136,7 +136,7 @@ def first_words(text: str, count: int) -> str:
 def ends_within(tokenizer: Tokenizer, opening: str, text: str, params: SamplingParams) -> bool:
     """Whether a person's text is over within the length, or stops where a sentence does, by the
     rule for what a model writes."""
-    outlet = Outlet(tokenizer, params, prompt_ids(tokenizer, opening))
+    outlet = TextStreamer(tokenizer, params, prompt_ids(tokenizer, opening))
     most = LONGEST_PIECE * params.max_new_tokens + params.finish_chars
     ids, read = tokenizer.encode(text[:most]), ""
     for at, id in enumerate(ids):

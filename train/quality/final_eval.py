@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data
 from train.loop.loss_eval import evaluate
@@ -78,7 +78,7 @@ def copied(checkpoint: Checkpoint, data: Data, prompt: str, *, most: int | None)
     Args:
         most: Tokens of the training text that are read; None reads all of it.
     """
-    source = Source(HeldOut("", data.train[:most], data.tokenizer).documents())
+    source = ReferenceText(HeldOut("", data.train[:most], data.tokenizer).documents())
     generator = Generator(checkpoint.model, checkpoint.tokenizer)
     samples: list[Copied] = []
     for seed in SEEDS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpt.text.memorization import SPELT, Source, plain
+from gpt.text.memorization import SPELT, ReferenceText, plain
 from gpt.text.repetition import LENGTH, LONGEST, TIMES
 from gpt.text.sentences import ends_sentence
 
@@ -53,7 +53,7 @@ class Quality:
 
 
 def measure(
-    opening: str, text: str, source: Source, *, over: bool, bits: float | None, compared: int
+    opening: str, text: str, source: ReferenceText, *, over: bool, bits: float | None, compared: int
 ) -> Quality:
     """All measures of `text`, which goes on from `opening`.
 
@@ -127,7 +127,7 @@ def balanced_quotes(text: str, *, whole: bool) -> tuple[int, int]:
     return good, len(lines)
 
 
-def names_kept(opening: str, text: str, source: Source) -> tuple[int, int]:
+def names_kept(opening: str, text: str, source: ReferenceText) -> tuple[int, int]:
     """Names of the opening that come again in `text`, of all the different ones.
 
     A name is a word with a capital that the training text knows as one (`Source.names`); so the

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.provenance import prepare_command
-from gpt.text.memorization import Source
+from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data, DataError, find_data
 
@@ -17,7 +17,7 @@ class Judges:
     """What a model's text is held against."""
 
     data: Data
-    source: Source
+    source: ReferenceText
     """The training text."""
     valid: HeldOut
 
@@ -57,4 +57,6 @@ def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
             f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
             f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
         )
-    return Judges(data, Source(HeldOut("", data.train, data.tokenizer).documents()), held_out(data))
+    return Judges(
+        data, ReferenceText(HeldOut("", data.train, data.tokenizer).documents()), held_out(data)
+    )

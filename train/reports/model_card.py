@@ -39,7 +39,7 @@ CPU_WINDOWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CardRequest:
     """What a card shall have.
 
     Attributes:
@@ -56,7 +56,10 @@ class Wish:
 
 
 def write_report(
-    checkpoint: Checkpoint, judges: Judges, scores: Mapping[str, Mapping[str, Any]], wish: Wish
+    checkpoint: Checkpoint,
+    judges: Judges,
+    scores: Mapping[str, Mapping[str, Any]],
+    wish: CardRequest,
 ) -> Path:
     """Write README.md into the checkpoint's folder; where it is.
 
@@ -190,7 +193,7 @@ def data_folder(command: str) -> str:
     return words[words.index("--data") + 1] if "--data" in words[:-1] else "data/mine"
 
 
-def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: Wish) -> Iterator[str]:
+def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: CardRequest) -> Iterator[str]:
     params = replace(read_defaults(checkpoint.folder), seed=OPENING_SEED)
     found = openings(judges.valid.documents(), wish.openings)
     judged = judge(checkpoint, found, params, judges.source)
@@ -206,7 +209,7 @@ def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: Wish) -> It
     yield "\n".join(verdict(judged))
 
 
-def _samples(checkpoint: Checkpoint, wish: Wish) -> Iterator[str]:
+def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[str]:
     yield "## What it writes"
     generator = Generator(checkpoint.model, checkpoint.tokenizer)
     length = LENGTH_OF_CHARACTERS if checkpoint.tokenizer.kind == "char" else LENGTH

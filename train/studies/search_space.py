@@ -33,7 +33,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Categorical:
     """One of a few values."""
 
     values: tuple[Any, ...]
@@ -48,13 +48,13 @@ class Choice:
         return ", ".join(str(value) for value in self.values)
 
 
-Space = Mapping[str, Range | Choice]
+Space = Mapping[str, Range | Categorical]
 
 USUAL = ("learning_rate", "weight_decay", "dropout", "decay_fraction", "batch_size")
 """What is searched when no --fields are given: what matters most for a text of a few megabytes."""
 
 
-def known_fields(base: TrainConfig) -> dict[str, Range | Choice]:
+def known_fields(base: TrainConfig) -> dict[str, Range | Categorical]:
     """Every field that can be searched, with its usual range around `base`."""
     sizes = {max(1, base.batch_size * times // 2) for times in (1, 2, 4, 8)}
     return {
@@ -62,24 +62,24 @@ def known_fields(base: TrainConfig) -> dict[str, Range | Choice]:
         "weight_decay": Range(low=0.01, high=1.0, log=True),
         "dropout": Range(low=0.0, high=0.4),
         "decay_fraction": Range(low=0.1, high=1.0),
-        "batch_size": Choice(tuple(sorted(sizes))),
+        "batch_size": Categorical(tuple(sorted(sizes))),
         "warmup_steps": Range(low=0, high=max(1, base.max_steps // 5), whole=True),
         "momentum": Range(low=0.85, high=0.98),
         "beta1": Range(low=0.8, high=0.95),
         "beta2": Range(low=0.9, high=0.999),
         "grad_clip": Range(low=0.3, high=3.0, log=True),
-        "optimizer": Choice(("muon", "adamw")),
+        "optimizer": Categorical(("muon", "adamw")),
     }
 
 
-def parse_space(words: Sequence[str], base: TrainConfig) -> dict[str, Range | Choice]:
+def parse_space(words: Sequence[str], base: TrainConfig) -> dict[str, Range | Categorical]:
     """The space of words like `dropout`, `learning_rate=0.001:0.01` or `batch_size=8,16`.
 
     Raises:
         ValueError: a field that cannot be searched, or a range that is none.
     """
     known = known_fields(base)
-    space: dict[str, Range | Choice] = {}
+    space: dict[str, Range | Categorical] = {}
     for word in words:
         name, _, given = word.partition("=")
         name = name.replace("-", "_")
@@ -89,14 +89,14 @@ def parse_space(words: Sequence[str], base: TrainConfig) -> dict[str, Range | Ch
     return space
 
 
-def _narrowed(name: str, usual: Range | Choice, given: str) -> Range | Choice:
+def _narrowed(name: str, usual: Range | Categorical, given: str) -> Range | Categorical:
     try:
-        if isinstance(usual, Choice):
+        if isinstance(usual, Categorical):
             kind = type(usual.values[0])
-            return Choice(tuple(kind(value) for value in given.split(",")))
+            return Categorical(tuple(kind(value) for value in given.split(",")))
         low, high = (float(number) for number in given.split(":"))
     except ValueError as error:
-        form = "8,16,32" if isinstance(usual, Choice) else "0.001:0.01"
+        form = "8,16,32" if isinstance(usual, Categorical) else "0.001:0.01"
         raise ValueError(f"expected a range like {name}={form}, not {name}={given}") from error
     if not low < high or (usual.log and low <= 0):
         above = " above 0" if usual.log else ""

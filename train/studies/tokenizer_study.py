@@ -25,7 +25,7 @@ from train.loop.train import train
 from train.run.samples import sample
 from train.run.validate import Validation
 from train.studies.tokenizer_table import Result, add_result, read_results
-from train.studies.tokenizer_variants import Variant, cut, with_dropout
+from train.studies.tokenizer_variants import TokenizerVariant, cut, with_dropout
 
 SET_BY_THE_STUDY = {
     *("block_size", "max_steps", "seed", "eval_every", "save_steps", "sample_tokens"),
@@ -68,7 +68,7 @@ class Study:
             "sample": self.sample_bytes,
         }
 
-    def folder(self, variant: Variant) -> Path:
+    def folder(self, variant: TokenizerVariant) -> Path:
         """Where the text as `variant` cuts it is kept, and what its trainings say."""
         return self.out / str(variant)
 
@@ -94,7 +94,7 @@ class Study:
         facts = data.facts["train"]
         return facts["bytes"] * facts.get("passes", 1)
 
-    def run(self, variant: Variant, seed: int) -> Result:
+    def run(self, variant: TokenizerVariant, seed: int) -> Result:
         """Train and judge one model; what it said stays in output.txt, its weights do not.
 
         Raises:
@@ -118,7 +118,7 @@ class Study:
         return self.judge(judged, variant, config, data, run)
 
     def judge(
-        self, model: GPT, variant: Variant, config: TrainConfig, data: Data, run: Run
+        self, model: GPT, variant: TokenizerVariant, config: TrainConfig, data: Data, run: Run
     ) -> Result:
         """Score the validation text in its one cut, in windows that hold the study's context."""
         device = pick_device(config.device)
@@ -208,7 +208,9 @@ def open_study(study: Study) -> None:
         )
 
 
-def run_missing(study: Study, variants: Sequence[Variant], seeds: Sequence[int]) -> list[Result]:
+def run_missing(
+    study: Study, variants: Sequence[TokenizerVariant], seeds: Sequence[int]
+) -> list[Result]:
     """Train what results.jsonl does not hold yet, a seed of all variants before the next seed.
 
     Taking turns, a busy hour of the machine hits all variants alike. The text is cut for all of

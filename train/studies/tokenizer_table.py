@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from train.studies.tokenizer_variants import TITLES, Variant
+from train.studies.tokenizer_variants import TITLES, TokenizerVariant
 
 UPPER_BOUND = (
     "Every text is scored in the one way its tokenizer cuts it. The model could write the same "
@@ -68,7 +68,9 @@ def spread(values: Sequence[float], form: str) -> str:
     return f"{mean(values):{form}} ± {stdev(values):{form}}"
 
 
-def by_variant(variants: Sequence[Variant], results: Sequence[Result]) -> list[list[Result]]:
+def by_variant(
+    variants: Sequence[TokenizerVariant], results: Sequence[Result]
+) -> list[list[Result]]:
     """The results of each variant that has any, in the order of `variants`."""
     places = {str(variant): place for place, variant in enumerate(variants)}
     known = sorted((r for r in results if r.variant in places), key=lambda r: places[r.variant])

@@ -32,7 +32,7 @@ _LINE = re.compile(r"[^\n]{1,4096}\n*|\n+")
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class TokenizerVariant:
     """A tokenizer to learn."""
 
     name: Name
@@ -43,13 +43,13 @@ class Variant:
         return f"{self.name}-{self.vocab_size}" if self.vocab_size else self.name
 
 
-def parse_variants(words: Iterable[str], sizes: Sequence[int]) -> list[Variant]:
+def parse_variants(words: Iterable[str], sizes: Sequence[int]) -> list[TokenizerVariant]:
     """The variants that `words` name: bpe for one of each of `sizes`, bpe:512,2048 for its own.
 
     Raises:
         ValueError: a name or a size that means nothing.
     """
-    found: dict[Variant, None] = {}
+    found: dict[TokenizerVariant, None] = {}
     for word in words:
         given, colon, own = word.partition(":")
         name = next((known for known in get_args(Name) if known == given), None)
@@ -65,11 +65,13 @@ def parse_variants(words: Iterable[str], sizes: Sequence[int]) -> list[Variant]:
         for size in [0] if name == "char" else chosen:
             if name != "char" and size < 257:
                 raise ValueError(f"a vocabulary must hold the 256 bytes and more, not {size}")
-            found[Variant(name, size)] = None
+            found[TokenizerVariant(name, size)] = None
     return list(found)
 
 
-def cut(variant: Variant, texts: Sequence[Text], folder: Path, valid_fraction: float) -> Data:
+def cut(
+    variant: TokenizerVariant, texts: Sequence[Text], folder: Path, valid_fraction: float
+) -> Data:
     """The texts as `variant` cuts them, in `folder`; what is there already is opened.
 
     Raises:
