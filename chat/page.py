@@ -27,7 +27,7 @@ class Page(Protocol):
 
         Args:
             model: It is picked now; so is `preset`.
-            dials: The settings as they are now; see `Tuning.dials`.
+            dials: The settings as they are now; see `SettingLayers.dials`.
         """
 
     async def tell(self, message: str, kind: ToldAs = "info") -> None:

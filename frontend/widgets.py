@@ -19,7 +19,7 @@ def setting_widgets(dials: Sequence[Mapping[str, Any]]) -> list[InputWidget]:
     """The settings dialog: a slider where the range is short, a field where it is not.
 
     Args:
-        dials: See `chat.settings.layers.Tuning.dials`.
+        dials: See `chat.settings.layers.SettingLayers.dials`.
     """
     return [_widget(**dial) for dial in dials]
 

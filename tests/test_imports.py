@@ -1,7 +1,9 @@
-"""DESIGN.md's table of rooms, held against the code.
+"""The plan of docs/architecture.md, held against the code: imports run downward.
 
-`ROOMS` is that table: one row for each place, the first that fits counts. A file that no row names
-is an error too, so that a new place begins with saying what it may import.
+`ORDER` lists the places of each package, files and folders, from the bottom up: a place may import
+those before it, and `BELOW` says which other packages it may. `OUTSIDE` says which packages from
+elsewhere a place may use. A place that stands in no list is an error too, so that a new one begins
+with saying where it belongs.
 """
 
 import ast
@@ -16,130 +18,70 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = ("gpt", "chat", "frontend", "train", "bench", "app")
-ANYTHING = ("*",)
+BELOW = {
+    "gpt": (),
+    "chat": ("gpt",),
+    "frontend": ("chat", "gpt"),
+    "app": ("frontend", "chat", "gpt"),
+    "train": ("gpt",),
+    "bench": ("train", "gpt"),
+}
+OURS = tuple(BELOW)
+ORDER: dict[str, tuple[str, ...]] = {
+    "gpt": (
+        *("config", "files", "fair_queue", "tokenizers", "sampling", "dataset", "text", "cache"),
+        *("distribution", "model", "checkpoint", "generator", "request", "engine", "generate"),
+    ),
+    "chat": (
+        *("errors", "accounts", "settings", "turns", "models", "story", "page", "generate"),
+        *("view", "acts", "commands", "compare", "jobs", "session_state", "session", "panels"),
+    ),
+    "train": (
+        *("data", "loop", "adapt", "run", "quality", "hub", "reports", "studies"),
+        *("report", "prepare", "pretrain", "finetune", "evaluate", "estimate", "explore"),
+        *("search", "publish", "choose_sampling", "compare_tokenizers", "plot_temperature"),
+        "sample_openings",
+    ),
+}
+"""frontend/, bench/ and app.py have no order: each is one look."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """The files that `place` matches, and what their code may import.
+class Outside:
+    """What the files that `place` matches may import from elsewhere; the first row that fits.
 
-    `ours` are modules of this project, each with all below it; `others` are packages from outside;
-    the standard library is always allowed. `inside` asks that the others be imported in the
-    function or class that needs them.
+    `inside` asks that it be imported in the function or class that needs it.
     """
 
     place: str
-    ours: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    packages: tuple[str, ...]
     inside: bool = False
 
 
-TORCH = ("torch",)
-TOKENIZER_PARTS = (
-    "gpt.files",
-    "gpt.tokenizers.sentencepiece_scores",
-    "gpt.tokenizers.checks",
-    "gpt.tokenizers.errors",
-    "gpt.tokenizers.fast",
-    "gpt.tokenizers.files",
-    "gpt.tokenizers.kinds",
-    "gpt.tokenizers.pieces",
-    "gpt.tokenizers.trial",
-)
-ROOMS = (
-    Room("gpt/__init__.py", ("gpt.checkpoint", "gpt.config", "gpt.checkpoint.hub", "gpt.model")),
-    Room("gpt/config.py"),
-    Room("gpt/files.py"),
-    Room("gpt/checkpoint/schema.py", (), ("pydantic",)),
-    Room("gpt/tokenizers/fast.py", TOKENIZER_PARTS, ("tokenizers",), inside=True),
-    Room("gpt/tokenizers/try_tokenizer.py", ("gpt.tokenizers", *TOKENIZER_PARTS)),
-    Room(
-        "gpt/tokenizers/kinds.py",
-        TOKENIZER_PARTS,
-        ("sentencepiece", "tiktoken", "tokenizers"),
-        inside=True,
-    ),
-    Room("gpt/tokenizer_*.py", TOKENIZER_PARTS),
-    Room("gpt/tokenizers/sentencepiece_scores.py", ("gpt.tokenizers.errors",)),
-    Room("gpt/tokenizers/tokenizer.py", TOKENIZER_PARTS),
-    Room("gpt/dataset.py", (), ("numpy", "torch")),
-    Room("gpt/checkpoint/provenance.py", ("gpt.files",)),
-    Room("gpt/text/memorization.py", (), ("numpy",)),
-    Room("gpt/cache.py", ("gpt.config",), TORCH),
-    Room("gpt/model.py", ("gpt.cache", "gpt.config"), TORCH),
-    Room(
-        "gpt/checkpoint/hf_format.py",
-        ("gpt.config", "gpt.model", "gpt.checkpoint.schema"),
-        ("pydantic", "torch"),
-    ),
-    Room(
-        "gpt/checkpoint/weights.py", ("gpt.config", "gpt.files", "gpt.checkpoint.hf_format"), TORCH
-    ),
-    Room("gpt/sampling.py", (), TORCH),
-    Room("gpt/distribution.py", ("gpt.sampling",), TORCH),
-    Room("gpt/text/stop_strings.py"),
-    Room("gpt/text/sentences.py"),
-    Room(
-        "gpt/text/streamer.py",
-        ("gpt.sampling", "gpt.text.sentences", "gpt.text.stop_strings", "gpt.tokenizers"),
-    ),
-    Room("gpt/text/repetition.py"),
-    Room("gpt/native/*", ("gpt.native",), TORCH),
-    Room(
-        "gpt/generator.py",
-        (
-            *("gpt.cache", "gpt.config", "gpt.model", "gpt.native", "gpt.text.streamer"),
-            *("gpt.sampling", "gpt.tokenizers"),
-        ),
-        TORCH,
-    ),
-    Room("gpt/fair_queue.py"),
-    Room("gpt/request.py", ("gpt.fair_queue", "gpt.generator", "gpt.sampling"), TORCH),
-    Room(
-        "gpt/engine.py",
-        (
-            *("gpt.fair_queue", "gpt.generator", "gpt.model", "gpt.request", "gpt.sampling"),
-            "gpt.tokenizers",
-        ),
-        TORCH,
-    ),
-    Room(
-        "gpt/checkpoint/folder.py",
-        (
-            *(
-                "gpt.config",
-                "gpt.files",
-                "gpt.checkpoint.hf_format",
-                "gpt.model",
-                "gpt.checkpoint.schema",
-                "gpt.text.sentences",
-            ),
-            *("gpt.tokenizers", "gpt.tokenizers.files", "gpt.checkpoint.weights"),
-        ),
-        ("safetensors", "torch"),
-    ),
-    Room("gpt/checkpoint/hub.py", ("gpt.checkpoint",), ("huggingface_hub", "torch")),
-    Room("gpt/checkpoint/generation_config.py", ("gpt.files", "gpt.sampling", "gpt.tokenizers")),
-    Room("gpt/export.py", ("gpt.checkpoint", "gpt.config", "gpt.model", "gpt.tokenizers"), TORCH),
-    Room("gpt/generate.py", ("gpt",)),
-    Room("gpt/server.py", ("gpt",), ("fastapi", "pydantic", "starlette", "uvicorn")),
-    Room("chat/*", ("chat", "gpt"), ("httpx", "jwt", "numpy", "plotly")),
-    Room(
-        "frontend/*",
-        ("frontend", "chat", "gpt"),
-        ("aiosqlite", "chainlit", "fastapi", "pydantic", "socketio", "sqlalchemy", "starlette"),
-    ),
-    Room("app.py", ("frontend", "chat", "gpt"), ("chainlit",)),
-    Room(
+OUTSIDE = (
+    Outside("gpt/tokenizers/*", ("sentencepiece", "tiktoken", "tokenizers"), inside=True),
+    Outside("gpt/dataset.py", ("numpy", "torch")),
+    Outside("gpt/text/memorization.py", ("numpy",)),
+    Outside("gpt/checkpoint/schema.py", ("pydantic",)),
+    Outside("gpt/checkpoint/provenance.py", ()),
+    Outside("gpt/checkpoint/generation_config.py", ()),
+    Outside("gpt/checkpoint/hf_format.py", ("pydantic", "torch")),
+    Outside("gpt/checkpoint/hub.py", ("huggingface_hub", "torch")),
+    Outside("gpt/checkpoint/*", ("safetensors", "torch")),
+    Outside("gpt/text/*", ()),
+    *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue", "files")),
+    Outside("gpt/*", ("torch",)),
+    Outside("chat/*", ("jwt", "numpy")),
+    Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette")),
+    Outside("app.py", ("chainlit",)),
+    Outside(
         "train/*",
-        ("train", "gpt"),
         (
             *("huggingface_hub", "matplotlib", "numpy", "optuna", "safetensors", "sqlalchemy"),
             *("tokenizers", "torch", "tqdm"),
         ),
     ),
-    Room("bench/*", ANYTHING, ANYTHING),
+    Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),
 )
 PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 NO_ROOM = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
@@ -186,34 +128,39 @@ def imports(root: Path, file: Path) -> Iterator[Import]:
     yield from walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file)), False)
 
 
-def room_of(place: str) -> Room | None:
-    return next((room for room in ROOMS if fnmatch(place, room.place)), None)
+def position(module: str) -> tuple[str, int] | None:
+    """The package of a module of ours, and where its place stands there; None where nowhere.
 
-
-def allowed(module: str, names: tuple[str, ...]) -> bool:
-    return names == ANYTHING or any(
-        module == name or module.startswith(name + ".") for name in names
-    )
+    A package itself, which hands on what is in it, stands above all of its places.
+    """
+    package, *places = module.split(".")
+    order = ORDER.get(package, ())
+    if not order or not places or places == ["__init__"]:
+        return package, len(order)
+    return (package, order.index(places[0])) if places[0] in order else None
 
 
 def violations(root: Path) -> list[str]:
-    """A sentence for each import that the table does not allow, and each file it does not name."""
+    """A sentence for each import that the lists do not allow, and each place they do not name."""
     found: list[str] = []
     for file in code_files(root):
         place = file.relative_to(root).as_posix()
-        room = room_of(place)
-        if room is None:
-            found.append(f"{place} stands in no row of ROOMS: say there what it may import")
+        mine = position(place.removesuffix(".py").replace("/", "."))
+        outside = next((row for row in OUTSIDE if fnmatch(place, row.place)), None)
+        if mine is None or outside is None:
+            found.append(f"{place} stands in no list: say in ORDER and OUTSIDE where it belongs")
             continue
         for entry in imports(root, file):
             where, top = f"{place}:{entry.line}", entry.module.split(".")[0]
             if top in OURS:
-                if not allowed(entry.module, room.ours):
-                    found.append(f"{where} imports {entry.module}, not one of {room.ours}")
+                theirs = position(entry.module)
+                up = theirs is None or (theirs[0] == mine[0] and theirs[1] > mine[1])
+                if up or (top != mine[0] and top not in BELOW[mine[0]]):
+                    found.append(f"{where} imports {entry.module}, which stands above it")
             elif top not in sys.stdlib_module_names:
-                if not allowed(entry.module, room.others):
-                    found.append(f"{where} imports {entry.module}, not one of {room.others}")
-                elif room.inside and not entry.inside:
+                if top not in outside.packages:
+                    found.append(f"{where} imports {entry.module}, not one of {outside.packages}")
+                elif outside.inside and not entry.inside:
                     found.append(f"{where} imports {entry.module} for all, not inside its class")
     return found
 
@@ -243,12 +190,23 @@ def named(requirements: str) -> set[str]:
     return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
-def test_every_import_is_one_that_the_table_allows() -> None:
+def test_every_import_runs_downward() -> None:
     assert violations(ROOT) == []
 
 
-def test_every_row_of_the_table_names_a_known_room() -> None:
-    assert {room.place.split("/")[0].removesuffix(".py") for room in ROOMS} == set(OURS)
+def test_every_place_that_the_lists_name_is_there() -> None:
+    for package, order in ORDER.items():
+        there = {path.stem for path in (ROOT / package).iterdir() if path.stem != "__pycache__"}
+        assert set(order) == there - {"__init__"}
+    for row in OUTSIDE:
+        assert any(
+            fnmatch(file.relative_to(ROOT).as_posix(), row.place) for file in code_files(ROOT)
+        )
+
+
+@pytest.mark.parametrize(("package", "most"), [("gpt", 16), ("train", 24), ("chat", 16)])
+def test_a_package_is_a_list_that_one_look_takes_in(package: str, most: int) -> None:
+    assert len(ORDER[package]) <= most
 
 
 @pytest.mark.parametrize(
@@ -258,23 +216,29 @@ def test_every_row_of_the_table_names_a_known_room() -> None:
         (
             "gpt/config.py",
             "def f():\n    from gpt import model",
-            "gpt/config.py:2 imports gpt.model",
+            "gpt/config.py:2 imports gpt.model, which stands above it",
         ),
+        ("gpt/tokenizers/kinds.py", "from gpt import sampling", "which stands above it"),
         ("gpt/tokenizers/kinds.py", "import tiktoken", "not inside its class"),
-        ("gpt/novelty.py", "import json", "gpt/novelty.py stands in no row"),
+        ("gpt/novelty.py", "import json", "gpt/novelty.py stands in no list"),
         ("gpt/cache.py", "from .config import GPTConfig", "gpt/cache.py:1 imports .config"),
         ("chat/story/tree.py", "import chainlit", "chat/story/tree.py:1 imports chainlit"),
         ("chat/story/tree.py", "from chainlit.session import x", "imports chainlit.session"),
-        ("train/run/folder.py", "import app", "train/run/folder.py:1 imports app"),
-        ("train/run/folder.py", "if True:\n    from chat.story import Story", "imports chat.story"),
+        ("chat/story/tree.py", "from chat.session import Session", "which stands above it"),
+        ("train/loop/run.py", "import app", "train/loop/run.py:1 imports app"),
+        ("train/loop/run.py", "if True:\n    from chat.story import S", "imports chat.story"),
+        ("train/loop/run.py", "from train.run import card", "which stands above it"),
         ("frontend/page.py", "import train.loop.config", "imports train.loop.config"),
         ("app.py", "import torch", "app.py:1 imports torch"),
     ],
 )
-def test_an_import_against_the_table_is_found(
+def test_an_import_that_runs_upward_or_outside_is_found(
     tmp_path: Path, place: str, code: str, said: str
 ) -> None:
-    for module in ("gpt/model.py", "chat/story/tree.py", place):
+    for module in ("gpt/model.py", "gpt/sampling.py", "chat/story/__init__.py", place):
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / module).write_text("")
+    for module in ("chat/session.py", "train/run/card.py"):
         (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / module).write_text("")
     (tmp_path / place).write_text(code)
@@ -282,18 +246,53 @@ def test_an_import_against_the_table_is_found(
     assert said in found[0]
 
 
-def test_the_modules_of_gpt_import_each_other_one_way() -> None:
+def test_modules_import_each_other_one_way() -> None:
     edges: dict[str, set[str]] = {}
-    for file in (ROOT / "gpt").rglob("*.py"):
+    for file in code_files(ROOT):
         name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         edges[name] = {
-            entry.module for entry in imports(ROOT, file) if entry.module.startswith("gpt.")
+            entry.module for entry in imports(ROOT, file) if entry.module.split(".")[0] in OURS
         }
     assert "gpt.config" in edges["gpt.model"]
     try:
         TopologicalSorter(edges).prepare()
     except CycleError as error:
         pytest.fail(f"a loop of imports: {' → '.join(error.args[1])}")
+
+
+def reached(root: Path, start: str) -> set[str]:
+    """The files of ours that `import start` runs, the folders' own __init__ files included."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        parts = waiting.pop().split(".")
+        for name in (".".join(parts[: n + 1]) for n in range(len(parts))):
+            path = root.joinpath(*name.split("."))
+            file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            if not file.is_file() or (place := file.relative_to(root).as_posix()) in found:
+                continue
+            found.add(place)
+            typed = typing_only(ast.parse(file.read_text(encoding="utf-8")))
+            for entry in imports(root, file):
+                if entry.module.split(".")[0] in OURS and entry.line not in typed:
+                    waiting.append(entry.module)
+    return found
+
+
+def typing_only(tree: ast.Module) -> set[int]:
+    """The lines of imports that are there for types alone, so that nothing runs them."""
+    guards = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    return {
+        child.lineno for node in guards for child in ast.walk(node) if isinstance(child, ast.stmt)
+    }
+
+
+def test_the_training_loop_imports_the_loop_and_little_else() -> None:
+    assert len(reached(ROOT, "train.loop.train")) <= 20
 
 
 def test_no_file_is_called_utils() -> None:

@@ -14,7 +14,7 @@ ELSEWHERE = "Training from the page is not offered here: use python -m train.pre
 
 
 async def training(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
-    """`training`: how the writer's trainings stand, see `Workshop.all`; and whether there are
+    """`training`: how the writer's trainings stand, see `TrainingJobs.all`; and whether there are
     `others` to share them with."""
     bench = _bench(desk)
     # A page asks every second or two, and the logs of a long run are long.

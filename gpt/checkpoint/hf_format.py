@@ -82,7 +82,7 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
     """The config that a config.json describes.
 
     Raises:
-        LayoutError: another architecture, a variant our families do not have, or sizes that no
+        FormatError: another architecture, a variant our families do not have, or sizes that no
             model has.
     """
     family = values.get("model_type")

@@ -193,7 +193,10 @@ chainlit.server.app.router.routes.insert(0, APIRoute("/objects", objects, method
 """
 """The app, and a count of what is in its memory."""
 MOST_AWAY = 3
-OF_A_SESSION = ("Desk", "WebsocketSession", "Keeper", "Workbench", "Pieces", "Machine", "Takes")
+OF_A_SESSION = (
+    *("Session", "WebsocketSession", "Autosave", "Upload"),
+    *("Pieces", "TimeMachine", "Takes"),
+)
 
 
 async def visit(base: str, number: int) -> None:
