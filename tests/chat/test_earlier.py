@@ -1,4 +1,4 @@
-"""What was kept and exported by earlier versions is the same here: a library, a story's files, seeds.
+"""What earlier versions kept and exported is the same here: a library, the files of a story, seeds.
 
 The files in earlier/ were made at commit b2237c7 with the shipped `shakespeare`.
 """
