@@ -2,7 +2,7 @@
 
 One model and one short text: the model untouched, models from scratch of the same shape, tokenizer
 and steps, and every way that train.finetune has. Each is trained by the command that anyone would
-type, stopped where the new text's validation part is foreseen best, and scored on the new text and
+type, kept at its lowest validation loss on the new text, and scored on the new text and
 on the old one. A run that is there already is not made again, and one that was cut short goes on.
 """
 

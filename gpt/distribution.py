@@ -19,7 +19,7 @@ class TokenDistribution:
             of equal ones the lowest id.
         raw_entropy, entropy: In nats, before and after.
         kept: How many tokens may still be drawn.
-        vocab_size: Of so many.
+        vocab_size: Of how many.
     """
 
     top: tuple[tuple[int, float, float], ...]
@@ -36,7 +36,7 @@ def spread(
 
     Args:
         seen: Ids of the tokens that the model sees, for the repetition penalty.
-        n: So many of the likeliest are told one by one.
+        n: How many of the likeliest tokens `top` lists.
     """
     raw = logits.double().softmax(-1)  # (V,)
     after = probabilities(logits, params, seen)  # (V,)

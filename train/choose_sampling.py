@@ -26,7 +26,7 @@ from train.quality.reference_text import add_data_option, open_judges
 from train.quality.thresholds import BARS, broken, distance, length_for
 
 LENGTHS = 50
-"""The length is a multiple of so many tokens."""
+"""The length is rounded up to a multiple of this many tokens."""
 OF_SETTINGS = BARS[1:]
 """Whether a story comes to its end is for the length to decide."""
 

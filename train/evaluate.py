@@ -1,4 +1,4 @@
-"""`python -m train.evaluate CHECKPOINT --text FILE`: how well a model foresees a text.
+"""`python -m train.evaluate CHECKPOINT --text FILE`: the loss of a model on a text.
 
 The whole text is scored, every token exactly once, in float32. The last line, for each of several
 texts, is one JSON object:
@@ -71,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--openings",
         type=int,
         default=100,
-        help="for the report: how many openings it is judged by (default: 100)",
+        help="for the report: how many openings it is compared on (default: 100)",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest)")
     return parser

@@ -60,7 +60,7 @@ def finetune(
     Raises:
         ValueError: a value that does not fit this model.
         StateError: the run that is to be resumed is another one.
-        TrainingError: the loss was no number too often, or the disk refused.
+        TrainingError: the loss was NaN or infinite too often, or a file could not be written.
     """
     old = old_text(source, old_file)
     torch.manual_seed(config.seed)
@@ -137,8 +137,8 @@ def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m train.finetune",
-        description="Teach a model that is there a new text: stopped where the new text's "
-        "validation part is foreseen best, with a report of what was gained and forgotten.",
+        description="Fine-tune a checkpoint on a new text, keep the step with the lowest "
+        "validation loss, and report of what was gained and forgotten.",
         allow_abbrev=False,
     )
     parser.add_argument(

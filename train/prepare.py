@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="tokens to learn with bpe and sentencepiece, from the whole training text or, above "
-        "16 million characters, an even sample of so many (default: 4096)",
+        "16 million characters, from an even sample of that size (default: 4096)",
     )
     parser.add_argument(
         "--model-type", choices=["bpe", "unigram"], help="what sentencepiece learns (default: bpe)"

@@ -1,7 +1,7 @@
 """`python -m train.report RUN`: the report card of a training, as report.md and report.html.
 
-Both say what was trained on what, how long it took and what it cost, how the loss fell, how well
-held-out text is foreseen, what the model wrote along the way, whether it copied its training
+Both say what was trained on what, how long it took and what it cost, how the loss fell, the loss
+on held-out text, what the model wrote along the way, whether it copied its training
 text, and the command to do it again. report.html is one file that loads nothing from elsewhere. A
 training writes both at its end; here they are written anew, at any time.
 """

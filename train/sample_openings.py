@@ -25,7 +25,7 @@ from train.quality.thresholds import table, verdict
 from train.run.document import Table, escaped, markdown, told
 
 QUOTED = 12
-"""From so many words on a copied run is shown."""
+"""A copied run of this many words or more is shown."""
 
 
 def make_parser() -> argparse.ArgumentParser:

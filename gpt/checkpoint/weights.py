@@ -1,4 +1,4 @@
-"""Weights in safetensors files, read by a reader of our own that trusts nothing it is told.
+"""Weights in safetensors files, read by a reader of our own that trusts nothing in them.
 
 The file is 8 bytes of length, a JSON header, the numbers. Every tensor's type, shape and place is
 held against what config.json needs and against the size of the file before anything is allocated,

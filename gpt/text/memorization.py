@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 COPIED_WORDS = 8
-"""From so many words in a row on a run counts as copied: shorter ones are how the language goes."""
+"""The fewest words in a row that count as copied: shorter runs are how the language goes."""
 
 SPELT = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 """A word without the punctuation around it, as a dictionary has it."""

@@ -17,7 +17,7 @@ from train.data.folder import Data, find_data
 from train.loop.loss_eval import score, summary
 
 OLD_TOKENS = 100_000
-"""Of the old text so much is scored: enough to see what was lost, little enough not to wait for."""
+"""The most of the old text that is scored: enough to see what was lost, and soon done."""
 MOST_LEFT_OUT = 0.1
 """Share of the characters of a text without which it is the same text no more."""
 

@@ -12,8 +12,8 @@ from train.data.folder import Data
 def fold_bounds(tokens: NDArray[np.unsignedinteger], eos_id: int, k: int) -> list[int]:
     """Where k parts of about one length begin and end: k + 1 places, from 0 to len(tokens).
 
-    A part begins at the end-of-story token nearest to where it should, so that no story is both
-    trained on and judged by; only where none is within a quarter of a part is a story cut.
+    A part begins at the end-of-story token nearest to where it should, so that no story is in
+    training and validation text both; only where none is within a quarter of a part is a story cut.
 
     Raises:
         ValueError: k is below 2, or above half the number of tokens.

@@ -18,7 +18,7 @@ Kind = Literal["char", "bpe", "gpt2", "sentencepiece"]
 ModelType = Literal["bpe", "unigram"]
 
 SAMPLE_CHARACTERS = 16 << 20
-"""Pieces are learnt from all of a text up to this length, and from so much of a longer one."""
+"""The most text that a vocabulary is learnt from; of a longer one an even sample of this size."""
 
 
 def prepare(

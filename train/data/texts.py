@@ -101,8 +101,8 @@ def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[SourceFil
         others = [other for other in parts_of[source.sha256] if other is not part]
         if any(other.stop is None or other.stop > part.start for other in others):
             raise ValueError(
-                f"{source.name} is both training and validation text: a model has to be judged on "
-                "text that it was not trained on; leave it out of one of the two"
+                f"{source.name} is both training and validation text: validation needs text that "
+                "the model was not trained on; leave it out of one of the two"
             )
     return list(sources.values())
 
@@ -115,7 +115,7 @@ def read_texts(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
-    """All of a text up to `characters`; of a longer one about so many, evenly from all of it."""
+    """The text of `parts`; about `characters` of a longer one, taken evenly from all of it."""
     total = sum(part.path.stat().st_size for part in parts)
     seen = taken = 0
     for text in read_texts(parts):

@@ -1,9 +1,9 @@
-"""Training in several processes: `torchrun --nproc-per-node N -m train.pretrain …`.
+"""Data-parallel training (DDP): `torchrun --nproc-per-node N -m train.pretrain …`.
 
 Every process has the whole model and takes its share of the passes of a step. After each round of
 passes they exchange the gradients and add them in the order of the passes, as one process would:
 sums of floats depend on their order, and Muon, which computes in bfloat16, makes 2e-4 of a last bit
-in twenty steps (measured). The first process alone judges and writes.
+in twenty steps (measured). The first process alone evaluates and writes.
 """
 
 import os
@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 LONGEST = timedelta(days=1)
-"""The others wait this long while the first judges and saves."""
+"""How long the others wait for the first to evaluate and save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def join() -> Processes:
 def leave(processes: Processes) -> None:
     """Take leave of the others, and end the process; alone, do nothing."""
     if processes.count > 1:
-        processes.wait()  # while the first still judges and saves, nobody hangs up on it
+        processes.wait()  # while the first still evaluates and saves, nobody hangs up on it
         dist.destroy_process_group()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Averaged weights: a running mean of the weights, which is judged and saved instead of them.
+"""Averaged weights: a running mean of the weights, evaluated and saved instead of them.
 
 Exponential moving average (Polyak and Juditsky 1992; as in `tf.train.ExponentialMovingAverage`):
 mean ← decay × mean + (1 − decay) × weights after every step, with the decay held down to

@@ -107,7 +107,7 @@ def judge(
 
     Args:
         source: The training text.
-        thorough: Measure how well the model foresees both texts, too.
+        thorough: Measure the model's loss on both texts, too (`bits`).
     """
     written = write_on(checkpoint, openings, params)
     model: list[Quality] = []
@@ -150,7 +150,7 @@ def ends_within(tokenizer: Tokenizer, opening: str, text: str, params: SamplingP
 
 
 def bits(checkpoint: Checkpoint, opening: str, text: str) -> float:
-    """What the model needs to foresee `text` after the opening, in bits; 0 for no text."""
+    """The model's cross-entropy on `text` after the opening, summed, in bits; 0 for no text."""
     tokenizer = checkpoint.tokenizer
     begun = prompt_ids(tokenizer, opening)
     whole = np.array(prompt_ids(tokenizer, opening + text), np.uint32)

@@ -11,10 +11,10 @@ from train.data.folder import Data
 from train.loop.loss_eval import evaluate
 
 SHARE = 0.02
-"""Of the training's own work the two protocols may cost so much."""
+"""The most that the two protocols may cost together, as a share of the training's own work."""
 LEAST_SCORED = 2000
 COMPARED_TOKENS = 5_000_000
-"""Of the training text so many are held against what the model wrote; half a minute's reading."""
+"""How much of the training text is searched for what the model wrote; half a minute's reading."""
 SEEDS = (1, 2, 3, 4)
 TEMPERATURE, LENGTH = 0.8, 200
 

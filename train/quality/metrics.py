@@ -34,8 +34,8 @@ class Quality:
         copied: The longest run of words that stands in the training text to the letter, in words
             of `gpt.text.memorization`: with their punctuation and case.
         quote: That run.
-        bits, bytes: What a model needs to foresee it, in bits (None where that was not asked), and
-            how long it is in UTF-8.
+        bits, bytes: The model's cross-entropy on it, summed, in bits (None where it was not
+            measured), and its length in UTF-8.
     """
 
     words: int
@@ -60,9 +60,9 @@ def measure(
     Args:
         source: The training text.
         over: The story is over at the end of `text`.
-        bits: What a model needs to foresee `text`, or None.
-        compared: So many of its first words count for `trigrams` and `repeated_4`, which grow
-            with the length: as many as the text has that it is held against.
+        bits: The model's cross-entropy on `text`, summed, in bits; None where not measured.
+        compared: How many of its first words count for `trigrams` and `repeated_4`, which grow
+            with the length: the length in words of the shorter of the two texts compared.
     """
     ended = over or ends_sentence(text)
     found = words(text)
@@ -166,7 +166,8 @@ class Measure:
 
     Attributes:
         of: The figure of a set of texts; None where none of them has anything to measure.
-        percent: It is a share, shown in percent with so many digits; None for what is none.
+        percent: Digits after the point, for a share that is shown in percent; None for a figure
+            that is no share.
         enough: More of it than a person's text has is no fault.
     """
 
@@ -196,9 +197,9 @@ def _bits_per_byte(texts: Sequence[Quality]) -> float | None:
     return _share((text.bits, text.bytes) for text in texts if text.bits is not None)
 
 
-SURPRISE = Measure("bits per byte, as this model foresees it", _bits_per_byte)
-"""Far below that of human text where a model plays safe. No judge of its settings: what a model
-draws at temperature 1 it foresees as well as it thinks it does, be it right or wrong."""
+SURPRISE = Measure("bits per byte under this model", _bits_per_byte)
+"""Far below that of human text where a model plays safe. It cannot tell good sampling
+settings from bad ones: on text that a model draws at temperature 1 its loss is its own entropy."""
 MEASURES = (
     Measure("distinct-3", distinct_3),
     Measure("repeated 4-grams", _repeated, percent=1),

@@ -9,7 +9,7 @@ from gpt.text.sentences import sentence_end
 LEAST_WORDS, MOST_WORDS = 20, 60
 """An opening ends with the first sentence that ends from LEAST_WORDS on, and at MOST_WORDS."""
 LEAST_LEFT = 40
-"""What is left of a text for the person's own continuation has so many words or more."""
+"""The fewest words that must be left of a text, for the person's own continuation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def openings(documents: Iterable[str], count: int) -> list[Opening]:
     any line end), without its first, which may begin in the middle.
 
     Raises:
-        ValueError: the text has not so many.
+        ValueError: the text has fewer than `count`.
     """
     whole = [document for document in documents if document.strip()]
     most = 0

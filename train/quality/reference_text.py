@@ -1,4 +1,4 @@
-"""The text a model learnt from and the text it is judged on, found again by their fingerprint."""
+"""The training and the validation text of a model, found again by the SHA-256 of their tokens."""
 
 import argparse
 from collections.abc import Iterable

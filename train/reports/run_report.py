@@ -159,7 +159,7 @@ def _losses(found: Found) -> Iterator[Part]:
 
 
 def _held_out(found: Found) -> Iterator[Part]:
-    yield Heading("How well it foresees text it never saw")
+    yield Heading("Loss on text it never saw")
     if found.scores is None:
         yield Paragraph(
             "Not measured: the data of this training, or a checkpoint, is not on this machine "
@@ -175,7 +175,7 @@ def _held_out(found: Found) -> Iterator[Part]:
         )
     yield Paragraph(
         f"Scored on the validation text, {text.text}: {part}, {said['bytes']:,} bytes, each token "
-        "once, in float32. In disjoint windows a token at the start of a window is foreseen with "
+        "once, in float32. In disjoint windows a token at the start of a window is predicted from "
         "little before it; in sliding ones nearly every token has seven eighths of a window. Only "
         "figures of the same protocol can be compared; bits per byte also between tokenizers."
     )

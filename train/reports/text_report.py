@@ -35,7 +35,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def advice(found: Statistics) -> str:
-    """What so much text is enough for."""
+    """Which preset this amount of text is enough for."""
     if found.bytes < SMALL_BYTES:
         return (
             "small: cut it into characters (--tokenizer char), train --preset story, and stop early"

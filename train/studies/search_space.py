@@ -112,7 +112,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
 def apply(base: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
     """`base` with `values` put over it, for as many tokens as before.
 
-    Another batch size gets as many more or fewer steps, so that no trial is judged better only
+    Another batch size gets as many more or fewer steps, so that no trial scores better only
     because it read more text; what was counted in steps keeps its share of them.
     """
     times = base.batch_size / values.get("batch_size", base.batch_size)

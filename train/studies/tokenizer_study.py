@@ -171,7 +171,7 @@ def with_window(model: GPT, block_size: int) -> GPT:
     """The same weights in a model of another window.
 
     Cut with dropout, the same bytes are more tokens, so such a model is trained in longer windows
-    than it is judged in.
+    than it is evaluated with.
     """
     judged = GPT(replace(model.config, block_size=block_size))
     judged.load_state_dict(model.state_dict())

@@ -78,7 +78,7 @@ def by_variant(
 
 
 def title(result: Result) -> str:
-    """How a reader is told which tokenizer it was, without its size."""
+    """The name of a tokenizer in the table, without its vocabulary size."""
     return next(
         text
         for name, text in TITLES.items()
