@@ -14,14 +14,14 @@ from gpt.tokenizers.pieces import whole_characters
 
 
 def act(history: History, wish: Mapping[str, object]) -> History:
-    """Do what `wish` says.
+    """The history after one act.
 
     Args:
         wish: `act` and what it needs: "undo" and "redo" `count` times; "edit" a `passage` to be
             `text` (with `rest` False the story ends there); "branch" (go on from the end of a
-            `passage`); "cut" a `passage` after so many `tokens`; "step" from a `passage` to the
-            alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the last
-            one that has alternatives.
+            `passage`); "cut" a `passage` after its first `tokens` tokens; "step" from a `passage`
+            to the alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the
+            last one that has alternatives.
 
     Raises:
         RefusedError: There is nothing to be done, or it is no act; the message says so.

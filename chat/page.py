@@ -1,4 +1,4 @@
-"""What a desk asks of the page that shows it."""
+"""`Page`: what a session asks of the page that shows it; implemented in frontend/page.py."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -10,10 +10,10 @@ ToldAs = Literal["info", "success", "warning", "error"]
 
 
 class Page(Protocol):
-    """What shows the desk to its writer."""
+    """The page of one session, without Chainlit: events to the story view, messages, pickers."""
 
     async def emit(self, event: str, data: Mapping[str, Any]) -> None:
-        """Tell the story view something."""
+        """Send an event with JSON data to the story view."""
 
     async def offer(
         self,

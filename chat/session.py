@@ -1,6 +1,8 @@
-"""A writer's desk: one story, the settings of the chat, and whoever writes on it now.
+"""`Session`: one writer, one story, and the commands that change it or have a model write.
 
-The page that shows it is behind `Page`, so that all of this runs, and is tested, without one.
+What it holds and what it sends to the page is `chat.session_state`. The page itself is behind
+`Page`, so that all of this runs, and is tested, without a browser. A parameter `desk` or a variable
+`place` elsewhere is a `Session`; Chainlit's own sessions are `WebsocketSession`.
 """
 
 import asyncio
@@ -35,7 +37,8 @@ STILL_WRITING = "Still writing: stop it first."
 
 
 class Session(SessionState):
-    """One writer's story and what happens to it."""
+    """One writer's story and what happens to it; faults of the writer's are said on the page, not
+    raised."""
 
     # What the writer asks for
 
@@ -78,8 +81,9 @@ class Session(SessionState):
     async def ask(self, ask: GenerationRequest) -> None:
         """Let the model write what is asked for.
 
-        Runs until the model has ended, or is cancelled: what was written until then stays. A wish
-        that cannot be met is said, the words go back to the writer, and the story is unchanged.
+        Runs until the model has ended, or is cancelled: what was written until then stays. Where a
+        request cannot be met the page says why, the words go back to the writer, and the story is
+        unchanged.
         """
         once = {} if ask.again else self.tuning.once
         ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
@@ -118,7 +122,7 @@ class Session(SessionState):
         await self.show()
 
     async def take(self, kept: Kept) -> None:
-        """Put a story on the desk, with the settings and the model of its chat."""
+        """Open a story that was kept, with the settings and the model of its chat."""
         self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
         await self._settle(History(waiting.story if waiting else kept.story))
@@ -134,7 +138,7 @@ class Session(SessionState):
         await self.show()
 
     async def warm_up(self) -> None:
-        """Read the model that will most likely be asked for; a fault is told when it is asked."""
+        """Load the model that will most likely write next; a fault shows when it is asked to."""
         # What is still on the Hub is fetched when it is asked for, and not before.
         listing = self.models.get(self.model or "")
         if listing is not None and listing.hub is None:
@@ -148,7 +152,11 @@ class Session(SessionState):
     # How it is done
 
     async def _begin(self, ask: GenerationRequest) -> tuple[Takes, Contest | None]:
-        """Settle what is asked for and have it begun, the story as it was."""
+        """Resolve the request and queue it with the engines; the story is still unchanged.
+
+        Raises:
+            Exception: One of `REFUSALS` where it cannot be met; nothing is being written then.
+        """
         if self.awaits_vote:
             raise RefusedError(contest.CHOOSE_FIRST)
         models = self.models = await asyncio.to_thread(self.find_models)
@@ -193,7 +201,7 @@ class Session(SessionState):
                 await self.page.tell(takes.note)
 
     async def _stream(self, takes: Takes) -> None:
-        """Show how the takes grow."""
+        """Send the page the place in the queue, then the tokens as they come."""
         async with aclosing(takes.places()) as places:
             async for ahead in places:
                 await self._say(f"waiting, {ahead} ahead of you" if ahead else "next in line")
@@ -247,7 +255,7 @@ class Session(SessionState):
         self.contest = compared if wish.get("act") == "pick" else None
 
     async def _settle(self, history: History) -> None:
-        """Let this be the story, with nothing left to pick from."""
+        """Make this the story, with no takes left to pick from, and count its tokens."""
         self._put(history)
         await self._measure()
 

@@ -1,6 +1,7 @@
-"""The sheet on a writer's desk: one story, what is being written on it, what waits to be chosen.
+"""`SessionState`: what a writer's session holds, and the events that show it on the page.
 
-It knows what the page that shows it is told, and when; who writes is `chat.session`'s.
+"story_state" is everything, "story_delta" only new tokens, "story_status" the line below the story.
+What changes the state is in its subclass, `chat.session.Session`.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -27,18 +28,18 @@ from gpt.fair_queue import Path
 
 
 class SessionState:
-    """One writer's story as it is shown, kept and measured.
+    """One writer's story with its undo history, the takes being written, settings and model.
 
     Args:
-        page: Shows it.
-        engines: The models in memory, shared by all desks.
-        find_models: Which models there are now.
-        keep: Told what to keep, each time something changed.
-        sources: The texts that the models learnt from, shared by all desks.
+        page: Where it is shown.
+        engines: The models in memory, shared by all sessions.
+        find_models: Lists the models there are now, by key; reads files, so call it in a thread.
+        keep: Called with the state to save, each time something changed; None saves nothing.
+        sources: The texts that the models learnt from, shared by all sessions.
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
-        workbench: Where the writer trains; None where nobody can.
-        writer: Who asks the engines, (account, page): each has a share of their places.
+        workbench: The writer's uploads and trainings; None where nobody can train from the page.
+        writer: (account, page), opaque keys for the fair queue of the engines.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class SessionState:
 
     @property
     def awaits_vote(self) -> bool:
-        """Whether two passages of nobody knows whom wait to be chosen from."""
+        """Whether a blind contest waits for the writer's vote."""
         return self.contest is not None and self.contest.waits
 
     @property
@@ -137,18 +138,23 @@ class SessionState:
         }
 
     def leave(self) -> None:
-        """The page went away: what only it was to hear is given up."""
+        """The page went away: stop work whose answer only it would have shown."""
         if self.workbench is not None:
             self.workbench.leave()
 
     async def show(self) -> None:
-        """Send everything; the tokens that follow are sent alone."""
+        """Save the state and send all of it as "story_state", under a new revision."""
         self.revision += 1
         self._remember()
         await self.page.emit("story_state", self.snapshot())
 
     async def sync(self, revision: int, have: int) -> None:
-        """Send what a page lacks that saw `revision`, and `have` tokens of its last passage."""
+        """Send what a page lacks after a lost connection.
+
+        Args:
+            revision: Of the last "story_state" it saw.
+            have: Tokens it has of the last passage.
+        """
         if revision != self.revision or len(self.drafts) != 1 or have > len(self.drafts[0].tokens):
             await self.page.emit("story_state", self.snapshot())
         else:
@@ -195,7 +201,7 @@ class SessionState:
             self.meter = meter
 
     def kept(self, story: Story, hidden: Contest | None = None) -> Kept:
-        """A story with what this chat is set to, and the blind contest that waits."""
+        """`story` as the library saves it: with settings, model, preset and a waiting contest."""
         preset = self.tuning.preset
         return Kept(
             story=story,

@@ -8,7 +8,7 @@ from chat.errors import RefusedError
 from gpt.fair_queue import FairQueue, Path, same_group
 
 LOOK_S = 0.1
-"""How often one that waits is told how many are ahead, where that changed."""
+"""Seconds between two looks at how many are ahead."""
 FULL = "Too much is waiting to be done already: try again in a moment."
 
 Say = Callable[[int], Awaitable[None]]
@@ -31,8 +31,8 @@ class Turns:
     """Lets `most` of them be done at once; which is next, `gpt.fair_queue` says.
 
     Args:
-        each: So many of one writer's at once, those of all pages together.
-        waiting: So many may wait, in all; a writer's share is in `FairQueue.has_room`.
+        each: How many of one writer's at once, those of all pages together.
+        waiting: How many may wait, in all; a writer's share is in `FairQueue.has_room`.
     """
 
     def __init__(self, most: int, *, each: int, waiting: int = 64) -> None:

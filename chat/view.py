@@ -1,7 +1,7 @@
-"""What the story view is told: plain data for a page, made from the story.
+"""The story as plain data (JSON) for the page; the shapes are in public/payloads.d.ts.
 
-A page keeps what it was sent and asks for the rest ("I have n"). Everything is sent only when
-something other than the tail changed; else the tokens since n.
+`chat.session_state` sends all of it ("story_state") when something other than the tail changed,
+else the tokens that the page does not have yet ("story_delta").
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from gpt.tokenizers import TextError
 
 
 def facts(passage: Passage) -> dict[str, Any] | None:
-    """How the model's passage came to be, ready to be shown; None for the writer's own words."""
+    """Model, settings, seed, tokens and tokens/s of a passage; None for the writer's own words."""
     if passage.author != "model":
         return None
     settings = [
@@ -52,13 +52,13 @@ def pieces(passage: Passage) -> list[str]:
 
 
 def texts(tokens: Iterable[StoryToken]) -> list[str]:
+    """The text that each token released; "" for one that only began a character."""
     return [token.text for token in tokens]
 
 
 def odds(tokens: Iterable[StoryToken]) -> list[float | None]:
-    """For each token how likely the model itself held it, to three digits; None where nobody knows.
-
-    More of its dice is told when somebody asks; see `chat.panels.dispatch.token`.
+    """The model's probability of each token before any sampler (no odds ratio), to three digits;
+    None where it is not known. The rest of the distribution: `chat.panels.dispatch.token`.
     """
     return [float(f"{each.raw_probability:.3g}") if each.top else None for each in tokens]
 
@@ -146,6 +146,7 @@ def story_data(
 
 
 def model_data(listings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The models to pick from: key, summary and starters (beginnings to click) of each."""
     return [
         {"key": listing.key, "summary": listing.summary, "starters": list(listing.starters)}
         for listing in listings.values()

@@ -67,7 +67,7 @@ class Memory:
         return LibraryLayer(self.library, self.executor, SHOWN_BY)
 
     def keep_for(self, session: WebsocketSession, page: SocketPage) -> Callable[[Kept], None]:
-        """What a session's desk calls with each change, from the first word on."""
+        """What a session calls with each change, from the first word on."""
         keeper = Autosave(
             self.library,
             self.executor,

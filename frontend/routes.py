@@ -146,7 +146,7 @@ def _file(folder: Path, name: str) -> FileResponse:
 
 
 def _serve_stories(routes: APIRouter) -> None:
-    """The list of stories: each is told to its owner, renamed and deleted by its owner alone."""
+    """The list of stories: each is listed, renamed and deleted by its owner alone."""
 
     async def stories(body: Listing, caller: Caller) -> JSONResponse:
         search = (body.filter.search or "")[:LONGEST_SEARCH]

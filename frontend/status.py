@@ -11,7 +11,7 @@ PATH = "/inkling/status"
 
 def serve_status(server: Any, *engines: Engines) -> None:
     """Answer GET /inkling/status: stories being written, stories waiting, how many models are in
-    memory. Anybody may ask, so no name is told."""
+    memory. Anybody may ask, so no name is in it."""
 
     async def status() -> dict[str, object]:
         return {

@@ -1,7 +1,7 @@
-"""Changes of the story, and looks at it, that a page asks for, on socket events of our own.
+"""Two socket events of our own: "story_act" changes the story, "story_look" answers a request.
 
-Chainlit hands on to `on_window_message` whatever any other window posts to its page; this event
-only our own view can send.
+They are not sent through Chainlit's `on_window_message`, to which any other window can post; these
+events only our own view can send. "look" does not mean read-only: see `chat.panels.dispatch`.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,16 @@ from chat.session import Session
 
 
 def serve_acts(sio: Any, desks: Mapping[str, Session]) -> None:
-    """Do what a page asks for with "story_act": edit, branch, undo, pick …; see `chat.acts`.
+    """Register the handlers of both events.
 
-    "story_look" changes nothing and is answered to whoever asked; see `chat.panels.dispatch`.
+    "story_act" {act, …} has no answer, its effect is sent as "story_state": edit, branch, undo,
+    pick … (`chat.acts`), or presets and settings (`chat.panels.settings.turn`). "story_look"
+    {look, …} is answered with JSON, {"error": sentence} where it fails. It never changes the story,
+    but some looks change what lies beside it: trainings are started, stopped and shared, votes
+    deleted. So it must not be repeated blindly.
+
+    Args:
+        desks: The writer's session by the id of the Chainlit session.
     """
 
     def at(sid: str) -> Session | None:

@@ -194,7 +194,7 @@ def read_json(
 
     Args:
         finite: NaN and Infinity, which are no JSON, are refused; else they are floats, to be
-            judged one by one.
+            checked one by one.
     """
     return json_object(read_bytes(folder, name, most=most), folder / name, finite=finite)
 

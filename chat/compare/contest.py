@@ -1,6 +1,6 @@
 """Two write the same story on, side by side, and the writer chooses: names in sight, or blind.
 
-While a blind contest waits for its vote, the two passages are no part of the story on the desk: so
+While a blind contest waits for its vote, the two passages are no part of the session's story: so
 nothing that reads the story (the page, a look, an export, the meter) can tell who wrote which.
 They are in what the library keeps, and join the story with the vote, or with whatever else the
 writer does.
@@ -83,7 +83,7 @@ class Contest:
         return {id: by_letter.get(label, label) for id, label in choice.items()}
 
     def data(self) -> dict[str, Any]:
-        """What the page is told of it."""
+        """As the page shows it; JSON."""
         return {"blind": self.blind, "waits": self.waits, "said": self.said}
 
     def kept(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gpt.sampling import SamplingParams
 from gpt.tokenizers import Tokenizer
 
 FLUSH_S = 0.04
-"""A page is told of new tokens this often: one by one they would freeze it."""
+"""Seconds between two batches of new tokens: sent one by one they would freeze a page."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,7 @@
-"""What is asked of a model, and everything that is settled before it writes."""
+"""`GenerationRequest` (what the page asks for) → `ResolvedRequest` (what the engines get).
+
+A `Writer` here is a model; the person is "the writer" only in text and in `author == "writer"`.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -59,19 +62,19 @@ class Fork:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
-    """A wish for words.
+    """What the page asks a model to write; nothing of it is looked up yet.
 
     Attributes:
         words: The writer's own, which come first; none to just go on.
         model: Who shall write; None for whoever wrote last.
         retry: The passage to write another alternative of, or LAST: the last one a model wrote.
-        takes: So many alternatives at once.
+        takes: How many alternatives at once.
         sentence: Go on to the end of the sentence only.
         fork: Put another token in the place of one, and go on from there.
         lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
         contest: The two lanes are compared, with their names in sight or not
             (chat/compare/contest.py).
-        settings: For this wish alone, checked (`chat.settings.layer`).
+        settings: For this request alone, checked (`chat.settings.layer`).
         again: The retry is to bring the same text once more (chat/generate/reproduce.py).
     """
 
@@ -89,7 +92,13 @@ class GenerationRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Writer:
-    """A model that will write, with all it needs: one take, or `params.n` of them."""
+    """A model that will write (no person), and its input: one engine request of `params.n` takes.
+
+    Attributes:
+        params: With the seed that was drawn; take i has seed + i.
+        prompt: Token ids.
+        label: See `Variant`; "" where there are no variants.
+    """
 
     loaded: Loaded
     params: SamplingParams
@@ -99,13 +108,13 @@ class Writer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedRequest:
-    """Everything that is settled before the model writes.
+    """A request with models loaded, settings merged, seeds drawn and prompts encoded.
 
     Attributes:
         before: The story as it was when this was asked.
         story: The story up to where the model begins, the writer's new words included.
-        voices: Who writes: one, or one for each lane.
-        notes: What the writer should hear of it.
+        voices: The models that write: one, or one for each of `ask.lanes`.
+        notes: Sentences to show the writer.
     """
 
     ask: GenerationRequest
@@ -121,7 +130,7 @@ class ResolvedRequest:
 
 
 def from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
-    """The wish that a button of the page sends; untrusted.
+    """The request in the payload that a button of the page sends, which is untrusted.
 
     Args:
         data: `ask` is "continue", "retry", "finish", "ladder" or "fork"; `passage`, `takes` and
@@ -129,7 +138,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
             `Fork`.
 
     Raises:
-        RefusedError: It is no wish, or for too many takes.
+        RefusedError: It is no request that we know, or for too many takes.
         SettingsError: A setting cannot be used.
     """
     raw = data.get("settings")
@@ -154,7 +163,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
 
 
 def ladder() -> tuple[Variant, ...]:
-    """The same words from the same dice at each temperature of `LADDER`."""
+    """A take at each temperature of `LADDER`, all from one seed."""
     return tuple(Variant(label=f"Temperature {t}", settings={"temperature": t}) for t in LADDER)
 
 
@@ -166,15 +175,17 @@ async def settle(
     values: Mapping[str, float | int | None],
     engines: Lease,
 ) -> ResolvedRequest:
-    """Settle story, model, settings and prompt, changing nothing yet.
+    """Load the models, merge the settings, draw the seed and encode the prompt; the story of the
+    session is not changed.
 
     Args:
-        values: What the writer wants of every message; the model's own come below.
-        engines: Open until the model was asked.
+        models: All that may write, by key.
+        values: The settings of the chat, a layer above the model's own.
+        engines: A lease, kept open until the request is queued, so that no model is unloaded.
 
     Raises:
-        RefusedError, SettingsError, StoryError: The wish cannot be met.
-        CheckpointError: The model cannot be read.
+        RefusedError, SettingsError, StoryError: The request cannot be met.
+        CheckpointError: A model cannot be read.
     """
     if ask.fork is not None:
         # The token is one of the vocabulary of whoever wrote there.
@@ -223,7 +234,7 @@ async def settle(
 
 
 def opening(ask: GenerationRequest, models: Mapping[str, Listing]) -> str:
-    """What the writer is told while those who shall write are made ready."""
+    """The status line while the models are loaded."""
     keys = dict.fromkeys(key or "" for key in (ask.model, *(lane.model for lane in ask.lanes)))
     coming = [key for key in keys if key in models and models[key].hub is not None]
     if coming:

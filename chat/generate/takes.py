@@ -1,4 +1,5 @@
-"""The passages that one request writes, side by side: most often one."""
+"""`Takes`: a resolved request while it is written. One engine request for each model, whose n takes
+come side by side (most often one model, one take); each take becomes a passage."""
 
 import asyncio
 import time
@@ -21,10 +22,9 @@ less often, so that a long line costs little."""
 
 
 async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
-    """The tokens of several requests as they come, each with the place of its request.
+    """The tokens of several requests as they come, each with the index of its request.
 
-    However this ends, whoever still waited for a token does not any more; what went wrong with one
-    request is raised here.
+    The error of any request is raised here. However this ends, no task is left waiting.
     """
 
     def waits(at: int) -> asyncio.Task[Token]:
@@ -49,7 +49,7 @@ async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token
 
 
 def busy(error: EngineBusy, ask: GenerationRequest) -> str:
-    """What the writer is told whose wish found the queue full, or their own share of it."""
+    """The message to a writer who found the queue full, or their own share of it."""
     returned = " Your words are back in the box." if ask.words.strip() else ""
     if error.own:
         yours = "one wish of yours waits" if error.own == 1 else f"{error.own} wishes of yours wait"
@@ -65,10 +65,11 @@ def busy(error: EngineBusy, ask: GenerationRequest) -> str:
 
 
 class Takes:
-    """What is written for one turn, from the first token to the passages that stay.
+    """What is written for one request, from queueing it to the passages that join the story.
 
     Args:
-        writer: Who asks; see `gpt.engine.Engine.submit`.
+        turn: The request; `turn.voices` are the models that write.
+        writer: The person who asks, for the fair queue; see `gpt.engine.Engine.submit`.
 
     Raises:
         EngineBusy, ValueError: One of the engines does not take it; nothing is being written then.
@@ -89,7 +90,7 @@ class Takes:
             ]
             for voice in turn.voices
         ]
-        """The takes of each voice."""
+        """The takes of each model in `turn.voices`, in its order."""
         try:
             for voice in turn.voices:
                 engine = voice.loaded.engine
@@ -114,7 +115,8 @@ class Takes:
             request.cancel()
 
     async def places(self) -> AsyncGenerator[int, None]:
-        """How many are ahead, each time it changes, until a place is free or a request ended."""
+        """How many requests are ahead in the queue, each time it changes; ends once one of ours has
+        begun or ended."""
         said = None
         while not any(request.began or request.ended for request in self.requests):
             ahead = min(request.ahead for request in self.requests)
@@ -126,7 +128,7 @@ class Takes:
             draft.began_s = time.monotonic()
 
     async def batches(self) -> AsyncGenerator[list[tuple[Draft, int]], None]:
-        """Take in the tokens as they come: which takes grew, and how many tokens they had before.
+        """Add the tokens to the drafts as they come: those that grew, each with its length before.
 
         A take that goes round in a loop ends there. When all have ended, so do the requests.
         """
@@ -146,7 +148,7 @@ class Takes:
                     return
 
     def passages(self, reason: FinishReason) -> list[Passage]:
-        """What stays, each as it is; a take that never began leaves no trace.
+        """The drafts as passages; one without text leaves none, unless the model ended the story.
 
         Args:
             reason: Why a take ended that has not said so.
@@ -165,8 +167,8 @@ class Takes:
         return passages
 
     def settled(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
-        """What becomes of the story: all takes side by side, the first of them read; and those
-        that can be picked from, by id with their labels, where there are several.
+        """The story with all takes as alternatives, the first of them selected; and the labels of
+        the takes by passage id, {} where there is only one.
 
         Args:
             reason: See `passages`.

@@ -1,4 +1,4 @@
-"""A writer's own place in the workshop: a text is brought, looked at, and trained on."""
+"""`Upload`: a writer's text on its way from the page to a training."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ NO_TEXT = "Bring a text first: drop a .txt into the panel, or choose one."
 
 
 class Upload:
-    """A writer's own place in the workshop, with the text that was brought to it last.
+    """The text that a writer uploaded last, the estimate of a training on it, and its start.
 
     Args:
         writer: (owner, page); see `chat.turns.Turns.turn`.

@@ -14,7 +14,11 @@ from gpt.engine import Engine
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model in memory, ready to write."""
+    """A model in memory with the engine that runs it.
+
+    Attributes:
+        listing: Its entry in the catalogue: key, folder, own settings (`chat.models.Listing`).
+    """
 
     listing: Listing
     checkpoint: Checkpoint
@@ -26,8 +30,8 @@ class Loaded:
 
 
 class Lease:
-    """Models that stay in memory while it is open: between the moment that one is handed out and
-    the moment that it writes, others may be asked for.
+    """The models taken through it stay in memory while it is open: between handing one out and
+    queueing its request, loading another one must not unload it.
     """
 
     def __init__(self, engines: "Engines") -> None:
@@ -46,14 +50,14 @@ class Lease:
 
 
 class Engines:
-    """The models in memory, the latest used last.
+    """A least-recently-used cache of loaded models, one engine each. For one event loop.
 
     Args:
-        max_loaded: So many stay; beyond it the one that rested longest is given up. One that
-            writes, or is held by a `lease`, is never given up.
-        max_batch: Stories that each writes at once; memory is taken for all of them.
+        max_loaded: How many stay loaded; beyond it the least recently used is unloaded, but never
+            one that writes or is held by a `lease`.
+        max_batch: Stories that each engine writes at once; a KV cache is allocated for all.
         load: Reads a checkpoint folder.
-        fetch: Brings a model here that is still on the Hub.
+        fetch: Downloads a model that is still on the Hub.
     """
 
     def __init__(
@@ -119,7 +123,7 @@ class Engines:
 
     @property
     def waiting(self) -> int:
-        """Stories that wait for a place."""
+        """Stories that wait in the queues, over all models."""
         return sum(loaded.engine.waiting for loaded in self._loaded)
 
     @property

@@ -46,7 +46,7 @@ class Begun:
     @property
     def shared_name(self) -> str:
         """What everybody else knows it by: nobody's own, and the same however many share."""
-        # What a guest is found by again is told to nobody.
+        # The key that a guest is found by again is shown to nobody.
         guest = self.owner.startswith("guest-")
         return f"{self.name} by {'guest ' + _digest(self.owner)[:6] if guest else self.owner}"
 

@@ -9,10 +9,12 @@ from chat.session import Session
 
 
 async def say(desk: Session, line: str, *, model: str | None = None) -> None:
-    """Do what the line says, or write on from its words. A line that cannot be followed comes back.
+    """Run the slash command in `line`, or add its words to the story and let the model go on.
+
+    A command that cannot be parsed goes back into the composer, with the reason.
 
     Args:
-        model: Who shall write; None for whoever wrote last.
+        model: The key of the model that shall write; None for the one that wrote last.
     """
     try:
         command = commands.parse(line)

@@ -19,15 +19,15 @@ async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """What of a `passage` stands word for word in the text its model learnt from.
 
     Returns:
-        model, words, new (share of the words that stand in no copied run), copied_words (from so
-        many in a row on it counts), source_words, and pieces: the text in order, each [kind, text]
+        model, words, new (share of the words that stand in no copied run), copied_words (the
+        shortest run that counts), source_words, and pieces: the text in order, each [kind, text]
         with kind "new", "copied" or "longest"; longest: words, and before, quote and after as the
         training text has them, or None. Where that text is not on this machine, instead missing:
         why, and command, which brings it here ("" where nobody knows).
 
     Raises:
         RefusedError: No model wrote it, that model is gone, or another writer trained it: then not
-            even a count is told, for words put to it one by one would spell that text out.
+            even a count is given, for words put to it one by one would spell that text out.
     """
     passage = desk.story.passage(str(wish.get("passage")))
     key = passage.model if passage.author == "model" else None

@@ -1,7 +1,9 @@
-"""What a page may look at beside the story: a question, and plain data as its answer.
+"""Requests of the panels: the event "story_look", answered with plain data.
 
-A look changes nothing of the story. Each is a function of the desk and of the page's wish, which is
-untrusted, and has a name in `LOOKS`.
+Each is a function in a file of this folder and has a name in `LOOKS`: from the writer's session and
+the page's payload (untrusted) to a dict that is JSON. None changes the story. Most only read, but
+"votes_forget" deletes votes, "training_text" takes in an upload, and "training_start", "_halt",
+"_resume" and "_share" change trainings. (`gpt.request.Look` is something else.)
 """
 
 import logging
@@ -27,7 +29,7 @@ Look = Callable[[Session, Mapping[str, object]], Awaitable[dict[str, Any]]]
 
 
 async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
-    """The dice of one token: `passage`, and its place `at` in it.
+    """The distribution one token was drawn from: `passage` (an id), and its index `at` in it.
 
     Returns:
         id, text, raw_probability, probability, entropy (nats), moved (the words before it were
@@ -89,7 +91,7 @@ LOOKS: dict[str, Look] = {
 
 
 async def look(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
-    """Answer what a page asks for with `look`, a name in `LOOKS`; {"error": …} says why not."""
+    """The answer of the function that `wish["look"]` names in `LOOKS`, or {"error": sentence}."""
     ask = LOOKS.get(str(wish.get("look")))
     if ask is None:
         return {"error": OTHER_PAGE}

@@ -12,7 +12,7 @@ from chat.settings import defaults
 from gpt.text.memorization import SPELT
 
 RISE = 1.005
-"""A loss counts as risen when it is so many times the lowest: less is within the noise."""
+"""A loss counts as risen above this multiple of the lowest: less is within the noise."""
 
 
 def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ from gpt.generator import window_start
 from gpt.tokenizers.pieces import whole_characters
 
 SHOWN = 20
-"""So many of the likeliest tokens are told one by one."""
+"""How many of the likeliest tokens are listed."""
 PROMPTS = 4
-"""What the model says of so many prompts is kept, so that only the samplers run anew."""
+"""How many prompts have their logits cached, so that only the samplers run anew."""
 SAMPLERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 TAIL = 80
-"""Characters of the story before the token that are told."""
+"""Characters of the story before the token that are shown."""
 
 
 async def dice(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:

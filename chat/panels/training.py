@@ -1,4 +1,8 @@
-"""What the panel that trains asks of the workshop; each is a look (chat/panels/dispatch.py)."""
+"""Requests of the Train panel, each named in `chat.panels.dispatch.LOOKS`.
+
+`training` and `training_plan` only read; the others upload a text, or start, stop, resume or share
+a training. Each raises RefusedError where nobody can train from the page.
+"""
 
 import asyncio
 from collections.abc import Mapping

@@ -49,7 +49,8 @@ async def votes_csv(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]
 
 
 async def votes_forget(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
-    """`votes_forget`: delete them all; `forgotten` says how many. No story is touched."""
+    """`votes_forget`: delete all votes of the writer for good; `forgotten` says how many. No story
+    is touched."""
     return {"forgotten": await _ballot(desk).forget()}
 
 

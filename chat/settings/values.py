@@ -1,9 +1,10 @@
-"""A writer's wishes → the settings of one generation, and how they are shown again.
+"""Layers of settings → `SamplingParams`, and how they are shown again.
 
-Wishes come in layers, the last one wins: the model's own, what the chat is set to, what the
-composer says, what was asked for one message, what stands in the text itself (`/with t=1.2 k=20
-…`). Everything that comes from a page is untrusted: numbers as text, counts as floats, any key. A
-value is converted and checked, or refused with its range; none is ever clamped.
+The last layer wins: the defaults, the model's own (generation_config.json), the chat's (gear,
+preset), those of one message (Tune, a button), the text's own (`/with t=1.2 k=20 …`), a variant's
+(`chat.generate.request.Variant`); `chat.generate.request.settle` puts them together. Everything
+that comes from a page is untrusted: numbers as text, counts as floats, any key. A value is
+converted and checked, or refused with its range; none is ever clamped.
 """
 
 import re
@@ -24,7 +25,8 @@ LABELS = {
     "finish_chars": "Sentence end",
     "seed": "Seed",
 }
-"""The settings a writer meets, in the order they are shown."""
+"""The settings a writer meets, in the order they are shown. A setting without a label here is not
+known to the chat: no dial, no `/with`."""
 
 ALIASES = {
     "t": "temperature",
@@ -61,7 +63,7 @@ def parse(name: str, raw: object) -> float | int | None:
     below decides.
 
     Raises:
-        SettingsError: No number, or outside the range; the message names the range.
+        SettingsError: It is not a number, or outside the range; the message names the range.
     """
     limit, label = LIMITS[name], LABELS[name]
     if raw is None or raw == "":

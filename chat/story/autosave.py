@@ -1,4 +1,4 @@
-"""Keeping a story in the library while it is written, without ever holding up the writing."""
+"""`Autosave`: saves a story in the library (SQLite) after each change, off the event loop."""
 
 import asyncio
 import logging

@@ -42,7 +42,7 @@ def cut(story: Story, passage_id: str, length: int) -> Story:
     would have. Tokens at the cut that hold no whole character yet go as well.
 
     Raises:
-        StoryError: There is no such passage, it has not so many tokens, or its tokens are not
+        StoryError: There is no such passage, it has fewer tokens, or its tokens are not
             what its text is made of.
     """
     whole = _to_cut(story, passage_id, length)
@@ -96,7 +96,7 @@ def fork(story: Story, passage_id: str, at: int, token_id: int, tokenizer: Token
 
 
 def _to_cut(story: Story, passage_id: str, *lengths: int) -> Passage:
-    """The passage, which can be cut after so many tokens; else StoryError."""
+    """The passage, if it can be cut after each of `lengths` tokens; else StoryError."""
     whole = story.passage(passage_id)
     count = len(whole.tokens)
     if outside := [length for length in lengths if not 0 <= length <= count]:

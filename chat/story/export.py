@@ -28,7 +28,7 @@ MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
 MAX_PASSAGES = 5000
 MAX_TOKENS = 100_000
-"""Of all passages of a file together: a page is told of each token on the path."""
+"""Of all passages of a file together: a page is sent each token on the path."""
 MAX_TREE_TEXT = 10 * MAX_TEXT
 """Characters of all passages together."""
 # No line end may stand in the indent: from each of many empty lines it would be looked through
