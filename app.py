@@ -1,4 +1,7 @@
-"""The chat: `chainlit run app.py`. An event comes in, its desk is asked, its view is told."""
+"""The chat: `chainlit run app.py`. Chainlit's handlers: each calls the writer's `Session`.
+
+What happens then is in chat/session.py. Events of our own come in by frontend/story_events.py.
+"""
 
 import asyncio
 import logging
@@ -63,7 +66,7 @@ def models_of(session: WebsocketSession) -> FindModels:
 
 MACHINES = TimeMachines(models_of, SOURCES)
 DESKS: dict[str, Session] = {}
-"""The desk of each session. A session outlives a lost connection."""
+"""The writer's `Session` by the id of Chainlit's session, which outlives a lost connection."""
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
@@ -96,6 +99,7 @@ chainlit.server.app.add_middleware(
 
 
 def run_beside(coroutine: Any) -> None:
+    """Start a task that nobody waits for; an exception in it is logged."""
     # Without the context of the event at hand, which holds its session for as long as it runs.
     empty = Context()
     task = asyncio.create_task(coroutine, context=empty)
@@ -111,12 +115,12 @@ def ended(task: asyncio.Task[None]) -> None:
 
 
 def current_session() -> WebsocketSession:
-    """The session of the chat that this event belongs to."""
+    """Chainlit's session, of the chat that this event belongs to."""
     return cast(WebsocketSession, cl.context.session)
 
 
 def desk() -> Session:
-    """The desk of that chat."""
+    """Our `Session` of that chat, made at its first event."""
     session = current_session()
     if session.id not in DESKS:
         page = SocketPage(session)
@@ -181,6 +185,7 @@ async def on_chat_resume(thread: ThreadDict) -> None:
 @cl.on_message
 @answered
 async def on_message(message: cl.Message) -> None:
+    """Text from the composer, or a button that has a model write (`metadata`); one at a time."""
     place = desk()
     if not await WRITING.claim(current_session(), lambda: place.writing):
         return await place.page.tell(STILL_WRITING, "warning")
@@ -208,7 +213,8 @@ async def on_settings_update(values: dict[str, Any]) -> None:
 @cl.on_window_message
 @answered
 async def on_window_message(data: Any) -> None:
-    """What the view asks for. Any page may send it, so only what harms nothing is done."""
+    """Events from the story view that any other window could forge, so they only do what is
+    harmless: send the state again, pick a model, take over settings in an empty story."""
     match data:
         case {"type": "story_sync", "revision": int(revision), "have": int(have)}:
             place = desk()

@@ -1,7 +1,7 @@
-"""The door of the socket: which events are served, and in what form they come in.
+"""The events of the socket: which are served, and the schema that each payload must have.
 
-Whatever a page sends passes here and nowhere else. An event that is not in `SERVED` is nobody's;
-what Chainlit answers beside (edits of bubbles, favourites, sound) Inkling has no use for.
+Everything a page sends over the socket passes here. An event that is not in `SERVED` is dropped:
+Inkling has no use for Chainlit's others (edits of bubbles, favourites, sound).
 """
 
 import functools
@@ -36,17 +36,21 @@ SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
     "machine_write": payloads.steps,
     "machine_stop": None,
 }
-"""Each event with what reads its payload, raising ValidationError; None where it brings none."""
+"""By event the function that validates its payload or raises ValidationError; None where an event
+has no payload. "story_…" and "machine_…" are handled in frontend/ (story_events.py, memory.py,
+time_machine.py), the others by Chainlit, which calls app.py."""
 ANSWERED = "story_look"
+"""The event whose sender waits for an answer, so its errors are answers too."""
 FROM_ANY_WINDOW = "window_message"
 """Chainlit hands on whatever another window posts to the page: what is none of ours is no news."""
 NOT_SIGNED_IN = "authentication failed"
 
 
 def guard_events(sio: Any, begin: Callable[[str], None]) -> None:
-    """Let no event reach its handler but through here.
+    """Replace socketio's dispatch: only served events with a valid payload reach a handler.
 
     Args:
+        sio: The socketio server of Chainlit.
         begin: Called with the id of a session that is new: what is left of an earlier one by that
             id, which may have been another writer's, is to be forgotten.
     """
@@ -80,9 +84,9 @@ def guard_events(sio: Any, begin: Callable[[str], None]) -> None:
 
 
 def answered(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """A handler of app.py that tells its page a sentence where it breaks.
+    """Decorate a handler of app.py: an exception is logged, and the page gets a plain sentence.
 
-    Chainlit, which calls it, would show the page what Python says.
+    Chainlit, which calls it, would show the page the text of the exception.
     """
 
     @functools.wraps(handler)

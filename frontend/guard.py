@@ -1,7 +1,7 @@
-"""Who may talk to the app, and with how much: what each request meets first.
+"""`Guard`: the ASGI middleware that each request meets first. Host, origin and size are checked.
 
-Chainlit's socket takes any origin, whatever its settings say; nothing below looks at the host that
-was asked, or at the size of a body before it is read.
+Chainlit's socket accepts any origin, whatever its settings say, and nothing below this checks the
+Host header, or the size of a body before it is read.
 """
 
 import json
@@ -17,9 +17,9 @@ FRAMED_BY_VARIABLE = "INKLING_FRAMED_BY"
 """The one other site that may show the page in a frame, as https://huggingface.co does a Space."""
 
 MOST_BYTES = 256_000
-"""Of a body: a sign-in, or the name of a story."""
+"""The largest body of an HTTP request: a sign-in, or the name of a story."""
 MOST_SOCKET_BYTES = 1_000_000
-"""Of a body on the socket's path, by which a page without WebSockets sends pieces of files."""
+"""The same on the socket's path, where a page without WebSockets sends parts of files."""
 
 # The story view is compiled in the page: 'unsafe-eval'. 'unsafe-inline' is for Chainlit's own.
 CONTENT_POLICY = (
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def security_headers(framed_by: str = "") -> list[tuple[bytes, bytes]]:
-    """What every answer carries.
+    """The headers of every answer.
 
     Args:
         framed_by: An origin, https://HOST; anything else lets nobody show the page in a frame.
@@ -58,14 +58,15 @@ def security_headers(framed_by: str = "") -> list[tuple[bytes, bytes]]:
 
 
 class Guard:
-    """Refuses what is meant for another host, comes from another's page or brings too large a
-    body; adds headers to the rest, and answers quietly where something broke.
+    """Refuses a request with another Host (403), from a page of another origin (403) or with too
+    large a body (413); adds `security_headers` to the rest, and answers 400 where a handler raised.
 
-    A request without an Origin comes from no foreign page, for there a browser always sends one.
+    A request without an Origin is let in: a browser always sends one from a page of another site.
 
     Args:
-        socket: The path of the socket.
-        bound: What the server was told to listen on.
+        app: The ASGI application behind it.
+        socket: The URL path of the socket.
+        bound: The host name or address the server listens on, an allowed name too.
     """
 
     def __init__(self, app: Any, socket: str, bound: str = "") -> None:
@@ -115,6 +116,7 @@ class Answer:
         self._begun = False
 
     async def send(self, message: Any) -> None:
+        """ASGI's `send`, with our headers added to the first message."""
         self._begun = True
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", []), *self._headers]}

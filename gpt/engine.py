@@ -24,7 +24,7 @@ from gpt.tokenizers import Tokenizer
 MAX_WAITING = 256
 """Stories that may wait for a place."""
 MAX_LOOKS = 64
-"""Looks that may wait for their answer."""
+"""Requests for logits (`gpt.request.Look`) that may wait for their answer."""
 
 
 class EngineBusy(Exception):  # noqa: N818 - a state to wait out, not a fault
@@ -49,7 +49,8 @@ class EngineClosed(Exception):  # noqa: N818 - nothing went wrong
 
 
 class Engine:
-    """Writes up to `max_batch` stories at once in a thread of its own.
+    """Continuous batching: up to `max_batch` stories at once, in a worker thread that owns the
+    model. Its methods may be called from any thread.
 
     Args:
         model: In eval mode; nobody else may use it meanwhile.
@@ -106,8 +107,8 @@ class Engine:
 
         Args:
             prompt: See `gpt.generator.prompt_ids`.
-            writer: Who asks, from the larger group to the smaller, by keys that mean nothing here:
-                (account, page). Groups have equal shares of the places, and those in one too.
+            writer: Who asks, as opaque keys from the larger group to the smaller: (account, page).
+                Accounts share the batch equally, and so do the pages of one account.
 
         Raises:
             EngineBusy: too many wait already, or too many of this writer's.
@@ -148,10 +149,10 @@ class Engine:
             request.cancel()
 
     async def logits(self, ids: Sequence[int], *, writer: Path = ()) -> Tensor:
-        """What the model says of the token after `ids`, nothing drawn or written: (V,), float32.
+        """The logits of the token after `ids`, (V,) float32; nothing is drawn.
 
-        It is worked out between two tokens of the stories, and takes none of their places. When
-        the task that waits is cancelled before, it is not worked out at all.
+        It is computed between two steps of the stories and takes no place in the batch. If the
+        waiting task is cancelled first, it is not computed at all.
 
         Args:
             writer: See `submit`; looks have a queue of their own.

@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import Generic, Protocol, TypeVar
 
 Path = tuple[Hashable, ...]
-"""Who asks; () where nobody said."""
+"""Who asks, (account, page); () where it is not known. Opaque keys, not a path of files."""
 
 
 class Waiting(Protocol):
@@ -35,7 +35,7 @@ class FairQueue(Generic[W]):
     """Those who wait, in the order in which they will be served. Not for several threads at once.
 
     Args:
-        bound: So many turns may be waited for in all.
+        bound: The most turns that may wait in all.
     """
 
     def __init__(self, bound: int) -> None:
@@ -71,6 +71,7 @@ class FairQueue(Generic[W]):
         return self.waiting + mine + item.turns <= self.bound + spare
 
     def add(self, item: W) -> None:
+        """Queue `item`; ask `has_room` first."""
         self._clock += 1
         self._came[item] = self._clock
         self._order = None

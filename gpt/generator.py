@@ -32,7 +32,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token of a story, with the dice it was drawn by."""
+    """One generated token, with the distribution it was drawn from."""
 
     id: int
     text: str
@@ -51,7 +51,7 @@ class Token:
     """None but for a story's last token: the end-of-story token, a stop string, the length, or
     beyond the length the end of a "sentence", which a token shows that is no more part of it."""
     seed: int
-    """Writes the same text again, with the same prompt and settings and n = 1."""
+    """Gives the same text again, with the same prompt and settings and n = 1."""
     take: int
     """Which of the n stories of one prompt it belongs to: 0 .. n - 1."""
 
@@ -71,9 +71,9 @@ def window_start(n_tokens: int, block_size: int) -> int:
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int]:
-    """What the model reads: text after the end of the story before it, ids as they are given.
+    """The ids a model is given: of a text with `bos_id` before it; ids as they are.
 
-    "" and no ids at all begin a fresh story.
+    "" and no ids at all begin a new story: `bos_id` alone.
 
     Raises:
         UnknownCharacterError: a character tokenizer never saw some of the text.
@@ -110,6 +110,7 @@ class Row:
     params: SamplingParams
     rng: torch.Generator
     outlet: TextStreamer
+    """Decodes the drawn tokens and decides where the story ends."""
     seed: int
     take: int
     start: int = 0
@@ -181,7 +182,7 @@ class Generator:
             self._rows.remove(row)
 
     def logits(self, prompt: str | Sequence[int]) -> Tensor:
-        """What the model says of the token after `prompt`: (V,), float32; nothing is written.
+        """The logits of the token after `prompt`, (V,) float32; nothing is drawn.
 
         The stories in the batch are neither read nor changed.
 
@@ -195,10 +196,10 @@ class Generator:
         return logits[0, -1, : self.tokenizer.vocab_size].float().cpu()
 
     def step(self) -> list[tuple[Row, Token | Exception]]:
-        """Write the next token of each story; one that ends leaves its place.
+        """Draw the next token of each story; one that ends leaves the batch.
 
-        At most one story is read in a step, a new one or one that outgrew its window: others that
-        are to be read wait their turn, and all the rest go on meanwhile.
+        At most one prefill per step, of a new story or one that outgrew its window: the others that
+        need one wait, and all the rest decode meanwhile.
 
         Returns:
             A token for each row that got one. In place of a row's token may stand what went wrong

@@ -100,7 +100,10 @@ class Job:
 
 
 class Look:
-    """A prompt whose logits somebody wants to see, (V,)."""
+    """A request for the logits (V,) after a prompt; see `gpt.engine.Engine.logits`.
+
+    (The panels' requests, `chat.panels.dispatch.Look`, are something else.)
+    """
 
     def __init__(self, ids: Sequence[int], writer: Path = ()) -> None:
         self.ids = ids

@@ -231,7 +231,7 @@ def probabilities(logits: Tensor, params: SamplingParams, seen: Sequence[int] = 
 
 
 def seeded(seed: int) -> torch.Generator:
-    """The dice of one story; all 63 bits of the seed decide which of 2³² sequences it is."""
+    """The random generator of one story; all 63 bits of the seed choose among 2³² sequences."""
     # torch's CPU generator starts from the low 32 bits alone, so 1 and 1 + 2³² would write the
     # same text; the high half of seed times 2⁶⁴/φ depends on all bits (Knuth, TAOCP 3, 6.4).
     return torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 % 2**64) >> 32)

@@ -1,4 +1,4 @@
-"""Turn text into what training reads: token files, a tokenizer and a description of both.
+"""`python -m train.prepare`: text files → token files, a tokenizer and data.json.
 
 python -m train.prepare my-stories.txt --tokenizer sentencepiece --vocab-size 4096 --out data/mine
 """
@@ -128,7 +128,8 @@ def _name(kind: Kind | Tokenizer) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command."""
+    """Parse the options, call `train.data.prepare.prepare`, print what was written; an error of the
+    user's is one line and exit status 1 or 2."""
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.vocab_size is not None and options.tokenizer not in ("bpe", "sentencepiece"):

@@ -21,6 +21,7 @@ from train.run.validate import Validation
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Its own options, and one for each field of `TrainConfig` (train/loop/options.py)."""
     parser = argparse.ArgumentParser(
         prog="python -m train.pretrain", description=__doc__, allow_abbrev=False
     )
@@ -36,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="run folder (default: runs/PRESET, or runs/ and the name of the --config)",
     )
     parser.add_argument(
-        "--epochs", type=float, metavar="E", help="length in readings of the text, not --max-steps"
+        "--epochs", type=float, metavar="E", help="length in epochs, in place of --max-steps"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     add_teacher_options(parser)

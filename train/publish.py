@@ -28,15 +28,19 @@ OF_THE_RUN = ("metrics.jsonl", "loss.png")
 
 
 class PublishError(Exception):
-    """It cannot be published, with the reason and what to do; nothing was uploaded."""
+    """The model cannot be published; the message has the reason and what to do."""
 
 
 def stage(checkpoint: Checkpoint, repo: str, folder: Path, *, license: str | None = None) -> None:
-    """Write into `folder` what is uploaded for a model.
+    """Write into `folder` all files that are uploaded for a model: config, weights, tokenizer, the
+    card for the Hub and loss.png.
 
     Args:
-        repo: USER/NAME.
-        license: Of the model; by default what its card says.
+        repo: Its name on the Hub, USER/NAME, for the card.
+        license: Of the model, as the Hub spells it; by default what its card says.
+
+    Raises:
+        OSError: A file cannot be read or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     index = () if (checkpoint.folder / WEIGHTS).is_file() else (INDEX,)
@@ -62,10 +66,11 @@ def _lying(folder: Path, name: str) -> Path | None:
 
 
 def check_owner(api: HfApi, repo: str) -> None:
-    """Make sure that somebody is logged in who may publish under this name.
+    """Check that the token of this machine belongs to USER of `repo`, or to a member of that
+    organization.
 
     Raises:
-        PublishError: nobody is, or somebody else.
+        PublishError: there is no token, the Hub refuses it, or it is another user's.
     """
     try:
         who = api.whoami()
@@ -84,15 +89,19 @@ def check_owner(api: HfApi, repo: str) -> None:
 
 
 def upload(api: HfApi, folder: Path, repo: str, *, kind: str, private: bool) -> str:
-    """Make the repository where there is none, and upload `folder`; its address.
+    """Create the repository unless it exists, and upload `folder` as one commit.
 
-    Files that are there already under other names stay, and the old ones in its history.
+    Other files in the repository stay.
 
     Args:
         kind: "model" or "space".
 
+    Returns:
+        The URL of the repository.
+
     Raises:
-        PublishError: it should be private and is public already.
+        PublishError: `private`, and the repository exists and is public.
+        HfHubHTTPError: The Hub refuses; `in_words` makes a PublishError of it.
     """
     if api.repo_exists(repo, repo_type=kind):
         if private and not api.repo_info(repo, repo_type=kind).private:
@@ -116,7 +125,7 @@ def upload(api: HfApi, folder: Path, repo: str, *, kind: str, private: bool) -> 
 
 @contextmanager
 def in_words(repo: str) -> Generator[None]:
-    """Turn what huggingface_hub raises into one sentence that says what to do."""
+    """Turn the errors of huggingface_hub in the block into a PublishError that says what to do."""
     try:
         yield
     except errors.HfHubHTTPError as error:
@@ -141,6 +150,7 @@ def _line(error: Exception) -> str:
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The options of `python -m train.publish`."""
     parser = argparse.ArgumentParser(
         prog="python -m train.publish",
         description=__doc__,
@@ -160,10 +170,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def publish(options: argparse.Namespace) -> None:
-    """Do what the command line says.
+    """Stage and upload the model, and with --space the Space; with --dry-run only stage them.
 
     Raises:
-        CheckpointError, PublishError: it cannot be done.
+        CheckpointError: The model cannot be opened.
+        PublishError: It cannot be published.
     """
     name = hub_name(options.repo)
     if name is None or name.revision:
@@ -202,7 +213,7 @@ def _place(dry_run: Path | None) -> Generator[Path]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 2 for what can be mended there."""
+    """Run the command; returns the exit status, 2 for an error the user can mend."""
     parser = make_parser()
     options: Any = parser.parse_args(argv)
     try:

@@ -1,4 +1,4 @@
-"""`python -m train.sample_openings CHECKPOINT … --data FOLDER …`: what models make of 100 openings.
+"""`python -m train.sample_openings CHECKPOINT … --data FOLDER …`: 100 openings continued by models.
 
 Each model goes on from openings of its own validation text, at the settings in its
 generation_config.json, with a fixed seed for each. What it wrote is measured beside what the

@@ -73,7 +73,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model that is ready to write, with its tokenizer and what is known of its training."""
+    """A loaded model with its tokenizer, the record of its training and its card."""
 
     folder: Path
     model: GPT
@@ -103,8 +103,11 @@ def save(
 
     Args:
         card: The model card, README.md.
-        training: What training.json is to say.
+        training: The content of training.json; the SHA-256 of the files is added.
         dtype: Of the weights on disk.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     config, bos, eos = model.config, tokenizer.bos_id, tokenizer.eos_id
@@ -238,7 +241,7 @@ def config_in(folder: Path) -> GPTConfig:
 
 
 def count_parameters(config: GPTConfig) -> int:
-    """How many numbers a model of this shape learns, counted without making it."""
+    """The parameters of a model of this shape, counted without allocating it."""
     if config.family == "gpt2" and not config.bias:
         with torch.device("meta"):
             return GPT(config).n_params
@@ -246,7 +249,7 @@ def count_parameters(config: GPTConfig) -> int:
 
 
 def read_training(folder: str | Path) -> dict[str, Any]:
-    """What training.json tells of the training; empty where there is none.
+    """The content of training.json; {} where there is none.
 
     A value that is not what its name promises is left out (`gpt.checkpoint.schema`).
 

@@ -1,29 +1,37 @@
-"""Where a sentence ends. Pure text, for the English of stories."""
+"""Sentence ends in English prose, found by rules: in a whole text, or while it is streamed.
+
+Pure functions of text; used to stop a generation at a sentence rather than at a token count.
+"""
 
 import re
 
 END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*")
-"""What ends a sentence: full stops and their kin, with the quotes that close after them."""
+"""A run of terminal punctuation and the quotes or brackets that close after it."""
 MARKS = ".!?…\"'”’»)]*_"
-"""What `END` is made of."""
+"""The characters that `END` matches."""
 MOST_MARKS = 100
-"""More of them in a row than this are not looked through again for each token."""
+"""How far back a run of `MARKS` is searched again with each token, in characters; it bounds the
+cost of a text that is nothing but marks."""
 NO_SPACE = re.compile(r"\S")
 SHORTENED = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc)|\b[A-Z])\.$")
-"""A full stop that only shortens a word: a title, an initial."""
+"""Ends in a full stop that ends no sentence: an abbreviation, an initial."""
 FINISH_CHARS = 400
-"""So much of a sentence is still a sentence: where a limit is needed and nobody gave one."""
+"""Default of `SamplingParams.finish_chars` in the chat and in new checkpoints, in characters: how
+far beyond max_new_tokens a sentence may run before it is cut."""
 
 
 def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | None:
-    """Where in `text` the first sentence ends that ends beyond `after`; None where none does.
+    """The index just behind the first sentence end beyond index `after`; None where there is none.
 
-    An end is sure only when it is seen how the text goes on: a quote may still close, and after
-    `“Stop!” she said` the sentence has not ended. So one at the very end of the text counts only
-    where the text is `complete`.
+    What follows decides: a quote may still close, and in `“Stop!” she said` the sentence goes on.
+    So an end at the very end of `text` counts only where no more text will come.
+
+    Args:
+        after: In characters; sentences that end at or before it are skipped.
+        complete: No more text will come.
 
     Returns:
-        The number of characters up to and with the end, its closing quotes included.
+        Characters up to and including the end and its closing quotes.
     """
     for found in END.finditer(text, _begins(text, after)):
         end = found.end()
@@ -50,17 +58,17 @@ def _begins(text: str, after: int) -> int:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether `text` stops where a sentence does. Nothing, and a new paragraph, are no sentence."""
+    """Whether the last line of `text`, less trailing white space, ends a sentence; "" does not."""
     stripped = text.rstrip()
     line = stripped[stripped.rfind("\n") + 1 :]
     return bool(line) and sentence_end(line, after=len(line) - 1, complete=True) == len(line)
 
 
 class SentenceEnd:
-    """Text on its way out, as far as the end of its sentence.
+    """Cuts streamed text at the end of the current sentence.
 
     Args:
-        before: What stands before it; the sentence may have begun there, and its quote opened.
+        before: The text before the stream: the sentence may have begun there, its quote opened.
     """
 
     def __init__(self, before: str = "") -> None:
@@ -68,15 +76,15 @@ class SentenceEnd:
         self.let_by(before)
 
     def let_by(self, text: str) -> None:
-        """Take in text that is shown whole, whatever ends in it."""
+        """Add text that the caller shows itself: sentence ends in it do not count."""
         # What stands further back decides nothing any more, and a line may be a whole story.
         self._text = (self._text + text).rpartition("\n")[2][-2 * MOST_MARKS :]
         self._after = self._sent = len(self._text)
 
     def push(self, text: str) -> tuple[str, bool]:
-        """Take in `text`; give what is free to go, and whether the sentence has ended with it.
+        """Add `text`; return what may be shown now, and whether the sentence ended there.
 
-        Spaces after what may be its end are held back: they are free when it goes on after them.
+        White space behind a possible end is held back until it is seen that the sentence goes on.
         """
         self._text += text
         end = sentence_end(self._text, after=self._after)
@@ -87,12 +95,12 @@ class SentenceEnd:
         return self._release(len(bare) if may_end else len(self._text)), False
 
     def release(self, text: str) -> str:
-        """What is still held and `text`, when something else ends it."""
+        """The text that was held back and `text`, where something else, a stop string, ended it."""
         self._text += text
         return self._release(len(self._text))
 
     def flush(self) -> tuple[str, bool]:
-        """What is still held, when no more text comes, and whether the sentence is whole."""
+        """The text that was held back, as no more will come, and whether it ends a sentence."""
         end = sentence_end(self._text, after=self._after, complete=True)
         return self._release(len(self._text) if end is None else end), end is not None
 

@@ -1,4 +1,4 @@
-"""`TextStreamer`: the way of a story's text from drawn tokens to its reader, and where it ends."""
+"""`TextStreamer`: drawn token ids → text that may be shown, and the reason why a story ends."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,10 +12,11 @@ FinishReason = Literal["end", "stop", "length", "sentence"]
 
 
 class TextStreamer:
-    """Tokens in, the text that each sets free out: whole characters, nothing of a stop string.
+    """Incremental detokenizer: only whole characters come out, and nothing of a stop string.
 
     Args:
-        prompt: What the story begins with; its last sentence may still be open.
+        params: Its `stop`, `max_new_tokens` and `finish_chars` count here.
+        prompt: Ids of the text before; its last sentence may still be open.
     """
 
     def __init__(self, tokenizer: Tokenizer, params: SamplingParams, prompt: Sequence[int]) -> None:
@@ -29,10 +30,10 @@ class TextStreamer:
         """Characters beyond the length, and at least one for each token."""
 
     def push(self, id: int) -> tuple[str, FinishReason | None]:
-        """Take in a token; give the text it sets free, and why no other follows, if none does.
+        """Add a token; return the text that may be shown now, and why the story ends, or None.
 
-        A sentence's end is sure only when it is seen what comes after it, so the last token of
-        those that came to a "sentence" may stand for no part of the text.
+        The end of a sentence is known only from what follows it, so where the reason is "sentence"
+        the last token may be no part of the text.
         """
         self._tokens += 1
         text, stopped = self._stops.push(self._decoder.decode(id))

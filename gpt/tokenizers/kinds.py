@@ -1,7 +1,9 @@
 """Our three tokenizers: characters, byte-pair encoding (tiktoken), SentencePiece.
 
-Small classes on one interface (`gpt.tokenizers.Tokenizer`), each trainable on any text and saved in
-the files of gpt/tokenizers/files.py.
+Each has the interface `gpt.tokenizers.Tokenizer`, inherits decoding from `Pieces`
+(gpt/tokenizers/pieces.py), can be trained on any text, is saved as gpt/tokenizers/files.py writes
+it and opened again by `load_tokenizer` (gpt/tokenizers/tokenizer.py). A story and a document are
+the same here: what `eos_id` ends.
 """
 
 import io
@@ -260,5 +262,6 @@ class SentencePieceTokenizer(Pieces):
 
 
 def ranks_of(vocab: Mapping[str, int]) -> dict[bytes, int]:
+    """The bytes and id of each piece, from names in which a character stands for a byte (GPT-2)."""
     byte_of = {letter: byte for byte, letter in enumerate(byte_characters())}
     return {bytes(byte_of[letter] for letter in name): id for name, id in vocab.items()}

@@ -1,8 +1,8 @@
-"""Learning from teachers as well as from the text: several models distilled into one.
+"""Knowledge distillation of an ensemble (Hinton, Vinyals and Dean 2015, arXiv 1503.02531).
 
-The text tells one next token; the mean of what trained models expect tells how likely each other
-one was (Hinton, Vinyals and Dean 2015, arXiv 1503.02531, at temperature 1). An ensemble errs less
-than any of its members, and most of that gain goes over into one model, which costs no more to use.
+The student's loss is (1 - share) × cross-entropy with the text + share × cross-entropy with the
+mean of the teachers' next-token distributions, at temperature 1. An ensemble has a lower loss than
+its members, and most of that gain goes over into one model, which costs no more to run.
 """
 
 import argparse
@@ -27,15 +27,17 @@ from train.loop.state import StateError
 
 
 class Teachers:
-    """The objective with teachers: a part of the loss is the cross-entropy with what they expect.
+    """The distillation loss, an `Objective`: inputs (B, T), logits (B, T, V), targets (B, T) → the
+    loss, and the nats per token of the text alone, which are what is logged.
 
     Args:
-        checkpoints: Models with the vocabulary of the data, whose windows are no shorter than those
-            trained on.
-        share: Of the loss that is the teachers'; the rest is the text's.
+        checkpoints: The teachers: of the tokenizer of the data, with a block_size no smaller than
+            the student's.
+        share: Weight of the teachers' cross-entropy in the loss; the text's is 1 - share.
 
     Raises:
-        ValueError: One cannot teach this model, or the share is not in (0, 1].
+        ValueError: A teacher has another tokenizer or a smaller block_size, or the share is not in
+            (0, 1].
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Teachers:
 
     @torch.no_grad()
     def expect(self, inputs: Tensor) -> Tensor:
-        """The mean of the teachers' distributions, (B, T, V), after each of `inputs`, (B, T)."""
+        """Inputs (B, T) → the mean of the teachers' probabilities, (B, T, V), float32."""
         total = torch.zeros(())
         for forward in self.forwards:
             with autocast(self.device, self.precision):
@@ -77,36 +79,38 @@ class Teachers:
         return (1 - self.share) * text + self.share * taught, nats
 
     def about(self) -> dict[str, Any]:
-        """What config.json and training.json are to say of them."""
+        """The teachers and their share, for config.json and training.json."""
         return {"teachers": [describe(each) for each in self.checkpoints], "share": self.share}
 
 
 def add_teacher_options(parser: argparse.ArgumentParser) -> None:
+    """Add --teachers and --teacher-share."""
     parser.add_argument(
         "--teachers",
         nargs="+",
         default=[],
         metavar="CHECKPOINT",
-        help="models to learn from beside the text: the mean of what they expect of each token",
+        help="checkpoints to distil from beside the text: the mean of their probabilities",
     )
     parser.add_argument(
         "--teacher-share",
         type=float,
         default=0.5,
         metavar="F",
-        help="share of the loss that is the teachers' (default: 0.5)",
+        help="weight of the teachers in the loss, above 0, up to 1 (default: %(default)s)",
     )
 
 
 def objective_from(
     options: argparse.Namespace, config: TrainConfig, data: Data, folder: Path
 ) -> tuple[Objective, dict[str, Any]]:
-    """The objective that the options ask for, and what the run is to say of it.
+    """The loss to train with, and what config.json of the run says of it: plain cross-entropy and
+    {} without --teachers.
 
     Raises:
         CheckpointError: A teacher cannot be opened.
-        StateError: The run in `folder` is to be resumed and had another objective.
-        ValueError: A teacher cannot teach this model.
+        StateError: --resume, and the run in `folder` had other teachers or another share.
+        ValueError: See `Teachers`.
     """
     objective: Objective = cross_entropy
     about: dict[str, Any] = {}

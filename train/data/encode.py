@@ -30,7 +30,7 @@ SMALL_TEXT_BYTES = 4 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """A token file: how many ids, the UTF-8 bytes and documents they stand for, its fingerprint."""
+    """A token file: how many ids, the UTF-8 bytes and documents they stand for, its SHA-256."""
 
     tokens: int
     bytes: int
@@ -62,7 +62,7 @@ def write_tokens(
         dtype: "uint16" or "uint32".
         eos_id: The end-of-story id.
         workers: Processes that encode; 1 encodes in this one.
-        progress: Told the bytes of text of each batch, as it is written.
+        progress: Called with the UTF-8 bytes of text of each batch, once it is written.
     """
     tokens = n_bytes = documents = 0
     digest = hashlib.sha256()

@@ -19,12 +19,12 @@ from train.data.texts import Text
 
 
 class DataError(Exception):
-    """A data folder that cannot be trained on, with what to do instead."""
+    """A data folder cannot be trained on; the message says what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Token files, memory-mapped, with the tokenizer that made them."""
+    """The training and validation tokens, (n_tokens,) each, memory-mapped, and their tokenizer."""
 
     folder: Path
     facts: dict[str, Any]
@@ -38,7 +38,8 @@ def load_data(folder: Path) -> Data:
     """Open a folder that `train.prepare` made.
 
     Raises:
-        DataError: there is none, or it is not whole.
+        DataError: there is none, or a token file has not the length that data.json says.
+        TokenizerError, ValueError, OSError: a file is damaged or cannot be read.
     """
     path = folder / "data.json"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Which texts there are, and which part of them serves for what."""
+"""Text files and their split into training and validation parts, which never overlap."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from train.data.download import NAMED_TEXTS, fetch
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Text:
-    """A text to train on, and its own validation text; without one its last part serves."""
+    """A text file to train on; `valid` is its validation file, None to hold out its last part."""
 
     path: Path
     valid: Path | None = None
@@ -19,7 +19,7 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """The characters start .. stop of a text file."""
+    """The characters start .. stop - 1 of a text file; stop None is its end."""
 
     path: Path
     start: int = 0
@@ -28,13 +28,13 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFile:
-    """A text file and its fingerprint, as data.json has them."""
+    """A text file as data.json lists it: base name, size, SHA-256 and split."""
 
     name: str
     bytes: int
     sha256: str
     serves: str
-    """What for: "train", "valid" or "train, valid"."""
+    """The splits it is read for: "train", "valid" or "train, valid"."""
 
 
 def find_text(name_or_file: str, downloads: Path) -> Text:
@@ -59,12 +59,16 @@ def find_text(name_or_file: str, downloads: Path) -> Text:
 def split_texts(
     texts: Sequence[Text], valid_files: Sequence[Path], valid_fraction: float
 ) -> tuple[list[Part], list[Part]]:
-    """What to train on and what to validate on; no character serves for both.
+    """The parts to train on and the parts to validate on; no character is in both.
 
     Args:
         texts: The texts to train on.
         valid_files: The validation text; empty to take it from `texts`.
-        valid_fraction: The last part of a text that has no validation text, in characters.
+        valid_fraction: Share of the characters of a text without a validation file, at its end,
+            that is held out; in (0, 1).
+
+    Raises:
+        ValueError: `valid_fraction` is out of range, or a file cannot be read as UTF-8.
     """
     if not 0 < valid_fraction < 1:
         raise ValueError(f"the validation fraction must be between 0 and 1, not {valid_fraction}")
@@ -82,7 +86,7 @@ def split_texts(
 
 
 def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[SourceFile]:
-    """Each file once, in order.
+    """The files of all parts with their SHA-256, each once, in order.
 
     Raises:
         ValueError: A file, or a copy of it, is both training and validation text.
@@ -108,7 +112,7 @@ def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[SourceFil
 
 
 def read_texts(parts: Iterable[Part]) -> Iterator[str]:
-    """The text of `parts`, without markers, a chunk at a time."""
+    """The text of `parts` without its `<|endoftext|>` lines, a chunk at a time."""
     for part in parts:
         for chunk in read_chunks(part.path, start=part.start, stop=part.stop):
             yield chunk.text

@@ -1,6 +1,8 @@
-"""Which windows a step reads: a pure function of (seed, step, pass), so resuming needs no state.
+"""The windows of each micro-batch: a pure function of (seed, step, pass), so resuming needs no
+state.
 
-Several processes share the passes of a step, so what one of them reads follows from its rank too.
+A pass is one micro-batch of a step, of which there are `config.accumulate`; with DDP each process
+takes some of them. The windows are cut by `gpt.dataset.SlidingWindowDataset`.
 """
 
 import math
@@ -27,7 +29,11 @@ class Batches:
     seen after the same one.
 
     Args:
-        end: The token that ends a document.
+        tokens: The training text, (n_tokens,).
+        end: The id of the token that ends a document.
+
+    Raises:
+        ValueError: the text is too short for two windows.
     """
 
     def __init__(
@@ -79,20 +85,21 @@ class Batches:
         return windows[int(order[place])]
 
     def epoch(self, step: int) -> float:
-        """Passes over the training text before `step`."""
+        """Epochs done before `step`, a fraction: tokens read / tokens of the training text."""
         return step * self.config.tokens_per_step / len(self.tokens)
 
 
 def noise_seed(seed: int, step: int, part: int) -> int:
-    """The seed of the dropout of one pass, for processes that must not depend on their number."""
+    """The dropout seed of one pass, so that with DDP dropout does not depend on the number of
+    processes."""
     return int(np.random.SeedSequence((seed, NOISE, step, part)).generate_state(1, np.uint64)[0])
 
 
 def steps_in(epochs: float, n_tokens: int, config: TrainConfig) -> int:
-    """The steps that read `n_tokens` of training text `epochs` times.
+    """How many steps `epochs` over `n_tokens` of training text take, at least 1.
 
     Raises:
-        ValueError: that is no step at all.
+        ValueError: `epochs` is not above 0.
     """
     if not epochs > 0:
         raise ValueError(f"--epochs must be above 0, not {epochs}")

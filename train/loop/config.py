@@ -11,74 +11,92 @@ from gpt.config import Family, GPTConfig
 class TrainConfig:
     """Everything that decides a training but its text and its folder.
 
+    A field is a command-line option, its docstring the help (train/loop/options.py). The shape
+    fields are those of `GPTConfig`. Ranges are checked below, in `__post_init__`.
+
     Raises:
         ValueError: a value out of its range, with the range.
     """
 
     family: Family = "llama"
+    """gpt2: learned positions, LayerNorm, GELU; llama: rotary positions, RMSNorm, SwiGLU."""
     block_size: int = 256
-    """Tokens in a training window, and the longest text the model can see."""
+    """Tokens in a training window, and the longest context of the model."""
     n_layer: int = 6
+    """Transformer blocks."""
     n_head: int = 6
+    """Attention heads."""
     n_kv_head: int = 0
     """Heads of keys and values; 0 for as many as n_head."""
     n_embd: int = 384
+    """Channels of the embeddings and of the residual stream."""
     n_inner: int = 0
     """Channels inside the MLP; 0 for the family's usual."""
     dropout: float = 0.0
+    """Dropout probability, while training."""
     tie_embeddings: bool = True
+    """Use the token embedding as the output layer."""
     bias: bool = True
     """Biases in the gpt2 family."""
 
     max_steps: int = 1000
+    """Optimizer updates; early stopping (--patience) may end it before."""
     batch_size: int = 16
-    """Windows in one pass through the model."""
+    """Windows in one micro-batch, one pass through the model."""
     accumulate: int = 1
-    """Passes in one step: tokens_per_step = batch_size × accumulate × block_size."""
+    """Gradient accumulation, passes in one step: tokens_per_step = batch_size × accumulate ×
+    block_size."""
     order: Literal["epochs", "documents", "random"] = "epochs"
-    """Every window once per epoch; the same with the documents in another order each time; or
-    (nanoGPT) windows drawn anywhere."""
+    """epochs: every window once per epoch, shuffled; documents: the documents shuffled too; random:
+    windows drawn anywhere, with replacement (nanoGPT)."""
 
     optimizer: Literal["muon", "adamw"] = "muon"
-    """Muon turns the matrices inside the blocks and AdamW the rest, or AdamW everything."""
+    """muon: Muon for the matrices inside the blocks, AdamW for the rest; adamw: AdamW for all."""
     learning_rate: float = 4e-3
+    """The highest learning rate of the schedule, for both optimizers."""
     schedule: Literal["trapezoid", "cosine"] = "trapezoid"
-    """Warm up, hold, fall to 0; or (nanoGPT) warm up, fall along a cosine to a tenth."""
+    """trapezoid: warm up, hold, decay linearly to 0; cosine: warm up, fall to a tenth (nanoGPT)."""
     warmup_steps: int = 40
+    """Steps in which the learning rate rises linearly."""
     decay_fraction: float = 0.6
-    """Share of the steps in which the trapezoid falls."""
+    """Share of the steps in which the trapezoid decays."""
     weight_decay: float = 0.1
+    """Weight decay of the matrices; biases and norms have none."""
     weight_decay_schedule: Literal["constant", "linear"] = "constant"
-    """The weight decay stays, or falls to 0 along a line."""
+    """The weight decay is constant, or decays linearly to 0."""
     beta1: float = 0.9
+    """AdamW's."""
     beta2: float = 0.95
+    """AdamW's."""
     momentum: float = 0.95
     """Muon's."""
     grad_clip: float = 1.0
-    """Longest gradient, all parameters together; 0 never clips."""
+    """Largest norm of the gradient, over all parameters; 0 never clips."""
 
     average_decay: float = 0.0
-    """Judge and save a running mean of the weights, which keeps this share of itself at each step
-    (0.99 for a short run, 0.999 for a long one); 0 keeps none."""
+    """Decay of an exponential moving average of the weights (EMA), which is evaluated and saved in
+    their place (0.99 for a short run, 0.999 for a long one); 0 keeps none."""
     nan_patience: int = 10
-    """Steps in a row whose loss is no number before training ends (never more than eval_every);
-    each of them is skipped."""
+    """Steps in a row whose loss or gradient is NaN or infinite before training ends (never more
+    than eval_every); each of them is skipped."""
 
     eval_every: int = 200
     """Steps between evaluations; each prints a sample and saves."""
     patience: int = 0
-    """Evaluations without a better loss that end a training early; 0 goes on to the last step."""
+    """Early stopping: evaluations without a lower validation loss that end a training; 0 goes on to
+    the last step."""
     save_steps: int = 10
     """Checkpoints kept along the run, in steps/, on a log scale from the first step to the last;
     0 keeps none."""
     sample_prompt: str = ""
-    """What the printed sample goes on from; nothing begins a fresh story."""
+    """Prompt of the printed sample; an empty one begins a new story."""
     sample_tokens: int = 120
-    """Length of the printed sample; 0 prints none."""
+    """Length of the printed sample, in tokens; 0 prints none."""
 
     seed: int = 1
+    """Of the initial weights, dropout and the order of the windows."""
     device: str = "auto"
-    """cpu, cuda, mps; auto takes the fastest that is there."""
+    """cpu, cuda or mps; auto takes the fastest available."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the matrix products; auto takes bfloat16 where the machine has it in hardware."""
     compile: bool = False
@@ -112,6 +130,7 @@ class TrainConfig:
 
     @property
     def tokens_per_step(self) -> int:
+        """Tokens in one optimizer update, over all micro-batches and processes."""
         return self.batch_size * self.accumulate * self.block_size
 
     def model_config(self, vocab_size: int) -> GPTConfig:
@@ -126,6 +145,7 @@ class TrainConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """All fields by name, ready for JSON."""
         return asdict(self)
 
     @classmethod
@@ -142,6 +162,7 @@ class TrainConfig:
 
 
 SHAPE = {field.name for field in fields(GPTConfig)} & {field.name for field in fields(TrainConfig)}
+"""The fields that decide the parameters of the model, handed on to `GPTConfig`."""
 
 
 def story() -> TrainConfig:

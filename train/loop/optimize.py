@@ -1,4 +1,4 @@
-"""What turns gradients into steps: the parameter groups, Muon and AdamW, the learning rate."""
+"""Optimizers (Muon and AdamW) and their parameter groups, the schedules, gradient clipping."""
 
 import math
 from collections.abc import Callable
@@ -99,6 +99,6 @@ def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
 
 
 def clip(model: nn.Module, longest: float) -> float:
-    """Scale the gradient to at most `longest` (0: leave it); return its length before."""
+    """Scale the gradient to a norm of at most `longest` (0: leave it); return its norm before."""
     bound = longest if longest else math.inf
     return float(torch.nn.utils.clip_grad_norm_(model.parameters(), bound))

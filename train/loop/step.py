@@ -1,4 +1,7 @@
-"""The passes of one step, forward and backward: shared by the training and the estimate of it."""
+"""Gradient accumulation: forward and backward of the passes (micro-batches) of one step.
+
+Used by the training loop and, for the speed of this machine, by train.estimate.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -22,7 +25,7 @@ def accumulate_gradients(
     passes: Iterable[int],
     gradients: Gradients,
 ) -> float:
-    """Add the gradients of this process's `passes` of `step`; give the sum of their losses.
+    """Add the gradients of this process's `passes` of `step` to the model's.
 
     Args:
         forward: The model, compiled or not: tokens (B, T) → logits (B, T, V).
@@ -30,7 +33,7 @@ def accumulate_gradients(
         gradients: Where they are summed over the processes, in the order of the passes.
 
     Returns:
-        Nats per token, summed over `passes`.
+        The losses of the passes, in nats per token, summed (divide by `config.accumulate`).
     """
     device, nats_sum = gradients.device, 0.0
     for part in passes:

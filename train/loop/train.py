@@ -37,24 +37,24 @@ LOG_EVERY = 10
 
 
 class Evaluation(Protocol):
-    """What the loop stops for; `train.run.validate.Validation` is the one that there is."""
+    """What the loop calls at an evaluation; `train.run.validate.Validation` implements it."""
 
     about: dict[str, Any]
-    """What config.json of the run says beside the configuration: the command, the base model."""
+    """More entries for config.json of the run: the command, the base model, the teachers."""
 
     def evaluate(self, model: GPT, progress: Progress) -> dict[str, float]:
         """Measure the validation loss, log it, and keep the best weights; "loss" and "bpb"."""
         ...
 
     def keeps(self, step: int, *, last: bool) -> bool:
-        """Whether `step` is one of those whose weights are kept, for looking back."""
+        """Whether the weights of `step` are to be saved in steps/, for the time machine."""
         ...
 
     def keep_step(self, model: GPT, progress: Progress, losses: dict[str, float] | None) -> None:
-        """Keep the weights as they are now.
+        """Save the weights of this step in steps/.
 
         Args:
-            losses: What `evaluate` found at this step; None where it was not asked.
+            losses: What `evaluate` returned at this step; None where it was not called.
         """
         ...
 
@@ -71,18 +71,20 @@ def train(
     processes: Processes = ALONE,
     objective: Objective = cross_entropy,
 ) -> bool:
-    """Train into `run`: its best checkpoint, weights along the way, its state after evaluations.
+    """Train and write into the run folder: the best checkpoint, checkpoints along the way, and
+    after each evaluation the state that --resume reads.
 
     SIGINT and SIGTERM end it at the next step with its state saved.
 
     Args:
-        model: What to train, with LoRA adapters or without; by default a new model of `config`.
-        optimizers: For a `model` that is not to be trained alike in all its parts.
-        processes: Which process this is, where several train together (DDP).
-        objective: What a micro-batch minimizes; by default the cross-entropy of its text.
+        resume: Go on from the state in `run`; begin anew where it was killed before its first.
+        model: The model to train, with LoRA adapters or without; by default a new one of `config`.
+        optimizers: By default `make_optimizers`; given where layers have rates of their own.
+        processes: This process and how many there are (DDP).
+        objective: The loss of a micro-batch; by default cross-entropy with the next token.
 
     Returns:
-        Whether it came to its end; False: it was asked to stop.
+        True at the last step or after early stopping; False where a signal stopped it.
 
     Raises:
         StateError: there is nothing to resume, or it is of another model.
@@ -112,7 +114,7 @@ def train(
         run.begin(config, {**evaluation.about, "data": data.facts}, step=progress.step)
     say(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
-        f"{batches.epoch(config.max_steps):.1f} passes over them"
+        f"{batches.epoch(config.max_steps):.1f} epochs"
     )
 
     started_s = time.monotonic() - progress.elapsed_s
@@ -195,7 +197,7 @@ def quiet(_: str) -> None:
 
 
 def out_of_patience(progress: Progress, config: TrainConfig) -> bool:
-    """Whether the last `patience` evaluations were no better than the best before them."""
+    """Early stopping: whether the last `patience` evaluations were no better than the best one."""
     waited = progress.step - progress.best_step
     return config.patience > 0 and waited >= config.patience * config.eval_every
 

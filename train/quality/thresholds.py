@@ -1,4 +1,8 @@
-"""What the figures of a model's text say: a table beside human text, and four bars to hold."""
+"""The quality table of model text beside human text, four pass/fail thresholds, one distance.
+
+Input is a `Judged`: continuations of the same openings by a model and by people, each measured
+(`train.quality.metrics.Quality`).
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,16 +12,17 @@ from train.quality.continuations import Continuation, Judged
 from train.quality.metrics import MEASURES, SURPRISE, Measure, Quality, jackknife
 
 MOST_COPIED = 30
+"""The longest verbatim copy of training text that passes, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a model's text has to hold.
+    """A threshold that a set of texts passes or fails.
 
     Attributes:
-        asks: In words.
-        holds: Whether a set of texts does.
-        found: What there is of it in a set of texts, in words.
+        asks: The requirement, as the card says it.
+        holds: Whether the texts pass.
+        found: The measured value, as the card says it.
     """
 
     asks: str
@@ -67,7 +72,7 @@ BARS = (
 
 
 def table(judged: Judged) -> list[tuple[str, str, str]]:
-    """The rows of the table: measure, model, human, with the standard error where there is one."""
+    """Rows (measure, model, human) as text, with ± the jackknife's standard error if it exists."""
     rows = [
         (measure.name, _with_error(measure, judged.model), _with_error(measure, judged.human))
         for measure in (SURPRISE, *MEASURES)
@@ -89,19 +94,20 @@ def _with_error(measure: Measure, texts: Sequence[Quality]) -> str:
 
 
 def broken(texts: Sequence[Quality]) -> list[Bar]:
-    """The bars that a set of texts does not hold."""
+    """The thresholds that a set of texts fails."""
     return [bar for bar in BARS if not bar.holds(texts)]
 
 
 def length_for(written: Sequence[Continuation], share: float = 0.95) -> int | None:
-    """Within how many tokens so many of the stories were over; None where fewer ended at all."""
+    """The smallest token count within which `share` of the stories ended; None where fewer did."""
     lengths = sorted(each.tokens for each in written if each.over)
     needed = -int(-share * len(written) // 1)
     return lengths[needed - 1] if 0 < needed <= len(lengths) else None
 
 
 def verdict(judged: Judged) -> Iterator[str]:
-    """A line for each bar, and what the length has to do with the first."""
+    """Markdown list items: pass or fail of each of `BARS`, then how many stories end within
+    max_new_tokens, which decides the first."""
     for bar in BARS:
         said = "holds" if bar.holds(judged.model) else "**does not hold**"
         yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
@@ -115,12 +121,11 @@ def verdict(judged: Judged) -> Iterator[str]:
 
 
 def distance(judged: Judged) -> float:
-    """How far a model's text is from human text, in standard errors of the human figure.
+    """How far model text is from human text: the mean over `MEASURES` of |model - human| / error,
+    or of max(0, human - model) / error where more is no fault (`Measure.enough`).
 
-    The mean, over `MEASURES`, of |model - human| / error, or where more is no fault (`enough`) of
-    what the model falls short; the error is the jackknife's of
-    the human text; one text in all of them (1 / how many) where that is 0. A measure that finds
-    nothing to measure does not count.
+    The error is the jackknife's standard error of the human figure, or 1 / number of texts where
+    that is 0. A measure without a figure on either side is left out; 0 where all are.
     """
     found: list[float] = []
     for measure in MEASURES:

@@ -1,7 +1,9 @@
-"""The card of a model that ships: what it learnt, what it costs to do again, how well it writes.
+"""The long model card, README.md of a checkpoint: training data and recipe, loss, commands to
+reproduce it, quality beside human text, samples.
 
-`python -m train.evaluate CHECKPOINT --report` makes it. What people wrote in it is kept: the front
-matter, all before the first table, and the part GOOD_AND_BAD.
+`python -m train.evaluate CHECKPOINT --report` writes it. What people wrote in the card is kept: the
+front matter, all before the first table, and the section GOOD_AND_BAD. (The short card that
+every checkpoint gets is `train.run.card`, that of the Hub `train.hub.hub_card`.)
 """
 
 import math
@@ -35,18 +37,18 @@ LENGTH, LENGTH_OF_CHARACTERS = 200, 300
 """Tokens that are written after each prompt."""
 OPENING_SEED = 1
 CPU_WINDOWS = 4
-"""Of a step, that a CPU takes at a time: more only fill its memory."""
+"""The micro-batch size that the card suggests for a CPU, in windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardRequest:
-    """What a card shall have.
+    """The inputs of a card beside the checkpoint.
 
     Attributes:
-        called: The checkpoint as commands name it.
-        command: The one that makes the card.
-        prompts: What the model goes on from.
-        openings: How many of the validation text it is judged by.
+        called: The checkpoint's folder or Hub name, as the commands in the card spell it.
+        command: The command that makes this card, quoted at its end.
+        prompts: Prompts of the samples.
+        openings: Number of openings of the validation text for the comparison with human text.
     """
 
     called: str
@@ -61,10 +63,11 @@ def write_report(
     scores: Mapping[str, Mapping[str, Any]],
     wish: CardRequest,
 ) -> Path:
-    """Write README.md into the checkpoint's folder; where it is.
+    """Write README.md into the checkpoint's folder, all or nothing; return its path.
 
     Args:
-        scores: What `train.evaluate` found, by the name of the text.
+        judges: The training and validation text.
+        scores: By the name of a text: "val_loss", "val_bpb", and both with "_sliding" behind.
 
     Raises:
         UnknownCharacterError: a prompt has characters the model never saw.
@@ -94,12 +97,13 @@ def write_report(
 
 
 def default_prompts(checkpoint: Checkpoint, judges: Judges) -> tuple[str, ...]:
-    """The prompt of the training, and two openings of its validation text."""
+    """`sample_prompt` of the training, and two openings of its validation text."""
     return prompts(TrainConfig.from_dict(checkpoint.training["config"]), judges.data)
 
 
 def own_words(card: str) -> tuple[str, str, str]:
-    """What people wrote in a card: front matter, all before the first table, GOOD_AND_BAD."""
+    """The parts of a card that people wrote: front matter, all before the first table,
+    GOOD_AND_BAD; "" for one that is not there."""
     front = re.match(r"---\n.*?^---\n", card, re.DOTALL | re.MULTILINE)
     rest = card[front.end() :] if front else card
     begins = re.split(r"^(?:\||## )", rest, maxsplit=1, flags=re.MULTILINE)[0]
@@ -112,7 +116,7 @@ def own_words(card: str) -> tuple[str, str, str]:
 
 
 def find_picture(folder: Path) -> bool:
-    """Whether there is a curve; that of the run is copied where the folder is its best/."""
+    """Whether the folder has loss.png; where only its parent, the run, has one, that is copied."""
     own, of_run = folder / PICTURE, folder.parent / PICTURE
     if not own.exists() and of_run.exists():
         shutil.copy(of_run, own)
@@ -146,9 +150,10 @@ def _again(training: dict[str, Any]) -> Iterator[str]:
 
 
 def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
-    """The training on a GPU where it ran on a CPU, and the other way round: a word, the command.
+    """A sentence and the command for the same training on a GPU where it ran on a CPU, or on a CPU
+    where it ran on a GPU.
 
-    The windows of a step are the same; a GPU takes them in one pass, a CPU a few at a time.
+    The tokens of a step stay the same; batch_size and accumulate change.
     """
     machine, config = training["machine"]["device"], training["config"]
     windows = config["batch_size"] * config["accumulate"]
@@ -175,7 +180,8 @@ def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def teachers_commands(training: dict[str, Any]) -> Iterator[str]:
-    """What trains each teacher of a training, if it had any, to where its command looks for it."""
+    """For each teacher of a distilled model the command that trains it into the folder that the
+    student's command names."""
     words = shlex.split(training["command"])
     after = words[words.index("--teachers") + 1 :] if "--teachers" in words else []
     places = takewhile(lambda word: not word.startswith("--"), after)
@@ -188,7 +194,7 @@ def teachers_commands(training: dict[str, Any]) -> Iterator[str]:
 
 
 def data_folder(command: str) -> str:
-    """Where a training's command says that its data is; a usual place where it does not."""
+    """The folder after --data in a training's command; data/mine where there is none."""
     words = shlex.split(command)
     return words[words.index("--data") + 1] if "--data" in words[:-1] else "data/mine"
 

@@ -1,4 +1,4 @@
-"""What a model writes while it learns: the same few beginnings at every evaluation."""
+"""Samples at every evaluation from the same prompts: one drawn, one greedy for each prompt."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -14,17 +14,18 @@ from train.loop.config import TrainConfig
 from train.run.document import Heading, Paragraph, Part, Verbatim, markdown
 
 OPENING_WORDS = 6
+"""Length of a prompt that is taken from the validation text."""
 OPENING_TOKENS = 64
-"""In so many at the most OPENING_WORDS words are looked for."""
+"""How many tokens of a document are decoded to find its first OPENING_WORDS words."""
 GREEDY_TOKENS = 60
-"""A small model without chance soon goes in circles: more of it says nothing new."""
+"""Length of a greedy sample: beyond it a small model only repeats itself."""
 
 
 def prompts(config: TrainConfig, data: Data) -> tuple[str, ...]:
-    """The beginnings a model is always asked to go on from: `sample_prompt` and two openings.
+    """`sample_prompt` and two openings of the validation text, without duplicates.
 
-    The openings are the first words that begin something in the validation text, and after its
-    middle: a document or, where none begins, a line or a word.
+    An opening is the first words of the first document, and of the first after the middle; where
+    no document begins, of a line.
     """
     # From 1 on: the split begins where the text was cut, most often within a story.
     openings = (opening(data, at) for at in (1, len(data.valid) // 2))
@@ -32,7 +33,8 @@ def prompts(config: TrainConfig, data: Data) -> tuple[str, ...]:
 
 
 def opening(data: Data, at: int) -> str:
-    """The first words of what begins at token `at` of the validation text, or soon after."""
+    """The first OPENING_WORDS words of the first document (else line, else word) that begins at or
+    after token `at` of the validation text."""
     decode, tokens = data.tokenizer.decode, data.valid
     starts = at + 1 + np.flatnonzero(tokens[at:-1] == data.tokenizer.eos_id)
     if len(starts):
@@ -56,13 +58,15 @@ def _words(text: str) -> str:
 
 
 def sample(model: GPT, config: TrainConfig, data: Data) -> str:
-    """A short story at the same seed every time, so that evaluations can be compared."""
+    """`sample_prompt` and `sample_tokens` tokens at temperature 0.8 and seed 1, so that evaluations
+    can be compared."""
     params = SamplingParams(temperature=0.8, max_new_tokens=config.sample_tokens, seed=1)
     return config.sample_prompt + continuation(model, data, config.sample_prompt, params)
 
 
 def greedy(model: GPT, config: TrainConfig, data: Data) -> list[dict[str, str]]:
-    """What the model holds most probable after each of `prompts`: "prompt" and "text" after it."""
+    """The greedy continuation of each of `prompts`: "prompt" and "text". A prompt with characters
+    that the tokenizer does not know is left out."""
     length = min(GREEDY_TOKENS, config.sample_tokens)
     params = SamplingParams(temperature=0, max_new_tokens=length)
     found: list[dict[str, str]] = []
@@ -76,7 +80,7 @@ def greedy(model: GPT, config: TrainConfig, data: Data) -> list[dict[str, str]]:
 
 
 def continuation(model: GPT, data: Data, prompt: str, params: SamplingParams) -> str:
-    """What the model goes on with, without the prompt."""
+    """The text generated after `prompt`, without it; train or eval mode stays as it was."""
     was_training = model.training
     model.eval()
     stream = Generator(model, data.tokenizer).stream(prompt, params)
@@ -86,7 +90,7 @@ def continuation(model: GPT, data: Data, prompt: str, params: SamplingParams) ->
 
 
 def samples_page(records: Iterable[Mapping[str, Any]]) -> str:
-    """samples.md: the lines of samples.jsonl, the newest last."""
+    """The content of samples.md, from the records of samples.jsonl, newest last."""
     parts: list[Part] = [
         Heading("What it wrote, evaluation by evaluation", 1),
         Paragraph(
@@ -102,7 +106,7 @@ def samples_page(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def written(record: Mapping[str, Any], *, level: int = 2) -> Iterator[Part]:
-    """One line of samples.jsonl, for people; `level` is that of its heading."""
+    """One record of samples.jsonl as parts of a document; `level` is that of its heading."""
     yield Heading(f"Step {record['step']:,}", level)
     for each in record.get("greedy", ()):
         begun = f"after “{each['prompt']}”" if each["prompt"] else "from nothing"
@@ -113,5 +117,5 @@ def written(record: Mapping[str, Any], *, level: int = 2) -> Iterator[Part]:
 
 
 def text_part(text: str) -> Part:
-    """What a model wrote, as it is."""
+    """Generated text, verbatim."""
     return Verbatim(text) if text.strip() else Paragraph("Nothing: it ended the story at once.")

@@ -1,4 +1,7 @@
-"""What a training stops for: validation loss, a sample, the best weights, those along the way."""
+"""`Validation`: evaluation during a training, the `train.loop.train.Evaluation` of every command.
+
+Validation loss, samples, the best checkpoint (best/), checkpoints along the way (steps/).
+"""
 
 import math
 from pathlib import Path
@@ -21,11 +24,11 @@ from train.run.samples import greedy, sample, samples_page
 
 
 class Validation:
-    """Scores the validation split, logs it, keeps samples, the best weights and those on the way.
+    """Evaluates on the whole validation split and writes what belongs to it into the run folder.
 
     Args:
-        about: What config.json and training.json say beside the usual: "command", and for a
-            fine-tuned or distilled model where it comes from.
+        about: More entries for config.json and training.json: "command", and for a fine-tuned or
+            distilled model the base model or the teachers.
     """
 
     def __init__(self, config: TrainConfig, data: Data, run: Run, about: dict[str, Any]) -> None:
@@ -33,13 +36,19 @@ class Validation:
         self.kept = steps_to_keep(config.max_steps, config.save_steps)
 
     def evaluate(self, model: GPT, progress: Progress) -> dict[str, float]:
-        """Score the whole validation split, log it, draw the curve, keep samples, keep the best.
+        """Compute the validation loss, add it to metrics.jsonl and loss.png, write samples, and
+        save the model to best/ if its loss is the lowest so far.
+
+        Args:
+            model: The model or its averaged copy; LoRA adapters are merged into a copy first.
+            progress: Its `best_loss` and `best_step` are brought up to date.
 
         Returns:
             "loss" in nats per token and "bpb" in bits per byte.
 
         Raises:
             TrainingError: the loss is NaN or infinite.
+            OSError: a file cannot be written.
         """
         model, config, data, run = merged(model), self.config, self.data, self.run
         block = model.config.block_size  # training windows may be shorter
@@ -73,11 +82,15 @@ class Validation:
         return facts
 
     def keeps(self, step: int, *, last: bool) -> bool:
-        """Whether the weights of `step` are kept in steps/: those of `steps_to_keep`, the last."""
+        """Whether `step` is saved in steps/: it is one of `steps_to_keep`, or the last one."""
         return step in self.kept or (last and bool(self.kept))
 
     def keep_step(self, model: GPT, progress: Progress, losses: dict[str, float] | None) -> None:
-        """Save the weights in steps/, for looking back at how the model learnt."""
+        """Save the model as a checkpoint in steps/STEP, for the time machine of the chat.
+
+        Args:
+            losses: What `evaluate` returned at this step; None where it was not called.
+        """
         # Without its parents: a run folder that went away is a fault.
         self.run.steps.mkdir(exist_ok=True)
         folder = self.run.steps / f"{progress.step:06}"
