@@ -14,7 +14,7 @@ from chat.generate.request import LADDER, LAST, TAKES, GenerationRequest, ladder
 from gpt.sampling import LIMITS
 
 STEPS = 100
-"""So many changes one command takes back."""
+"""The most changes that one command undoes."""
 LINE = re.compile(r"\s*/([A-Za-z_-]+)(?:\s+(.*))?", re.S)
 
 

@@ -54,7 +54,7 @@ class Turns:
 
         Args:
             writer: See `gpt.engine.Engine.submit`.
-            say: Told how many are ahead while it waits, each time that changes.
+            say: Called with how many are ahead while it waits, each time that changes.
 
         Raises:
             RefusedError: Too many wait already.

@@ -29,7 +29,7 @@ from chainlit.user import PersistedUser, User
 from chat.story.library import Library, Title
 
 PAGE = 100
-"""So many stories are listed at once, at most."""
+"""The most stories that are listed at once."""
 FIRST_S = 0.0
 """When an account began: it is asked for, and nothing depends on it."""
 

@@ -23,7 +23,7 @@ def own_names(environment: Mapping[str, str], bound: str = "") -> frozenset[str]
     """The names that are ours beside the local ones and the addresses that requests come in at.
 
     Args:
-        bound: What the server was told to listen on.
+        bound: The host name or address the server listens on.
 
     Raises:
         ValueError: INKLING_HOSTS holds something that is no name.

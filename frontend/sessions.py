@@ -18,9 +18,9 @@ from chainlit.user_session import user_sessions
 from frontend.memory import Memory
 
 EMPTY_S = 120.0
-"""So long may a page be away on which nothing was written; others as the config file says."""
+"""How long a page may be away on which nothing was written; others as the config file says."""
 MOST_AWAY = 256
-"""So many sessions are kept whose page is away, however short a time; the longest away goes first.
+"""The most sessions that are kept whose page is away; the one away longest goes first.
 A story is in the library all the same: what is lost is what could be undone. One in which a model
 writes is not counted: `frontend.tasks.reap` gives its page some time."""
 MOST_AWAY_EACH = 64

@@ -9,7 +9,7 @@ from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user_session import user_sessions
 
 GRACE_S = 15.0
-"""So long may a page be away (a lost connection, a reload) before its generation is given up."""
+"""How long a page may be away (a lost connection, a reload) before its generation is stopped."""
 SWEEP_S = 60.0
 LOOK_S = 0.02
 """How often a message that waits for another looks whether that one has a model write."""

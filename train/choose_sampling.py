@@ -1,8 +1,8 @@
 """`python -m train.choose_sampling CHECKPOINT --data FOLDER`: which settings suit a model best.
 
 Every combination of a temperature and a cut (top-p, or min-p) writes on from the same openings of
-the validation text with the same seeds. Of those that break the fewest of the bars on loops, words
-and copies (see train.sample_openings; the bar on ends is the length's affair), the one nearest to
+the validation text with the same seeds. Of those that miss the fewest thresholds on loops, words
+and copies (see train.sample_openings; the one on ends depends on the length), the one nearest to
 the human text is chosen: the mean, over distinct-3, repeated 4-grams, words in the dictionary,
 quote balance and names kept, of how many standard errors of the human figure it lies away from it;
 of the last three only what it falls short counts. --write puts it into generation_config.json.

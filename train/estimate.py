@@ -1,8 +1,8 @@
-"""`python -m train.estimate TEXT [--from CHECKPOINT]`: what a training on a text would be.
+"""`python -m train.estimate TEXT [--from CHECKPOINT]`: steps and time of a training on a text.
 
 Nothing is trained. The last line is one JSON object: `module` and `options`, the command that would
 train, `steps`, `seconds` on this machine (measured on a few steps), `parameters`, `tokens` of the
-text to learn from, `passes` over them.
+text to learn from, `passes` over them (epochs).
 """
 
 import argparse
@@ -29,7 +29,7 @@ except ImportError:  # not on Windows
     resource = None
 
 PASSES = 20
-"""Over a text that is learnt from nothing, within the bounds of LEAST and MOST steps."""
+"""Epochs of a training from nothing, within the bounds of LEAST and MOST steps."""
 LEAST, MOST = 300, 3000
 TRIED_STEPS = 3
 FORWARD_SHARE = 1 / 3

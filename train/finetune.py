@@ -138,7 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m train.finetune",
         description="Fine-tune a checkpoint on a new text, keep the step with the lowest "
-        "validation loss, and report of what was gained and forgotten.",
+        "validation loss, and report what was gained and forgotten.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -169,22 +169,22 @@ def make_parser() -> argparse.ArgumentParser:
         help="leave the embeddings, and an output layer tied to them, as they are",
     )
     parser.add_argument(
-        "--freeze-first", type=int, default=0, metavar="N", help="leave the lowest N blocks alone"
+        "--freeze-first", type=int, default=0, metavar="N", help="freeze the lowest N blocks"
     )
     parser.add_argument(
         "--lora",
         type=int,
         default=0,
         metavar="RANK",
-        help="learn in small matrices beside the linear layers, which are merged when saved; a "
-        "tied output layer, being the embedding, stays as it is",
+        help="LoRA adapters of this rank on the linear layers, merged when saved; a tied output "
+        "layer, being the embedding, stays frozen",
     )
     parser.add_argument(
         "--layer-decay",
         type=float,
         metavar="F",
-        help="each layer learns at this share of the rate of the one above (default: 0.85, and 1 "
-        "with --lora)",
+        help="learning rate of each layer as a share of that of the one above (default: 0.85, and "
+        "1 with --lora)",
     )
     parser.add_argument(
         "--old-text",

@@ -1,8 +1,8 @@
 """`python -m train.sample_openings CHECKPOINT … --data FOLDER …`: 100 openings continued by models.
 
 Each model goes on from openings of its own validation text, at the settings in its
-generation_config.json, with a fixed seed for each. What it wrote is measured beside what the
-person wrote there, held against four bars, and printed into one page to the letter.
+generation_config.json, with a fixed seed for each. What it wrote is measured beside the human
+continuation, held against four thresholds, and printed verbatim into one page.
 """
 
 import argparse

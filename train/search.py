@@ -213,7 +213,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="K",
-        help="judge by k-fold cross-validation over the training text (default: by the validation "
+        help="score by k-fold cross-validation over the training text (default: on the validation "
         "text); takes K times as long",
     )
     parser.add_argument(

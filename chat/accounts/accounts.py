@@ -101,7 +101,7 @@ class Accounts:
         """Whether anybody has to say who they are; settled once, so that no lost file opens it."""
 
     def wait_s(self, name: str, origin: str = "", *, known: bool = False) -> float:
-        """So long must this name wait before it may be tried again from there; mostly 0.
+        """Seconds until this name may be tried again from there; mostly 0.
 
         Args:
             origin: Where the try comes from; `known` where that is a browser that was in before.

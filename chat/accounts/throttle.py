@@ -22,17 +22,17 @@ from dataclasses import dataclass
 
 FREE_TRIES = 5
 FREE_NAMES = 4
-"""So many names may be tried from one origin as often as FREE_TRIES allows."""
+"""How many names may be tried from one origin as often as FREE_TRIES allows."""
 ALARM = 50
 LONGEST_WAIT_S = 60.0
 FORGET_S = 3600.0
-"""A failure weighs so long after the last one."""
+"""How long a failure counts after the last one, in seconds."""
 MOST = 20_000
-"""So many counts are remembered; the one that grew longest ago goes first."""
+"""The most counts that are kept; the one that grew longest ago goes first."""
 ROW = 32
-"""So many tries wait for their turn at once, "too many" is said beyond."""
+"""The most tries that wait for their turn; beyond, the answer is "too many"."""
 ROW_EACH = 2
-"""So many of them from one origin."""
+"""The most of them from one origin."""
 
 NAME, ORIGIN, PAIR = "name", "origin", "pair"
 Key = tuple[str, ...]
@@ -62,7 +62,7 @@ class Throttle:
         return len(self._failures)
 
     def wait_s(self, name: str, origin: str, target: str, *, known: bool = False) -> float:
-        """So long must this origin wait before it may try this name; 0 most of the time.
+        """Seconds until this origin may try this name; 0 most of the time.
 
         Args:
             target: What the right password would open: many names may share one.

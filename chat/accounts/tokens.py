@@ -34,7 +34,7 @@ HEADER = jwt.encode({}, "-" * 32, ALGORITHM).split(".")[0]
 CLAIMS = ["sub", "jti", "iat", "exp", "key"]
 GUEST = "guest-"
 MOST_EACH = 200
-"""So many sign-outs of one account are remembered one by one; beyond, by their time."""
+"""The most sign-outs of one account that are kept one by one; beyond, by their time."""
 MOST_GUESTS = 20_000
 """The same for all guests together."""
 
@@ -66,7 +66,7 @@ class Group:
     before_s: int = 0
     """All that were issued up to then have ended too."""
     until_s: int = 0
-    """So long that matters."""
+    """Until when that matters, in seconds since 1970."""
 
     def merge(self, most: int) -> bool:
         """Remember the older half by its time alone, where there are too many."""

@@ -33,7 +33,7 @@ CHOOSE_FIRST = (
 )
 NOTHING_TO_CHOOSE = "There is nothing to vote on: this round is over."
 PROMPT_CHARACTERS = 200
-"""So much of the story before is kept with a vote."""
+"""How much of the story before is kept with a vote, in characters."""
 FINGERPRINT_DIGITS = 16
 
 

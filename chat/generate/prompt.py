@@ -12,7 +12,7 @@ from chat.story.joining import joint
 from gpt.tokenizers import TextError, UnknownCharacterError
 
 LONGEST_S = 60
-"""So long one may wait for a text to become tokens; the longest stories take a second or two."""
+"""The longest wait for a text to be encoded; the longest stories take a second or two."""
 _READERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="reading")
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from chat.errors import RefusedError
 
 WAITS_S = 3600
-"""So long is who found another's training running taken to want one still."""
+"""How long who found another's training running is taken to want one still, in seconds."""
 OFFER_S = 120
-"""So long the others have to begin before whoever trained last may again."""
+"""How long the others have to begin before whoever trained last may again, in seconds."""
 
 
 class Line:

@@ -84,7 +84,7 @@ class Upload:
         One at a time: an estimate that is still being made is given up for a new one.
 
         Args:
-            say: Told how many estimates are made before this one.
+            say: Called with how many estimates are ahead of this one.
 
         Raises:
             RefusedError: There is no text, it cannot be trained on, or a newer estimate was asked.

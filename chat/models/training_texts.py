@@ -20,7 +20,7 @@ from gpt.text.memorization import ReferenceText
 
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
-"""So many training texts stay in memory; one of 15 million characters takes about 60 MB."""
+"""How many training texts stay in memory; one of 15 million characters takes about 60 MB."""
 COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n){1,600})$", re.M)
 """How a card says that the text was cut into tokens; a line may go on after a backslash."""
 

@@ -85,7 +85,7 @@ class TimeMachine:
         page: Hears it.
         engines: For saved steps alone.
         find_models: Which models there are now; may take its time.
-        turns: So many machines write at once, that no more models than these are in memory.
+        turns: How many machines write at once, that no more models than these are in memory.
         sources: The texts that models learnt from.
     """
 

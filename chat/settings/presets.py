@@ -18,7 +18,7 @@ from chat.settings.values import LABELS, SettingsError, layer, shown
 
 NAME_LENGTH = 30
 MOST = 50
-"""So many presets of one's own can be kept."""
+"""The most presets that a writer can keep."""
 DECIDES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 """What a preset may decide."""
 AS_SET = "As set"

@@ -24,7 +24,7 @@ PRESET = "preset"
 CONTEST = "contest"
 """Among the settings of a story stand the preset that was picked for it, and a blind contest."""
 TIMEOUT_S = 30.0
-"""So long does one writer wait for another one's transaction, in this process or the next."""
+"""How long a write waits for another transaction, in this process or another, in seconds."""
 
 SCHEMA = """
 CREATE TABLE stories (

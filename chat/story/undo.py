@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from chat.story.tree import Story
 
 STEPS = 200
-"""So many changes can be taken back. Stories share their passages, so a step costs little."""
+"""The most changes that can be undone. Stories share their passages, so a step costs little."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ CPU_S = 1.2
 """What a trial may take of one core, beside CPU_S_PER_MB for each megabyte of the file."""
 CPU_S_PER_MB = 0.12
 WALL_FACTOR = 6
-"""So many times as long on a busy machine."""
+"""The factor by which it may take longer on a busy machine."""
 MEMORY = 380_000_000
 """Bytes of data that the process may have; beside them it maps its libraries."""
 REFUSED = 3

@@ -59,7 +59,7 @@ def test_copies_and_near_copies_are_found() -> None:
     assert (first, second) == (1, 3)
     assert 0.8 <= share < 1
     text = "\n".join(remarks(found, None))
-    assert "1 documents (25.0%) are copies of others" in text
+    assert "1 documents (25.0%) are duplicates" in text
     assert "1 pairs of documents are nearly the same" in text
 
 

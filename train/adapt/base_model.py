@@ -25,7 +25,7 @@ LORA_TIMES = 10
 """What adapters take of AdamW's rate (Schulman et al. 2025, "LoRA Without Regret")."""
 VALID_FRACTION = 0.1
 PATIENCE = 5
-"""Evaluations without a better one, after which a short text is being learnt by heart."""
+"""Early stopping: evaluations without a better one, after which the model overfits a short text."""
 
 
 def describe(source: Checkpoint) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def describe(source: Checkpoint) -> dict[str, Any]:
 def suggest(
     source: Checkpoint, data: Data, steering: Trainable, optimizer: str | None = None
 ) -> TrainConfig:
-    """Values to begin with: some 20 passes over a short text, at most 2,000 steps, ended early."""
+    """Values to begin with: some 20 epochs of a short text, at most 2,000 steps, early stopping."""
     trained = source.training.get("config", {})
     shape = {
         field.name: getattr(source.config, field.name)

@@ -45,7 +45,7 @@ class Trainable:
 
 
 def steer(model: GPT, steering: Trainable) -> None:
-    """Freeze what is to stay in `model`, and give it adapters where they are to learn.
+    """Freeze the parameters of `model` that do not learn, and add LoRA adapters where asked for.
 
     Raises:
         ValueError: more blocks to freeze than there are, or a rank that does not fit.

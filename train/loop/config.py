@@ -173,7 +173,7 @@ def story() -> TrainConfig:
         n_head=4,
         n_embd=128,
         dropout=0.2,
-        max_steps=300,  # with more it knows the story by heart and writes worse
+        max_steps=300,  # with more it overfits the story and writes worse
         batch_size=24,
         eval_every=50,
     )

@@ -26,7 +26,7 @@ class Found:
         picture: loss.png.
         cost_per_hour: None where it is not known.
         scores: None where the data is not on this machine.
-        compared_tokens: So many tokens of the training text were held against `copied`.
+        compared_tokens: How many tokens of the training text were searched for `copied`.
         finetuned: report.json of train.finetune.
     """
 
@@ -277,7 +277,7 @@ def _data(found: Found) -> Iterator[Part]:
         ("training text", f"{train['bytes']:,} bytes, {train['tokens']:,} tokens"),
         ("validation text", f"{valid['bytes']:,} bytes, {valid['tokens']:,} tokens"),
         ("tokenizer", f"{data['tokenizer']}, {data['vocab_size']:,} tokens"),
-        ("passes over it", f"{last['tokens'] / train['tokens']:.1f}"),
+        ("epochs", f"{last['tokens'] / train['tokens']:.1f}"),
         ("fingerprint", f"SHA-256 {train['sha256'][:16]} (training), {valid['sha256'][:16]}"),
     ]
     yield Table(("", ""), rows)

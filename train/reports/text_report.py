@@ -71,7 +71,7 @@ def remarks(found: Statistics, held_out: Statistics | None) -> list[str]:
             "them, so that the model learns where one ends."
         )
     if twice:
-        said.append(f"{twice:,} documents ({twice / n:.1%}) are copies of others: remove them.")
+        said.append(f"{twice:,} documents ({twice / n:.1%}) are duplicates: deduplicate the text.")
     if pairs := len(found.duplicates.near()):
         said.append(f"{pairs:,} pairs of documents are nearly the same.")
     odd = [odd for odd in found.odd() if odd.character != "�"]

@@ -45,7 +45,7 @@ class Study:
     base: TrainConfig
     context_bytes: int
     train_bytes: int
-    """Text that each model reads in training, passes over the same text included."""
+    """Text that each model reads in training, in bytes, all epochs included."""
     valid_fraction: float
     dropout: float
     """Of byte-pair joins, in the variant bpe-dropout."""
@@ -95,7 +95,7 @@ class Study:
         return facts["bytes"] * facts.get("passes", 1)
 
     def run(self, variant: TokenizerVariant, seed: int) -> Result:
-        """Train and judge one model; what it said stays in output.txt, its weights do not.
+        """Train and evaluate one model; what it printed stays in output.txt, its weights do not.
 
         Raises:
             KeyboardInterrupt: a signal ended it before its time.
