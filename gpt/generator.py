@@ -110,7 +110,6 @@ class Row:
     params: SamplingParams
     rng: torch.Generator
     outlet: TextStreamer
-    """Decodes the drawn tokens and decides where the story ends."""
     seed: int
     take: int
     start: int = 0

@@ -1,6 +1,6 @@
 """`GenerationRequest` (what the page asks for) → `ResolvedRequest` (what the engines get).
 
-A `Writer` here is a model; the person is "the writer" only in text and in `author == "writer"`.
+The class `Writer` is a model; "the writer" in text and `author == "writer"` are the person.
 """
 
 import secrets
@@ -92,13 +92,8 @@ class GenerationRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Writer:
-    """A model that will write (no person), and its input: one engine request of `params.n` takes.
-
-    Attributes:
-        params: With the seed that was drawn; take i has seed + i.
-        prompt: Token ids.
-        label: See `Variant`; "" where there are no variants.
-    """
+    """A model that will write (no person), and its input, the ids of `prompt`: one engine request
+    of `params.n` takes, of which take i has seed + i."""
 
     loaded: Loaded
     params: SamplingParams
@@ -175,8 +170,7 @@ async def settle(
     values: Mapping[str, float | int | None],
     engines: Lease,
 ) -> ResolvedRequest:
-    """Load the models, merge the settings, draw the seed and encode the prompt; the story of the
-    session is not changed.
+    """Load the models, merge the settings, draw the seed, encode the prompt; change nothing yet.
 
     Args:
         models: All that may write, by key.
