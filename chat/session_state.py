@@ -69,7 +69,7 @@ class SessionState:
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}
         """Ids of takes that stand side by side and wait for one to be picked, each with what tells
-        it from the others ("" where only the dice do)."""
+        it from the others ("" where only the seed does)."""
         self.contest: Contest | None = None
         """Two that are compared, until the writer goes on otherwise."""
         self.status = ""

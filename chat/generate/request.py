@@ -208,7 +208,7 @@ async def settle(
     for lane, each in zip(lanes, loaded, strict=True):
         wanted = (*layers(each), lane.settings)
         voice = await off_the_loop(partial(_voice, ask, story, each, wanted, label=lane.label))
-        # All lanes roll the same dice, so that only what is compared differs.
+        # All lanes have one seed, so that only what is compared differs.
         seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
         voices.append(replace(voice, params=replace(voice.params, seed=seed)))
     params = voices[0].params

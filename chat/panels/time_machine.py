@@ -1,4 +1,4 @@
-"""The time machine: the same beginning and the same dice at each saved step of a run.
+"""The time machine: the same beginning and the same seed at each saved step of a run.
 
 The session's story is not touched, and its models stay in memory: the steps of runs are read into
 engines of their own, few at a time.

@@ -1,4 +1,4 @@
-"""The dice laid open: what a model may write next, before and after the samplers."""
+"""The Dice panel: the distribution of the next token, before and after the samplers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +53,7 @@ async def _dice(
     asked: dict[str, float | int | None],
     loaded: Loaded,
 ) -> dict[str, Any]:
-    """The dice of a model that is held in memory; see `dice`."""
+    """The distribution of a model that is held in memory; see `dice`."""
     tokenizer = loaded.checkpoint.tokenizer
     beside, words = _words(str(wish.get("words") or ""))
     params = settings.resolve(

@@ -257,7 +257,7 @@ def _samples(found: Found) -> Iterator[Part]:
         return
     yield Heading("What it wrote as it learnt")
     yield Paragraph(
-        "Drawn at temperature 0.8 with the same dice each time; at the last step also what it "
+        "Drawn at temperature 0.8 with the same seed each time; at the last step also what it "
         "holds most probable after fixed beginnings. samples.md has all of them, of every "
         "evaluation."
     )

@@ -96,7 +96,7 @@ def samples_page(records: Iterable[Mapping[str, Any]]) -> str:
         Paragraph(
             "The same beginnings every time, so that only the model changes. “Most probable” takes "
             "at every place the token that the model holds likeliest (temperature 0: no chance in "
-            "it); “drawn” leaves room for chance (temperature 0.8), with the same dice each time. "
+            "it); “drawn” leaves room for chance (temperature 0.8), with the same seed each time. "
             "The newest is last."
         ),
     ]
