@@ -32,7 +32,8 @@ from chat.panels.settings import pick
 from chat.panels.time_machine import FindModels
 from chat.session import STILL_WRITING, Session
 from chat.story.library import Kept
-from frontend.events import answered, guard_events
+from frontend.connections import bound_connections
+from frontend.events import answered, guard_events, others
 from frontend.files import own_files
 from frontend.guard import Guard
 from frontend.log import log_in_lines
@@ -78,6 +79,7 @@ BY_SESSION = (
 log = logging.getLogger(__name__)
 
 log_in_lines()
+bound_connections()
 SESSIONS = Sessions(MEMORY, lambda id: id in DESKS and bool(DESKS[id].story.passages), *BY_SESSION)
 FILES = own_files(sys.modules["chainlit.config"], chainlit.server)
 """Held until the process ends."""
@@ -94,7 +96,10 @@ cl.data_layer(MEMORY.layer)
 follow_system_theme(config)
 # The last one that is added is the first that a request meets.
 chainlit.server.app.add_middleware(
-    Guard, socket=chainlit.server.SOCKET_IO_PATH, bound=config.run.host
+    Guard,
+    socket=chainlit.server.SOCKET_IO_PATH,
+    bound=config.run.host,
+    is_anothers=others(sio),
 )
 
 

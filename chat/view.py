@@ -38,9 +38,13 @@ def facts(passage: Passage) -> dict[str, Any] | None:
     }
 
 
+CLOCK_S = 1e-6
+"""No passage was written in less, whatever a file says of it."""
+
+
 def _rate(count: int, seconds: float | None) -> float | int | None:
     """Tokens a second, as exact as a reader needs it."""
-    if not seconds:
+    if not seconds or seconds < CLOCK_S:
         return None
     rate = count / seconds
     return round(rate) if rate >= 10 else round(rate, 1)

@@ -11,6 +11,7 @@ FORWARDED_ALLOW_IPS; by itself it would believe every program of this machine.
 
 import ipaddress
 import os
+import re
 from typing import Any
 
 from fastapi.requests import HTTPConnection
@@ -19,6 +20,8 @@ PROXIES_VARIABLE = "FORWARDED_ALLOW_IPS"
 SAMESITE_VARIABLE = "CHAINLIT_COOKIE_SAMESITE"
 SET_COOKIE = b"set-cookie"
 RULED = ("secure", "httponly", "samesite")
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.A)
+"""Of a cookie, as RFC 6265 has it."""
 
 
 def trust_no_proxy_by_itself() -> None:
@@ -57,15 +60,26 @@ def ruled(cookie: str, samesite: str, secure: bool) -> str:
     return "; ".join([first, *kept, "HttpOnly", f"SameSite={samesite}", *secured])
 
 
+def well_named(cookies: str) -> str:
+    """A Cookie header without what no server may have set: to take back such a name, as Chainlit
+    does with each that begins like its own, is an error."""
+    pairs = (each.strip() for each in cookies.split(";"))
+    return "; ".join(each for each in pairs if NAME.fullmatch(each.partition("=")[0].strip()))
+
+
 class CookieRule:
-    """Has every cookie that leaves keep the rule, whoever sets it."""
+    """Has every cookie that leaves keep the rule, whoever sets it, and lets none come in by a name
+    that is none: another program at this host may have set it."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
         self.samesite = os.environ.get(SAMESITE_VARIABLE, "lax")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        scope = {**scope, "headers": [_named(*each) for each in scope["headers"]]}
+        if scope["type"] == "websocket":
             return await self.app(scope, receive, send)
         secure = over_tls(HTTPConnection(scope))
 
@@ -81,3 +95,9 @@ class CookieRule:
             await send(message)
 
         await self.app(scope, receive, send_ruled)
+
+
+def _named(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name.lower() != b"cookie":
+        return name, value
+    return name, well_named(value.decode("latin1")).encode("latin1")

@@ -6,13 +6,17 @@ Inkling has no use for Chainlit's others (edits of bubbles, favourites, sound).
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs
 
 import chainlit as cl
+from chainlit.auth.cookie import get_token_from_cookies
 from chainlit.session import WebsocketSession
 from chainlit.socket import _authenticate_connection
+from fastapi.requests import HTTPConnection
 from pydantic import ValidationError
 
 from chat.errors import fault
@@ -21,6 +25,8 @@ from frontend import payloads
 from frontend.payloads import Handshake
 
 log = logging.getLogger(__name__)
+_in_hand: Counter[str] = Counter()
+"""Events by session."""
 
 SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
     "connection_successful": None,
@@ -44,6 +50,9 @@ ANSWERED = "story_look"
 FROM_ANY_WINDOW = "window_message"
 """Chainlit hands on whatever another window posts to the page: what is none of ours is no news."""
 NOT_SIGNED_IN = "authentication failed"
+MOST_AT_ONCE = 100
+"""So many events of one page are in hand at once: an honest one has a few."""
+TOO_MUCH = "This page asks for too much at once: wait until some of it is done."
 
 
 def guard_events(sio: Any, begin: Callable[[str], None]) -> None:
@@ -132,11 +141,37 @@ async def _connect(
         raise ConnectionRefusedError(fault(log, "connect", error)) from None
 
 
+def others(sio: Any) -> Callable[[Any], bool]:
+    """Whether a request goes on with a connection that another began: who polls, or changes to a
+    WebSocket, names the connection, and Engine.IO asks for no more than that name."""
+
+    def is_anothers(scope: Any) -> bool:
+        query = parse_qs(scope.get("query_string", b"").decode("latin1"))
+        # JSONP is read by any page as a script, which a browser fetches without an Origin.
+        if "j" in query:
+            return True
+        began = [sio.environ[sid] for sid in query.get("sid", ()) if sid in sio.environ]
+        token = get_token_from_cookies(HTTPConnection(scope).cookies)
+        return any(_token(environ) != token for environ in began)
+
+    return is_anothers
+
+
+def _token(environ: dict[str, Any]) -> str | None:
+    cookies = environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
+    page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
+    return get_token_from_cookies(page.cookies)
+
+
 async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object) -> Any:
     """Hand an event on if its page is connected and what it brings is in form."""
     session = WebsocketSession.get(sid)
     if session is None:
         return _answer(event, OTHER_PAGE)
+    if _in_hand[session.id] >= MOST_AT_ONCE:
+        if event != ANSWERED:
+            await _tell(session, TOO_MUCH)
+        return _answer(event, TOO_MUCH)
     read = SERVED[event]
     try:
         payload = () if read is None else (read(data),)
@@ -144,6 +179,7 @@ async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object)
         if event not in (ANSWERED, FROM_ANY_WINDOW):
             await _tell(session, OTHER_PAGE)
         return _answer(event, OTHER_PAGE)
+    _in_hand[session.id] += 1
     try:
         return await serve(event, namespace, sid, *payload)
     except Exception as error:  # noqa: BLE001 - `fault` logs it
@@ -151,6 +187,10 @@ async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object)
         if event != ANSWERED:
             await _tell(session, said)
         return _answer(event, said)
+    finally:
+        _in_hand[session.id] -= 1
+        if not _in_hand[session.id]:
+            del _in_hand[session.id]
 
 
 async def _quietly(event: object, serving: Any) -> Any:

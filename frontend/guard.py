@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from chat.errors import fault
@@ -37,6 +38,8 @@ OTHER_HOST = (
     "with INKLING_HOSTS=that-name."
 )
 OTHER_ORIGIN = "This page belongs to another origin."
+NOT_YOURS = "This connection is another page's: reload this one."
+NO_ANSWER = "This is not what a page of Inkling's sends."
 TOO_LARGE = "That is more than can be sent here at once."
 
 log = logging.getLogger(__name__)
@@ -67,10 +70,18 @@ class Guard:
         app: The ASGI application behind it.
         socket: The URL path of the socket.
         bound: The host name or address the server listens on, an allowed name too.
+        is_anothers: Whether a request below the socket's path goes on with what another began.
     """
 
-    def __init__(self, app: Any, socket: str, bound: str = "") -> None:
+    def __init__(
+        self,
+        app: Any,
+        socket: str,
+        bound: str = "",
+        is_anothers: Callable[[Any], bool] = lambda scope: False,
+    ) -> None:
         self.app = app
+        self.is_anothers = is_anothers
         self.socket = socket
         self.names = own_names(os.environ, bound)
         self.headers = security_headers(os.environ.get(FRAMED_BY_VARIABLE, ""))
@@ -87,11 +98,15 @@ class Guard:
             if refused is not None:
                 return await answer.refuse(scope, receive, *refused)
             await self.app(scope, receive, answer.send)
+            if scope["type"] == "http":  # below the socket's path, one that should have been one
+                await answer.refuse(scope, receive, 400, NO_ANSWER)
         except Exception as error:  # noqa: BLE001 - `fault` logs it
             # Below the socket's path nothing of ours runs: there it is a client's broken packet.
             if not self._is_socket(scope):
                 said = fault(log, f"{scope.get('method', 'a socket')} {scope['path']!r}", error)
                 await answer.refuse(scope, receive, 400, said)
+            elif scope["type"] == "http":
+                await answer.refuse(scope, receive, 400, NO_ANSWER)
 
     def _refuses(self, scope: Any) -> tuple[int, str] | None:
         """The status and the sentence for what may not come in; None for what may."""
@@ -101,6 +116,8 @@ class Guard:
             return 403, OTHER_HOST
         if len(origins) > 1 or not all(is_own_page(each, hosts[0]) for each in origins):
             return 403, OTHER_ORIGIN
+        if self._is_socket(scope) and self.is_anothers(scope):
+            return 403, NOT_YOURS
         return None
 
     def _is_socket(self, scope: Any) -> bool:

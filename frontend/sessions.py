@@ -16,6 +16,7 @@ from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user_session import user_sessions
 
 from frontend.memory import Memory
+from frontend.tasks import cancel
 
 EMPTY_S = 120.0
 """How long a page may be away on which nothing was written; others as the config file says."""
@@ -104,7 +105,7 @@ class Sessions:
         self._away.pop(session.id, None)
         socket = session.socket_id
         if (task := session.current_task) is not None and _works(session):
-            task.cancel()
+            cancel(task)
             await asyncio.wait({task})
         if (keeper := self._memory.keepers.get(session.id)) is not None:
             await keeper.settled()

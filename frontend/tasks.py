@@ -15,13 +15,19 @@ LOOK_S = 0.02
 """How often a message that waits for another looks whether that one has a model write."""
 
 
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, once: a second time would cut short how it ends, and what it keeps then."""
+    if not task.cancelling():
+        task.cancel()
+
+
 def stop_quietly(sio: Any) -> None:
     """Replace Chainlit's Stop, which writes "Task manually stopped." into every story."""
 
     async def stop(sid: str) -> None:
         session = WebsocketSession.get(sid)
         if session and session.current_task:
-            session.current_task.cancel()
+            cancel(session.current_task)
 
     sio.on("stop", handler=stop)
 
@@ -92,7 +98,7 @@ async def reap(session_id: str, grace_s: float = GRACE_S) -> None:
     if session is None or session.socket_id != socket_id:
         return
     if (task := session.current_task) and not task.done():
-        task.cancel()
+        cancel(task)
 
 
 async def stop_all() -> None:
@@ -100,7 +106,7 @@ async def stop_all() -> None:
     tasks = [session.current_task for session in ws_sessions_id.values()]
     running = [task for task in tasks if task and not task.done()]
     for task in running:
-        task.cancel()
+        cancel(task)
     await asyncio.gather(*running, return_exceptions=True)
 
 

@@ -11,6 +11,7 @@ the files of `…/snapshots/REVISION/` as links into `…/blobs/` beside them: t
 """
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -53,7 +54,11 @@ tokenizer of 128,000 pieces with its 280,000 merges has one million."""
 
 
 class CheckpointError(Exception):
-    """A folder that is no checkpoint we can open, with what was expected and what to do."""
+    """A folder that is no checkpoint we can open, with what was expected and what to do: one line,
+    whatever names and values of the folder it quotes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class MissingFileError(CheckpointError):
@@ -150,9 +155,13 @@ def _blobs(root: Path) -> Iterator[Path]:
 
 def said(path: Path) -> str:
     """A path as a message names it: one line of printable characters."""
-    text = str(path).encode("utf-8", "replace").decode()
-    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    text = printable(str(path))
     return text if len(text) <= 300 else f"…{text[-300:]}"
+
+
+def printable(text: str) -> str:
+    """The text in one line; what a terminal or a page could not show as it is becomes U+FFFD."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _no_file(path: Path) -> str:
@@ -286,7 +295,13 @@ def read_json_lines(folder: Path, name: str) -> list[dict[str, Any]]:
         CheckpointError: there is no such file, or none that can be read.
     """
     found: list[dict[str, Any]] = []
-    for line in read_bytes(folder, name, grows=True).splitlines():
+    data = read_bytes(folder, name, grows=True)
+    entries = sum(map(data.count, (b",", b"[", b"{")))
+    if entries > MOST_ENTRIES:
+        raise CheckpointError(
+            f"{said(folder / name)} has {entries:,} entries, {MOST_ENTRIES:,} are the most of a log"
+        )
+    for line in io.BytesIO(data):
         if not line.startswith(b"{") or len(line) > MOST_LINE:
             continue
         with suppress(ValueError, RecursionError):

@@ -72,7 +72,7 @@ OUTSIDE = (
     *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue", "files")),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),
-    Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette")),
+    Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),
     Outside("app.py", ("chainlit",)),
     Outside(
         "train/*",

@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
             )
             if finished and processes.first:
                 print(f"report: {write_report(run, data)}")
-    except (CheckpointError, DataError, StateError, ValueError) as error:
+    except (CheckpointError, DataError, StateError, OSError, ValueError) as error:
         parser.error(str(error))
     except TrainingError as error:
         sys.exit(f"train.pretrain: {error}" if processes.first else 1)

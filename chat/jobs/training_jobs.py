@@ -10,7 +10,9 @@ alone: its mode is 0700, and that of all files in it 0600, whatever the umask.
 
 import asyncio
 import json
+import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,10 +26,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chat.accounts.home import PRIVATE, private, shut
+from chat.errors import fault
 from chat.generate.request import RefusedError
 from chat.jobs.training_line import Line
-from chat.models.ownership import OURS, about_run, begun_in, new_folder
-from chat.models.saved_steps import number, read_curve
+from chat.models import without_place
+from chat.models.ownership import OURS, about_run, begun_in, new_folder, options_of
+from chat.models.saved_steps import MOST_STEP, number, read_curve
 from chat.models.saved_steps import records as logged
 from chat.turns import Say, Turns
 from gpt.fair_queue import Path as WriterKey
@@ -38,6 +42,7 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
+log = logging.getLogger(__name__)
 State = Literal["training", "paused", "stopped", "done", "broken"]
 
 PLAN_TIMEOUT_S = 180
@@ -49,8 +54,13 @@ OTHERS = "Another writer's runs now: wait for its end, and it is your turn befor
 LOCK = ".training"
 MODULES = ("train.pretrain", "train.finetune")
 """What a folder may ask to be run."""
+PYTHONS = re.compile(r"(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning)\b", re.A)
+"""So Python says what broke, which a page has no use for."""
+BROKE = "It broke off by an error; the log.txt in its folder says which."
 TEXT = "text.txt"
 LOG = "log.txt"
+MOST_SAMPLE = 20_000
+"""Characters of a sample that a page shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +207,7 @@ class TrainingJobs:
         folder, plan = self.runs / key, about["plan"]
         records = logged(folder, "metrics.jsonl")
         last = records[-1] if records else {}
-        step, elapsed_s = int(number(last.get("step")) or 0), number(last.get("elapsed_s")) or 0.0
+        step, elapsed_s = _step(last), number(last.get("elapsed_s")) or 0.0
         state, curve = self._state(key, about, last), read_curve(folder)
         samples = logged(folder, "samples.jsonl")
         left_s = elapsed_s / step * (plan["steps"] - step) if step else None
@@ -209,11 +219,11 @@ class TrainingJobs:
             "step": step,
             "steps": plan["steps"],
             "elapsed_s": elapsed_s,
-            "left_s": left_s if state == "training" else None,
-            "rate": (number(last.get("tokens")) or 0) / elapsed_s if elapsed_s else None,
+            "left_s": number(left_s) if state == "training" else None,
+            "rate": number((number(last.get("tokens")) or 0) / elapsed_s) if elapsed_s else None,
             "train": curve.train,
             "valid": curve.valid,
-            "sample": samples[-1] if samples else None,
+            "sample": _sample(samples[-1]) if samples else None,
             "model": (folder / "best" / "model.safetensors").exists(),
             "why": _last_words(folder) if state == "broken" else None,
         }
@@ -235,30 +245,32 @@ class TrainingJobs:
         if child is not None:
             return child.poll() is None
         pid = about.get("pid")
-        if not isinstance(pid, int):
+        if pid is None:
             return False
         try:
             os.kill(pid, 0)
-            command = Path(f"/proc/{pid}/cmdline")
             # A pid may have become another program's since.
             out = f"/{self.runs.name}/{key}".encode()
-            words = command.read_bytes().split(b"\0") if command.exists() else [out]
+            words = [out]
+            if Path("/proc/self").exists():
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             return any(word.endswith(out) for word in words)
         except OSError:
             return False
 
     def _spawn(self, key: str, about: dict[str, Any], *, resume: bool) -> None:
         folder, plan = self.runs / key, about["plan"]
-        if plan["module"] not in MODULES:
+        options = options_of(about)
+        if plan.get("module") not in MODULES or options is None:
             raise RefusedError("Its folder asks for something to be run that trains no model.")
-        command = [*_nicely(), sys.executable, "-m", plan["module"], *plan["options"]]
+        command = [*_nicely(), sys.executable, "-m", plan["module"], *options]
         command += ["--data", str(folder / TEXT), "--out", str(folder)]
-        with open(folder / LOG, "ab", opener=private) as log:
+        with open(folder / LOG, "ab", opener=private) as file:
             child = subprocess.Popen(
                 [*command, "--resume"] if resume else command,
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 # It outlives the app, and a Ctrl-C meant for the app.
                 start_new_session=True,
@@ -294,6 +306,8 @@ class TrainingJobs:
                 await asyncio.shield(process.wait())
         if process.returncode:
             lines = err.decode(errors="replace").strip().splitlines() or ["it failed"]
+            if PYTHONS.match(lines[-1]):
+                raise RefusedError(fault(log, module, RuntimeError(lines[-1])))
             raise RefusedError(lines[-1].removeprefix(f"{module}: "))
         return json.loads(out.decode().splitlines()[-1])
 
@@ -347,11 +361,24 @@ def _nicely() -> list[str]:
     return ["nice"] if shutil.which("nice") else []
 
 
+def _step(record: dict[str, Any]) -> int:
+    step = record.get("step")
+    return step if type(step) is int and 0 <= step <= MOST_STEP else 0
+
+
+def _sample(record: dict[str, Any]) -> dict[str, Any]:
+    """What the model wrote: whatever else stands in the line is not for a page."""
+    text = record.get("text")
+    text = text[:MOST_SAMPLE].encode("utf-8", "replace").decode() if isinstance(text, str) else ""
+    return {"step": _step(record), "text": text}
+
+
 def _last_words(folder: Path) -> str:
     """What the process said last, for one that broke off."""
     try:
-        log = read_bytes(folder, LOG, grows=True).decode("utf-8", "replace")
+        whole = read_bytes(folder, LOG, grows=True).decode("utf-8", "replace")
     except CheckpointError:
         return ""
-    said = [line for line in log[-20_000:].replace("\r", "\n").splitlines() if line.strip()]
-    return said[-1][:300] if said else ""
+    said = [line for line in whole[-20_000:].replace("\r", "\n").splitlines() if line.strip()]
+    last = said[-1][:300] if said else ""
+    return BROKE if PYTHONS.match(last) else without_place(last, folder)

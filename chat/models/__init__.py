@@ -8,6 +8,7 @@ from chat.models.catalogue import (
     fetched,
     find_models,
     read_listing,
+    without_place,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "fetched",
     "find_models",
     "read_listing",
+    "without_place",
 ]

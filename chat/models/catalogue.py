@@ -217,6 +217,14 @@ def read_listing(key: str, folder: Path) -> Listing | None:
     return replace(_listing(folder, _state(folder)), key=key)
 
 
+def without_place(error: object, folder: Path) -> str:
+    """What is wrong in a folder, as any page may be told: not where on this machine it lies."""
+    said = str(error)
+    for place in {str(folder), str(folder.resolve())}:
+        said = said.replace(f"{place}/", "").replace(place, _shown(folder.name))
+    return said
+
+
 def _state(folder: Path) -> tuple[object, ...]:
     """What changes when a file of the folder does, so that what did not is not read again."""
     return tuple(_state_of(folder / name) for name in READ)
@@ -239,7 +247,7 @@ def _listing(folder: Path, state: tuple[object, ...]) -> Listing:
         config, training = read_config(folder), read_training(folder)
         written = version(folder)
     except CheckpointError as error:
-        why = str(error).replace(f"{folder}/", "").replace(str(folder), _shown(folder.name))
+        why = without_place(error, folder)
         return Listing(
             key="",
             folder=folder,
@@ -247,7 +255,7 @@ def _listing(folder: Path, state: tuple[object, ...]) -> Listing:
             block_size=0,
             summary=f"cannot be opened: {why[:300]}",
             starters=GENERIC_STARTERS,
-            broken=str(error),
+            broken=why,
         )
     starters = training.get("starters") or GENERIC_STARTERS
     facts = [f"{config.n_layer} layers of {config.n_embd}", f"reads {config.block_size} tokens"]

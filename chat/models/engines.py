@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gpt
-from chat.models import Listing, fetched
+from chat.models import Listing, fetched, without_place
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.engine import Engine
 
@@ -106,7 +106,7 @@ class Engines:
             same = (each for each in self._loaded if _weights(each.listing) == _weights(listing))
             there = next(same, None)
             if there is None:
-                checkpoint = await loop.run_in_executor(None, self._load, listing.folder)
+                checkpoint = await loop.run_in_executor(None, self._read, listing.folder)
                 model, tokenizer = checkpoint.model, checkpoint.tokenizer
                 engine = Engine(model, tokenizer, max_batch=self._max_batch)
                 there = Loaded(listing, checkpoint, engine)
@@ -134,6 +134,13 @@ class Engines:
         for loaded in self._loaded:
             loaded.engine.close()
         self._loaded.clear()
+
+    def _read(self, folder: Path) -> Checkpoint:
+        try:
+            return self._load(folder)
+        except CheckpointError as error:
+            # Its own name stays: of many saved steps it tells which.
+            raise CheckpointError(without_place(error, folder.parent)) from error
 
     def _make_room(self, for_folder: Path) -> None:
         """Give up older weights of the same model, and the longest rested beyond the bound."""

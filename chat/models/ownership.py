@@ -8,11 +8,11 @@ run is free, or taken, by one's own runs alone.
 import hashlib
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from chat.accounts import LOCAL
 from gpt.files import CheckpointError, read_json
@@ -21,8 +21,14 @@ OURS = "page.json"
 """In the run folder: whose it is, what was begun, and how."""
 WRITERS = ".writers"
 """In runs/: a folder for each owner. No run's name begins with a dot."""
+MOST_PID = 1 << 22
+"""What Linux gives at most."""
+OPTION = re.compile(r"--[a-z]+(-[a-z]+)*")
+NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", re.A)
 SHORT = 16
 """Digits of a SHA-256 that stand for an owner: not every name will do for a folder."""
+FAR_S = 1e11
+"""Some three thousand years."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,9 +126,47 @@ def about_run(folder: Path) -> dict[str, Any] | None:
             "title": str(),
             "halted": None | "paused" | "stopped",
             "plan": {"steps": int(steps)},
-        } if steps > 0 and isinstance(about.get("began_s", 0), int | float):
+        } if steps > 0 and _holds(about):
             return about
     return {}
+
+
+def options_of(about: Mapping[str, Any]) -> list[str] | None:
+    """What a plan has a training run with: pairs of an option and a number, a preset, or the model
+    that the run went on from. None where it asks for anything else: its folder may have been
+    brought from elsewhere, and options can name files.
+    """
+    options: object = about["plan"].get("options")
+    if not isinstance(options, list) or len(options) % 2:
+        return None
+    said = cast("list[object]", options)
+    for name, value in zip(said[::2], said[1::2], strict=True):
+        match name, value:
+            case "--preset", "story":
+                continue
+            case "--from", str() if value == about.get("from"):
+                continue
+            case str(), str() if OPTION.fullmatch(name) and NUMBER.fullmatch(value):
+                continue
+            case _:
+                return None
+    return cast("list[str]", said)
+
+
+def _holds(about: dict[str, Any]) -> bool:
+    """Whether what need not be there is as we write it, where it is there."""
+    plan, pid, began_s = about["plan"], about.get("pid"), about.get("began_s", 0)
+    options = plan.get("options", [])
+    return (
+        # To the system 0, 1 and what is below name groups of processes, or all there are.
+        (pid is None or (type(pid) is int and 1 < pid <= MOST_PID))
+        and type(began_s) in (int, float)
+        and abs(began_s) < FAR_S
+        and isinstance(about.get("from"), str | None)
+        and isinstance(plan.get("module"), str | None)
+        and isinstance(options, list)
+        and all(isinstance(each, str) for each in options)
+    )
 
 
 def _begun(folder: Path) -> Begun | None:

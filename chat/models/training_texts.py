@@ -3,15 +3,17 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from chat.errors import RefusedError
 from chat.models.catalogue import Listing
 from chat.models.engines import Loaded
+from chat.turns import Turns
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
 from gpt.dataset import open_tokens
@@ -21,8 +23,18 @@ from gpt.text.memorization import ReferenceText
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
 """How many training texts stay in memory; one of 15 million characters takes about 60 MB."""
+LOOKS_AT_ONCE = 2
 COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n){1,600})$", re.M)
 """How a card says that the text was cut into tokens; a line may go on after a backslash."""
+
+
+MOST_CARD = 100_000
+"""Characters of a card that are searched for it."""
+MOST_TOKENS = 64_000_000
+MOST_BYTES = 64_000_000
+"""Of a text that is looked through: its words stand in memory, and the folder may lie."""
+PART_TOKENS = 1_000_000
+MOST_WORD = 1_000_000
 
 
 class NotHereError(RefusedError):
@@ -41,6 +53,16 @@ class NotHereError(RefusedError):
             "for these words in it."
         )
         self.command = _command(checkpoint)
+
+
+class TooLongError(RefusedError):
+    """The text is more than a look can hold in memory."""
+
+    def __init__(self, size: str) -> None:
+        super().__init__(
+            f"The text that this model learnt from has {size}, too many to look these words up in: "
+            f"up to {MOST_BYTES // 1_000_000} MB can be looked through."
+        )
 
 
 class NotYoursError(RefusedError):
@@ -68,6 +90,8 @@ class TrainingTexts:
         self.folder = folder
         self._read: dict[tuple[Path, str], ReferenceText] = {}
         self._turn = asyncio.Lock()
+        self.looks = Turns(LOOKS_AT_ONCE, each=1)
+        """For who holds words against a text: it takes a processor for itself."""
 
     def find(self, checkpoint: Checkpoint) -> Path | None:
         """The folder with the tokens that a model learnt from; None where there is none."""
@@ -83,6 +107,7 @@ class TrainingTexts:
         Raises:
             NotYoursError: It is another writer's.
             NotHereError: It is not on this machine.
+            TooLongError: It is too long.
         """
         if not loaded.listing.open_text:
             raise NotYoursError(loaded.listing)
@@ -106,22 +131,49 @@ class TrainingTexts:
 
 
 def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:
-    """Decode the training tokens, story by story."""
+    """Decode the training tokens, story by story.
+
+    Raises:
+        TooLongError: A look could not hold them in memory.
+        CheckpointError, OSError, ValueError, KeyError: They cannot be read.
+    """
     dtype = checkpoint.training["data"]["dtype"]
-    facts_of(folder, "train.bin")  # a regular file of this folder, or none
-    tokens = open_tokens(folder / "train.bin", dtype)
+    size = facts_of(folder, "train.bin").st_size  # a regular file of this folder, or none
+    if size > MOST_TOKENS * np.dtype(dtype).itemsize:
+        raise TooLongError(f"{size:,} bytes of tokens")
+    tokens = np.asarray(open_tokens(folder / "train.bin", dtype))
+    pieces = checkpoint.tokenizer.pieces
+    if tokens.max() >= len(pieces):
+        raise ValueError("it was cut by another tokenizer")
+    lengths = np.array([len(piece) for piece in pieces], np.int64)
+    if (size := int(lengths @ np.bincount(tokens, minlength=len(pieces)))) > MOST_BYTES:
+        raise TooLongError(f"{size:,} bytes")
 
     def documents() -> Iterator[str]:
-        ends = np.flatnonzero(np.asarray(tokens) == checkpoint.tokenizer.eos_id).tolist()
+        ends = np.flatnonzero(tokens == checkpoint.tokenizer.eos_id).tolist()
         for start, end in pairwise([-1, *ends, len(tokens)]):
-            yield checkpoint.tokenizer.decode(tokens[start + 1 : end].tolist())
+            yield from _parts(tokens[start + 1 : end], pieces)
 
     return ReferenceText(documents())
 
 
+def _parts(tokens: npt.NDArray[np.unsignedinteger], pieces: Sequence[bytes]) -> Iterator[str]:
+    """A document in parts that memory holds, none of which ends within a word."""
+    rest = b""
+    for at in range(0, len(tokens), PART_TOKENS):
+        ids: list[int] = tokens[at : at + PART_TOKENS].tolist()
+        rest += b"".join([pieces[id] for id in ids])
+        cut = 1 + max(rest.rfind(b" "), rest.rfind(b"\n"))
+        if not cut and len(rest) > MOST_WORD:  # no word at all
+            cut = len(rest)
+        yield rest[:cut].decode(errors="replace")
+        rest = rest[cut:]
+    yield rest.decode(errors="replace")
+
+
 def _command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
-    if found := COMMAND.search(checkpoint.card):
+    if found := COMMAND.search(checkpoint.card[:MOST_CARD]):
         return " ".join(found[1].replace("\\\n", " ").split())[:2000]
     tokenizer, name = str(checkpoint.folder), called(checkpoint.folder)
     return prepare_command(checkpoint.training, tokenizer, f"data/{name}")

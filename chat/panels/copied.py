@@ -13,6 +13,13 @@ from gpt.text.memorization import COPIED_WORDS, Memorization, ReferenceText
 
 AROUND = 12
 """Words of the training text that are shown before and after the longest run."""
+MOST_PLACES = 200_000_000
+"""Of the training text that are looked at for one passage, 40 ns each: thousands of words of a
+story, but not of one that says "the" a hundred thousand times."""
+TOO_MUCH = (
+    "This passage has too many words that stand in the training text too often: it would take "
+    "minutes to look them all up. Cut it shorter."
+)
 
 
 async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
@@ -26,8 +33,9 @@ async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
         why, and command, which brings it here ("" where nobody knows).
 
     Raises:
-        RefusedError: No model wrote it, that model is gone, or another writer trained it: then not
-            even a count is given, for words put to it one by one would spell that text out.
+        RefusedError: It would take too long, or too many wait; no model wrote it, that model is
+            gone, or another writer trained it: then not even a count is given, for words put to it
+            one by one would spell that text out.
     """
     passage = desk.story.passage(str(wish.get("passage")))
     key = passage.model if passage.author == "model" else None
@@ -40,7 +48,8 @@ async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
         source = await desk.sources.get(await desk.engines.get(desk.models[key]))
     except NotHereError as error:
         return {"missing": {"why": str(error), "command": error.command}}
-    overlap = await asyncio.to_thread(source.overlap, passage.text)
+    async with desk.sources.looks.turn(desk.writer):
+        overlap = await asyncio.to_thread(_overlap, source, passage.text)
     return {
         "model": key,
         "words": overlap.words,
@@ -50,6 +59,12 @@ async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
         "pieces": _pieces(passage, overlap),
         "longest": _longest(source, overlap),
     }
+
+
+def _overlap(source: ReferenceText, text: str) -> Memorization:
+    if source.effort(text) > MOST_PLACES:
+        raise RefusedError(TOO_MUCH)
+    return source.overlap(text)
 
 
 def _pieces(passage: Passage, overlap: Memorization) -> list[tuple[str, str]]:

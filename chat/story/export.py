@@ -5,7 +5,6 @@ read back it is the same story.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -31,6 +30,11 @@ MAX_TOKENS = 100_000
 """Of all passages of a file together: a page is sent each token on the path."""
 MAX_TREE_TEXT = 10 * MAX_TEXT
 """Characters of all passages together."""
+FAR = 2**64
+"""No number of a passage is larger, its seed neither."""
+MOST_SETTINGS = 100
+LONGEST_NAME = 300
+"""Of a model, as for whatever else a page names (frontend/ids.py)."""
 # No line end may stand in the indent: from each of many empty lines it would be looked through
 # to the last.
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^([ \t]*\d+)([.)])", re.M)
@@ -153,7 +157,8 @@ def _is_whole(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Of whole numbers there are some that no float can be; NaN is in no range.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FAR
 
 
 def _are_whole(value: Sequence[object]) -> bool:
@@ -176,8 +181,12 @@ def _is_choice(choice: TokenChoice) -> bool:
 
 
 def _are_settings(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        _is_text(name) and (each is None or _is_number(each)) for name, each in value.items()
+    return (
+        isinstance(value, Mapping)
+        and len(value) <= MOST_SETTINGS
+        and all(
+            _is_text(name) and (each is None or _is_number(each)) for name, each in value.items()
+        )
     )
 
 
@@ -191,7 +200,7 @@ _FITS: dict[str, Any] = {
     "author": _is_text,
     "text": _is_text,
     "ids": _are_whole,
-    "model": _or_none(_is_text),
+    "model": _or_none(lambda value: _is_text(value) and len(value) <= LONGEST_NAME),
     "tokens": lambda tokens: all(map(_is_token, tokens)),
     "settings": _are_settings,
     "seed": _or_none(_is_whole),

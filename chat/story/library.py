@@ -5,19 +5,19 @@ every new passage. Every save is one transaction: a crash leaves the story as it
 as it is after it.
 """
 
+import errno
 import json
-import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from chat.accounts.home import make_private
-from chat.story.tree import Story
+from chat.story.tree import Story, StoryError
 
 FORMAT = 1
 PRESET = "preset"
@@ -74,9 +74,16 @@ AND NOT EXISTS (SELECT 1 FROM passages WHERE story = :story AND parent = :id)
 """
 TITLES = """
 SELECT id, owner, COALESCE(name, title), began_s FROM stories
-WHERE owner = :owner AND (text LIKE :like ESCAPE '\\' OR name LIKE :like ESCAPE '\\')
+WHERE owner = :owner AND (:words = '' OR holds(text, :words) OR holds(name, :words))
 ORDER BY changed_s DESC, id LIMIT :limit OFFSET :skip
 """
+
+
+LOOKS = (
+    "SELECT id, owner, name, title, text, head, settings, model, began_s, changed_s FROM stories",
+    "SELECT place, story, id, parent, data FROM passages",
+)
+"""What fails where a file of this format lacks what it should have; nothing of them is read."""
 
 
 class LibraryError(Exception):
@@ -134,6 +141,7 @@ class Library:
                 path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             self._open(path)
+            self._place = _place(path)
         except sqlite3.OperationalError as error:
             raise LibraryError(f"{path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
@@ -144,6 +152,7 @@ class Library:
         self._rows.execute("PRAGMA journal_mode = WAL")
         self._rows.execute("PRAGMA synchronous = FULL")
         self._rows.execute("PRAGMA foreign_keys = ON")
+        self._rows.create_function("holds", 2, _holds, deterministic=True)
         with self._transaction() as rows:
             (found,) = rows.execute("PRAGMA user_version").fetchone()
             if found == 0:
@@ -155,6 +164,8 @@ class Library:
                     f"{path} has format {found}, and this version reads {FORMAT}: "
                     "open it with the version that wrote it"
                 )
+            for look in LOOKS:
+                rows.execute(look).close()
 
     def close(self) -> None:
         with self._turn:
@@ -181,7 +192,9 @@ class Library:
 
         Raises:
             GoneError: It was deleted since, or is another owner's.
+            FileNotFoundError: The whole file was taken away, or replaced, while it was open.
         """
+        self._still_in_place()
         story = kept.story
         known = before.by_id if before else {}
         changed = [each for each in story.passages if known.get(each.id) is not each]
@@ -226,17 +239,12 @@ class Library:
             data = rows.execute(
                 "SELECT data FROM passages WHERE story = ? ORDER BY place", [story_id]
             ).fetchall()
-        head, settings, model = json.loads(found[0]), json.loads(found[1]), found[2]
-        preset, contest = settings.pop(PRESET, None), settings.pop(CONTEST, None)
-        passages = [json.loads(row[0]) for row in data]
-        # A window that was behind may have kept a place that another one took out.
-        ids = {each["id"] for each in passages}
-        if head["current"] not in ids:
-            head["current"] = passages[-1]["id"] if passages and head["current"] else None
-        read = head.get("read", {})
-        head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
-        story = Story.from_dict({**head, "passages": passages})
-        return Kept(story=story, settings=settings, model=model, preset=preset, contest=contest)
+        try:
+            return _kept(found, [row[0] for row in data])
+        except StoryError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise StoryError("what was kept of it on disk is damaged") from error
 
     def titles(
         self, owner: str, *, limit: int, skip: int = 0, search: str = ""
@@ -244,12 +252,11 @@ class Library:
         """An owner's stories, the one that was changed last first, and whether there are more.
 
         Args:
-            search: Only those with this in their text or their name; A to Z is as good as a to z.
+            search: Only those with this in their text or their name, in capitals or not.
         """
-        literal = re.sub(r"([\\%_])", r"\\\1", _storable(search))
-        like = f"%{literal}%"
+        words = _storable(search).casefold()
         with self._transaction() as rows:
-            values = {"owner": owner, "like": like, "limit": limit + 1, "skip": skip}
+            values = {"owner": owner, "words": words, "limit": limit + 1, "skip": skip}
             found = rows.execute(TITLES, values).fetchall()
         titles = [Title(id=row[0], owner=row[1], title=row[2], began_s=row[3]) for row in found]
         return titles[:limit], len(titles) > limit
@@ -276,6 +283,15 @@ class Library:
         with self._transaction() as rows:
             rows.execute("DELETE FROM stories WHERE id = ? AND owner = ?", [story_id, owner])
 
+    def _still_in_place(self) -> None:
+        """What is written into a file that has no name any more is lost when the program ends."""
+        if _place(self.path) != self._place:
+            raise FileNotFoundError(
+                errno.ENOENT,
+                f"{self.path.name} was removed or replaced while Inkling runs; put it back, or "
+                "save the story as a file and start Inkling anew",
+            )
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; others wait."""
@@ -289,11 +305,44 @@ class Library:
             self._rows.execute("COMMIT")
 
 
+def _kept(row: Sequence[Any], data: Sequence[str]) -> Kept:
+    """A story from its row (head, settings, model) and those of its passages.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError, RecursionError: They are damaged.
+    """
+    head, settings, model = json.loads(row[0]), json.loads(row[1]), row[2]
+    preset, contest = settings.pop(PRESET, None), settings.pop(CONTEST, None)
+    passages = [json.loads(each) for each in data]
+    # A window that was behind may have kept a place that another one took out.
+    ids = {each["id"] for each in passages}
+    if head["current"] not in ids:
+        head["current"] = passages[-1]["id"] if passages and head["current"] else None
+    read = head.get("read", {})
+    head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
+    story = Story.from_dict({**head, "passages": passages})
+    return Kept(story=story, settings=settings, model=model, preset=preset, contest=contest)
+
+
 def _head(story: Story) -> dict[str, Any]:
     """All of a story but its passages."""
     head = replace(story, passages=()).to_dict()
     del head["passages"]
     return head
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Which file lies there now; None for none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _holds(text: object, words: str) -> bool:
+    """Whether words, in small letters, stand in a text; in linear time, which LIKE is not."""
+    return isinstance(text, str) and words in text.casefold()
 
 
 def _storable(text: str) -> str:

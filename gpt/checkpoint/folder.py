@@ -178,8 +178,12 @@ def find(folder: str | Path) -> Path:
         CheckpointError: it holds none.
     """
     folder = Path(folder)
-    if not folder.exists() and _put_aside(folder).exists():
-        _put_aside(folder).rename(folder)  # a save was cut off between its two renames
+    try:
+        if not folder.exists() and _put_aside(folder).exists():
+            _put_aside(folder).rename(folder)  # a save was cut off between its two renames
+    except (OSError, ValueError) as error:  # no name that a file could have, or not to be renamed
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CheckpointError(f"no checkpoint in {said(folder)}: {why}") from error
     for name in ("config.json", *weight_files(folder)):
         if not is_there(folder, name):
             raise CheckpointError(

@@ -79,6 +79,43 @@ class _Told(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 
+class SplitValues(_Strict):
+    """What is read of one half of a data folder."""
+
+    tokens: Annotated[int, Field(ge=1, le=1 << 50)]
+    bytes: Annotated[int, Field(ge=1, le=1 << 50)]
+    documents: Annotated[int, Field(ge=0, le=1 << 50)]
+    sha256: Sha256
+
+
+class SourceValues(_Strict):
+    """A file that a data folder was made of."""
+
+    name: Words
+    serves: Words
+
+
+class DataValues(_Strict):
+    """What is read of data.json in a folder of train.prepare."""
+
+    dtype: Annotated[str, Field(pattern=r"^uint(16|32)$")]
+    train: SplitValues
+    valid: SplitValues
+    sources: list[SourceValues]
+
+
+def data_values(values: Mapping[str, Any]) -> DataValues:
+    """What a data.json says, checked.
+
+    Raises:
+        ValueError: it misstates something; the message goes on after its name.
+    """
+    try:
+        return DataValues.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(explained(error)) from error
+
+
 class _Split(_Told):
     tokens: Count = MISSING
     bytes: Count = MISSING
@@ -103,6 +140,8 @@ class _Data(_Told):
 
 class _Config(_Told):
     max_steps: Count = MISSING
+    optimizer: Annotated[str, Field(pattern=r"^(adamw|muon)$")] = MISSING
+    sample_prompt: Words = MISSING
 
 
 class _Machine(_Told):

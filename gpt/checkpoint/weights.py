@@ -163,7 +163,8 @@ def _place(name: str, entry: object, begin: int, path: Path) -> Place:
     if not all(type(each) is int and 0 <= each < 1 << 40 for each in sizes) or len(sizes) > 8:
         raise _damaged(path, f"the shape of {name[:80]!r} is none: {str(sizes)[:80]}")
     whole = tuple(cast("list[int]", sizes))
-    if not 0 <= start <= end or end - start != prod(whole) * SIZES[dtype]:
+    numbers = type(start) is int and type(end) is int and 0 <= start <= end
+    if not numbers or end - start != prod(whole) * SIZES[dtype]:
         raise _damaged(path, f"{name[:80]!r} lies from {start} to {end}, not what its shape needs")
     return Place(name, dtype, whole, begin + start, begin + end)
 

@@ -147,10 +147,16 @@ class ReferenceText:
             start -= 1
         return self.quote(start, at - start)
 
+    def effort(self, text: str) -> int:
+        """How many places of the source `overlap` would look at for `text`, one after another."""
+        counts = np.diff(self._firsts)
+        ids = (self._ids.get(word) for word in text.split())
+        return sum(int(counts[id]) for id in ids if id is not None)
+
     def overlap(self, text: str) -> Memorization:
         """Hold `text` against the source.
 
-        Time grows with M times how often its words stand in the source.
+        Time grows with M times how often its words stand in the source; see `effort`.
         """
         found = list(re.finditer(r"\S+", text))
         lengths, ends = self._runs([match[0] for match in found])

@@ -13,6 +13,7 @@ from gpt.tokenizers.tokenizer import (
     UnknownCharacterError,
     kind_in,
     load_tokenizer,
+    read_spec,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "UnknownCharacterError",
     "kind_in",
     "load_tokenizer",
+    "read_spec",
 ]

@@ -5,9 +5,14 @@ import unicodedata
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
+from gpt.files import printable
+
 
 class TokenizerError(ValueError):
-    """A tokenizer cannot be trained, fetched or opened."""
+    """A tokenizer cannot be trained, fetched or opened: one line, whatever it quotes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class TextError(ValueError):

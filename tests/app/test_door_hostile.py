@@ -7,16 +7,20 @@ import asyncio
 import contextlib
 import json
 import random
+import socket
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
 import pytest
 
+from frontend.connections import MOST_EACH, MOST_MESSAGE_BYTES
 from tests.support.app_server import running_app
 from tests.support.door import (
     RAW_ERROR,
@@ -64,6 +68,10 @@ def nothing_broke(place: Place) -> Iterator[None]:
     assert faults_in(place.log)[before:] == []
     assert (place.canary / "stays").read_text() == "here"
     assert Path(place.log.parent / "stories" / "secret").exists()
+
+
+def line_to(base: str) -> str:
+    return f"{base}/ws/socket.io/?EIO=4&transport=websocket"
 
 
 def raw_errors(told: object) -> list[str]:
@@ -158,7 +166,8 @@ def test_no_handshake_of_a_page_becomes_a_path(place, count):
 
     came_in = asyncio.run(run())
     files = place.log.parent / ".files"
-    assert not files.exists() or all(len(each.name) == 36 for each in files.iterdir())
+    # In the folder of the process lies one for each session; see frontend/files.py.
+    assert all(len(each.name) == 36 for each in files.glob("*/*"))
     print(f"{count} handshakes, {came_in} of them let in")
 
 
@@ -265,6 +274,100 @@ def test_a_session_id_that_is_a_path_removes_no_folder(place):
 
     asyncio.run(run())
     assert (place.canary / "stays").exists()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Connection: keep-alive\r\nUpgrade: websocket",
+        "Connection: Upgrade\r\nUpgrade: h2c",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: \xff",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Extensions: \xff;=,",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 12",
+    ],
+)
+def test_an_upgrade_that_is_none_is_refused_and_breaks_nothing(place, header):
+    request = (
+        "GET /ws/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Sec-WebSocket-Key: {'A' * 22}==\r\n{header}\r\n"
+    )
+    if "Version" not in header:
+        request += "Sec-WebSocket-Version: 13\r\n"
+    answer = ask(place.base, f"{request}\r\n".encode("latin1"), patience_s=5)
+    assert status_of(answer) in (400, 426)
+
+
+def test_a_message_on_a_socket_that_is_too_large_is_refused_before_it_is_whole(place):
+    async def send(size: int) -> Any:
+        async with (
+            aiohttp.ClientSession() as client,
+            client.ws_connect(line_to(place.base)) as line,
+        ):
+            await line.receive()
+            await line.send_str("4" * size)
+            return await line.receive(timeout=10)
+
+    assert asyncio.run(send(MOST_MESSAGE_BYTES + 1)).data == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    # Engine.IO's own bound, for what came whole.
+    assert asyncio.run(send(1_000_001)).data == aiohttp.WSCloseCode.OK
+
+
+def test_a_connection_that_polls_is_gone_on_with_by_whoever_began_it_alone(place):
+    path = f"{place.base}/ws/socket.io/?EIO=4&transport=polling"
+    ada, bob = ({"Cookie": come_as_guest(place.base)} for _ in range(2))
+    begun = httpx.get(path, headers=ada).text
+    path += f"&sid={json.loads(begun[1:])['sid']}"
+    said = {"sessionId": str(uuid.uuid4()), "threadId": "", "clientType": "webapp"}
+    assert httpx.post(path, content="40" + json.dumps(said), headers=ada).status_code == 200
+    for stranger in (bob, {}, {"Cookie": "access_token=x"}):
+        assert httpx.get(path, headers=stranger, timeout=5).status_code == 403
+        assert httpx.post(path, content="41", headers=stranger).status_code == 403
+        # Nor by a change to a WebSocket.
+        assert not asyncio.run(upgrades(path.replace("polling", "websocket"), stranger))
+    # What a browser carries beside the token may change.
+    more = {"Cookie": f"other=1; {ada['Cookie']}"}
+    assert httpx.get(path, headers=more).text.startswith("40")
+    # JSONP: another's page could read it as a script.
+    assert httpx.get(f"{path}&j=0", headers=ada).status_code == 403
+
+
+async def upgrades(address: str, headers: dict[str, str]) -> bool:
+    async with aiohttp.ClientSession(headers=headers) as client:
+        try:
+            async with client.ws_connect(address):
+                return True
+        except aiohttp.WSServerHandshakeError:
+            return False
+
+
+def test_a_socket_takes_nothing_that_is_packed(place):
+    async def packs() -> int:
+        address = line_to(place.base)
+        async with (
+            aiohttp.ClientSession() as client,
+            client.ws_connect(address, compress=15) as line,
+        ):
+            return line.compress
+
+    assert asyncio.run(packs()) == 0
+
+
+def test_one_address_has_so_many_connections_and_no_more_and_others_come_in(place):
+    server = urlsplit(place.base)
+    with contextlib.ExitStack() as stack:
+        lines = [
+            stack.enter_context(
+                socket.create_connection(
+                    (server.hostname, server.port), timeout=10, source_address=("127.0.0.77", 0)
+                )
+            )
+            for _ in range(MOST_EACH + 1)
+        ]
+        with contextlib.suppress(ConnectionResetError):
+            assert lines[-1].recv(1) == b""
+        lines[0].sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert status_of(lines[0].recv(100)) == 200
+        assert httpx.get(f"{place.base}/health").status_code == 200
 
 
 def test_the_page_itself_is_still_served(place):

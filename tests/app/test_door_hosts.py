@@ -95,6 +95,7 @@ class Asked:
         path: str = "/set-session-cookie",
         kind: str = "http",
         breaks: Exception | None = None,
+        silent: bool = False,
     ) -> None:
         pairs = headers.items() if isinstance(headers, dict) else headers
         self.scope = {
@@ -108,6 +109,7 @@ class Asked:
         self.read = 0
         self.sent: list[dict[str, Any]] = []
         self.breaks = breaks
+        self.silent = silent
         self.body = b""
         asyncio.run(Guard(self.app, socket="/ws/socket.io")(self.scope, self.receive, self.send))
 
@@ -126,6 +128,8 @@ class Asked:
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         if self.breaks:
             raise self.breaks
+        if self.silent:
+            return
         more = bool(self.pieces)
         while more:
             message = await receive()
@@ -204,3 +208,10 @@ def test_what_breaks_below_is_one_line_in_the_log_and_a_quiet_answer(caplog):
     assert mark in told
     assert "KeyError" not in told
     assert "secret" not in told
+
+
+@pytest.mark.parametrize("broken", [{"silent": True}, {"breaks": ValueError("a packet")}])
+def test_a_request_to_which_the_socket_says_nothing_is_answered_all_the_same(broken):
+    asked = Asked(HOME, path="/ws/socket.io/", **broken)
+    assert asked.status == 400
+    assert json.loads(asked.sent[1]["body"])["detail"]

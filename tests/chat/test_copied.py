@@ -1,15 +1,24 @@
 """Did it copy? Over a desk, a tiny model, and the text it is said to have learnt from."""
 
+import asyncio
 import json
+import os
 import shutil
+import time
 from pathlib import Path
+from threading import Lock
 
+import numpy as np
 import pytest
 
 import gpt
-from chat.models.training_texts import NotHereError, TrainingTexts
+from chat.models import find_models
+from chat.models.engines import Engines
+from chat.models.training_texts import NotHereError, TooLongError, TrainingTexts, _parts
+from chat.panels import copied
 from chat.panels.dispatch import look
 from chat.story import Passage
+from gpt.text.memorization import ReferenceText
 from tests.chat.test_session import at_a_desk
 from tests.support.tiny_checkpoint import save_characters
 from train.data.prepare import prepare
@@ -59,6 +68,50 @@ def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
         assert "".join(text for _, text in found["pieces"]) == desk.story.text
 
     at_a_desk(root, act)
+
+
+def test_a_passage_that_would_take_minutes_is_refused_before_it_is_begun(root, monkeypatch):
+    async def act(desk, page):
+        desk.sources = TrainingTexts(root / "data")
+        passage = put(desk, "the " * 1000)
+        monkeypatch.setattr(copied, "MOST_PLACES", 2000)
+        # "the" stands twice in the tale.
+        assert "new" in await look(desk, {"look": "copied", "passage": passage})
+        monkeypatch.setattr(copied, "MOST_PLACES", 1999)
+        refused = await look(desk, {"look": "copied", "passage": passage})
+        assert refused == {"error": copied.TOO_MUCH}
+
+    at_a_desk(root, act)
+
+
+def test_one_writer_has_one_passage_looked_up_at_a_time(root, monkeypatch):
+    at_once, most, free = 0, 0, Lock()
+    overlap = ReferenceText.overlap
+
+    def slow(self, text):
+        nonlocal at_once, most
+        with free:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.02)
+        with free:
+            at_once -= 1
+        return overlap(self, text)
+
+    monkeypatch.setattr(ReferenceText, "overlap", slow)
+
+    async def act(desk, page):
+        desk.sources, desk.writer = TrainingTexts(root / "data"), ("ada", "page")
+        passage = put(desk, "the old grey cat")
+        wish = {"look": "copied", "passage": passage}
+        found = await asyncio.gather(*(look(desk, wish) for _ in range(6)))
+        assert [each["words"] for each in found] == [4] * 6
+        # Beyond what may wait one is told so.
+        found = await asyncio.gather(*(look(desk, wish) for _ in range(80)))
+        assert any("try again" in each.get("error", "") for each in found)
+
+    at_a_desk(root, act)
+    assert most == 1
 
 
 def test_a_shorter_run_is_named_and_is_no_copy(root):
@@ -119,3 +172,37 @@ def test_what_cannot_be_checked_is_said(root):
         assert "no model's" in own["error"]
 
     at_a_desk(root, act)
+
+
+def test_a_folder_that_lies_of_its_text_does_not_fill_the_memory(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs" / "mine"
+    shutil.copytree(root / "checkpoints" / "tales", run / "best")
+    shutil.copytree(root / "data" / "tales", run / "data")
+    tokens = run / "data" / "train.bin"
+    whole = tokens.read_bytes()
+
+    async def ask() -> None:
+        loaded = await Engines().get(find_models(tmp_path, "")["mine"])
+        await TrainingTexts().get(loaded)
+
+    os.truncate(tokens, 10**12)
+    with pytest.raises(TooLongError, match="bytes of tokens, too many"):
+        asyncio.run(ask())
+    tokens.write_bytes(whole)
+    asyncio.run(ask())
+    monkeypatch.setattr("chat.models.training_texts.MOST_BYTES", 10)
+    with pytest.raises(TooLongError, match="bytes, too many"):
+        asyncio.run(ask())
+
+
+def test_a_long_text_is_read_in_parts_that_end_between_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chat.models.training_texts.PART_TOKENS", 3)
+    pieces = (b"a", b"bc ", b"\n", "é".encode()[:1], "é".encode()[1:])
+    ids = [0, 1, 0, 3, 4, 0, 1, 2, 0, 0, 0, 0]
+    parts = list(_parts(np.array(ids, np.uint16), pieces))
+    assert "".join(parts) == b"".join(pieces[id] for id in ids).decode()
+    assert [part for part in parts[:-1] if part and not part[-1].isspace()] == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chat.story import Passage, Story, StoryToken
 from chat.story.export import MAX_TEXT, WRITERS, file_name, from_file, to_json, to_markdown, to_text
 from chat.story.pieces import MAX_FILE, MAX_PART, STALE_S, FileError, Pieces, Room, joined
+from chat.view import story_data
 from tests.chat.test_story import stories, wrote
 
 
@@ -99,8 +100,14 @@ def tree() -> dict:
         ("settings", []),
         ("settings", {"temperature": "hot"}),
         ("elapsed_s", "soon"),
+        ("elapsed_s", 10**400),
+        ("elapsed_s", float("inf")),
+        ("settings", {"temperature": 10**400}),
+        ("settings", {"temperature": -1e300}),
+        ("settings", {f"s{count}": 1 for count in range(101)}),
         ("finish_reason", "because"),
         ("model", 7),
+        ("model", "m" * 301),
         ("id", "../x"),
         ("tokens", [{"id": "x", "text": "a", "top": []}]),
         ("tokens", [{"id": 1, "text": 2, "top": []}]),
@@ -115,6 +122,14 @@ def test_a_tree_with_a_value_of_another_kind_is_refused(field, value):
         data["current"] = value
     with pytest.raises(FileError, match=r"cannot be opened"):
         from_file("a.json", json.dumps(data))
+
+
+@pytest.mark.parametrize("seconds", [0, 5e-324, 1e-320, 1e-9, -1, -1e-320, 2**64])
+def test_a_story_whose_passage_took_no_time_that_can_be_is_shown_all_the_same(seconds):
+    data = tree()
+    data["passages"][0]["elapsed_s"] = seconds
+    shown = story_data(from_file("a.json", json.dumps(data)))
+    assert not (shown["passages"][0]["facts"]["rate"] or 0) > 1e6
 
 
 def test_a_file_from_windows_begins_a_story_as_any_other():

@@ -1,8 +1,10 @@
 """Stories on disk: they come back as they were, to their owner, after any crash."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from chat.story import Story
+from chat.story import Story, StoryError
 from chat.story.library import FORMAT, GoneError, Kept, Library, LibraryError
 from tests.chat.test_story import stories, wrote
 
@@ -230,3 +232,56 @@ def test_a_crash_loses_at_most_what_was_being_written(tmp_path):
     story = library.load("one", "ada").story
     library.close()
     assert story.text == "".join(f" {number}" for number in range(19))
+
+
+def test_a_search_is_linear_whatever_is_sought(library: Library) -> None:
+    library.save("a", "ada", kept(told("a" * 300_000)), new=True)
+    began = time.process_time()
+    for words in ("a" * 20_000 + "b", "%" * 50_001, "_a" * 30_000):
+        assert names(library, search=words) == []
+    assert len(names(library, search="A" * 50_001)) == 1
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("column", ["head", "settings", "data"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "[]", "7", "null", "{}", '{"a":' * 2000, "9" * 5000, '{"id": 7}', b"\xff\xfe"]
+)
+def test_a_damaged_row_is_a_story_that_cannot_be_opened(
+    library: Library, column: str, text: str | bytes
+) -> None:
+    library.save("a", "ada", kept(told("Once")), new=True)
+    with sqlite3.connect(library.path) as rows:
+        rows.execute(
+            f"UPDATE {'passages' if column == 'data' else 'stories'} SET {column} = ?", [text]
+        )
+    if column == "settings" and text in ("{}", '{"id": 7}'):
+        assert library.load("a", "ada").story.text == "Once"
+    else:
+        with pytest.raises(StoryError, match=r"damaged|hold|not a story"):
+            library.load("a", "ada")
+    assert names(library, search="once") == ["Once"]
+
+
+@pytest.mark.parametrize("table", ["stories", "passages"])
+def test_a_file_of_our_format_without_its_tables_is_told_in_a_sentence(
+    tmp_path: Path, table: str
+) -> None:
+    path = tmp_path / "stories.sqlite"
+    Library(path).close()
+    with sqlite3.connect(path) as rows:
+        rows.execute(f"DROP TABLE {table}")
+    with pytest.raises(LibraryError, match=f"cannot be used: no such table: {table}"):
+        Library(path)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_taken_away_while_it_was_open_takes_no_story_in_silence(
+    library: Library, replaced: bool
+) -> None:
+    library.save("a", "ada", kept(told("Once")), new=True)
+    shutil.rmtree(library.path.parent)
+    if replaced:
+        Library(library.path).close()
+    with pytest.raises(FileNotFoundError, match="removed or replaced while Inkling runs"):
+        library.save("b", "ada", kept(told("Lost")), new=True)

@@ -342,3 +342,22 @@ def test_a_text_with_half_a_character_is_refused_before_a_folder_is_made(tmp_pat
     with pytest.raises(RefusedError, match="halves of characters"):
         bench.open("a.txt", bench.bring("a.txt", 0, 1, TALE * 40 + "\ud800") or [])
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_what_is_wrong_with_a_model_does_not_tell_where_it_lies(tmp_path, file):
+    folder = begin(place_of(tmp_path / "runs", "ada") / "songs", "ada", shared=True)
+    (folder / "best" / file).write_bytes(b"{")
+
+    async def act(desk, page):
+        told = [
+            await look(desk, {"look": "card", "model": "songs by ada"}),
+            await look(desk, {"look": "dice", "model": "songs by ada", "words": "on"}),
+        ]
+        await desk.write("on", model="songs by ada")
+        said = json.dumps([told, page.said, page.events, desk.snapshot()], default=str)
+        assert file in said
+        assert str(tmp_path) not in said
+        assert folder.parent.name not in said
+
+    at_the_desk_of("bob", tmp_path, act)

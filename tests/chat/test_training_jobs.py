@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chat.generate.request import RefusedError
-from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
+from chat.jobs.training_jobs import BROKE, PlannedTraining, TrainingJobs
 from chat.jobs.upload import LEAST_CHARACTERS, MOST_BYTES, Upload, check
 from chat.models.ownership import new_folder
 from gpt.checkpoint import load
@@ -142,6 +143,49 @@ def test_a_process_that_took_over_the_number_is_not_taken_for_the_training(shop)
     assert state(shop)["state"] == "broken"
 
 
+@pytest.mark.parametrize("pid", [-1, 0, 1, True, -(2**31), 2**22 + 1, 10**20, 7.0, "7", [7]])
+def test_a_folder_that_names_no_process_has_no_process_ended(shop, monkeypatch, pid):
+    killed: list[tuple[object, ...]] = []
+    # Were it called, -1 would end every process of this user.
+    monkeypatch.setattr("chat.jobs.training_jobs.os.kill", lambda *said: killed.append(said))
+    folder = shop.runs / "old"
+    folder.mkdir(parents=True)
+    about = {"owner": "ada", "title": "x", "plan": {"steps": 5}, "halted": None, "pid": pid}
+    (folder / "page.json").write_text(json.dumps(about))
+    assert shop.all("ada") == []
+    with pytest.raises(RefusedError, match="no training"):
+        shop.halt("ada", "old", "stopped")
+    assert killed == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"began_s": float("inf")},
+        {"began_s": True},
+        {"from": ["a"]},
+        {"plan": {"steps": 5, "module": ["train.pretrain"]}},
+        {"plan": {"steps": 5, "options": "--out"}},
+        {"plan": {"steps": 5, "options": [["--out"]]}},
+    ],
+)
+def test_a_folder_that_misstates_a_training_is_nobodys(shop, more):
+    folder = shop.runs / "old"
+    folder.mkdir(parents=True)
+    about = {"owner": "ada", "title": "x", "plan": {"steps": 5}, "halted": None, **more}
+    (folder / "page.json").write_text(json.dumps(about))
+    assert shop.all("ada") == []
+
+
+def test_a_folder_that_names_no_module_is_not_resumed(shop):
+    folder = shop.runs / "old"
+    folder.mkdir(parents=True)
+    about = {"owner": "ada", "title": "x", "plan": {"steps": 5}, "halted": "paused"}
+    (folder / "page.json").write_text(json.dumps(about))
+    with pytest.raises(RefusedError, match="trains no model"):
+        shop.resume("ada", "old")
+
+
 @pytest.mark.slow
 def test_a_plan_tells_steps_time_and_size_and_names_what_a_model_cannot_read(shop):
     bench = Upload(shop, "ada")
@@ -188,6 +232,7 @@ def test_each_training_has_a_folder_of_its_own_by_a_name_that_is_free(shop):
 PLAN = """
 import json, os, subprocess, sys, time
 from pathlib import Path
+from typing import Any
 began = Path("began") / str(os.getpid())
 began.parent.mkdir(exist_ok=True)
 began.touch()
@@ -302,3 +347,66 @@ def test_who_is_turned_away_from_a_training_hears_no_name_and_comes_next(shop):
     finally:
         child.kill()
         child.wait()
+
+
+def brought(shop: TrainingJobs, **values: Any) -> Path:
+    """A run folder that somebody else made."""
+    folder = shop.runs / "brought"
+    folder.mkdir(parents=True)
+    plan = {"module": "train.pretrain", "options": ["--max-steps", "50"], "steps": 50}
+    about = {"owner": "ada", "title": "x", "plan": plan, "halted": None, **values}
+    (folder / "page.json").write_text(json.dumps(about))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--config", "/etc/passwd"], ["--teachers", "a"], ["--from", "/other"], ["--resume"]),
+        *(["--data", "5x"], "--max-steps 5", [5, 5], None, {"--max-steps": "5"}, ["x", "5"]),
+    ],
+)
+def test_a_folder_from_elsewhere_has_nothing_run_but_what_a_plan_says(
+    shop: TrainingJobs, options: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **_: pytest.fail(f"it runs {args}"))
+    plan = {"module": "train.pretrain", "options": options, "steps": 50}
+    brought(shop, plan=plan, **{"from": "/mine"})
+    with pytest.raises(RefusedError, match=r"trains no model|no training “brought” of yours"):
+        shop.resume("ada", "brought")
+
+
+def test_a_page_is_told_only_json_of_a_folder_from_elsewhere(shop: TrainingJobs) -> None:
+    folder = brought(shop, pid=None)
+    last = '{"step": 1, "elapsed_s": 1e-308, "tokens": 1e308, "val_loss": NaN}\n'
+    (folder / "metrics.jsonl").write_text(last)
+    (folder / "samples.jsonl").write_text('{"step": 1e308, "text": "a\\ud800", "x": [NaN]}\n')
+    told = state(shop)
+    json.dumps(told, allow_nan=False, ensure_ascii=False).encode()
+    assert (told["step"], told["rate"], told["sample"]) == (1, None, {"step": 0, "text": "a?"})
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        ("ZeroDivisionError: division by zero", BROKE),
+        ("torch.cuda.OutOfMemoryError: no room", BROKE),
+        ("KeyboardInterrupt", BROKE),
+        ("train.pretrain: the text has no story", "train.pretrain: the text has no story"),
+        ("train.pretrain: FOLDER/best cannot be read", "train.pretrain: best cannot be read"),
+    ],
+)
+def test_why_a_training_broke_off_is_not_told_in_pythons_words(shop, last, why):
+    folder = shop.runs / "old"
+    folder.mkdir(parents=True)
+    about = {"owner": "ada", "title": "x", "plan": {"steps": 5}, "halted": None}
+    (folder / "page.json").write_text(json.dumps(about))
+    said = last.replace("FOLDER", str(folder))
+    (folder / "log.txt").write_text(f"Traceback (most recent call last):\n  File\n{said}\n")
+    assert state(shop)["why"] == why
+
+
+def test_why_there_is_no_estimate_is_not_told_in_pythons_words(shop, caplog):
+    with pytest.raises(RefusedError, match="on our side"):
+        asyncio.run(shop._run("timeit", "1/0"))
+    assert "ZeroDivisionError" in caplog.text

@@ -20,7 +20,7 @@ from chat.accounts import Hash, read_accounts, write_account
 from chat.accounts.throttle import FREE_TRIES
 from chat.accounts.tokens import LIFETIME_S, Ended
 from frontend import login
-from frontend.cookies import address_of, ruled
+from frontend.cookies import address_of, ruled, well_named
 from tests.chat.test_accounts import cheap
 from tests.frontend.test_socket import Writer, until
 from tests.support.app_server import PARTS, ROOT, START_S, other_work, running_app
@@ -155,6 +155,29 @@ def test_every_cookie_is_http_only_and_secure_behind_tls(base):
             assert parts.count("httponly") == parts.count("samesite=lax") == 1
             assert ("secure" in parts) is secure
             assert not any(part.startswith("domain") for part in parts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["access_token[x]", "access_token\xff", 'access_token"a', "access_token/", "access_token@"],
+)
+def test_a_cookie_of_another_program_by_no_name_keeps_nobody_in_or_out(base, name):
+    with at(base, "127.0.0.11") as browser:
+        header = {b"Cookie": f"{name}=1".encode("latin1")}
+        form = {"username": "kim", "password": RIGHT["kim"]}
+        entered = browser.post("/login", data=form, headers=header)
+        assert entered.status_code == 200
+        token = entered.cookies["access_token"]
+        header = {b"Cookie": f"{name}=1; access_token={token}".encode("latin1")}
+        browser.cookies.clear()
+        assert browser.get("/user", headers=header).status_code == 200
+        assert browser.post("/logout", headers=header).status_code == 200
+        assert browser.get("/user", headers=header).status_code == 401
+
+
+def test_a_cookie_comes_in_only_by_a_name_that_is_one():
+    said = 'a=1; b[]=2;c=3; =4; ; d; "e"=5; access_token=x.y=; \xff=6'
+    assert well_named(said) == "a=1; c=3; d; access_token=x.y="
 
 
 def test_a_cookie_is_ruled_whatever_it_said_before():

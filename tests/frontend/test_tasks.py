@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from frontend.tasks import Tasks
+from frontend import events
+from frontend.tasks import Tasks, cancel
 
 PATIENCE_S = 5
 
@@ -78,3 +79,64 @@ def test_one_that_is_given_up_before_or_as_its_turn_comes_lets_the_next_pass(mom
         assert page.log[-1] == "third"
 
     at_a_page(run())
+
+
+def test_a_task_that_is_stopped_twice_ends_as_one_that_is_stopped_once():
+    async def run() -> None:
+        kept: list[str] = []
+
+        async def write() -> None:
+            try:
+                await asyncio.sleep(PATIENCE_S)
+            finally:
+                await asyncio.sleep(0.01)
+                kept.append("what was written")
+
+        task = asyncio.create_task(write())
+        await asyncio.sleep(0)
+        for _ in range(3):
+            cancel(task)
+            await asyncio.sleep(0)
+        await asyncio.wait({task})
+        assert task.cancelled()
+        assert kept == ["what was written"]
+
+    asyncio.run(run())
+
+
+def test_a_page_has_so_many_events_in_hand_and_another_page_as_many(monkeypatch):
+    told: list[tuple[str, object]] = []
+
+    class Page:
+        def __init__(self, id: str) -> None:
+            self.id = id
+
+        async def emit(self, event: str, data: object) -> None:
+            told.append((self.id, data))
+
+    pages = {each: Page(each) for each in ("greedy", "other")}
+    monkeypatch.setattr(events.WebsocketSession, "get", pages.get)
+
+    async def ask() -> None:
+        free = asyncio.Event()
+
+        async def serve(event: str, namespace: str, sid: str, payload: object) -> str:
+            await free.wait()
+            return "done"
+
+        async def look(page: str) -> object:
+            return await events._serve(serve, "story_look", "/", page, {"look": "tune"})
+
+        many = [asyncio.create_task(look("greedy")) for _ in range(events.MOST_AT_ONCE)]
+        await asyncio.sleep(0)
+        assert await look("greedy") == {"error": events.TOO_MUCH}
+        assert await events._serve(serve, "story_act", "/", "greedy", {"act": "undo"}) is None
+        assert told == [("greedy", {"message": events.TOO_MUCH, "type": "error"})]
+        other = asyncio.create_task(look("other"))
+        await asyncio.sleep(0)
+        free.set()
+        assert await asyncio.gather(*many, other) == ["done"] * (events.MOST_AT_ONCE + 1)
+        assert await look("greedy") == "done"
+
+    asyncio.run(ask())
+    assert not events._in_hand

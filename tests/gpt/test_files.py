@@ -20,6 +20,7 @@ from chat.panels.cards import card_data
 from chat.panels.timeline import runs_data
 from chat.session import Session
 from gpt.checkpoint import CheckpointError, read_training
+from gpt.files import read_json_lines
 from gpt.tokenizers import BPETokenizer, TextError, TokenizerError, load_tokenizer
 from tests.gpt.test_hub_layouts import save_theirs
 from tests.support.tiny_checkpoint import save_bytes, save_characters
@@ -394,3 +395,31 @@ def test_a_tokenizer_error_stays_a_tokenizer_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "tokenizer.json")
     with pytest.raises(TokenizerError, match="no regular file"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b'{"x":[[[[[[]]]]]]}\n', b'{"a":1,"b":2,"c":3}\n'])
+def test_a_log_of_endless_entries_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, line: bytes
+) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(line * (50_000_000 // len(line)))
+    with pytest.raises(CheckpointError, match="are the most of a log"):
+        read_json_lines(tmp_path, "metrics.jsonl")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "\u202eb", "a\udcffb", "n" * 255, "-rf"])
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "generation_config.json"])
+def test_a_folder_of_any_name_is_refused_in_one_line(tmp_path: Path, name: str, file: str) -> None:
+    folder = save_characters(tmp_path / "plain").rename(tmp_path / name)
+    (folder / file).write_text("[")
+    if file == "generation_config.json":
+        assert gpt.load(folder).name == name
+        (folder / "model.safetensors").write_bytes(b"x")
+    assert refusal(folder).isprintable()
+    with pytest.raises((TokenizerError, CheckpointError)) as error:
+        load_tokenizer(folder / "nowhere")
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["n" * 256, "a/" * 3000, "a\0b"])
+def test_a_name_that_no_file_could_have_holds_no_checkpoint(tmp_path: Path, name: str) -> None:
+    assert "no checkpoint in" in refusal(tmp_path / name)

@@ -23,6 +23,7 @@ RAW_ERROR = re.compile(
 """What Python says of an error, in the words that a page has no use for."""
 IN_THE_LOG = re.compile(
     r"Traceback|fault [0-9a-f]{6}|never retrieved|Exception in ASGI|Unhandled|async handler error"
+    r"|Fatal error|ASGI callable"
 )
 """What the log holds only where something of ours broke."""
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -6,9 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from gpt.checkpoint import Checkpoint
+from gpt.checkpoint import Checkpoint, weight_files
 from gpt.checkpoint.provenance import called
 from gpt.config import GPTConfig
+from gpt.files import opened
 from gpt.tokenizers import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
 from train.adapt.trainable import Trainable
 from train.adapt.vocabulary import same_tokenizer
@@ -31,8 +32,8 @@ PATIENCE = 5
 def describe(source: Checkpoint) -> dict[str, Any]:
     """What config.json, training.json and the card say of the model that was there before."""
     digest = hashlib.sha256()
-    for path in sorted(source.folder.glob("*.safetensors")):  # several where it is sharded
-        with path.open("rb") as file:
+    for name in weight_files(source.folder):  # several where it is sharded
+        with opened(source.folder, name, most=1 << 62) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     kept = ("command", "val_loss", "val_bpb", "elapsed_s", "commit", "date")

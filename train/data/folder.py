@@ -1,6 +1,5 @@
 """A data folder as `train.prepare` leaves it, opened for training."""
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt.checkpoint.provenance import token_folders
+from gpt.checkpoint.schema import SplitValues, data_values
 from gpt.dataset import open_tokens
-from gpt.tokenizers import Tokenizer, load_tokenizer
+from gpt.files import CheckpointError, MissingFileError, facts_of, read_json, said
+from gpt.tokenizers import Tokenizer, TokenizerError, load_tokenizer, read_spec
 from train.data.prepare import prepare
 from train.data.texts import Text
+
+LOOKED_AT_ONCE = 1 << 24
+"""Tokens of a file that are in memory while it is looked through."""
 
 
 class DataError(Exception):
@@ -41,22 +45,57 @@ def load_data(folder: Path) -> Data:
         DataError: there is none, or a token file has not the length that data.json says.
         TokenizerError, ValueError, OSError: a file is damaged or cannot be read.
     """
-    path = folder / "data.json"
-    if not path.exists():
+    try:
+        facts = read_json(folder, "data.json")
+        told = data_values(facts)
+        tokenizer = load_tokenizer(folder, tried=_is_ours(folder))
+    except MissingFileError as error:
         raise DataError(
-            f"no data in {folder}: make it with `python -m train.prepare YOUR.txt --out {folder}`"
+            f"no data in {said(folder)}: make it with `python -m train.prepare YOUR.txt --out "
+            f"{said(folder)}`"
+        ) from error
+    except (CheckpointError, TokenizerError) as error:
+        raise DataError(str(error)) from error
+    except ValueError as error:
+        raise DataError(f"{said(folder / 'data.json')} {error}") from error
+    splits = {
+        split: _tokens(folder, split, part, told.dtype, tokenizer)
+        for split, part in (("train", told.train), ("valid", told.valid))
+    }
+    return Data(folder, facts, splits["train"], splits["valid"], tokenizer)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Ours need no trial; one of another program's may have come with the folder."""
+    try:
+        return read_spec(folder).kind != "fast"
+    except (CheckpointError, TokenizerError):
+        return False
+
+
+def _tokens(
+    folder: Path, split: str, told: SplitValues, dtype: str, tokenizer: Tokenizer
+) -> NDArray[np.unsignedinteger]:
+    """The tokens of a split, held against what data.json tells of them."""
+    name = f"{split}.bin"
+    try:
+        facts_of(folder, name)  # a regular file in its place, or none
+    except CheckpointError as error:
+        raise DataError(str(error)) from error
+    tokens = open_tokens(folder / name, dtype)
+    if len(tokens) != told.tokens:
+        raise DataError(
+            f"{said(folder / name)} holds {len(tokens)} tokens where data.json says "
+            f"{told.tokens}: prepare the text again"
         )
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    splits: dict[str, NDArray[np.unsignedinteger]] = {}
-    for split in ("train", "valid"):
-        tokens = open_tokens(folder / f"{split}.bin", facts["dtype"])
-        if len(tokens) != facts[split]["tokens"]:
-            raise DataError(
-                f"{folder}/{split}.bin holds {len(tokens)} tokens where data.json says "
-                f"{facts[split]['tokens']}: prepare the text again"
-            )
-        splits[split] = tokens
-    return Data(folder, facts, splits["train"], splits["valid"], load_tokenizer(folder, tried=True))
+    blocks = range(0, len(tokens), LOOKED_AT_ONCE)
+    largest = max(int(tokens[at : at + LOOKED_AT_ONCE].max()) for at in blocks)
+    if largest >= tokenizer.vocab_size:
+        raise DataError(
+            f"{said(folder / name)} holds the token {largest}, and the tokenizer beside it has "
+            f"{tokenizer.vocab_size}: prepare the text again"
+        )
+    return tokens
 
 
 def find_data(
