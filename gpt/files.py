@@ -310,22 +310,38 @@ def changed_since(path: Path) -> CheckpointError:
 
 
 def write_whole(path: Path, data: bytes | str, *, mode: int | Literal["usual"] = "usual") -> None:
-    """Write a file whole or not at all, whatever interrupts it: it is on the disk on return.
+    """Write a file whole or not at all; see `drafted`."""
+    with drafted(path, mode=mode) as draft:
+        draft.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextmanager
+def drafted(path: Path, *, mode: int | Literal["usual"] = "usual") -> Generator[Path]:
+    """An empty file beside `path` to write to; it takes that name, on the disk, once it is whole.
+
+    Whatever interrupts the writing, `path` is as it was, and the draft is gone.
 
     Args:
-        mode: Its permissions; "usual" are those of any new file (0666 less the umask).
+        mode: Its permissions at the end; "usual" are those of any new file (0666 less the umask).
+            Until then it is its user's alone.
     """
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    os.close(handle)
+    draft = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
-            os.fchmod(handle, usual_mode() if mode == "usual" else mode)
-            file.flush()
-            os.fsync(handle)
-        Path(draft).replace(path)
+        yield draft
+        with suppress(PermissionError):  # not every disk knows modes
+            draft.chmod(usual_mode() if mode == "usual" else mode)
+        put_in_place(draft, path)
     except BaseException:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a file that is whole its name, in the same folder; both are on the disk on return."""
+    flush(draft)
+    draft.replace(path)
     flush(path.parent)
 
 
@@ -346,7 +362,12 @@ def _umask() -> int:
 
 def flush(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    flags = os.O_RDONLY
+    if os.name == "nt":  # it opens no folder, and flushes only what may be written to
+        if path.is_dir():
+            return
+        flags = os.O_RDWR
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from gpt.files import write_whole
 from train.data.folder import DataError
 from train.data.texts import Text
 from train.loop.config import PRESETS
@@ -53,7 +54,7 @@ def write_up(
         f"{machine['torch']}."
     )
     text = f"# Tokenizers compared\n\n    {command}\n\n{told}\n\n![](tokenizers.png)\n\n"
-    path.write_text(text + markdown(groups, study.dropout), encoding="utf-8")
+    write_whole(path, text + markdown(groups, study.dropout))
     return path
 
 

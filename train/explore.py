@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gpt.files import write_whole
 from gpt.tokenizers import TokenizerError
 from train.data.folder import DataError
 from train.data.statistics import read_place
@@ -33,7 +34,7 @@ def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str
             "are kept apart for validation.\n\n"
         )
     text = title + report(found, held_out, tokenizer)
-    (out / "explore.md").write_text(text, encoding="utf-8")
+    write_whole(out / "explore.md", text)
     points = "\n".join(f"- {remark}" for remark in remarks(found, held_out))
     return f"{points}\n\n{sizes(found, tokenizer)}\n{out / 'explore.md'} holds the rest."
 

@@ -17,6 +17,7 @@ from typing import Any
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.generation_config import as_options, read_defaults
 from gpt.checkpoint.provenance import prepare_command
+from gpt.files import write_whole
 from gpt.generator import Generator
 from train.loop.config import TrainConfig
 from train.quality.continuations import judge
@@ -87,9 +88,7 @@ def write_report(
         parts.append(f"{GOOD_AND_BAD}\n\n{ends}")
     parts.append(f"This card was made by\n\n    {wish.command}")
     path = checkpoint.folder / "README.md"
-    part = path.with_suffix(".part")
-    part.write_text(front + "\n\n".join(parts) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, front + "\n\n".join(parts) + "\n")
     return path
 
 

@@ -10,6 +10,7 @@ from statistics import mean, stdev
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from train.run.plot import save_figure
 from train.studies.tokenizer_variants import TITLES, TokenizerVariant
 
 UPPER_BOUND = (
@@ -154,6 +155,4 @@ def plot(groups: Sequence[Sequence[Result]], path: Path) -> None:
     right.set_xlabel("tokens per byte")
     for axes in (left, right):
         axes.grid(alpha=0.25, axis="x")
-    part = path.with_suffix(".part.png")
-    figure.savefig(part)
-    part.replace(path)
+    save_figure(figure, path)
