@@ -280,14 +280,23 @@ def _inside_of(value: object) -> Iterable[object]:
 
 
 def read_json_lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    """The JSON objects of a log, one a line; a line that is cut off or holds none is left out.
+    """The JSON objects of a log in a folder that others may have written; see `json_lines`.
 
     Raises:
         CheckpointError: there is no such file, or none that can be read.
     """
+    return json_lines(read_bytes(folder, name, grows=True))
+
+
+def json_lines(data: bytes, *, longest: int | None = MOST_LINE) -> list[dict[str, Any]]:
+    """The JSON objects of a log, one a line; a line that is cut off or holds none is left out.
+
+    Args:
+        longest: Bytes of a line that is looked at; None for a log of our own, where any is.
+    """
     found: list[dict[str, Any]] = []
-    for line in read_bytes(folder, name, grows=True).splitlines():
-        if not line.startswith(b"{") or len(line) > MOST_LINE:
+    for line in data.splitlines():
+        if not line.startswith(b"{") or (longest is not None and len(line) > longest):
             continue
         with suppress(ValueError, RecursionError):
             record = parsed(line, finite=False)

@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, with the permissions that it is to have."""
+"""A file is written whole or not at all, with its permissions; a log is read line by line."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpt.files import drafted, put_in_place, usual_mode, write_whole
+from gpt.files import drafted, json_lines, put_in_place, usual_mode, write_whole
 
 
 def mode(path: Path) -> int:
@@ -76,3 +76,15 @@ def test_what_arrived_in_parts_takes_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.part").write_text("all of it")
     put_in_place(tmp_path / "a.part", tmp_path / "a")
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_line_that_is_cut_off_or_no_object_is_left_out_and_those_after_it_count() -> None:
+    log = '{"step": 1}\n{"step": 2, "te\n[3]\n\n{"step": 4, "text": "a\u2028b"}\n'
+    cut = '{"text": "ä'.encode()[:-1]  # in the middle of a character
+    assert json_lines(log.encode() + cut) == [{"step": 1}, {"step": 4, "text": "a\u2028b"}]
+
+
+def test_a_log_of_our_own_has_lines_of_any_length() -> None:
+    line = b'{"text": "' + b"x" * 2_000_000 + b'"}'
+    assert json_lines(line) == []
+    assert len(json_lines(line, longest=None)) == 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gpt.files import write_whole
+from gpt.files import json_lines, write_whole
 from train.loop.config import TrainConfig
 from train.loop.state import FOLDER, damage, saved
 
@@ -108,16 +108,8 @@ class Run:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one a line; a line cut off by a crash is left out."""
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found
+    """The JSON objects of a log of ours; none where it is not there."""
+    return json_lines(path.read_bytes(), longest=None) if path.exists() else []
 
 
 @contextmanager
