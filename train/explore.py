@@ -14,6 +14,7 @@ from gpt.tokenizers import TokenizerError
 from train.data.folder import DataError
 from train.data.statistics import read_place
 from train.reports.text_report import draw, remarks, report, sizes
+from train.run.document import escaped
 
 
 def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str:
@@ -27,7 +28,7 @@ def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str
         raise DataError(f"expected some text in {place}, found none")
     out.mkdir(parents=True, exist_ok=True)
     draw(found, out)
-    title = f"# A look at {place.name}\n\n"
+    title = f"# A look at {escaped(place.name)}\n\n"
     if held_out:
         title += (
             f"The training text; {held_out.bytes:,} bytes in {len(held_out.lengths):,} documents "

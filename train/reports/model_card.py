@@ -25,7 +25,7 @@ from train.quality.openings import openings
 from train.quality.reference_text import Judges
 from train.quality.thresholds import table, verdict
 from train.run.card import facts_table
-from train.run.document import Table, markdown, told
+from train.run.document import Table, command_line, escaped, markdown, shell_word, told
 from train.run.samples import prompts
 
 GOOD_AND_BAD = "## What it is good and bad at"
@@ -74,7 +74,7 @@ def write_report(
     front, begins, ends = own_words(checkpoint.card)
     training = checkpoint.training
     parts = [
-        begins or f"# {checkpoint.name}",
+        begins or f"# {escaped(checkpoint.name)}",
         "\n".join([facts_table(training), *map(_scored, scores, scores.values())]),
     ]
     if find_picture(checkpoint.folder):
@@ -120,7 +120,7 @@ def find_picture(folder: Path) -> bool:
 
 def _scored(name: str, found: Mapping[str, Any]) -> str:
     return (
-        f"| `train.evaluate`, {name} | {found['val_loss']:.4f} nats per token, "
+        f"| `train.evaluate`, {escaped(name)} | {found['val_loss']:.4f} nats per token, "
         f"{found['val_bpb']:.4f} bits per byte; sliding {found['val_loss_sliding']:.4f}, "
         f"{found['val_bpb_sliding']:.4f} |"
     )
@@ -133,10 +133,10 @@ def _again(training: dict[str, Any]) -> Iterator[str]:
     yield "From the text to this folder (`best/` in the run folder):"
     steps = [prepare_command(training, kind, data_folder(command))]
     steps += [*teachers_commands(training), command]
-    yield "\n".join(f"    {each}" for each in steps)
+    yield "\n".join(f"    {command_line(each)}" for each in steps)
     said, other = elsewhere(training)
-    yield said
-    yield f"    {other}"
+    yield escaped(said)
+    yield f"    {command_line(other)}"
     yield (
         "The validation figure in the table was taken while training, in the precision of the "
         "training; `train.evaluate` takes it again in float32, every token scored exactly once, in "
@@ -199,10 +199,10 @@ def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: CardRequest
     settings = as_options(replace(params, seed=None)) or "the defaults of gpt.generate"
     yield "## Beside human text"
     yield (
-        f"After {len(found)} openings of {judges.valid.name}, a seed for each, at the settings of "
-        f"`generation_config.json` ({settings}). “Human” is how the text itself goes on, cut to "
-        "as many words. `train/quality/metrics.py` defines the measures; after ± stands the "
-        "jackknife's standard error."
+        f"After {len(found)} openings of {escaped(judges.valid.name)}, a seed for each, at the "
+        f"settings of `generation_config.json` ({settings}). “Human” is how the text itself goes "
+        "on, cut to as many words. `train/quality/metrics.py` defines the measures; after ± stands "
+        "the jackknife's standard error."
     )
     yield markdown([Table(("", checkpoint.name, "human"), table(judged))]).strip()
     yield "\n".join(verdict(judged))
@@ -221,16 +221,6 @@ def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[str]:
             # Said even where it is the usual one, for it is what differs.
             if "--temperature" not in options:
                 options = f"--temperature {temperature:g} {options}"
-            yield f"    python -m gpt.generate {wish.called} {shell_word(prompt)} {options}"
+            model = shell_word(wish.called)
+            yield f"    python -m gpt.generate {model} {shell_word(prompt)} {options}"
             yield told(prompt, text)
-
-
-def shell_word(text: str) -> str:
-    r"""Text as a word of a command line, on one line.
-
-    >>> print(shell_word("ROMEO:\n"))
-    $'ROMEO:\n'
-    """
-    if "\n" not in text:
-        return shlex.quote(text)
-    return "$'" + text.replace("\\", r"\\").replace("'", r"\'").replace("\n", r"\n") + "'"

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from gpt.files import write_whole
 from train.loop.config import TrainConfig
+from train.run.document import command_line
 from train.run.plot import save_figure
 from train.studies.search_space import Space, apply
 
@@ -159,6 +160,7 @@ def write_report(
     winner = apply(base, ended[0].params)
     text = json.dumps(winner.to_dict(), indent=2) + "\n"
     write_whole(folder / "best.json", text)
+    command = command_line(command)
     ranges = "\n".join(f"- `{name}`: {values}" for name, values in space.items())
     rows = table(study, list(space))
     write_whole(
