@@ -3,18 +3,14 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 from chat.errors import RefusedError
 from chat.models.catalogue import Listing
 from chat.models.engines import Loaded
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
-from gpt.dataset import open_tokens
+from gpt.dataset import documents, open_tokens
 from gpt.files import facts_of
 from gpt.text.memorization import ReferenceText
 
@@ -110,13 +106,9 @@ def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:
     dtype = checkpoint.training["data"]["dtype"]
     facts_of(folder, "train.bin")  # a regular file of this folder, or none
     tokens = open_tokens(folder / "train.bin", dtype)
-
-    def documents() -> Iterator[str]:
-        ends = np.flatnonzero(np.asarray(tokens) == checkpoint.tokenizer.eos_id).tolist()
-        for start, end in pairwise([-1, *ends, len(tokens)]):
-            yield checkpoint.tokenizer.decode(tokens[start + 1 : end].tolist())
-
-    return ReferenceText(documents())
+    tokenizer = checkpoint.tokenizer
+    parts = documents(tokens, tokenizer.eos_id)
+    return ReferenceText(tokenizer.decode(part.tolist()) for part in parts)
 
 
 def _command(checkpoint: Checkpoint) -> str:
