@@ -29,7 +29,17 @@ BELOW = {
 OURS = tuple(BELOW)
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
-        *("config", "files", "fair_queue", "tokenizers", "sampling", "dataset", "text", "cache"),
+        *(
+            "config",
+            "strict_json",
+            "files",
+            "fair_queue",
+            "tokenizers",
+            "sampling",
+            "dataset",
+            "text",
+            "cache",
+        ),
         *("distribution", "model", "checkpoint", "generator", "request", "engine", "generate"),
     ),
     "chat": (
@@ -69,7 +79,10 @@ OUTSIDE = (
     Outside("gpt/checkpoint/hub.py", ("huggingface_hub", "torch")),
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
-    *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue", "files")),
+    *(
+        Outside(f"gpt/{name}.py", ())
+        for name in ("__init__", "config", "fair_queue", "files", "strict_json")
+    ),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette")),

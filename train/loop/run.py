@@ -10,7 +10,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gpt.files import json_lines, write_whole
+from gpt.files import write_whole
+from gpt.strict_json import json_lines
 from train.loop.config import TrainConfig
 from train.loop.state import FOLDER, damage, saved
 

@@ -11,7 +11,7 @@ from statistics import mean, stdev
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gpt.files import json_lines
+from gpt.strict_json import json_lines
 from train.run.plot import save_figure
 from train.studies.tokenizer_variants import TITLES, TokenizerVariant
 
