@@ -4,31 +4,16 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-from gpt.config import Family, GPTConfig
+from gpt.config import GPTConfig, Shape
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
+class TrainConfig(Shape):
     """Everything that decides a training but its text and its folder.
 
     Raises:
         ValueError: a value out of its range, with the range.
     """
-
-    family: Family = "llama"
-    block_size: int = 256
-    """Tokens in a training window, and the longest text the model can see."""
-    n_layer: int = 6
-    n_head: int = 6
-    n_kv_head: int = 0
-    """Heads of keys and values; 0 for as many as n_head."""
-    n_embd: int = 384
-    n_inner: int = 0
-    """Channels inside the MLP; 0 for the family's usual."""
-    dropout: float = 0.0
-    tie_embeddings: bool = True
-    bias: bool = True
-    """Biases in the gpt2 family."""
 
     max_steps: int = 1000
     batch_size: int = 16
@@ -118,11 +103,7 @@ class TrainConfig:
         """The model this training makes, for a vocabulary of `vocab_size`."""
         return GPTConfig(
             vocab_size=vocab_size,
-            **{
-                field.name: getattr(self, field.name)
-                for field in fields(self)
-                if field.name in SHAPE
-            },
+            **{field.name: getattr(self, field.name) for field in fields(Shape)},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,7 +122,7 @@ class TrainConfig:
         return cls(**values)
 
 
-SHAPE = {field.name for field in fields(GPTConfig)} & {field.name for field in fields(TrainConfig)}
+SHAPE = {field.name for field in fields(Shape)}
 
 
 def story() -> TrainConfig:
