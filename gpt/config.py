@@ -7,7 +7,31 @@ Family = Literal["gpt2", "llama"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GPTConfig:
+class Shape:
+    """What a training chooses of a model's shape; the vocabulary comes with its text.
+
+    A field's docstring is the help of its command-line option in `train/`.
+    """
+
+    family: Family = "llama"
+    block_size: int = 256
+    """Tokens in a training window, and the longest text the model can see."""
+    n_layer: int = 6
+    n_head: int = 6
+    n_kv_head: int = 0
+    """Heads of keys and values; 0 for as many as n_head. Fewer share them (Ainslie et al. 2023)."""
+    n_embd: int = 384
+    n_inner: int = 0
+    """Channels inside the MLP; 0 for 4 n_embd (gpt2) or 8/3 n_embd rounded up to 32 (llama)."""
+    dropout: float = 0.0
+    tie_embeddings: bool = True
+    """Whether the output layer is the token embedding."""
+    bias: bool = True
+    """Biases in the linear layers and norms of gpt2; llama has none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GPTConfig(Shape):
     """A decoder-only Transformer of one of two families, each exactly what the ecosystem runs.
 
     ``gpt2`` (Radford et al. 2019): learned positions, LayerNorm, GELU (tanh), tied embeddings.
@@ -20,23 +44,8 @@ class GPTConfig:
     """
 
     vocab_size: int
-    family: Family = "llama"
-    block_size: int = 256
-    """Longest sequence the model can attend over, in tokens."""
-    n_layer: int = 6
-    n_head: int = 6
-    n_kv_head: int = 0
-    """Heads of the keys and values; 0 takes n_head. Fewer share them (Ainslie et al. 2023)."""
-    n_embd: int = 384
     head_dim: int = 0
     """Channels of one head; 0 takes n_embd // n_head."""
-    n_inner: int = 0
-    """Channels inside the MLP; 0 takes 4 n_embd (gpt2) or 8/3 n_embd rounded up to 32 (llama)."""
-    dropout: float = 0.0
-    bias: bool = True
-    """Biases in the linear layers and norms of gpt2; llama has none."""
-    tie_embeddings: bool = True
-    """Whether the output layer is the token embedding."""
     rope_theta: float = 10_000.0
     norm_eps: float = 1e-5
 

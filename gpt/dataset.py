@@ -82,6 +82,20 @@ def open_tokens(path: Path, dtype: npt.DTypeLike) -> np.memmap[Any, Any]:
     return np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r")
 
 
+def documents(
+    tokens: npt.NDArray[np.unsignedinteger], end_id: int
+) -> Iterator[npt.NDArray[np.unsignedinteger]]:
+    """What lies before, between and after the ends of documents, which are in none of them.
+
+    >>> [part.tolist() for part in documents(np.array([0, 5, 6, 0, 7], np.uint16), 0)]
+    [[], [5, 6], [7]]
+    """
+    start = 0
+    for end in (*np.flatnonzero(tokens == end_id).tolist(), len(tokens)):
+        yield tokens[start:end]
+        start = end + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Part of a document, or all of a short one; `text` may be "" only where a long one ends."""

@@ -11,17 +11,16 @@ the files of `…/snapshots/REVISION/` as links into `…/blobs/` beside them: t
 """
 
 import hashlib
-import io
-import json
-import math
 import os
 import stat
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal, cast
+
+from gpt.strict_json import MOST_ENTRIES, json_lines, parsed
 
 MB = 1_000_000
 MOST_BYTES: Mapping[str, int] = {
@@ -44,13 +43,6 @@ MOST_BYTES: Mapping[str, int] = {
 _OF_TOKENIZERS = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model")
 OTHERWISE = MB
 """What a file of any other name may have."""
-MOST_LINE = MB
-MOST_DEPTH = 32
-MOST_DIGITS = 100
-"""Of a whole number: transformers writes 10**30 for "no limit"; a float holds 10**308."""
-MOST_ENTRIES = 1_600_000
-"""Commas and brackets in a file, so that JSON of many lists does not fill the memory. A
-tokenizer of 128,000 pieces with its 280,000 merges has one million."""
 
 
 class CheckpointError(Exception):
@@ -229,86 +221,19 @@ def json_object(data: bytes, path: Path, *, finite: bool = True) -> dict[str, An
     return cast("dict[str, Any]", values)
 
 
-def parsed(data: bytes, *, finite: bool = True) -> Any:
-    """The value that JSON holds.
-
-    Raises:
-        ValueError, RecursionError: it is none, or beyond the bounds.
-    """
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise ValueError("it begins with a byte order mark: save it as plain UTF-8")
-    if (entries := sum(map(data.count, (b",", b"[", b"{")))) > MOST_ENTRIES:
-        raise ValueError(f"it has {entries:,} entries, more than any file of a model")
-    numbers: dict[str, Any] = {"parse_int": _whole_number}
-    if finite:
-        numbers |= {"parse_float": _finite_number, "parse_constant": _finite_number}
-    value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_name_twice, **numbers)
-    _check_depth(value)
-    return value
-
-
-def _whole_number(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        raise ValueError(
-            f"a whole number of {len(digits):,} digits: expected {MOST_DIGITS} at most"
-        )
-    return int(digits)
-
-
-def _finite_number(digits: str) -> float:
-    if not math.isfinite(number := float(digits)):
-        raise ValueError(f"a number that is not finite: {digits[:40]}")
-    return number
-
-
-def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise ValueError(f"the name {twice[:60]!r} stands twice in one object")
-    return found
-
-
-def _check_depth(value: object) -> None:
-    level = [value]
-    for _ in range(MOST_DEPTH):
-        level = [inner for each in level for inner in _inside_of(each) if type(inner) in _HOLDERS]
-        if not level:
-            return
-    raise ValueError(f"it is nested deeper than {MOST_DEPTH} levels")
-
-
-_HOLDERS = (dict, list)
-
-
-def _inside_of(value: object) -> Iterable[object]:
-    if type(value) is dict:
-        return cast("dict[str, object]", value).values()
-    return cast("list[object]", value) if type(value) is list else ()
-
-
 def read_json_lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    """The JSON objects of a log, one a line; a line that is cut off or holds none is left out.
+    """The JSON objects of a log in a folder that others may have written; see `json_lines`.
 
     Raises:
         CheckpointError: there is no such file, or none that can be read.
     """
-    found: list[dict[str, Any]] = []
     data = read_bytes(folder, name, grows=True)
     entries = sum(map(data.count, (b",", b"[", b"{")))
     if entries > MOST_ENTRIES:
         raise CheckpointError(
             f"{said(folder / name)} has {entries:,} entries, {MOST_ENTRIES:,} are the most of a log"
         )
-    for line in io.BytesIO(data):
-        if not line.startswith(b"{") or len(line) > MOST_LINE:
-            continue
-        with suppress(ValueError, RecursionError):
-            record = parsed(line, finite=False)
-            if isinstance(record, dict):
-                found.append(cast("dict[str, Any]", record))
-    return found
+    return json_lines(data)
 
 
 def sha256(data: bytes | bytearray | memoryview) -> str:
@@ -325,22 +250,38 @@ def changed_since(path: Path) -> CheckpointError:
 
 
 def write_whole(path: Path, data: bytes | str, *, mode: int | Literal["usual"] = "usual") -> None:
-    """Write a file whole or not at all, whatever interrupts it: it is on the disk on return.
+    """Write a file whole or not at all; see `drafted`."""
+    with drafted(path, mode=mode) as draft:
+        draft.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextmanager
+def drafted(path: Path, *, mode: int | Literal["usual"] = "usual") -> Generator[Path]:
+    """An empty file beside `path` to write to; it takes that name, on the disk, once it is whole.
+
+    Whatever interrupts the writing, `path` is as it was, and the draft is gone.
 
     Args:
-        mode: Its permissions; "usual" are those of any new file (0666 less the umask).
+        mode: Its permissions at the end; "usual" are those of any new file (0666 less the umask).
+            Until then it is its user's alone.
     """
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    os.close(handle)
+    draft = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
-            os.fchmod(handle, usual_mode() if mode == "usual" else mode)
-            file.flush()
-            os.fsync(handle)
-        Path(draft).replace(path)
+        yield draft
+        with suppress(PermissionError):  # not every disk knows modes
+            draft.chmod(usual_mode() if mode == "usual" else mode)
+        put_in_place(draft, path)
     except BaseException:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a file that is whole its name, in the same folder; both are on the disk on return."""
+    flush(draft)
+    draft.replace(path)
     flush(path.parent)
 
 
@@ -361,7 +302,12 @@ def _umask() -> int:
 
 def flush(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    flags = os.O_RDONLY
+    if os.name == "nt":  # it opens no folder, and flushes only what may be written to
+        if path.is_dir():
+            return
+        flags = os.O_RDWR
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

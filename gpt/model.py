@@ -5,13 +5,16 @@ Shapes: B batch, T new tokens, S keys attended to, C channels, H heads, D per he
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gpt.cache import KVCache
 from gpt.config import GPTConfig
+
+if TYPE_CHECKING:
+    from gpt.cache import KVCache
 
 
 def rotary_tables(config: GPTConfig) -> tuple[Tensor, Tensor]:
@@ -32,7 +35,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + torch.cat([-right, left], dim=-1) * sin).to(x.dtype)
 
 
-def by_row(layer: Callable[[Tensor], Tensor], x: Tensor, cache: KVCache | None) -> Tensor:
+def by_row(layer: Callable[[Tensor], Tensor], x: Tensor, cache: "KVCache | None") -> Tensor:
     """Apply `layer` to (B, T, C), each row alone while stories share a cache.
 
     A matrix product sums in another order when it has more rows, and an activation rounds the end
@@ -63,7 +66,7 @@ class Attention(nn.Module):
         self,
         x: Tensor,
         rotary: tuple[Tensor, Tensor] | None,
-        cache: KVCache | None,
+        cache: "KVCache | None",
         rows: Sequence[int],
     ) -> Tensor:
         B, T, _ = x.shape
@@ -148,7 +151,7 @@ class Block(nn.Module):
         self,
         x: Tensor,
         rotary: tuple[Tensor, Tensor] | None,
-        cache: KVCache | None,
+        cache: "KVCache | None",
         rows: Sequence[int],
     ) -> Tensor:
         x = x + self.drop(self.attention(self.attention_norm(x), rotary, cache, rows))
@@ -217,7 +220,7 @@ class GPT(nn.Module):
     def forward(
         self,
         tokens: Tensor,
-        cache: KVCache | None = None,
+        cache: "KVCache | None" = None,
         rows: Sequence[int] | None = None,
         *,
         last: bool = False,

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.test_imports import ORDER, ROOT
+from tests.support.imports import ROOT
+from tests.test_imports import ORDER
 
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WALKS = ("A text becomes a checkpoint", "A message becomes words on the page")

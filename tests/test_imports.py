@@ -6,10 +6,7 @@ elsewhere a place may use. A place that stands in no list is an error too, so th
 with saying where it belongs.
 """
 
-import ast
-import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from graphlib import CycleError, TopologicalSorter
@@ -17,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.imports import OURS, ROOT, code_files, imports, reached
+
 BELOW = {
     "gpt": (),
     "chat": ("gpt",),
@@ -26,11 +24,32 @@ BELOW = {
     "train": ("gpt",),
     "bench": ("train", "gpt"),
 }
-OURS = tuple(BELOW)
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
-        *("config", "files", "fair_queue", "tokenizers", "sampling", "dataset", "text", "cache"),
-        *("distribution", "model", "checkpoint", "generator", "request", "engine", "generate"),
+        *("config", "strict_json", "files", "fair_queue", "tokenizers", "sampling", "dataset"),
+        *("text", "cache", "distribution", "model", "checkpoint", "generator", "request"),
+        *("engine", "generate"),
+    ),
+    "chat": ("gpt",),
+    "frontend": ("chat", "gpt"),
+    "app": ("frontend", "chat", "gpt"),
+    "train": ("gpt",),
+    "bench": ("train", "gpt"),
+}
+ORDER: dict[str, tuple[str, ...]] = {
+    "gpt": (
+        *("config", "strict_json", "files", "fair_queue", "tokenizers", "sampling", "dataset"),
+        *(
+            "text",
+            "cache",
+            "distribution",
+            "model",
+            "checkpoint",
+            "generator",
+            "request",
+            "engine",
+            "generate",
+        ),
     ),
     "chat": (
         *("errors", "accounts", "settings", "turns", "models", "story", "page", "generate"),
@@ -66,10 +85,12 @@ OUTSIDE = (
     Outside("gpt/checkpoint/provenance.py", ()),
     Outside("gpt/checkpoint/generation_config.py", ()),
     Outside("gpt/checkpoint/hf_format.py", ("pydantic", "torch")),
+    Outside("gpt/checkpoint/training_json.py", ()),
     Outside("gpt/checkpoint/hub.py", ("huggingface_hub", "torch")),
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
-    *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue", "files")),
+    *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue")),
+    *(Outside(f"gpt/{name}.py", ()) for name in ("files", "strict_json")),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),
@@ -83,49 +104,6 @@ OUTSIDE = (
     ),
     Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),
 )
-PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
-NO_ROOM = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
-DISTRIBUTIONS = {"jwt": "pyjwt", "socketio": "python-socketio"}  # where the import has another name
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """One module that a file imports, and where."""
-
-    module: str
-    line: int
-    inside: bool
-    """Within a function or a class, so paid for only by who needs it."""
-
-
-def code_files(root: Path) -> list[Path]:
-    """Every file of ours that runs: the rooms and app.py, not the tests."""
-    folders = [path for name in OURS for path in sorted((root / name).rglob("*.py"))]
-    return folders + [root / "app.py"] * (root / "app.py").exists()
-
-
-def is_module(root: Path, name: str) -> bool:
-    path = root.joinpath(*name.split("."))
-    return path.is_dir() or path.with_suffix(".py").is_file()
-
-
-def imports(root: Path, file: Path) -> Iterator[Import]:
-    """Every import in `file`, wherever it stands; `from gpt import model` counts as gpt.model."""
-
-    def walk(node: ast.AST, inside: bool) -> Iterator[Import]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import):
-                for alias in child.names:
-                    yield Import(alias.name, child.lineno, inside)
-            elif isinstance(child, ast.ImportFrom):
-                full = [f"{child.module}.{alias.name}" for alias in child.names]
-                names = {name if is_module(root, name) else str(child.module) for name in full}
-                for name in sorted(names):
-                    yield Import("." * child.level + name, child.lineno, inside)
-            within = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            yield from walk(child, inside or within)
-
-    yield from walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file)), False)
 
 
 def position(module: str) -> tuple[str, int] | None:
@@ -163,31 +141,6 @@ def violations(root: Path) -> list[str]:
                 elif outside.inside and not entry.inside:
                     found.append(f"{where} imports {entry.module} for all, not inside its class")
     return found
-
-
-def dangers(file: Path) -> list[str]:
-    """Whatever in `file` could run code out of a data file."""
-    found: list[str] = []
-    for entry in imports(ROOT, file):
-        if entry.module.split(".")[0] in PICKLES:
-            found.append(f"{file}:{entry.line} imports {entry.module}")
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        match node:
-            case ast.Attribute(value=ast.Name("torch"), attr="load"):
-                found.append(f"{file}:{node.lineno} uses torch.load")
-            case ast.keyword(arg="trust_remote_code" | "allow_pickle", value=value):
-                if not (isinstance(value, ast.Constant) and value.value is False):
-                    found.append(f"{file}:{node.lineno} sets {node.arg}")
-            case _:
-                pass
-    return found
-
-
-def named(requirements: str) -> set[str]:
-    """The packages that a requirements file names, each as PyPI spells its address."""
-    lines = (ROOT / requirements).read_text(encoding="utf-8").splitlines()
-    names = [match[0] for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))]
-    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
 def test_every_import_runs_downward() -> None:
@@ -260,97 +213,5 @@ def test_modules_import_each_other_one_way() -> None:
         pytest.fail(f"a loop of imports: {' → '.join(error.args[1])}")
 
 
-def reached(root: Path, start: str) -> set[str]:
-    """The files of ours that `import start` runs, the folders' own __init__ files included."""
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        parts = waiting.pop().split(".")
-        for name in (".".join(parts[: n + 1]) for n in range(len(parts))):
-            path = root.joinpath(*name.split("."))
-            file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            if not file.is_file() or (place := file.relative_to(root).as_posix()) in found:
-                continue
-            found.add(place)
-            typed = typing_only(ast.parse(file.read_text(encoding="utf-8")))
-            for entry in imports(root, file):
-                if entry.module.split(".")[0] in OURS and entry.line not in typed:
-                    waiting.append(entry.module)
-    return found
-
-
-def typing_only(tree: ast.Module) -> set[int]:
-    """The lines of imports that are there for types alone, so that nothing runs them."""
-    guards = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    ]
-    return {
-        child.lineno for node in guards for child in ast.walk(node) if isinstance(child, ast.stmt)
-    }
-
-
 def test_the_training_loop_imports_the_loop_and_little_else() -> None:
     assert len(reached(ROOT, "train.loop.train")) <= 20
-
-
-def test_no_file_is_called_utils() -> None:
-    bad = [str(file) for file in code_files(ROOT) if set(file.stem.split("_")) & set(NO_ROOM)]
-    assert bad == []
-
-
-def test_no_file_can_run_code_out_of_a_data_file() -> None:
-    assert [found for file in code_files(ROOT) for found in dangers(file)] == []
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import pickle",
-        "from joblib import load",
-        "import torch\ntorch.load('x')",
-        "AutoModel.from_pretrained('x', trust_remote_code=True)",
-        "np.load('x', allow_pickle=flag)",
-    ],
-)
-def test_code_that_would_run_a_data_file_is_found(tmp_path: Path, code: str) -> None:
-    (tmp_path / "risky.py").write_text(code)
-    assert len(dangers(tmp_path / "risky.py")) == 1
-
-
-@pytest.mark.parametrize(
-    ("folders", "requirements"),
-    [(OURS, ["requirements.in"]), (("tests",), ["requirements.in", "requirements-dev.in"])],
-)
-def test_every_package_imported_is_named_in_requirements(
-    folders: tuple[str, ...], requirements: list[str]
-) -> None:
-    files = code_files(ROOT) if folders == OURS else list((ROOT / "tests").rglob("*.py"))
-    known = {name for file in requirements for name in named(file)}
-    local = {"tests", *OURS, *sys.stdlib_module_names, *(file.stem for file in files)}
-    tops = {entry.module.split(".")[0] for file in files for entry in imports(ROOT, file)} - local
-    assert {DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops} <= known
-
-
-def test_every_package_named_is_imported() -> None:
-    tops = {e.module.split(".")[0] for file in code_files(ROOT) for e in imports(ROOT, file)}
-    assert named("requirements.in") <= {
-        DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops
-    }
-
-
-def test_every_package_named_is_pinned() -> None:
-    pinned = named("requirements.txt")
-    assert named("requirements.in") <= pinned
-    assert named("requirements-dev.in") <= pinned | named("requirements-dev.txt")
-
-
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_a_lock_holds_one_version_of_each_package_and_no_address(name: str) -> None:
-    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    assert [
-        line for line in lines if not re.match(r"(#|-r requirements\.txt$|[\w.-]+==[\w.]+$)", line)
-    ] == []
-    pins = [line for line in lines if "==" in line]
-    assert len(pins) == len(named(name))

@@ -19,12 +19,14 @@ from pathlib import Path
 
 import torch
 
+from gpt.files import write_whole
 from train.data.folder import DataError
 from train.data.texts import Text
 from train.loop.config import PRESETS
 from train.loop.device import describe
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import TrainingError
+from train.run.document import command_line, escaped
 from train.studies.tokenizer_study import (
     SET_BY_THE_STUDY,
     Study,
@@ -43,7 +45,7 @@ def write_up(
     groups = by_variant(variants, results)
     plot(groups, study.out / "tokenizers.png")
     path, base = study.out / "tokenizers.md", study.base
-    names = ", ".join(text.path.name for text in study.texts)
+    names = ", ".join(escaped(text.path.name) for text in study.texts)
     machine = describe(torch.device("cpu"))
     told = (
         f"{names}, of which the last {study.valid_fraction:.0%} are for validation. Each model "
@@ -52,8 +54,9 @@ def write_up(
         f"{machine['cores']} cores, {base.threads or machine['threads']} thread(s), torch "
         f"{machine['torch']}."
     )
+    command = command_line(command)
     text = f"# Tokenizers compared\n\n    {command}\n\n{told}\n\n![](tokenizers.png)\n\n"
-    path.write_text(text + markdown(groups, study.dropout), encoding="utf-8")
+    write_whole(path, text + markdown(groups, study.dropout))
     return path
 
 

@@ -31,7 +31,8 @@ from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.loop.loss_eval import evaluate
 from train.quality.reference_text import add_data_option, open_judges
-from train.reports.model_card import CardRequest, default_prompts, shell_word, write_report
+from train.reports.model_card import CardRequest, default_prompts, write_report
+from train.run.document import shell_word
 
 
 def make_parser() -> argparse.ArgumentParser:

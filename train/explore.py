@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gpt.files import write_whole
 from gpt.tokenizers import TokenizerError
 from train.data.folder import DataError
 from train.data.statistics import read_place
 from train.reports.text_report import draw, remarks, report, sizes
+from train.run.document import escaped
 
 
 def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str:
@@ -26,14 +28,14 @@ def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str
         raise DataError(f"expected some text in {place}, found none")
     out.mkdir(parents=True, exist_ok=True)
     draw(found, out)
-    title = f"# A look at {place.name}\n\n"
+    title = f"# A look at {escaped(place.name)}\n\n"
     if held_out:
         title += (
             f"The training text; {held_out.bytes:,} bytes in {len(held_out.lengths):,} documents "
             "are kept apart for validation.\n\n"
         )
     text = title + report(found, held_out, tokenizer)
-    (out / "explore.md").write_text(text, encoding="utf-8")
+    write_whole(out / "explore.md", text)
     points = "\n".join(f"- {remark}" for remark in remarks(found, held_out))
     return f"{points}\n\n{sizes(found, tokenizer)}\n{out / 'explore.md'} holds the rest."
 

@@ -19,6 +19,7 @@ from huggingface_hub.utils import httpx
 
 from gpt.checkpoint import INDEX, WEIGHTS, Checkpoint, CheckpointError, weight_files
 from gpt.checkpoint.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
+from gpt.files import write_whole
 from train.hub.hub_card import published_card
 from train.hub.space import write_space
 from train.loop.run import Run
@@ -54,7 +55,7 @@ def stage(checkpoint: Checkpoint, repo: str, folder: Path, *, license: str | Non
         per_step = int(checkpoint.training.get("tokens") or 0) // steps
         plot_losses(Run(folder).records(), per_step or int(config.get("block_size", 1)), picture)
     card = published_card(checkpoint, repo, license=license, picture=picture.exists())
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_whole(folder / "README.md", card)
 
 
 def _lying(folder: Path, name: str) -> Path | None:

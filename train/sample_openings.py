@@ -22,7 +22,7 @@ from train.quality.metrics import Quality
 from train.quality.openings import LEAST_WORDS, openings
 from train.quality.reference_text import Judges, add_data_option, open_judges
 from train.quality.thresholds import table, verdict
-from train.run.document import Table, escaped, markdown, told
+from train.run.document import Table, command_line, escaped, markdown, told
 
 QUOTED = 12
 """A copied run of this many words or more is shown."""
@@ -52,7 +52,7 @@ def page(parts: Sequence[str], command: str) -> str:
 
 Made by
 
-    {command}
+    {command_line(command)}
 
 Each opening (in bold) is the first sentences, {LEAST_WORDS} words or more, of a text that the model
 was not trained on; the openings are evenly spaced in it. What follows is the model's, to the
@@ -68,7 +68,7 @@ def model_part(checkpoint: Checkpoint, judged: Judged, valid: str) -> str:
     """One model's section of the page."""
     settings, written = as_options(replace(judged.params, seed=None)), judged.written
     lines = [
-        f"## {checkpoint.name}, after {len(written)} openings of {valid}\n",
+        f"## {escaped(checkpoint.name)}, after {len(written)} openings of {escaped(valid)}\n",
         f"Settings: `{settings}`, at most {judged.params.max_new_tokens} tokens.\n"
         if settings
         else f"Settings: the defaults, at most {judged.params.max_new_tokens} tokens.\n",

@@ -13,8 +13,8 @@ HOME_VARIABLE = "INKLING_HOME"
 PRIVATE = 0o077
 """The umask under which whatever is made is its user's alone."""
 FILES = ("stories.sqlite", "users", "secret")
-BESIDE = ("stories.sqlite-", ".secret.", ".users.", ".room-")
-"""So begin the names of what comes and goes beside them."""
+BESIDE = ("stories.sqlite-", ".secret-", ".secret.", ".users-", ".users.", ".room-")
+"""So begin the names of what comes and goes beside them, or was left by an earlier version."""
 LEAST_BYTES = 2**20
 """With less room than this no library can be begun, nor a passage kept."""
 ELSEWHERE = f"or name another folder with {HOME_VARIABLE}"

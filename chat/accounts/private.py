@@ -1,9 +1,10 @@
 """Files that only their owner reads: passwords as hashes, the secret, the tokens that ended."""
 
 import os
-import secrets
 import stat
 from pathlib import Path
+
+from gpt.files import write_whole
 
 LARGEST = 2**20
 """More bytes than any of them ever has: what is larger was not written by us."""
@@ -54,17 +55,7 @@ def lock_out_others(path: Path) -> bool:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    write_whole(path, text, mode=0o600)
 
 
 def append_private(path: Path, text: str) -> None:

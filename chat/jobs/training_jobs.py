@@ -10,24 +10,20 @@ alone: its mode is 0700, and that of all files in it 0600, whatever the umask.
 
 import asyncio
 import json
-import logging
 import os
-import re
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Container, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chat.accounts.home import PRIVATE, private, shut
-from chat.errors import fault
+from chat.accounts.home import private, shut
 from chat.generate.request import RefusedError
+from chat.jobs.processes import PYTHONS, begin, is_alive, run_json
 from chat.jobs.training_line import Line
 from chat.models import without_place
 from chat.models.ownership import OURS, about_run, begun_in, new_folder, options_of
@@ -42,10 +38,8 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
-log = logging.getLogger(__name__)
 State = Literal["training", "paused", "stopped", "done", "broken"]
 
-PLAN_TIMEOUT_S = 180
 PLANS_AT_ONCE = 2
 """Estimates, each a process that measures a few steps: one of a writer's, this many in all."""
 PLAN_MEMORY_GB = 3
@@ -54,8 +48,6 @@ OTHERS = "Another writer's runs now: wait for its end, and it is your turn befor
 LOCK = ".training"
 MODULES = ("train.pretrain", "train.finetune")
 """What a folder may ask to be run."""
-PYTHONS = re.compile(r"(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning)\b", re.A)
-"""So Python says what broke, which a page has no use for."""
 BROKE = "It broke off by an error; the log.txt in its folder says which."
 TEXT = "text.txt"
 LOG = "log.txt"
@@ -112,7 +104,7 @@ class TrainingJobs:
                 await asyncio.to_thread(write_whole, path, text, mode=0o600)
                 options = ["--memory-gb", str(PLAN_MEMORY_GB)]
                 options += ["--from", str(checkpoint)] if checkpoint else []
-                return await self._run("train.estimate", str(path), *options)
+                return await run_json(self.root, "train.estimate", str(path), *options)
 
     def start(self, owner: str, lesson: PlannedTraining, taken: Container[str] = ()) -> str:
         """Begin a training in a folder of its own; its name is what the owner's picker will say.
@@ -244,72 +236,19 @@ class TrainingJobs:
         child = self._children.get(key)
         if child is not None:
             return child.poll() is None
-        pid = about.get("pid")
-        if pid is None:
-            return False
-        try:
-            os.kill(pid, 0)
-            # A pid may have become another program's since.
-            out = f"/{self.runs.name}/{key}".encode()
-            words = [out]
-            if Path("/proc/self").exists():
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            return any(word.endswith(out) for word in words)
-        except OSError:
-            return False
+        # Where a process of ours writes is the last part of one of its words.
+        return is_alive(about.get("pid"), f"/{self.runs.name}/{key}")
 
     def _spawn(self, key: str, about: dict[str, Any], *, resume: bool) -> None:
         folder, plan = self.runs / key, about["plan"]
         options = options_of(about)
         if plan.get("module") not in MODULES or options is None:
             raise RefusedError("Its folder asks for something to be run that trains no model.")
-        command = [*_nicely(), sys.executable, "-m", plan["module"], *options]
-        command += ["--data", str(folder / TEXT), "--out", str(folder)]
-        with open(folder / LOG, "ab", opener=private) as file:
-            child = subprocess.Popen(
-                [*command, "--resume"] if resume else command,
-                cwd=self.root,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                # It outlives the app, and a Ctrl-C meant for the app.
-                start_new_session=True,
-                umask=PRIVATE,
-            )
+        options = [*options, "--data", str(folder / TEXT), "--out", str(folder)]
+        options += ["--resume"] * resume
+        child = begin(self.root, plan["module"], *options, log=folder / LOG)
         self._children[key] = child
         self._write(key, {**about, "pid": child.pid, "began_s": about.get("began_s", time.time())})
-
-    async def _run(self, module: str, *options: str) -> dict[str, Any]:
-        """The JSON that a command prints last.
-
-        Raises:
-            RefusedError: It failed; the message is what it said.
-        """
-        process = await asyncio.create_subprocess_exec(
-            *(*_nicely(), sys.executable, "-m", module, *options),
-            cwd=self.root,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            umask=PRIVATE,
-        )
-        try:
-            out, err = await asyncio.wait_for(process.communicate(), PLAN_TIMEOUT_S)
-        except TimeoutError:
-            raise RefusedError("This machine is too busy to say how long it would take.") from None
-        finally:
-            if process.returncode is None:
-                # With all that it began itself.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await asyncio.shield(process.wait())
-        if process.returncode:
-            lines = err.decode(errors="replace").strip().splitlines() or ["it failed"]
-            if PYTHONS.match(lines[-1]):
-                raise RefusedError(fault(log, module, RuntimeError(lines[-1])))
-            raise RefusedError(lines[-1].removeprefix(f"{module}: "))
-        return json.loads(out.decode().splitlines()[-1])
 
     def _keys(self, owner: str | None = None) -> list[str]:
         """Where the trainings lie in runs/; only an owner's, if one is given."""
@@ -354,11 +293,6 @@ class TrainingJobs:
     def _write(self, key: str, about: dict[str, Any]) -> None:
         text = json.dumps(about, indent=2) + "\n"
         write_whole(self.runs / key / OURS, text, mode=0o600)
-
-
-def _nicely() -> list[str]:
-    """Who writes goes first."""
-    return ["nice"] if shutil.which("nice") else []
 
 
 def _step(record: dict[str, Any]) -> int:

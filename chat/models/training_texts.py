@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from chat.models.engines import Loaded
 from chat.turns import Turns
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
-from gpt.dataset import open_tokens
+from gpt.dataset import documents, open_tokens
 from gpt.files import facts_of
 from gpt.text.memorization import ReferenceText
 
@@ -149,12 +148,11 @@ def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:
     if (size := int(lengths @ np.bincount(tokens, minlength=len(pieces)))) > MOST_BYTES:
         raise TooLongError(f"{size:,} bytes")
 
-    def documents() -> Iterator[str]:
-        ends = np.flatnonzero(tokens == checkpoint.tokenizer.eos_id).tolist()
-        for start, end in pairwise([-1, *ends, len(tokens)]):
-            yield from _parts(tokens[start + 1 : end], pieces)
+    def parts() -> Iterator[str]:
+        for part in documents(tokens, checkpoint.tokenizer.eos_id):
+            yield from _parts(part, pieces)
 
-    return ReferenceText(documents())
+    return ReferenceText(parts())
 
 
 def _parts(tokens: npt.NDArray[np.unsignedinteger], pieces: Sequence[bytes]) -> Iterator[str]:

@@ -1,16 +1,16 @@
 """The story as data: its tree, editing and undoing, its library on disk, files in and out."""
 
-from chat.story.tree import (
+from chat.story.passage import (
     ENDINGS,
     Author,
     FinishReason,
     Passage,
-    Story,
     StoryError,
     StoryToken,
     TokenChoice,
     new_id,
 )
+from chat.story.tree import Story
 
 __all__ = [
     "ENDINGS",

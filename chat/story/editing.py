@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chat.story.tree import Passage, Story, StoryError, StoryToken, new_id
+from chat.story.passage import Passage, StoryError, StoryToken, new_id
+from chat.story.tree import Story
 from gpt.tokenizers import Tokenizer
 
 

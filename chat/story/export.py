@@ -12,16 +12,16 @@ from typing import Any, get_args
 
 from chat.settings import LABELS, shown
 from chat.story.json_parts import loads
-from chat.story.pieces import FileError
-from chat.story.tree import (
+from chat.story.passage import (
     ENDINGS,
     FinishReason,
     Passage,
-    Story,
     StoryError,
     StoryToken,
     TokenChoice,
 )
+from chat.story.pieces import FileError
+from chat.story.tree import Story
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""

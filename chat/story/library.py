@@ -53,7 +53,6 @@ CREATE INDEX passages_by_parent ON passages (story, parent);
 """`name` is the owner's own, `title` the first words, `text` what is searched. As JSON, `head` is
 the story without its passages, and `data` one passage."""
 
-
 INSERT = """
 INSERT INTO stories
 VALUES (:id, :owner, NULL, :title, :text, :head, :settings, :model, :now, :now)

@@ -2,7 +2,6 @@
 
 from gpt.checkpoint.folder import (
     INDEX,
-    WEIGHTS,
     Checkpoint,
     CheckpointError,
     count_parameters,
@@ -10,11 +9,11 @@ from gpt.checkpoint.folder import (
     load_model,
     read_card,
     read_config,
-    read_training,
     save,
     version,
     weight_files,
 )
+from gpt.checkpoint.training_json import WEIGHTS, read_training
 
 __all__ = [
     "INDEX",

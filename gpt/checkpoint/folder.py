@@ -16,43 +16,36 @@ from typing import Any, cast
 import torch
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
-from gpt.checkpoint.hf_format import (
-    FormatError,
-    config_from_hf,
-    from_hf,
-    hf_config,
-    hf_shapes,
-    to_hf,
+from gpt.checkpoint.hf_format import FormatError, config_from_hf, hf_config
+from gpt.checkpoint.hf_names import from_hf, hf_shapes, to_hf
+from gpt.checkpoint.training_json import (
+    HASHES,
+    TRAINING,
+    WEIGHTS,
+    hashes_of,
+    noted_hashes,
+    read_training,
 )
-from gpt.checkpoint.schema import usable_training
 from gpt.checkpoint.weights import check_weights, read_weights
 from gpt.config import GPTConfig
 from gpt.files import (
     CheckpointError,
-    MissingFileError,
     facts_of,
     flush,
     is_there,
     read_bytes,
     read_json,
     said,
-    sha256,
     usual_mode,
 )
 from gpt.model import GPT
 from gpt.text.sentences import FINISH_CHARS
 from gpt.tokenizers import Tokenizer, load_tokenizer
-from gpt.tokenizers.files import SENTENCEPIECE_FILES
 
-WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 """Says which of several files holds which tensor, where a model is in several."""
 MAX_SHARDS = 1000
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors")
-HASHES = "sha256"
-"""In training.json: the SHA-256 of the weights and the tokenizer, by file, as they were saved."""
-HASHED = (WEIGHTS, "tokenizer.json", *SENTENCEPIECE_FILES.values())
-TRAINING = "training.json"
 CARD = "README.md"
 
 __all__ = [
@@ -162,15 +155,6 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def hashes_of(folder: Path) -> dict[str, str]:
-    """The SHA-256 of the weights and the tokenizer in a folder, by file.
-
-    Generation settings and the card are not among them: our own tools change these later.
-    """
-    files = [name for name in HASHED if is_there(folder, name)]
-    return {name: sha256(read_bytes(folder, name, most=1 << 40)) for name in files}
-
-
 def find(folder: str | Path) -> Path:
     """The folder itself, once it is known to hold a checkpoint.
 
@@ -250,34 +234,6 @@ def count_parameters(config: GPTConfig) -> int:
         with torch.device("meta"):
             return GPT(config).n_params
     return sum(map(prod, hf_shapes(config).values()))
-
-
-def read_training(folder: str | Path) -> dict[str, Any]:
-    """The content of training.json; {} where there is none.
-
-    A value that is not what its name promises is left out (`gpt.checkpoint.schema`).
-
-    Raises:
-        CheckpointError: it is no JSON object, or cannot be read.
-    """
-    values = _read_training(Path(folder))
-    values.pop(HASHES, None)
-    return values
-
-
-def noted_hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of files that training.json noted; empty where it did not, or cannot be read."""
-    try:
-        return dict(_read_training(folder).get(HASHES, {}))
-    except CheckpointError:
-        return {}
-
-
-def _read_training(folder: Path) -> dict[str, Any]:
-    try:
-        return usable_training(read_json(folder, TRAINING, finite=False))
-    except MissingFileError:
-        return {}
 
 
 def version(folder: Path) -> int:

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from gpt.checkpoint import folder as checkpoint
-from gpt.checkpoint.folder import INDEX, WEIGHTS, Checkpoint, CheckpointError
+from gpt.checkpoint.folder import INDEX, Checkpoint, CheckpointError
+from gpt.checkpoint.training_json import WEIGHTS
 
 CONFIG = "config.json"
 SMALL_FILES = (

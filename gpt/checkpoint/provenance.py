@@ -41,6 +41,14 @@ def token_folders(about: Mapping[str, Any], split: str, places: Iterable[Path]) 
             yield folder
 
 
+def command_words(about: Mapping[str, Any]) -> list[str]:
+    """The words of the training's command; none where it notes none that a shell could read."""
+    try:
+        return shlex.split(str(about.get("command", "")))
+    except ValueError:  # a quotation mark that does not close
+        return []
+
+
 def prepare_command(about: Mapping[str, Any], tokenizer: str, out: str) -> str:
     """The command that makes the data of the training; "" where nobody knows of which files.
 

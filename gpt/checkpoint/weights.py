@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from gpt.checkpoint.hf_format import full_name, hf_shapes, is_weight
+from gpt.checkpoint.hf_names import full_name, hf_shapes, is_weight
 from gpt.config import GPTConfig
 from gpt.files import CheckpointError, changed_since, json_object, opened, said
 

@@ -18,10 +18,15 @@ SIGHT = max(TIMES * LONGEST, LENGTH)
 """Characters at the end of a text that are looked at; those before make no difference."""
 
 
+def length_of_loop(period: int) -> int:
+    """The characters that a cycle of `period` characters must fill without a break."""
+    return max(TIMES * period, LENGTH)
+
+
 def loop(text: str) -> str | None:
     """What `text` repeats at its end without a break, once; None where it is in no loop."""
     for period in range(1, LONGEST + 1):
-        span = max(TIMES * period, LENGTH)
+        span = length_of_loop(period)
         if span > len(text):
             return None
         tail = text[-span:]

@@ -173,7 +173,7 @@ def test_a_home_where_nothing_can_be_kept_is_refused(tmp_path, options, why):
 SOMEBODY = """
 import os, sys
 from pathlib import Path
-from chat.home import open_home
+from chat.accounts.home import open_home
 os.setuid(int(sys.argv[1]))
 open_home(Path(sys.argv[2]))
 """

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from chat.generate.request import RefusedError
+from chat.jobs.processes import run_json
 from chat.jobs.training_jobs import BROKE, PlannedTraining, TrainingJobs
 from chat.jobs.upload import LEAST_CHARACTERS, MOST_BYTES, Upload, check
 from chat.models.ownership import new_folder
@@ -329,7 +330,7 @@ def test_estimates_run_two_at_a_time_one_of_a_writers_and_the_rest_hear_their_pl
 def test_an_estimate_that_wants_too_much_memory_ends_with_a_sentence(shop):
     (shop.root / "a.txt").write_text("".join(map(chr, range(0x4E00, 0x9000))) * 3)
     with pytest.raises(RefusedError, match=r"more than the 0\.05 GB of memory"):
-        asyncio.run(shop._run("train.estimate", str(shop.root / "a.txt"), "--memory-gb", "0.05"))
+        asyncio.run(run_json(shop.root, "train.estimate", "a.txt", "--memory-gb", "0.05"))
 
 
 def test_who_is_turned_away_from_a_training_hears_no_name_and_comes_next(shop):
@@ -408,5 +409,5 @@ def test_why_a_training_broke_off_is_not_told_in_pythons_words(shop, last, why):
 
 def test_why_there_is_no_estimate_is_not_told_in_pythons_words(shop, caplog):
     with pytest.raises(RefusedError, match="on our side"):
-        asyncio.run(shop._run("timeit", "1/0"))
+        asyncio.run(run_json(shop.root, "timeit", "1/0"))
     assert "ZeroDivisionError" in caplog.text

@@ -20,6 +20,7 @@ from chat.panels.cards import card_data
 from chat.panels.timeline import runs_data
 from chat.session import Session
 from gpt.checkpoint import CheckpointError, read_training
+from gpt.checkpoint.training_json import hashes_of
 from gpt.files import read_json_lines
 from gpt.tokenizers import BPETokenizer, TextError, TokenizerError, load_tokenizer
 from tests.gpt.test_hub_layouts import save_theirs
@@ -388,7 +389,7 @@ def test_two_shipped_folders_have_the_hashes_of_their_files() -> None:
     for name in ("shakespeare", "stories"):
         folder = ROOT / "checkpoints" / name
         noted = json.loads((folder / "training.json").read_text())["sha256"]
-        assert noted == gpt.checkpoint.hashes_of(folder)
+        assert noted == hashes_of(folder)
 
 
 def test_a_tokenizer_error_stays_a_tokenizer_error(tmp_path: Path) -> None:

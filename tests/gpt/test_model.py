@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from gpt.cache import KVCache
-from gpt.checkpoint.hf_format import hf_config, to_hf
+from gpt.checkpoint.hf_format import hf_config
+from gpt.checkpoint.hf_names import to_hf
 from gpt.config import GPTConfig
 from gpt.model import GPT
 from tests.support.tiny import SHAPES, tiny_model

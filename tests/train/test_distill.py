@@ -15,8 +15,8 @@ from train import pretrain
 from train.adapt.distill import Teachers
 from train.data.folder import Data, load_data
 from train.loop.config import TrainConfig
-from train.loop.objective import cross_entropy
 from train.loop.run import Run
+from train.loop.step import cross_entropy
 
 __all__ = ["data"]  # the fixture
 

@@ -22,8 +22,8 @@ from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.loop.device import autocast, pick_device
-from train.loop.objective import Objective, cross_entropy
 from train.loop.state import StateError
+from train.loop.step import Objective, cross_entropy
 
 
 class Teachers:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt.checkpoint import Checkpoint
-from gpt.dataset import TokenizedText, read_tokens
+from gpt.dataset import TokenizedText, documents, read_tokens
 from gpt.tokenizers import Tokenizer, UnknownCharacterError
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data, find_data
@@ -51,9 +51,8 @@ class HeldOut:
 
     def documents(self) -> Iterator[str]:
         """The text between the ends of stories."""
-        ends = np.flatnonzero(self.ids == self.tokenizer.eos_id)
-        for i, part in enumerate(np.split(self.ids, ends)):
-            yield self.tokenizer.decode(part[bool(i) :].tolist())
+        for part in documents(self.ids, self.tokenizer.eos_id):
+            yield self.tokenizer.decode(part.tolist())
 
 
 def held_out(data: Data) -> HeldOut:

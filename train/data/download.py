@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gpt.files import put_in_place
+
 BLOCK_BYTES = 1 << 18
 TIMEOUT_S = 30.0
 
@@ -95,7 +97,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
             f"what {remote.url} gave is not the file it should be (SHA-256 {remote.sha256}); "
             "it was deleted: run the command again"
         )
-    part.replace(path)
+    put_in_place(part, path)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt.checkpoint.provenance import token_folders
+from gpt.checkpoint.provenance import command_words, token_folders
 from gpt.checkpoint.schema import SplitValues, data_values
 from gpt.dataset import open_tokens
 from gpt.files import CheckpointError, MissingFileError, facts_of, read_json, said
@@ -109,7 +109,7 @@ def find_data(
     Args:
         about: training.json of a checkpoint, or config.json of a run.
     """
-    words = str(about.get("command", "")).split()
+    words = command_words(about)
     named = [Path(after) for word, after in pairwise(words) if word == "--data"]
     usual = (path.parent for path in sorted(Path("data").glob("*/data.json")))
     for folder in token_folders(about, split, [*places, *named, *usual]):

@@ -19,6 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gpt.dataset import END_OF_DOCUMENT
+from gpt.files import drafted
 from train.data.download import TIMEOUT_S, DownloadError
 
 DATASET = "allenai/WildChat"
@@ -113,14 +114,10 @@ def write_text(rows: Iterable[Row], path: Path) -> Kept:
         ValueError: a row has other fields, or none of them is English.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        kept = _write(rows, part)
+    with drafted(path) as draft:
+        kept = _write(rows, draft)
         if not kept.written:
             raise ValueError(f"there is no English conversation to train on: {kept}")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return kept
 
 

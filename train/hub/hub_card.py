@@ -1,7 +1,5 @@
 """The README.md of a published model: its own card, and what it lacks for a reader on the Hub."""
 
-import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +9,7 @@ from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import UnknownCharacterError
+from train.run.document import escaped, fenced, shell_word
 
 TEMPERATURE, SEED, LENGTH = 0.8, 1, 120
 """How every sample is written, so that anyone can write it again."""
@@ -85,13 +84,11 @@ def samples(checkpoint: Checkpoint, repo: str) -> Iterator[str]:
         except UnknownCharacterError:
             continue  # a model of characters that never saw one of them
         command = (
-            f"python -m gpt.generate {repo} {shlex.quote(prompt)} --temperature {TEMPERATURE} "
+            f"python -m gpt.generate {repo} {shell_word(prompt)} --temperature {TEMPERATURE} "
             f"--seed {SEED} --max-new-tokens {length}"
         )
-        # A fence, for a story may hold what Markdown would take for its own; longer than any in it.
-        longest = max(map(len, re.findall("`+", prompt + written)), default=0)
-        fence = "`" * max(3, longest + 1)
-        yield f"    {command}\n\n{fence}text\n{prompt}{written}\n{fence}"
+        # A fence, for a story may hold what Markdown would take for its own.
+        yield f"    {command}\n\n{fenced(prompt + written)}"
 
 
 def _kind(checkpoint: Checkpoint) -> str:
@@ -111,7 +108,7 @@ def _results(training: dict[str, Any]) -> str:
         if name in training:
             value = training[name]
             rows.append((label, f"{value:,}" if isinstance(value, int) else str(value)))
-    table = "\n".join(f"| {label} | {value} |" for label, value in rows)
+    table = "\n".join(f"| {label} | {escaped(value)} |" for label, value in rows)
     return f"## Results\n\nOn text it never saw in training.\n\n| | |\n| --- | --- |\n{table}"
 
 

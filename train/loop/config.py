@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-from gpt.config import Family, GPTConfig
+from gpt.config import GPTConfig, Shape
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
+class TrainConfig(Shape):
     """Everything that decides a training but its text and its folder.
 
     A field is a command-line option, its docstring the help (train/loop/options.py). The shape
@@ -17,27 +17,6 @@ class TrainConfig:
     Raises:
         ValueError: a value out of its range, with the range.
     """
-
-    family: Family = "llama"
-    """gpt2: learned positions, LayerNorm, GELU; llama: rotary positions, RMSNorm, SwiGLU."""
-    block_size: int = 256
-    """Tokens in a training window, and the longest context of the model."""
-    n_layer: int = 6
-    """Transformer blocks."""
-    n_head: int = 6
-    """Attention heads."""
-    n_kv_head: int = 0
-    """Heads of keys and values; 0 for as many as n_head."""
-    n_embd: int = 384
-    """Channels of the embeddings and of the residual stream."""
-    n_inner: int = 0
-    """Channels inside the MLP; 0 for the family's usual."""
-    dropout: float = 0.0
-    """Dropout probability, while training."""
-    tie_embeddings: bool = True
-    """Use the token embedding as the output layer."""
-    bias: bool = True
-    """Biases in the gpt2 family."""
 
     max_steps: int = 1000
     """Optimizer updates; early stopping (--patience) may end it before."""
@@ -137,11 +116,7 @@ class TrainConfig:
         """The model this training makes, for a vocabulary of `vocab_size`."""
         return GPTConfig(
             vocab_size=vocab_size,
-            **{
-                field.name: getattr(self, field.name)
-                for field in fields(self)
-                if field.name in SHAPE
-            },
+            **{field.name: getattr(self, field.name) for field in fields(Shape)},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,7 +136,7 @@ class TrainConfig:
         return cls(**values)
 
 
-SHAPE = {field.name for field in fields(GPTConfig)} & {field.name for field in fields(TrainConfig)}
+SHAPE = {field.name for field in fields(Shape)}
 """The fields that decide the parameters of the model, handed on to `GPTConfig`."""
 
 

@@ -9,12 +9,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from gpt.config import Shape
 from train.loop.config import PRESETS, TrainConfig
 
 
 def field_help() -> dict[str, str]:
-    """The docstring under each field of `TrainConfig`, by its name."""
-    body = ast.parse(inspect.getsource(TrainConfig)).body[0]
+    """The docstring under each field of `TrainConfig`, by its name; those of a shape included."""
+    found: dict[str, str] = {}
+    for each in (Shape, TrainConfig):
+        found |= _documented(each)
+    return found
+
+
+def _documented(of: type) -> dict[str, str]:
+    body = ast.parse(inspect.getsource(of)).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
     for line, below in zip(body.body, body.body[1:], strict=False):

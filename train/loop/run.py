@@ -10,6 +10,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from gpt.files import write_whole
+from gpt.strict_json import json_lines
 from train.loop.config import TrainConfig
 from train.loop.state import FOLDER, damage, saved
 
@@ -52,15 +54,17 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         for half in (*self.folder.glob(".best-*"), *self.steps.glob(".*-*")):
             shutil.rmtree(half)  # what was being saved when the run was killed
+        for draft in self.folder.glob(".*.part"):
+            draft.unlink()
         self.write_json("config.json", {**about, "config": config.to_dict()})
         kept = [
             record
             for record in self.records()
             if record["step"] < step or (record["step"] == step and "train_loss" in record)
         ]
-        self._replace(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+        write_whole(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
         samples = [each for each in self.samples() if each["step"] < step]
-        self._replace(self.sampled, "".join(json.dumps(each) + "\n" for each in samples))
+        write_whole(self.sampled, "".join(json.dumps(each) + "\n" for each in samples))
 
     def log(self, **record: float) -> None:
         with self.metrics.open("a", encoding="utf-8") as file:
@@ -93,16 +97,7 @@ class Run:
         self.write_text(name, json.dumps(values, indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        self._replace(self.folder / name, text)
-
-    def _replace(self, path: Path, text: str) -> None:
-        """Write a file whole or not at all."""
-        part = path.with_name(path.name + ".part")
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_whole(self.folder / name, text)
 
     def left(self) -> str:
         """Which weights there are to go on from or to use, as part of a sentence."""
@@ -114,16 +109,8 @@ class Run:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one a line; a line cut off by a crash is left out."""
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found
+    """The JSON objects of a log of ours; none where it is not there."""
+    return json_lines(path.read_bytes(), longest=None) if path.exists() else []
 
 
 @contextmanager

@@ -11,7 +11,6 @@ against the hashes first, so that a disk that lost or turned a bit costs one sta
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from typing import Any
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as to_bytes
 from torch import Tensor
+
+from gpt.files import flush, write_whole
 
 FOLDER = "state"
 MANIFEST = "manifest.json"
@@ -69,10 +70,10 @@ def save_state(run: Path, state: State) -> None:
             _write(new / f"{kind}.safetensors", to_bytes(whole), hashes)
         _write(new / PROGRESS, json.dumps(state.progress).encode(), hashes)
         _write(new / MANIFEST, manifest(state.step, hashes), {})
-        _flush(new)
+        flush(new)
         shutil.rmtree(states / name, ignore_errors=True)  # found damaged above
         new.rename(states / name)
-        _flush(states)
+        flush(states)
     except OSError:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -148,20 +149,8 @@ def manifest(step: int, files: dict[str, dict[str, Any]]) -> bytes:
 
 def _write(path: Path, data: bytes, hashes: dict[str, dict[str, Any]]) -> None:
     """Write a file through to the disk and note its size and hash."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    write_whole(path, data)
     hashes[path.name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _flush(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _prune(states: Path, step: int) -> None:

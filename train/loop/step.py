@@ -1,4 +1,4 @@
-"""Gradient accumulation: forward and backward of the passes (micro-batches) of one step.
+"""What a step minimizes, and its passes (micro-batches), forward and backward.
 
 Used by the training loop and, for the speed of this machine, by train.estimate.
 """
@@ -7,12 +7,22 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from train.loop.batches import Batches, noise_seed
 from train.loop.config import TrainConfig
 from train.loop.device import autocast
 from train.loop.distributed import Gradients
-from train.loop.objective import Objective
+
+Objective = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, float]]
+"""From inputs (B, T), logits (B, T, V) and targets (B, T): the loss, a mean over the tokens, and
+the nats per token of the text, which are what is logged."""
+
+
+def cross_entropy(inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+    """The loss of the text itself, in nats per token, computed in float32: the usual objective."""
+    loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+    return loss, loss.item()
 
 
 def accumulate_gradients(

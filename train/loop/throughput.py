@@ -10,16 +10,15 @@ from train.loop.batches import Batches
 from train.loop.config import TrainConfig
 from train.loop.device import pick_device
 from train.loop.distributed import ALONE, Gradients
-from train.loop.objective import Objective, cross_entropy
 from train.loop.optimize import clip, make_optimizers
-from train.loop.step import accumulate_gradients
+from train.loop.step import Objective, accumulate_gradients, cross_entropy
 
 
 class Throughput:
     """The steps of `train.loop.train` with `config`, without all that it stops for.
 
     Args:
-        objective: See `train.loop.objective`.
+        objective: See `train.loop.step`.
     """
 
     def __init__(

@@ -14,7 +14,6 @@ from train.loop.config import TrainConfig
 from train.loop.device import pick_device, tune
 from train.loop.distributed import ALONE, Gradients, Processes
 from train.loop.ema import EMA
-from train.loop.objective import Objective, cross_entropy
 from train.loop.optimize import (
     clip,
     decay_factor,
@@ -27,7 +26,7 @@ from train.loop.progress import Progress, finite, restore, snapshot
 from train.loop.run import Run, TrainingError
 from train.loop.signals import StopSignal
 from train.loop.state import forget_states, load_state, save_state
-from train.loop.step import accumulate_gradients
+from train.loop.step import Objective, accumulate_gradients, cross_entropy
 
 if TYPE_CHECKING:
     from train.data.folder import Data

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpt.text.memorization import SPELT, ReferenceText, plain
-from gpt.text.repetition import LENGTH, LONGEST, TIMES
+from gpt.text.repetition import LONGEST, length_of_loop
 from gpt.text.sentences import ends_sentence
 
 STRAIGHT, CURLED = '"', ("“", "”")
@@ -147,7 +147,7 @@ def loop(text: str) -> str:
     none."""
     letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     for period in range(1, LONGEST + 1):
-        span = max(TIMES * period, LENGTH)
+        span = length_of_loop(period)
         if span > len(letters):
             break
         # Between two of these places every letter is the one a period before it.

@@ -19,6 +19,7 @@ from typing import Any
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.generation_config import as_options, read_defaults
 from gpt.checkpoint.provenance import prepare_command
+from gpt.files import write_whole
 from gpt.generator import Generator
 from train.loop.config import TrainConfig
 from train.quality.continuations import judge
@@ -26,7 +27,7 @@ from train.quality.openings import openings
 from train.quality.reference_text import Judges
 from train.quality.thresholds import table, verdict
 from train.run.card import facts_table
-from train.run.document import Table, markdown, told
+from train.run.document import Table, command_line, escaped, markdown, shell_word, told
 from train.run.samples import prompts
 
 GOOD_AND_BAD = "## What it is good and bad at"
@@ -76,7 +77,7 @@ def write_report(
     front, begins, ends = own_words(checkpoint.card)
     training = checkpoint.training
     parts = [
-        begins or f"# {checkpoint.name}",
+        begins or f"# {escaped(checkpoint.name)}",
         "\n".join([facts_table(training), *map(_scored, scores, scores.values())]),
     ]
     if find_picture(checkpoint.folder):
@@ -90,9 +91,7 @@ def write_report(
         parts.append(f"{GOOD_AND_BAD}\n\n{ends}")
     parts.append(f"This card was made by\n\n    {wish.command}")
     path = checkpoint.folder / "README.md"
-    part = path.with_suffix(".part")
-    part.write_text(front + "\n\n".join(parts) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, front + "\n\n".join(parts) + "\n")
     return path
 
 
@@ -125,7 +124,7 @@ def find_picture(folder: Path) -> bool:
 
 def _scored(name: str, found: Mapping[str, Any]) -> str:
     return (
-        f"| `train.evaluate`, {name} | {found['val_loss']:.4f} nats per token, "
+        f"| `train.evaluate`, {escaped(name)} | {found['val_loss']:.4f} nats per token, "
         f"{found['val_bpb']:.4f} bits per byte; sliding {found['val_loss_sliding']:.4f}, "
         f"{found['val_bpb_sliding']:.4f} |"
     )
@@ -138,10 +137,10 @@ def _again(training: dict[str, Any]) -> Iterator[str]:
     yield "From the text to this folder (`best/` in the run folder):"
     steps = [prepare_command(training, kind, data_folder(command))]
     steps += [*teachers_commands(training), command]
-    yield "\n".join(f"    {each}" for each in steps)
+    yield "\n".join(f"    {command_line(each)}" for each in steps)
     said, other = elsewhere(training)
-    yield said
-    yield f"    {other}"
+    yield escaped(said)
+    yield f"    {command_line(other)}"
     yield (
         "The validation figure in the table was taken while training, in the precision of the "
         "training; `train.evaluate` takes it again in float32, every token scored exactly once, in "
@@ -206,10 +205,10 @@ def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: CardRequest
     settings = as_options(replace(params, seed=None)) or "the defaults of gpt.generate"
     yield "## Beside human text"
     yield (
-        f"After {len(found)} openings of {judges.valid.name}, a seed for each, at the settings of "
-        f"`generation_config.json` ({settings}). “Human” is how the text itself goes on, cut to "
-        "as many words. `train/quality/metrics.py` defines the measures; after ± stands the "
-        "jackknife's standard error."
+        f"After {len(found)} openings of {escaped(judges.valid.name)}, a seed for each, at the "
+        f"settings of `generation_config.json` ({settings}). “Human” is how the text itself goes "
+        "on, cut to as many words. `train/quality/metrics.py` defines the measures; after ± stands "
+        "the jackknife's standard error."
     )
     yield markdown([Table(("", checkpoint.name, "human"), table(judged))]).strip()
     yield "\n".join(verdict(judged))
@@ -228,16 +227,6 @@ def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[str]:
             # Said even where it is the usual one, for it is what differs.
             if "--temperature" not in options:
                 options = f"--temperature {temperature:g} {options}"
-            yield f"    python -m gpt.generate {wish.called} {shell_word(prompt)} {options}"
+            model = shell_word(wish.called)
+            yield f"    python -m gpt.generate {model} {shell_word(prompt)} {options}"
             yield told(prompt, text)
-
-
-def shell_word(text: str) -> str:
-    r"""Text as a word of a command line, on one line.
-
-    >>> print(shell_word("ROMEO:\n"))
-    $'ROMEO:\n'
-    """
-    if "\n" not in text:
-        return shlex.quote(text)
-    return "$'" + text.replace("\\", r"\\").replace("'", r"\'").replace("\n", r"\n") + "'"

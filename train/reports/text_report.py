@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from gpt.tokenizers import Tokenizer
 from train.data.statistics import Statistics
-from train.run.plot import drawable
+from train.run.plot import drawable, save_figure
 
 INK = "#b5532a"
 SMALL_BYTES, LARGE_BYTES = 300_000, 3_000_000
@@ -189,7 +189,7 @@ def draw(found: Statistics, folder: Path) -> list[Path]:
         axes.set_xscale("log")
         axes.set_xlabel("length of a document (characters)")
         axes.set_ylabel("documents")
-        figure.savefig(path)
+        save_figure(figure, path)
         drawn.append(path)
     figure, path = _figure(folder / "characters.png", width=9.0)
     axes = figure.add_subplot()
@@ -199,7 +199,7 @@ def draw(found: Statistics, folder: Path) -> list[Path]:
     axes.set_xticks(range(len(top)), labels, fontsize=8, parse_math=False)
     axes.set_ylabel("times (log scale)")
     axes.margins(x=0.01)
-    figure.savefig(path)
+    save_figure(figure, path)
     drawn.append(path)
     if found.words:
         figure, path = _figure(folder / "words.png")
@@ -209,6 +209,6 @@ def draw(found: Statistics, folder: Path) -> list[Path]:
         axes.set_xlabel("rank of a word, the most frequent first")
         axes.set_ylabel("times")
         axes.grid(alpha=0.25)
-        figure.savefig(path)
+        save_figure(figure, path)
         drawn.append(path)
     return drawn

@@ -9,6 +9,7 @@ from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.loop.device import describe
 from train.loop.progress import Progress
+from train.run.document import code_span, command_line, escaped
 
 
 def code_version() -> str:
@@ -56,10 +57,10 @@ def about_training(
 def write_card(training: dict[str, Any]) -> str:
     """The model card (Markdown with the Hub's front matter) of a trained checkpoint."""
     config, data = training["config"], training["data"]
-    sources = ", ".join(s["name"] for s in data["sources"] if "train" in s["serves"])
+    sources = ", ".join(escaped(s["name"]) for s in data["sources"] if "train" in s["serves"])
     how = f"Trained with Inkling on {sources}."
     if before := training.get("from"):
-        how = f"Fine-tuned with Inkling from `{before['name']}` on {sources}."
+        how = f"Fine-tuned with Inkling from {code_span(before['name'])} on {sources}."
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -73,7 +74,7 @@ tags: [inkling]
 
 The command:
 
-    {training["command"]}
+    {command_line(training["command"])}
 """
 
 
@@ -86,11 +87,13 @@ def facts_table(training: dict[str, Any]) -> str:
     if before := training.get("from"):
         learnt = training["finetune"]
         origin = (
-            f"\n| begun from | {before['name']}, weights {before['sha256'][:16]} |"
-            f"\n| what learnt | {learnt['said']}: {learnt['parameters']:,} parameters |"
+            f"\n| begun from | {escaped(before['name'])}, weights {before['sha256'][:16]} |"
+            f"\n| what learnt | {escaped(learnt['said'])}: {learnt['parameters']:,} parameters |"
         )
     if taught := training.get("distilled"):
-        names = [f"{each['name']}, weights {each['sha256'][:16]}" for each in taught["teachers"]]
+        names = [
+            f"{escaped(each['name'])}, weights {each['sha256'][:16]}" for each in taught["teachers"]
+        ]
         origin += f"\n| teachers, {taught['share']:.0%} of the loss | {'; '.join(names)} |"
     validation = "not measured at this step"
     if "val_loss" in training:
@@ -101,9 +104,9 @@ def facts_table(training: dict[str, Any]) -> str:
 | parameters | {training["parameters"]:,} |
 | shape | {config["n_layer"]} layers, {config["n_head"]} heads, {config["n_embd"]} wide |
 | window | {training.get("window", config["block_size"])} tokens |
-| tokenizer | {data["tokenizer"]}, {data["vocab_size"]:,} tokens |
+| tokenizer | {escaped(data["tokenizer"])}, {data["vocab_size"]:,} tokens |
 | training text | {data["train"]["bytes"]:,} bytes, {data["train"]["tokens"]:,} tokens |
 | steps | {training["step"]:,} of {config["max_steps"]:,}, {training["tokens"]:,} tokens |
-| time | {minutes:.0f} minutes, {machine["device"]}, {threads} |
+| time | {minutes:.0f} minutes, {escaped(machine["device"])}, {threads} |
 | validation | {validation} |
-| date | {training["date"]} |"""
+| date | {escaped(training["date"])} |"""

@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem 1rem .3rem 0; text
 """
 # Even if something of a story were taken for HTML, a browser would load and run nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+LINE_END = re.compile(r"[\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,46 @@ def escaped(text: str) -> str:
 
 def fenced(text: str) -> str:
     """Text as it is in Markdown: in a fence that is longer than any in it."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, _longest_ticks(text) + 1)
     return f"{fence}text\n{text}\n{fence}"
+
+
+def code_span(text: str) -> str:
+    """A name as code within a line of Markdown, its white space as single spaces.
+
+    >>> code_span("runs/a"), code_span("`a`")
+    ('`runs/a`', '`` `a` ``')
+    """
+    text, ticks = " ".join(text.split()), "`" * (_longest_ticks(text) + 1)
+    space = " " * (len(ticks) > 1)
+    return f"{ticks}{space}{text}{space}{ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def shell_word(text: str) -> str:
+    r"""Text as a word of a command line, on one line.
+
+    >>> print(shell_word("ROMEO:\n"))
+    $'ROMEO:\n'
+    """
+    if not LINE_END.search(text):
+        return shlex.quote(text)
+    for mark, said in (("\\", r"\\"), ("'", r"\'"), ("\n", r"\n"), ("\r", r"\r")):
+        text = text.replace(mark, said)
+    return f"$'{text}'"
+
+
+def command_line(command: str) -> str:
+    """A command on one line, so that the lines around it stay what they are."""
+    if not LINE_END.search(command):
+        return command
+    try:
+        return " ".join(map(shell_word, shlex.split(command)))
+    except ValueError:  # a quotation mark that does not close
+        return " ".join(command.split())
 
 
 def told(opening: str, text: str) -> str:

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ft2font import FT2Font
 
+from gpt.files import drafted
+
 
 @cache
 def _glyphs() -> frozenset[int]:
@@ -49,6 +51,10 @@ def plot_losses(records: list[dict[str, float]], tokens_per_step: int, path: Pat
     low, high = axes.get_xlim()
     above.set_xlim(low * tokens_per_step / 1e6, high * tokens_per_step / 1e6)
     above.set_xlabel("tokens seen (millions)")
-    part = path.with_suffix(".part.png")
-    figure.savefig(part)
-    part.replace(path)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a picture whole or not at all, in the format that the name ends with."""
+    with drafted(path) as draft:
+        figure.savefig(draft, format=path.suffix.removeprefix(".") or "png")

@@ -13,7 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from gpt.files import write_whole
 from train.loop.config import TrainConfig
+from train.run.document import command_line
+from train.run.plot import save_figure
 from train.studies.search_space import Space, apply
 
 ENOUGH = 4
@@ -111,7 +114,7 @@ def plot_importances(shares: dict[str, float], path: Path) -> None:
     axes.set_xlim(0, 1.12 * max(shares.values()))
     axes.set_xlabel("share of what sets the better half of the trials apart")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def plot_history(study: optuna.Study, path: Path) -> None:
@@ -136,7 +139,7 @@ def plot_history(study: optuna.Study, path: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def write_report(
@@ -156,13 +159,14 @@ def write_report(
         said = "What mattered: " + ", ".join(f"{n} {s:.0%}" for n, s in shares.items()) + ".\n"
     winner = apply(base, ended[0].params)
     text = json.dumps(winner.to_dict(), indent=2) + "\n"
-    (folder / "best.json").write_text(text, encoding="utf-8")
+    write_whole(folder / "best.json", text)
+    command = command_line(command)
     ranges = "\n".join(f"- `{name}`: {values}" for name, values in space.items())
     rows = table(study, list(space))
-    (folder / "search.md").write_text(
+    write_whole(
+        folder / "search.md",
         f"# A search for better settings\n\n    {command}\n\nSearched:\n\n{ranges}\n\n{rows}\n\n"
         f"{said}\n{pictures}",
-        encoding="utf-8",
     )
     return (
         f"\n{rows}\n\n{said}Best: trial {ended[0].number}, {ended[0].value:.4f} nats per token. "

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +11,8 @@ from statistics import mean, stdev
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from gpt.strict_json import json_lines
+from train.run.plot import save_figure
 from train.studies.tokenizer_variants import TITLES, TokenizerVariant
 
 UPPER_BOUND = (
@@ -42,15 +45,11 @@ class Result:
 
 
 def read_results(path: Path) -> list[Result]:
-    """The lines of results.jsonl; one that was cut off by a crash is left out."""
-    if not path.exists():
-        return []
+    """The results of results.jsonl; a line that was cut off, or holds no result, is left out."""
     found: list[Result] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(Result(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError):
-            continue
+    for record in json_lines(path.read_bytes(), longest=None) if path.exists() else ():
+        with suppress(TypeError):
+            found.append(Result(**record))
     return found
 
 
@@ -154,6 +153,4 @@ def plot(groups: Sequence[Sequence[Result]], path: Path) -> None:
     right.set_xlabel("tokens per byte")
     for axes in (left, right):
         axes.grid(alpha=0.25, axis="x")
-    part = path.with_suffix(".part.png")
-    figure.savefig(part)
-    part.replace(path)
+    save_figure(figure, path)

@@ -1,0 +1,117 @@
+"""A passage of a story: its words, who wrote them, and the tokens that a model wrote them in."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from gpt.tokenizers import Tokenizer
+
+Author = Literal["writer", "model", "edited"]
+FinishReason = Literal["end", "stop", "length", "stopped", "failed", "sentence", "loop", "cut"]
+ENDINGS = {
+    "end": "came to its end",
+    "stop": "met a stop string",
+    "length": "reached its length",
+    "stopped": "stopped by you",
+    "failed": "broken off by an error",
+    "sentence": "finished the sentence",
+    "loop": "stopped: it repeated itself",
+    "cut": "cut by you",
+}
+"""How a passage came to its end, in words."""
+
+
+class StoryError(ValueError):
+    """A story that was read from outside does not hold together."""
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """One token that could have stood here, with its chance before and after the samplers."""
+
+    id: int
+    text: str
+    raw_probability: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoryToken:
+    """One token the model wrote.
+
+    Attributes:
+        text: The whole characters it released; "" while a character is incomplete.
+        entropy: Of the model's own distribution, in nats.
+        top: The likeliest tokens here, best first.
+    """
+
+    id: int
+    text: str
+    raw_probability: float = 0.0
+    probability: float = 0.0
+    entropy: float = 0.0
+    top: tuple[TokenChoice, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """One turn of the story.
+
+    Attributes:
+        text: What stands in the story, the space that joins it to the passage before included.
+        ids: The same text as `model`'s tokens, without the end-of-story token.
+        model: Whose tokens `ids` are.
+        settings: The values that were in force, by name; empty for the writer's words.
+        finish_reason: Why the model ended: "end" of the story, a "stop" string, "length",
+            "stopped" by the writer, "failed", at the end of a "sentence" that it was to finish, in
+            a "loop" of the same words; or the writer "cut" it shorter later.
+        moved: The words before it were changed after it was written. Its seed and its
+            probabilities tell of the words that stood there then.
+    """
+
+    id: str = field(default_factory=new_id)
+    parent: str | None = None
+    author: Author
+    text: str
+    ids: tuple[int, ...] = ()
+    model: str | None = None
+    tokens: tuple[StoryToken, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    finish_reason: FinishReason | None = None
+    elapsed_s: float | None = None
+    moved: bool = False
+
+
+def says(tokenizer: Tokenizer, passage: Passage) -> bool:
+    """Whether the ids of a passage are its text."""
+    known = all(0 <= id < tokenizer.vocab_size for id in passage.ids)
+    return known and tokenizer.decode(passage.ids) == passage.text
+
+
+def passage_of(entry: Mapping[str, Any]) -> Passage:
+    """The passage that `dataclasses.asdict` made a dictionary of; one of an older version too.
+
+    Raises:
+        StoryError, KeyError, TypeError: It is none.
+    """
+    unknown = set(entry) - {each.name for each in fields(Passage)}
+    if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
+        raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
+    tokens = tuple(
+        StoryToken(**{**token, "top": tuple(TokenChoice(**choice) for choice in token["top"])})
+        for token in entry["tokens"]
+    )
+    settings = entry.get("settings", {})
+    # The length alone decided before there was a setting for what comes after it; but what Finish
+    # the sentence wrote cannot be written by a setting that was not there.
+    old = "max_new_tokens" in settings and "finish_chars" not in settings
+    if old and entry.get("finish_reason") != "sentence":
+        settings = {**settings, "finish_chars": 0}
+    whole = {**entry, "settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
+    return Passage(**whole)
