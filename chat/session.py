@@ -81,7 +81,7 @@ class Session(SessionState):
         Runs until the model has ended, or is cancelled: what was written until then stays. A wish
         that cannot be met is said, the words go back to the writer, and the story is unchanged.
         """
-        once = {} if ask.again else self.tuning.once
+        once: Mapping[str, float | int | None] = {} if ask.again else self.tuning.once
         ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
         try:
             takes, compared = await self._begin(ask)

@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 MB = 1_000_000
 MOST_BYTES: Mapping[str, int] = {
@@ -213,11 +213,11 @@ def json_object(data: bytes, path: Path, *, finite: bool = True) -> dict[str, An
     except (ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise CheckpointError(f"expected JSON in {said(path)}: {why}") from error
-    if not isinstance(values, dict):
+    if not is_object(values):
         raise CheckpointError(
             f"expected a JSON object in {said(path)}, got {type(values).__name__}"
         )
-    return cast("dict[str, Any]", values)
+    return values
 
 
 def parsed(data: bytes, *, finite: bool = True) -> Any:
@@ -236,6 +236,16 @@ def parsed(data: bytes, *, finite: bool = True) -> Any:
     value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_name_twice, **numbers)
     _check_depth(value)
     return value
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value out of JSON is an object; its keys are text."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value out of JSON is a list."""
+    return isinstance(value, list)
 
 
 def _whole_number(digits: str) -> int:
@@ -291,8 +301,8 @@ def read_json_lines(folder: Path, name: str) -> list[dict[str, Any]]:
             continue
         with suppress(ValueError, RecursionError):
             record = parsed(line, finite=False)
-            if isinstance(record, dict):
-                found.append(cast("dict[str, Any]", record))
+            if is_object(record):
+                found.append(record)
     return found
 
 

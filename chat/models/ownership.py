@@ -122,7 +122,8 @@ def about_run(folder: Path) -> dict[str, Any] | None:
             "plan": {"steps": int(steps)},
         } if steps > 0 and isinstance(about.get("began_s", 0), int | float):
             return about
-    return {}
+        case _:
+            return {}
 
 
 def _begun(folder: Path) -> Begun | None:

@@ -7,7 +7,7 @@ read back it is the same story.
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, get_args
 
@@ -23,6 +23,7 @@ from chat.story.tree import (
     StoryToken,
     TokenChoice,
 )
+from gpt.files import is_object
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
@@ -109,7 +110,7 @@ def from_file(name: str, text: str) -> Story:
 def _from_json(name: str, text: str) -> Story:
     try:
         data = loads(text)
-        if not isinstance(data, dict):
+        if not is_object(data):
             raise StoryError("this is not a story that was exported here")
         story = Story.from_dict(data)
         _check(story)
@@ -138,6 +139,9 @@ def _check(story: Story) -> None:
         wrong.append("the id")
     if wrong:
         raise StoryError(f"{', '.join(wrong[:3])} cannot be read")
+
+
+Fits = Callable[[Any], bool]
 
 
 def _is_text(value: object) -> bool:
@@ -176,16 +180,16 @@ def _is_choice(choice: TokenChoice) -> bool:
 
 
 def _are_settings(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
+    return is_object(value) and all(
         _is_text(name) and (each is None or _is_number(each)) for name, each in value.items()
     )
 
 
-def _or_none(fits: Any) -> Any:
+def _or_none(fits: Fits) -> Fits:
     return lambda value: value is None or fits(value)
 
 
-_FITS: dict[str, Any] = {
+_FITS: dict[str, Fits] = {
     "id": _is_id,
     "parent": _or_none(_is_id),
     "author": _is_text,

@@ -10,7 +10,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -277,7 +277,7 @@ class Library:
             rows.execute("DELETE FROM stories WHERE id = ? AND owner = ?", [story_id, owner])
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         """All or nothing; others wait."""
         with self._turn:
             self._rows.execute("BEGIN IMMEDIATE")
