@@ -155,5 +155,5 @@ def plot(groups: Sequence[Sequence[Result]], path: Path) -> None:
     for axes in (left, right):
         axes.grid(alpha=0.25, axis="x")
     part = path.with_suffix(".part.png")
-    figure.savefig(part)
+    figure.savefig(part)  # pyright: ignore[reportUnknownMemberType]
     part.replace(path)
