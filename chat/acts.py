@@ -47,7 +47,8 @@ def act(history: History, wish: Mapping[str, object]) -> History:
             return _changed(history, history.change(stepped), why)
         case {"act": "pick", "passage": str(id)}:
             return history.change(story.choose(id))
-    raise RefusedError(OTHER_PAGE)
+        case _:
+            raise RefusedError(OTHER_PAGE)
 
 
 def _count(wish: Mapping[str, object]) -> int:

@@ -101,6 +101,8 @@ def parse(line: str) -> Command | None:
             return Act({"act": name, "count": _number(typed, rest, STEPS, "changes")})
         case "preset":
             return Pick(rest)
+        case _:
+            pass
     if name in settings.ALIASES:
         return _setting(typed, settings.ALIASES[name], rest)
     if name not in KINDS:
@@ -121,7 +123,8 @@ def parse(line: str) -> Command | None:
         case "previous" | "next":
             by = 1 if name == "next" else -1
             return Act({"act": "step", "passage": LAST, "by": by})
-    return "new" if name == "new" else "help"
+        case _:
+            return "new" if name == "new" else "help"
 
 
 def words(line: str) -> str:

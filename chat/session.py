@@ -85,7 +85,7 @@ class Session(SessionState):
         request cannot be met the page says why, the words go back to the writer, and the story is
         unchanged.
         """
-        once = {} if ask.again else self.tuning.once
+        once: Mapping[str, float | int | None] = {} if ask.again else self.tuning.once
         ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
         try:
             takes, compared = await self._begin(ask)

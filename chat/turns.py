@@ -1,7 +1,7 @@
 """`Turns`: long work beside the writing, few at once, each writer's in turn."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from chat.errors import RefusedError
@@ -49,7 +49,7 @@ class Turns:
         return self._queue.waiting
 
     @asynccontextmanager
-    async def turn(self, writer: Path, say: Say | None = None) -> AsyncIterator[None]:
+    async def turn(self, writer: Path, say: Say | None = None) -> AsyncGenerator[None]:
         """Wait for a turn and have it until the end of the block.
 
         Args:

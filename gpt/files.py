@@ -18,9 +18,9 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from gpt.strict_json import MOST_ENTRIES, json_lines, parsed
+from gpt.strict_json import MOST_ENTRIES, is_object, json_lines, parsed
 
 MB = 1_000_000
 MOST_BYTES: Mapping[str, int] = {
@@ -214,11 +214,11 @@ def json_object(data: bytes, path: Path, *, finite: bool = True) -> dict[str, An
     except (ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise CheckpointError(f"expected JSON in {said(path)}: {why}") from error
-    if not isinstance(values, dict):
+    if not is_object(values):
         raise CheckpointError(
             f"expected a JSON object in {said(path)}, got {type(values).__name__}"
         )
-    return cast("dict[str, Any]", values)
+    return values
 
 
 def read_json_lines(folder: Path, name: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 MOST_LINE = 1_000_000
 """Bytes in a line of a log."""
@@ -32,6 +32,16 @@ def parsed(data: bytes, *, finite: bool = True) -> Any:
     value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_name_twice, **numbers)
     _check_depth(value)
     return value
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value out of JSON is an object; its keys are text."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value out of JSON is a list."""
+    return isinstance(value, list)
 
 
 def _whole_number(digits: str) -> int:

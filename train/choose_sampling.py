@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gpt.checkpoint import CheckpointError
 from gpt.checkpoint.generation_config import as_options, read_defaults, write_defaults
@@ -91,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("checkpoint", help="checkpoint folder")
     add_data_option(parser)
-    numbers = {"type": float, "nargs": "+", "metavar": "X"}
+    numbers: dict[str, Any] = {"type": float, "nargs": "+", "metavar": "X"}
     parser.add_argument("--temperatures", default=[0.6, 0.8, 1.0], **numbers)
     parser.add_argument("--top-ps", default=[0.9, 0.95, 1.0], **numbers)
     parser.add_argument("--min-ps", default=[0.05, 0.1], **numbers)

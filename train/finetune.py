@@ -63,7 +63,7 @@ def finetune(
         TrainingError: the loss was NaN or infinite too often, or a file could not be written.
     """
     old = old_text(source, old_file)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
     device = pick_device(config.device)
     model, carried = start(source, data.tokenizer, config, steering)
     model.to(device)

@@ -4,11 +4,15 @@ A picture of the likeliest tokens at several temperatures, each with its entropy
 top-p and min-p cut away in grey: computed by the same functions of gpt.sampling as in the chat.
 """
 
+# matplotlib leaves out the types of what it passes on (`**kwargs`), torch those of `tolist`.
+# pyright: reportUnknownMemberType=false
+
 import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from matplotlib.axes import Axes
@@ -46,7 +50,8 @@ class Panel:
 
 def entropy(probability: Tensor) -> float:
     """Of a distribution (V,), in nats: e to this many tokens, all alike, would be as uncertain."""
-    return float(torch.special.entr(probability).sum())
+    nats = cast("Tensor", torch.special.entr(probability))  # (V,)
+    return float(nats.sum())
 
 
 def next_logits(checkpoint: Checkpoint, prompt: str) -> tuple[Tensor, list[int]]:
@@ -101,8 +106,9 @@ def draw(found: Sequence[Panel], labels: Sequence[str], top: Sequence[int], titl
 def _draw_panel(axes: Axes, panel: Panel, top: list[int]) -> None:
     before, after = panel.before[top], panel.after[top]
     kept = after > 0
-    chance = torch.where(kept, after, before).tolist()
-    bars = axes.barh(range(len(top)), chance, color=[KEPT if k else CUT for k in kept.tolist()])
+    chance = cast("list[float]", torch.where(kept, after, before).tolist())
+    colors = [KEPT if stays else CUT for stays in kept]
+    bars = axes.barh(range(len(top)), chance, color=colors)
     said = [f"{p:.0%}" if p >= 0.005 else "" for p in chance]
     for label, stays in zip(axes.bar_label(bars, said, padding=2, fontsize=7), kept, strict=True):
         label.set_color("black" if stays else "#7b858f")
@@ -132,7 +138,7 @@ def plot_temperature(
     """
     check_for(params, checkpoint.tokenizer)
     logits, seen = next_logits(checkpoint, prompt)
-    top: list[int] = logits.topk(min(bars, len(logits))).indices.tolist()
+    top = cast("list[int]", logits.topk(min(bars, len(logits))).indices.tolist())
     labels = [visible(checkpoint.tokenizer.piece(id)) for id in top]
     end = prompt if len(prompt) <= SHOWN else f"… {prompt[-SHOWN:].partition(' ')[2]}"
     cuts = ", ".join(

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from huggingface_hub import HfApi, errors
 from huggingface_hub.utils import httpx
@@ -74,7 +74,7 @@ def check_owner(api: HfApi, repo: str) -> None:
         PublishError: there is no token, the Hub refuses it, or it is another user's.
     """
     try:
-        who = api.whoami()
+        who = cast("dict[str, Any]", api.whoami())  # pyright: ignore[reportUnknownMemberType]
     except errors.LocalTokenNotFoundError as error:
         raise PublishError(f"you are not logged in to the Hub: {LOG_IN}") from error
     except errors.HfHubHTTPError as error:

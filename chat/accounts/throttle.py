@@ -16,7 +16,7 @@ trusted to say whom it speaks for) can keep a browser that was never in waiting 
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -128,7 +128,7 @@ class Row:
         self._places: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def turn(self, origin: str) -> AsyncIterator[None]:
+    async def turn(self, origin: str) -> AsyncGenerator[None]:
         """Wait for a turn and have it.
 
         Raises:

@@ -61,7 +61,7 @@ class Pass:
 class Group:
     """The tokens of one account that were signed out."""
 
-    ids: dict[str, tuple[int, int]] = field(default_factory=dict)
+    ids: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """Each with when it was issued and when it would have ended."""
     before_s: int = 0
     """All that were issued up to then have ended too."""
@@ -173,7 +173,8 @@ def _entry(line: str) -> tuple[str, str, int, int] | None:
     match line.split(" "):
         case [name, group, issued, ends] if issued.isdecimal() and ends.isdecimal():
             return name, group, int(issued[:18]), int(ends[:18])
-    return None
+        case _:
+            return None
 
 
 class Tokens:

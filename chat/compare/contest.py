@@ -26,6 +26,7 @@ from chat.models import Listing
 from chat.story import Passage, Story
 from gpt.checkpoint import weight_files
 from gpt.files import opened
+from gpt.strict_json import is_list, is_object
 
 LETTERS = ("A", "B")
 CHOOSE_FIRST = (
@@ -130,24 +131,31 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
         SettingsError: A setting that cannot be used.
     """
     blind, words = data.get("blind", False), data.get("words", "")
-    match data.get("contestants"):
-        case [dict(one), dict(other)] if isinstance(blind, bool) and isinstance(words, str):
-            lanes = (_lane(one), _lane(other))
-            return GenerationRequest(
-                words=words, model=model, lanes=lanes, contest="blind" if blind else "open"
-            )
+    both = data.get("contestants")
+    if (
+        is_list(both)
+        and len(both) == 2
+        and all(map(is_object, both))
+        and isinstance(blind, bool)
+        and isinstance(words, str)
+    ):
+        lanes = (_lane(both[0]), _lane(both[1]))
+        return GenerationRequest(
+            words=words, model=model, lanes=lanes, contest="blind" if blind else "open"
+        )
     raise RefusedError(OTHER_PAGE)
 
 
 def _lane(data: Mapping[str, object]) -> Variant:
     match data:
-        case {"model": str(model), "settings": dict(raw)}:
+        case {"model": str(model), "settings": raw} if is_object(raw):
             if "seed" in raw:
                 raise RefusedError(
                     "Both roll the same dice, so none has a seed of its own: set it for the chat."
                 )
             return Variant(label="", model=model, settings=settings.layer(raw))
-    raise RefusedError(OTHER_PAGE)
+        case _:
+            raise RefusedError(OTHER_PAGE)
 
 
 async def introduce(turn: ResolvedRequest) -> tuple[ResolvedRequest, Contest | None]:
@@ -209,7 +217,8 @@ def resumed(story: Story, kept: Mapping[str, object] | None) -> Contest | None:
                 blind=True,
                 passages=passages,
             )
-    return None
+        case _:
+            return None
 
 
 def names(voices: Sequence[Writer]) -> tuple[str, str]:

@@ -73,7 +73,7 @@ class Draft:
     prompt: list[int]
     label: str = ""
     id: str = field(default_factory=new_id)
-    tokens: list[StoryToken] = field(default_factory=list)
+    tokens: list[StoryToken] = field(default_factory=list[StoryToken])
     seed: int | None = None
     finish_reason: FinishReason | None = None
     began_s: float = field(default_factory=time.monotonic)

@@ -18,6 +18,7 @@ from chat.story import Passage, Story
 from chat.story.editing import fork
 from chat.story.joining import strip_trailing_spaces
 from gpt.sampling import LIMITS, SamplingParams
+from gpt.strict_json import is_object
 from gpt.text.sentences import FINISH_CHARS, ends_sentence
 from gpt.tokenizers.pieces import whole_characters
 
@@ -43,7 +44,9 @@ class Variant:
 
     label: str
     model: str | None = None
-    settings: Mapping[str, float | int | None] = field(default_factory=dict)
+    settings: Mapping[str, float | int | None] = field(
+        default_factory=dict[str, float | int | None]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,9 @@ class GenerationRequest:
     fork: Fork | None = None
     lanes: tuple[Variant, ...] = ()
     contest: Literal["open", "blind"] | None = None
-    settings: Mapping[str, float | int | None] = field(default_factory=dict)
+    settings: Mapping[str, float | int | None] = field(
+        default_factory=dict[str, float | int | None]
+    )
     again: bool = False
 
 
@@ -137,7 +142,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
         SettingsError: A setting cannot be used.
     """
     raw = data.get("settings")
-    own = settings.layer(raw) if isinstance(raw, Mapping) else {}
+    own = settings.layer(raw) if is_object(raw) else {}
     takes, passage = data.get("takes", 1), data.get("passage", LAST)
     if not isinstance(takes, int) or takes not in TAKES:
         raise RefusedError(f"Not so many versions can be written at once: {LIMITS['n'].range}.")
@@ -154,7 +159,8 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
             return GenerationRequest(lanes=ladder(), model=model)
         case {"ask": "fork", "passage": str(id), "at": int(at), "token": int(token)}:
             return GenerationRequest(fork=Fork(id, at, token), model=model)
-    raise RefusedError(OTHER_PAGE)
+        case _:
+            raise RefusedError(OTHER_PAGE)
 
 
 def ladder() -> tuple[Variant, ...]:
@@ -217,7 +223,7 @@ async def settle(
         raise RefusedError(
             "At temperature 0 the model always writes the same: raise it for another version."
         )
-    notes = []
+    notes: list[str] = []
     if stripped and words:
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and ask.takes > 1:

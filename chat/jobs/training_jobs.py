@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,7 +266,7 @@ class TrainingJobs:
         raise RefusedError(f"There is no training “{name[:60]}” of yours.")
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self) -> Generator[None]:
         """Between the look for a training and the start of the next, no other app begins one."""
         self.runs.mkdir(parents=True, exist_ok=True)
         with open(self.runs / LOCK, "a", opener=private) as lock:

@@ -5,7 +5,7 @@ Beside them those on the Hugging Face Hub that INKLING_MODELS names, fetched whe
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -142,11 +142,9 @@ def _listing_of_hub(hub: HubName) -> Listing:
     )
 
 
-def default_model(models: Iterable[str]) -> str | None:
+def default_model(models: Mapping[str, Listing]) -> str | None:
     """The stories model where there is one, else the first that was found."""
-    keys = list(models)
-    if isinstance(models, Mapping):
-        keys = [key for key, listing in models.items() if not listing.broken]
+    keys = [key for key, listing in models.items() if not listing.broken]
     return DEFAULT if DEFAULT in keys else next(iter(keys), None)
 
 

@@ -1,7 +1,7 @@
 """Models in memory: each is read once, off the event loop, and writes through one engine."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +77,7 @@ class Engines:
         self._leases: list[Lease] = []
 
     @contextmanager
-    def lease(self) -> Iterator[Lease]:
+    def lease(self) -> Generator[Lease]:
         """Hold what is taken from it in memory until the end of the block."""
         lease = Lease(self)
         self._leases.append(lease)

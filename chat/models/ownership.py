@@ -12,10 +12,11 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from chat.accounts import LOCAL
 from gpt.files import CheckpointError, read_json
+from gpt.strict_json import is_list
 
 OURS = "page.json"
 """In the run folder: whose it is, what was begun, and how."""
@@ -128,7 +129,8 @@ def about_run(folder: Path) -> dict[str, Any] | None:
             "plan": {"steps": int(steps)},
         } if steps > 0 and _holds(about):
             return about
-    return {}
+        case _:
+            return {}
 
 
 def options_of(about: Mapping[str, Any]) -> list[str] | None:
@@ -137,10 +139,9 @@ def options_of(about: Mapping[str, Any]) -> list[str] | None:
     brought from elsewhere, and options can name files.
     """
     options: object = about["plan"].get("options")
-    if not isinstance(options, list) or len(options) % 2:
+    if not is_list(options) or len(options) % 2:
         return None
-    said = cast("list[object]", options)
-    for name, value in zip(said[::2], said[1::2], strict=True):
+    for name, value in zip(options[::2], options[1::2], strict=True):
         match name, value:
             case "--preset", "story":
                 continue
@@ -150,13 +151,13 @@ def options_of(about: Mapping[str, Any]) -> list[str] | None:
                 continue
             case _:
                 return None
-    return cast("list[str]", said)
+    return options
 
 
 def _holds(about: dict[str, Any]) -> bool:
     """Whether what need not be there is as we write it, where it is there."""
     plan, pid, began_s = about["plan"], about.get("pid"), about.get("began_s", 0)
-    options = plan.get("options", [])
+    options: object = plan.get("options", [])
     return (
         # To the system 0, 1 and what is below name groups of processes, or all there are.
         (pid is None or (type(pid) is int and 1 < pid <= MOST_PID))
@@ -164,7 +165,7 @@ def _holds(about: dict[str, Any]) -> bool:
         and abs(began_s) < FAR_S
         and isinstance(about.get("from"), str | None)
         and isinstance(plan.get("module"), str | None)
-        and isinstance(options, list)
+        and is_list(options)
         and all(isinstance(each, str) for each in options)
     )
 

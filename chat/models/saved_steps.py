@@ -41,7 +41,7 @@ class SavedStep:
     tokens: int | None
     val_loss: float | None
     val_bpb: float | None
-    training: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,7 @@ from gpt.checkpoint import (
 )
 from gpt.checkpoint.generation_config import GenerationDefaults, usable_defaults
 from gpt.files import facts_of, read_bytes
+from gpt.strict_json import is_list, is_object
 from gpt.tokenizers import kind_in
 
 NOT_KNOWN = "not known"
@@ -150,7 +151,7 @@ def _size(listing: Listing) -> str | None:
 
 def _part(training: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = training.get(name)
-    return part if isinstance(part, dict) else {}
+    return part if is_object(part) else {}
 
 
 def _parameters(listing: Listing, training: Mapping[str, Any]) -> int | None:
@@ -190,17 +191,15 @@ def _vocabulary(listing: Listing) -> str:
 def _sources(data: Mapping[str, Any]) -> str | None:
     """The names of the texts it learnt from."""
     sources = data.get("sources")
-    if not isinstance(sources, list):
+    if not is_list(sources):
         return None
     return _names(
-        each
-        for each in sources
-        if isinstance(each, dict) and "train" in str(each.get("serves", "train"))
+        each for each in sources if is_object(each) and "train" in str(each.get("serves", "train"))
     )
 
 
-def _names(things: Iterable[Any]) -> str:
-    named = [each["name"] for each in things if isinstance(each, dict) and "name" in each]
+def _names(things: Iterable[object]) -> str:
+    named = [each["name"] for each in things if is_object(each) and "name" in each]
     return ", ".join(name for name in named if isinstance(name, str))
 
 
@@ -218,14 +217,15 @@ def _began(training: Mapping[str, Any]) -> str:
             return name
         case None if training.get("command"):
             return "nothing: random numbers"
-    return ""
+        case _:
+            return ""
 
 
 def _teachers(training: Mapping[str, Any]) -> Iterator[str]:
     """The models that it learnt from beside its text; nothing where there were none."""
     taught = _part(training, "distilled")
     teachers, share = taught.get("teachers"), number(taught.get("share"))
-    if isinstance(teachers, list) and (names := _names(teachers)):
+    if is_list(teachers) and (names := _names(teachers)):
         yield names + ("" if share is None else f", {share:.0%} of the loss")
 
 

@@ -9,6 +9,7 @@ from chat.generate.request import OTHER_PAGE
 from chat.session import Session
 from chat.settings.presets import Preset
 from gpt.sampling import LIMITS
+from gpt.strict_json import is_object
 
 TURNS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""
@@ -81,11 +82,11 @@ async def turn(desk: Session, wish: Mapping[str, object]) -> None:
     tuning = desk.tuning
     try:
         match wish:
-            case {"act": "once", "settings": dict(raw)}:
+            case {"act": "once", "settings": raw} if is_object(raw):
                 tuning.arm(raw)
             case {"act": "preset", "name": str(name)}:
                 tuning.pick(name)
-            case {"act": "preset_keep", "name": str(name), "settings": dict(raw)}:
+            case {"act": "preset_keep", "name": str(name), "settings": raw} if is_object(raw):
                 preset = tuning.keep_preset(name, raw)
                 await desk.page.tell(f"“{preset.name}” is kept, and picked from now on.")
             case {"act": "preset_forget", "name": str(name)}:

@@ -26,6 +26,7 @@ from chat.story import ENDINGS, Story
 from chat.turns import Turns
 from gpt.checkpoint import CheckpointError
 from gpt.fair_queue import Path
+from gpt.strict_json import is_list
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def wish_from(data: Mapping[str, object]) -> TimeMachineRequest:
         SettingsError: A setting out of its range.
     """
     match data:
-        case {"job": str(job), "steps": [*steps], "prompt": str(prompt)}:
+        case {"job": str(job), "steps": steps, "prompt": str(prompt)} if is_list(steps):
             keys = [each for each in steps if isinstance(each, str)]
             settings = layer({name: data.get(name) for name in SETTINGS})
         case _:

@@ -9,6 +9,7 @@ from chat.models import UNITS, Listing
 from chat.models.saved_steps import Curve, SavedStep, find_steps, read_curve, run_folder
 from chat.session import Session
 from chat.settings import defaults
+from gpt.strict_json import is_object
 from gpt.text.memorization import SPELT
 
 RISE = 1.005
@@ -24,7 +25,7 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
         in order).
     """
     models = find_models()
-    found = []
+    found: list[dict[str, Any]] = []
     for key, steps in find_steps(models).items():
         run, curve = models[key], read_curve(run_folder(models[key]))
         letters = any(_data(each).get("tokenizer") == "char" for each in steps)
@@ -84,7 +85,7 @@ def says(step: SavedStep, curve: Curve) -> list[str]:
 
 def _data(step: SavedStep) -> Mapping[str, Any]:
     data = step.training.get("data")
-    return data if isinstance(data, dict) else {}
+    return data if is_object(data) else {}
 
 
 def _unit(step: SavedStep) -> str:
@@ -101,7 +102,7 @@ def _read(step: SavedStep) -> str:
     if step.tokens is None:
         return ""
     unit, train = _unit(step), _data(step).get("train")
-    whole = train.get("tokens") if isinstance(train, dict) else None
+    whole = train.get("tokens") if is_object(train) else None
     read = f"It has read {step.tokens:,} {unit}"
     if not isinstance(whole, int) or whole <= 0:
         return f"{read}."

@@ -13,6 +13,7 @@ from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
 from gpt.distribution import spread
 from gpt.generator import window_start
+from gpt.strict_json import is_object
 from gpt.tokenizers.pieces import whole_characters
 
 SHOWN = 20
@@ -42,7 +43,7 @@ async def dice(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
             settings cannot be used.
     """
     given = wish.get("settings")
-    asked = settings.layer(given) if isinstance(given, Mapping) else {}
+    asked = settings.layer(given) if is_object(given) else {}
     with desk.engines.lease() as engines:
         return await _dice(desk, wish, asked, await engines.get(_listing(desk, wish.get("model"))))
 

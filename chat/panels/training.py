@@ -99,7 +99,8 @@ async def training_share(desk: Session, wish: Mapping[str, object]) -> dict[str,
         case {"key": str(key), "shared": bool(shared)}:
             bench.workshop.share(bench.owner, key, shared)
             return {}
-    raise RefusedError(OTHER_PAGE)
+        case _:
+            raise RefusedError(OTHER_PAGE)
 
 
 async def _check_source(desk: Session, checkpoint: Path | None) -> None:

@@ -11,6 +11,7 @@ from chat.panels.settings import preset_data
 from chat.session import Session
 from chat.settings import LABELS, shown
 from gpt.sampling import LIMITS
+from gpt.strict_json import is_list
 
 SHORT = 6
 """Digits of a fingerprint that tell two models of one name apart."""
@@ -20,7 +21,7 @@ async def compare(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     """`compare`: the `settings` that two can differ in, each with name, label, about, range and
     what the next message of each of the `models` is `set` to; and the `presets` to begin from."""
     asked = wish.get("models")
-    keys = [str(each) for each in asked] if isinstance(asked, list) else []
+    keys = [str(each) for each in asked] if is_list(asked) else []
     values = [desk.tuning.in_force(desk.usual(key)) for key in keys or [""]]
     return {
         "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],

@@ -8,7 +8,7 @@ seed stay the chat's.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +155,7 @@ class OwnPresets:
                 raise SettingsError(f"“{name[:NAME_LENGTH]}” is no preset of yours.")
 
     @contextmanager
-    def _rows(self) -> Iterator[sqlite3.Connection]:
+    def _rows(self) -> Generator[sqlite3.Connection]:
         """The file for one question: all or nothing, and closed again."""
         make_private(self.path)
         with closing(sqlite3.connect(self.path, timeout=30)) as rows, rows:

@@ -120,8 +120,11 @@ def resolve(
     Raises:
         SettingsError: They cannot be used together, or with this model.
     """
-    values = {name: value for each in (defaults(), *layers) for name, value in each.items()}
-    params = SamplingParams(**values)  # type: ignore[arg-type]
+    # Each is of its field's type: `parse` saw to it.
+    values: dict[str, Any] = {
+        name: value for each in (defaults(), *layers) for name, value in each.items()
+    }
+    params = SamplingParams(**values)
     if character_model and params.repetition_penalty != 1:
         raise SettingsError(NO_PENALTY_FOR_CHARACTERS)
     return params

@@ -6,7 +6,7 @@ read back it is the same story.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, get_args
 
@@ -22,6 +22,7 @@ from chat.story.passage import (
 )
 from chat.story.pieces import FileError
 from chat.story.tree import Story
+from gpt.strict_json import is_object
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
@@ -113,7 +114,7 @@ def from_file(name: str, text: str) -> Story:
 def _from_json(name: str, text: str) -> Story:
     try:
         data = loads(text)
-        if not isinstance(data, dict):
+        if not is_object(data):
             raise StoryError("this is not a story that was exported here")
         story = Story.from_dict(data)
         _check(story)
@@ -142,6 +143,9 @@ def _check(story: Story) -> None:
         wrong.append("the id")
     if wrong:
         raise StoryError(f"{', '.join(wrong[:3])} cannot be read")
+
+
+Fits = Callable[[Any], bool]
 
 
 def _is_text(value: object) -> bool:
@@ -182,7 +186,7 @@ def _is_choice(choice: TokenChoice) -> bool:
 
 def _are_settings(value: object) -> bool:
     return (
-        isinstance(value, Mapping)
+        is_object(value)
         and len(value) <= MOST_SETTINGS
         and all(
             _is_text(name) and (each is None or _is_number(each)) for name, each in value.items()
@@ -190,11 +194,11 @@ def _are_settings(value: object) -> bool:
     )
 
 
-def _or_none(fits: Any) -> Any:
+def _or_none(fits: Fits) -> Fits:
     return lambda value: value is None or fits(value)
 
 
-_FITS: dict[str, Any] = {
+_FITS: dict[str, Fits] = {
     "id": _is_id,
     "parent": _or_none(_is_id),
     "author": _is_text,

@@ -81,7 +81,7 @@ class Passage:
     ids: tuple[int, ...] = ()
     model: str | None = None
     tokens: tuple[StoryToken, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int | None = None
     finish_reason: FinishReason | None = None
     elapsed_s: float | None = None
@@ -103,15 +103,17 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     unknown = set(entry) - {each.name for each in fields(Passage)}
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
         raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
-    tokens = tuple(
-        StoryToken(**{**token, "top": tuple(TokenChoice(**choice) for choice in token["top"])})
-        for token in entry["tokens"]
-    )
+    tokens = tuple(map(_token_from, entry["tokens"]))
     settings = entry.get("settings", {})
     # The length alone decided before there was a setting for what comes after it; but what Finish
     # the sentence wrote cannot be written by a setting that was not there.
     old = "max_new_tokens" in settings and "finish_chars" not in settings
     if old and entry.get("finish_reason") != "sentence":
         settings = {**settings, "finish_chars": 0}
-    whole = {**entry, "settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
-    return Passage(**whole)
+    read: dict[str, Any] = {"settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
+    return Passage(**{**entry, **read})
+
+
+def _token_from(entry: Mapping[str, Any]) -> StoryToken:
+    read: dict[str, Any] = {"top": tuple(TokenChoice(**choice) for choice in entry["top"])}
+    return StoryToken(**{**entry, **read})

@@ -34,7 +34,7 @@ class Story:
     id: str = field(default_factory=new_id)
     passages: tuple[Passage, ...] = ()
     current: str | None = None
-    read: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @cached_property
     def by_id(self) -> dict[str, Passage]:

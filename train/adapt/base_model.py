@@ -62,21 +62,20 @@ def suggest(
     usual: str = "adamw" if steering.lora else trained.get("optimizer", "adamw")
     optimizer = optimizer or usual
     rate = LEARNING_RATES[optimizer] * MEASURED_WIDTH / source.config.n_embd
-    return TrainConfig(
-        **{
-            **shape,
-            "block_size": block,
-            "batch_size": batch,
-            "max_steps": steps,
-            "warmup_steps": min(20, steps // 5),
-            "eval_every": max(5, steps // 20),
-            "patience": PATIENCE,
-            "optimizer": optimizer,
-            "learning_rate": float(f"{rate * (LORA_TIMES if steering.lora else 1):.2g}"),
-            "weight_decay": 0.0,
-            "sample_prompt": trained.get("sample_prompt", ""),
-        }
-    )
+    values: dict[str, Any] = {
+        **shape,
+        "block_size": block,
+        "batch_size": batch,
+        "max_steps": steps,
+        "warmup_steps": min(20, steps // 5),
+        "eval_every": max(5, steps // 20),
+        "patience": PATIENCE,
+        "optimizer": optimizer,
+        "learning_rate": float(f"{rate * (LORA_TIMES if steering.lora else 1):.2g}"),
+        "weight_decay": 0.0,
+        "sample_prompt": trained.get("sample_prompt", ""),
+    }
+    return TrainConfig(**values)
 
 
 def open_data(source: Checkpoint, given: Path, tokenizer: Path | None, out: Path) -> Data:

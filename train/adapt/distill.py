@@ -60,7 +60,7 @@ class Teachers:
         self.checkpoints, self.share = checkpoints, share
         self.device, self.precision = pick_device(config.device), config.precision
         models = [each.model.to(self.device).eval() for each in checkpoints]
-        self.forwards = [torch.compile(each) if config.compile else each for each in models]
+        self.forwards = [torch.compile(each) if config.compile else each for each in models]  # pyright: ignore[reportUnknownMemberType]
 
     @torch.no_grad()
     def expect(self, inputs: Tensor) -> Tensor:

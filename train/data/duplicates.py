@@ -53,11 +53,11 @@ def signature(text: str) -> Signature | None:
 class Duplicates:
     """Documents as fingerprints, to be compared once all are there."""
 
-    digests: dict[bytes, list[int]] = field(default_factory=dict)
+    digests: dict[bytes, list[int]] = field(default_factory=dict[bytes, list[int]])
     """Numbers (from 1) of the documents with one fingerprint, white space aside."""
-    signatures: dict[int, Signature] = field(default_factory=dict)
+    signatures: dict[int, Signature] = field(default_factory=dict[int, Signature])
     """Of one document of each fingerprint, by its number."""
-    starts: dict[int, str] = field(default_factory=dict)
+    starts: dict[int, str] = field(default_factory=dict[int, str])
     """How a document begins, to show it."""
     n: int = 0
 

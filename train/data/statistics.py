@@ -44,20 +44,20 @@ class Odd:
 class Statistics:
     """Counts of a text, filled a document at a time by `add`."""
 
-    characters: Counter[str] = field(default_factory=Counter)
-    words: Counter[str] = field(default_factory=Counter)
-    openings: Counter[str] = field(default_factory=Counter)
+    characters: Counter[str] = field(default_factory=Counter[str])
+    words: Counter[str] = field(default_factory=Counter[str])
+    openings: Counter[str] = field(default_factory=Counter[str])
     """The first words of documents, in lower case."""
-    lengths: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list[int])
     """Of each document, in characters."""
     bytes: int = 0
     lines: int = 0
     mojibake: int = 0
     """Places that look like UTF-8 once read in another encoding."""
-    first_seen: dict[str, int] = field(default_factory=dict)
+    first_seen: dict[str, int] = field(default_factory=dict[str, int])
     duplicates: Duplicates = field(default_factory=Duplicates)
-    tokens: Counter[int] = field(default_factory=Counter)
-    token_lengths: list[int] = field(default_factory=list)
+    tokens: Counter[int] = field(default_factory=Counter[int])
+    token_lengths: list[int] = field(default_factory=list[int])
     """Of each document, in tokens; empty without a tokenizer."""
 
     def add(self, text: str, ids: npt.NDArray[np.unsignedinteger] | None) -> None:

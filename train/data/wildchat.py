@@ -8,7 +8,6 @@ the same fields is read in the same way.
 
 import json
 import re
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from gpt.dataset import END_OF_DOCUMENT
 from gpt.files import drafted
+from gpt.strict_json import is_object
 from train.data.download import TIMEOUT_S, DownloadError
 
 DATASET = "allenai/WildChat"
@@ -74,7 +74,8 @@ def is_english(row: Row) -> bool:
     """By the row's own language; without one, by those of all its turns."""
     if row.get("language"):
         return row["language"] == "English"
-    turns = [turn for turn in row.get("conversation") or [] if isinstance(turn, dict)]
+    said: list[object] = row.get("conversation") or []
+    turns = [turn for turn in said if is_object(turn)]
     return bool(turns) and all(turn.get("language") == "English" for turn in turns)
 
 

@@ -39,7 +39,8 @@ def published_card(
         parts.append("## What it writes\n\n" + "\n\n".join(samples(checkpoint, repo)))
     parts.append(_use(repo))
     data = front_matter(own.data.to_dict(), checkpoint.training, repo, license)
-    return f"---\n{data.to_yaml()}\n---\n" + "\n\n".join(parts) + "\n"
+    head = data.to_yaml()  # pyright: ignore[reportUnknownMemberType]
+    return f"---\n{head}\n---\n" + "\n\n".join(parts) + "\n"
 
 
 def front_matter(
@@ -51,7 +52,8 @@ def front_matter(
     given["library_name"] = given.get("library_name") or "transformers"
     given["pipeline_tag"] = given.get("pipeline_tag") or "text-generation"
     given["tags"] = list(dict.fromkeys([*(given.get("tags") or []), "inkling"]))
-    origin = str((training.get("from") or {}).get("name", ""))
+    source: dict[str, Any] = training.get("from") or {}
+    origin = str(source.get("name", ""))
     if "/" in origin:  # a model on the Hub; one of a folder goes by a single name
         given.setdefault("base_model", origin.split("@")[0])
     scores: list[EvalResult] = []

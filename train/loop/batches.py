@@ -62,7 +62,7 @@ class Batches:
         tokens = self.tokens
         if len(self.starts) > 1:
             documents = np.split(tokens, self.starts[1:])
-            tokens = np.concatenate([documents[i] for i in rng.permutation(len(documents))])
+            tokens = np.concatenate([documents[int(i)] for i in rng.permutation(len(documents))])
         return SlidingWindowDataset(tokens[offset:], block, stride=block), order
 
     def micro_batch(self, step: int, part: int) -> tuple[Tensor, Tensor]:

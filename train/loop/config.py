@@ -126,7 +126,7 @@ class TrainConfig(Shape):
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The config that `to_dict` wrote; an unknown name or another type is a ValueError."""
-        usual = asdict(cls())
+        usual: dict[str, object] = asdict(cls())
         if unknown := sorted(values.keys() - usual.keys()):
             raise ValueError(f"unknown training fields {unknown}: known are {sorted(usual)}")
         for name, value in values.items():

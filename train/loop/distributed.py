@@ -48,7 +48,7 @@ class Processes:
         if self.count == 1:
             return value
         found = torch.tensor(value, dtype=torch.float64)
-        dist.all_reduce(found)
+        dist.all_reduce(found)  # pyright: ignore[reportUnknownMemberType]
         return float(found)
 
     def any(self, flag: bool) -> bool:
@@ -83,7 +83,7 @@ class Gradients:
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.learning]
         own = torch.cat([grad.flatten() for grad in grads])
         every = [torch.empty_like(own) for _ in range(self.processes.count)]
-        dist.all_gather(every, own)
+        dist.all_gather(every, own)  # pyright: ignore[reportUnknownMemberType]
         for one in every:
             self.total = one if self.total is None else self.total + one
         for parameter in self.learning:
@@ -93,7 +93,7 @@ class Gradients:
         """Make the sum the gradients of the model, and begin the next one."""
         if self.total is None:
             return
-        parts = self.total.split([p.numel() for p in self.learning])
+        parts = torch.split(self.total, [p.numel() for p in self.learning])
         for parameter, part in zip(self.learning, parts, strict=True):
             parameter.grad = part.view_as(parameter)
         self.total = None

@@ -79,7 +79,7 @@ def _score_batch(
 ) -> None:
     """Score windows of one length and write the targets that each is to score into `nats`."""
     read = np.stack([tokens[start:end] for start, _, end in batch]).astype(np.int64)
-    window = torch.from_numpy(read).to(model.device)  # (B, T + 1)
+    window = torch.as_tensor(read).to(model.device)  # (B, T + 1)
     with context:
         logits = model(window[:, :-1])  # (B, T, V)
     loss = F.cross_entropy(
@@ -97,7 +97,7 @@ def summary(
     The end-of-story token is a token like any other in `loss`; it stands for no bytes, so neither
     its nats nor a byte of it count in `bpb`.
     """
-    is_text = torch.from_numpy(np.asarray(targets) != eos_id)
+    is_text = torch.as_tensor(np.asarray(targets) != eos_id)
     bits = float(nats[is_text].sum()) / math.log(2)
     return {"loss": float(nats.mean()), "bpb": bits / n_bytes if n_bytes else math.nan}
 

@@ -27,9 +27,11 @@ def _documented(of: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for line, below in zip(body.body, body.body[1:], strict=False):
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-            documented = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            text = str(below.value.value) if documented else ""  # pyright: ignore
-            found[line.target.id] = " ".join(text.split())
+            match below:
+                case ast.Expr(ast.Constant(str(text))):
+                    found[line.target.id] = " ".join(text.split())
+                case _:
+                    found[line.target.id] = ""
     return found
 
 

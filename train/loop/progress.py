@@ -23,7 +23,7 @@ class Progress:
     elapsed_s: float = 0.0
     best_loss: float = math.inf
     best_step: int = -1
-    recent: list[float] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list[float])
     """Losses of the steps since the last line of metrics.jsonl."""
     skipped_in_row: int = 0
     """The steps just now whose loss or gradient was NaN or infinite."""

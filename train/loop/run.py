@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def faults_told(run: Run) -> Iterator[None]:
+def faults_told(run: Run) -> Generator[None]:
     """Turn what the disk refuses into a TrainingError that says what is left and what to do."""
     try:
         yield

@@ -1,7 +1,7 @@
 """Ending a training from outside: a signal is remembered until a step is whole."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -20,7 +20,7 @@ class StopSignal:
 
 
 @contextmanager
-def own_signals() -> Iterator[None]:
+def own_signals() -> Generator[None]:
     """Put back, afterwards, what answers SIGINT and SIGTERM: a training takes them for itself."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]

@@ -49,14 +49,14 @@ def accumulate_gradients(
     for part in passes:
         if gradients.processes.count > 1:
             # Dropout as one process would draw it, whoever takes this pass.
-            torch.manual_seed(noise_seed(config.seed, step, part))
+            torch.manual_seed(noise_seed(config.seed, step, part))  # pyright: ignore[reportUnknownMemberType]
         # (B, T) each
         inputs, targets = (each.to(device) for each in batches.micro_batch(step, part))
         with autocast(device, config.precision):
             logits = forward(inputs)  # (B, T, V)
         loss, nats = objective(inputs, logits, targets)
         # The mean over the whole step, so that the learning rate does not depend on its cuts.
-        (loss / config.accumulate).backward()
+        (loss / config.accumulate).backward()  # pyright: ignore[reportUnknownMemberType]
         gradients.take()
         nats_sum += nats
     gradients.give()

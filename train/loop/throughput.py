@@ -27,7 +27,7 @@ class Throughput:
         self.config, self.device, self._objective = config, pick_device(config.device), objective
         self.model = GPT(config.model_config(data.tokenizer.vocab_size)).to(self.device)
         self.batches = Batches(data.train, config, data.tokenizer.eos_id)
-        self._forward = torch.compile(self.model) if config.compile else self.model
+        self._forward = torch.compile(self.model) if config.compile else self.model  # pyright: ignore[reportUnknownMemberType]
         self._optimizers = make_optimizers(self.model, config)
         self._gradients = Gradients(ALONE, self.model)
         self._step = 0

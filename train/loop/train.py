@@ -93,10 +93,11 @@ def train(
     stop = StopSignal()
     tune(config.threads, processes.count)
     device = pick_device(config.device)
-    torch.manual_seed(config.seed)  # the weights at the beginning, and dropout from there on
+    # The weights at the beginning, and dropout from there on.
+    torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
     model = model or GPT(config.model_config(data.tokenizer.vocab_size))
     model.to(device)
-    forward = torch.compile(model) if config.compile else model
+    forward = torch.compile(model) if config.compile else model  # pyright: ignore[reportUnknownMemberType]
     optimizers = optimizers or make_optimizers(model, config)
     ema = EMA(model, config.average_decay)  # the model itself at a decay of 0
     batches = Batches(data.train, config, data.tokenizer.eos_id)

@@ -70,6 +70,14 @@ BARS = (
     ),
 )
 
+COUNTS: tuple[tuple[str, Callable[[Sequence[Quality]], str]], ...] = (
+    ("story or sentence ended", lambda texts: f"{_ended(texts)} of {len(texts)}"),
+    ("fell into a loop", lambda texts: f"{_loops(texts)} of {len(texts)}"),
+    ("longest verbatim copy of the training text", lambda texts: f"{_copied(texts)} words"),
+    ("words in a text", lambda texts: f"{sum(t.words for t in texts) / len(texts):.0f}"),
+)
+"""Rows of the table that are no measure: a name, and what it says of a set of texts."""
+
 
 def table(judged: Judged) -> list[tuple[str, str, str]]:
     """Rows (measure, model, human) as text, with ± the jackknife's standard error if it exists."""
@@ -77,13 +85,7 @@ def table(judged: Judged) -> list[tuple[str, str, str]]:
         (measure.name, _with_error(measure, judged.model), _with_error(measure, judged.human))
         for measure in (SURPRISE, *MEASURES)
     ]
-    for name, said in (
-        ("story or sentence ended", lambda texts: f"{_ended(texts)} of {len(texts)}"),
-        ("fell into a loop", lambda texts: f"{_loops(texts)} of {len(texts)}"),
-        ("longest verbatim copy of the training text", lambda texts: f"{_copied(texts)} words"),
-        ("words in a text", lambda texts: f"{sum(t.words for t in texts) / len(texts):.0f}"),
-    ):
-        rows.append((name, said(judged.model), said(judged.human)))
+    rows += [(name, said(judged.model), said(judged.human)) for name, said in COUNTS]
     return rows
 
 

@@ -1,5 +1,8 @@
 """What was found in a text, for people: what stands out, tables, pictures."""
 
+# matplotlib leaves out the types of what it passes on (`**kwargs`).
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,14 +1,31 @@
 """`loss.png`: how training and validation loss fell; and labels that a picture can show."""
 
+# matplotlib leaves out the types of what it passes on (`**kwargs`).
+# pyright: reportUnknownMemberType=false
+
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.font_manager import (
+    FontProperties,
+    findfont,  # pyright: ignore[reportUnknownVariableType]
+)
 from matplotlib.ft2font import FT2Font
 
 from gpt.files import drafted
+
+LINES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("train_loss", "training", {"color": "#9aa5b1", "linewidth": 1.0}),
+    (
+        "val_loss",
+        "validation",
+        {"color": "#b5532a", "linewidth": 2.0, "marker": "o", "markersize": 3},
+    ),
+)
+"""Both losses: the key in metrics.jsonl, what the picture calls it, how it is drawn."""
 
 
 @cache
@@ -32,14 +49,7 @@ def plot_losses(records: list[dict[str, float]], tokens_per_step: int, path: Pat
     figure = Figure(figsize=(7, 4.2), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for key, label, style in (
-        ("train_loss", "training", {"color": "#9aa5b1", "linewidth": 1.0}),
-        (
-            "val_loss",
-            "validation",
-            {"color": "#b5532a", "linewidth": 2.0, "marker": "o", "markersize": 3},
-        ),
-    ):
+    for key, label, style in LINES:
         points = [(record["step"], record[key]) for record in records if key in record]
         if points:
             axes.plot(*zip(*points, strict=True), label=label, **style)

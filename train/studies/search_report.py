@@ -1,5 +1,8 @@
 """What a search found: a line a trial, a table, what mattered, how it went, the winner as JSON."""
 
+# matplotlib leaves out the types of what it passes on (`**kwargs`).
+# pyright: reportUnknownMemberType=false
+
 import json
 import math
 import warnings

@@ -36,7 +36,7 @@ class Range:
 class Categorical:
     """One of a few values."""
 
-    values: tuple[Any, ...]
+    values: tuple[str | int | float, ...]
 
     def suggest(self, trial: Trial, name: str) -> Any:
         return trial.suggest_categorical(name, self.values)

@@ -109,7 +109,7 @@ class Study:
             passes = math.ceil(self.train_bytes / data.facts["train"]["bytes"])
             read = with_dropout(data, parts, self.dropout, passes)
         config = self.config(read, seed)
-        torch.manual_seed(seed)
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
         model = GPT(config.model_config(data.tokenizer.vocab_size))
         run = Run(folder / f"seed-{seed}")
         shutil.rmtree(run.folder, ignore_errors=True)  # one that was cut short begins again
