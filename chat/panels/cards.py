@@ -122,7 +122,7 @@ def _facts(
         ("On new text", None if bits is None else f"{bits:.4f} bits per byte"),
         ("Validation loss", None if nats is None else f"{nats:.4f} nats per token"),
         ("Training time", _duration(number(training.get("elapsed_s")))),
-        ("TimeMachine", _machine(_part(training, "machine"))),
+        ("Machine", _machine(_part(training, "machine"))),
         ("Date", training["date"] if isinstance(training.get("date"), str) else None),
         ("Licence", _licence(training, head)),
         ("Writes with", in_words(own.values)),

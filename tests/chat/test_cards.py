@@ -129,8 +129,8 @@ def test_a_model_that_is_still_on_the_hub_says_so_and_reads_no_folder_of_that_na
     # Beside the app lies something that is called the same.
     save_characters(tmp_path / "who" / "what", **TRAINING)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("chat.models.on_hub", lambda name: HubName("who/what"))
-    monkeypatch.setattr("chat.models.cached", lambda hub: None)
+    monkeypatch.setattr("chat.models.catalogue.on_hub", lambda name: HubName("who/what"))
+    monkeypatch.setattr("chat.models.catalogue.cached", lambda hub: None)
     models = find_models(tmp_path / "app", "who/what")
     (listing,) = models.values()
     card = card_data(listing)

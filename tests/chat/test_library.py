@@ -205,7 +205,7 @@ def test_many_threads_may_ask_at_once(library):
 KILLED = """
 import os, sys
 from pathlib import Path
-from chat.library import Kept, Library
+from chat.story.library import Kept, Library
 from chat.story import Passage, Story
 library, story = Library(Path(sys.argv[1])), Story()
 library.save("one", "ada", Kept(story=story, settings={}, model=None), new=True)
