@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.frontend.test_socket import Writer, until
-from tests.support.app_server import running_app, start_app
+from tests.support.app_server import other_work, running_app, start_app
 from tests.support.tiny_checkpoint import save_characters
 
 
@@ -199,6 +199,12 @@ OF_A_SESSION = (
 )
 
 
+def held(counts: dict[str, int]) -> list[str]:
+    """Of what belongs to a session, that of which more is there than the bound allows."""
+    # Two `Pieces` each.
+    return [name for name in OF_A_SESSION if counts.get(name, 0) > 2 * (MOST_AWAY + 1)]
+
+
 async def visit(base: str, number: int) -> None:
     """Come, write a little, bring half a file, and leave in one of two ways."""
     writer = await arrive(base)
@@ -232,8 +238,12 @@ def test_visits_leave_nothing_behind(models, tmp_path):
         before = objects(base)
         asyncio.run(visits(base, 40))
         after = objects(base)
-    for name in OF_A_SESSION:
-        assert after.get(name, 0) <= 2 * (MOST_AWAY + 1), name  # two `Pieces` each
+        ends = time.monotonic() + 20 * other_work()
+        # On a busy machine the last ones are still being let go.
+        while held(after) and time.monotonic() < ends:
+            time.sleep(1)
+            after = objects(base)
+    assert held(after) == []
     grown = {name: (count - before.get(name, 0)) / 40 for name, count in after.items()}
     # A cancelled timer stays in asyncio's heap until half of those in it are; engine.io's pings of
     # a socket that was closed sleep on for 25 s.

@@ -339,6 +339,8 @@ def test_who_is_turned_away_from_a_training_hears_no_name_and_comes_next(shop):
     about = {"owner": "ada", "title": "Ada's secret", "plan": {"steps": 5}, "halted": None}
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(folder)])
     (folder / "page.json").write_text(json.dumps({**about, "pid": child.pid}))
+    # Just begun, a process has no words yet.
+    until(lambda: state(shop)["state"] == "training")
     try:
         with pytest.raises(RefusedError, match="Another writer's runs now") as caught:
             shop.start("bob", lesson(5))

@@ -38,7 +38,7 @@ class Gate:
 
     def _pass(self, *_: object) -> None:
         if not self.open:
-            assert self.steps.acquire(timeout=30)
+            assert self.steps.acquire(timeout=120)
         self.passed += 1
 
     def let_all_through(self) -> None:
