@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from typing import TypeVar
 
 from chat.errors import RefusedError
@@ -23,14 +24,28 @@ async def off_the_loop(read: Callable[[], T]) -> T:
     Raises:
         RefusedError: It takes longer than any text should; or whatever `read` raises.
     """
-    reading = asyncio.get_running_loop().run_in_executor(_READERS, read)
+    loop = asyncio.get_running_loop()
+    reading = loop.run_in_executor(_READERS, read)
+    late: asyncio.Future[None] = loop.create_future()
+    # A timer that was cancelled stays in the loop until its time, and its context with it: in an
+    # empty one it holds no session.
+    timer = loop.call_later(LONGEST_S, _end, late, context=Context())
     try:
-        return await asyncio.wait_for(reading, LONGEST_S)
-    except TimeoutError:
+        await asyncio.wait({reading, late}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        timer.cancel()
+        reading.cancel()  # which one that is done does not mind
+    if reading.cancelled():
         raise RefusedError(
             f"The model's tokenizer did not come to an end with this text in {LONGEST_S} seconds: "
             "pick another model."
-        ) from None
+        )
+    return reading.result()
+
+
+def _end(late: asyncio.Future[None]) -> None:
+    if not late.done():
+        late.set_result(None)
 
 
 MAX_STORY = 3_000_000
