@@ -11,7 +11,7 @@ from chat.models import Listing
 from chat.models.engines import Loaded
 from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
-from gpt.distribution import spread
+from gpt.distribution import token_distribution
 from gpt.generator import window_start
 from gpt.strict_json import is_object
 from gpt.tokenizers.pieces import whole_characters
@@ -67,7 +67,7 @@ async def _dice(
     story = await off_the_loop(lambda: with_words(before, words, loaded))
     ids = await off_the_loop(lambda: prompt_of(story, loaded))
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
-    told = spread(await _logits(desk, loaded, ids), params, seen, SHOWN)
+    told = token_distribution(await _logits(desk, loaded, ids), params, seen, SHOWN)
     used = settings.used(params)
     return {
         "model": loaded.listing.key,

@@ -37,9 +37,9 @@ def tokens_through(text: str) -> None:
     """The last tokens of a story that is one long line, as they leave a model."""
     tokenizer = CharTokenizer.train([LETTERS + "…”"])
     params = SamplingParams(max_new_tokens=1, finish_chars=400)
-    outlet = TextStreamer(tokenizer, params, tokenizer.encode(text))
+    streamer = TextStreamer(tokenizer, params, tokenizer.encode(text))
     for id in tokenizer.encode("a." * 150):
-        outlet.push(id)
+        streamer.push(id)
 
 
 def long_edit(passages: int) -> None:
