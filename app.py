@@ -45,7 +45,7 @@ from frontend.page import SocketPage
 from frontend.routes import serve_routes
 from frontend.sessions import Sessions
 from frontend.status import serve_status
-from frontend.story_events import serve_acts
+from frontend.story_events import serve_story_events
 from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.time_machine import TimeMachines
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
@@ -88,7 +88,7 @@ serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
 stop_quietly(sio)
 SESSIONS.serve(sio)
-serve_acts(sio, DESKS)
+serve_story_events(sio, DESKS)
 MACHINES.serve(sio)
 MEMORY.serve_files(sio, DESKS)
 guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))

@@ -49,7 +49,7 @@ class Again:
     """The last passage, written once more from its own seed."""
 
 
-Command = GenerationRequest | Act | Set | Pick | Again | Literal["new", "help"]
+SlashCommand = GenerationRequest | Act | Set | Pick | Again | Literal["new", "help"]
 
 KINDS = {
     "continue": (
@@ -81,7 +81,7 @@ SETTING_KINDS = (
 )
 
 
-def parse(line: str) -> Command | None:
+def parse(line: str) -> SlashCommand | None:
     """The command that `line` is; None where it is words for the story.
 
     Raises:

@@ -35,8 +35,9 @@ SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
     "client_message": payloads.sent,
     "chat_settings_change": payloads.chat_settings,
     "window_message": payloads.window_message,
-    "story_act": payloads.wish,
-    "story_look": payloads.wish,
+    "story_act": payloads.page_request,
+    "story_query": payloads.page_request,
+    "story_command": payloads.page_request,
     "story_save": payloads.save,
     "story_piece": payloads.file_piece,
     "machine_write": payloads.steps,
@@ -45,8 +46,8 @@ SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
 """By event the function that validates its payload or raises ValidationError; None where an event
 has no payload. "story_…" and "machine_…" are handled in frontend/ (story_events.py, memory.py,
 time_machine.py), the others by Chainlit, which calls app.py."""
-ANSWERED = "story_look"
-"""The event whose sender waits for an answer, so its errors are answers too."""
+ANSWERED = ("story_query", "story_command")
+"""The events whose sender waits for an answer, so their errors are answers too."""
 FROM_ANY_WINDOW = "window_message"
 """Chainlit hands on whatever another window posts to the page: what is none of ours is no news."""
 NOT_SIGNED_IN = "authentication failed"
@@ -169,14 +170,14 @@ async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object)
     if session is None:
         return _answer(event, OTHER_PAGE)
     if _in_hand[session.id] >= MOST_AT_ONCE:
-        if event != ANSWERED:
+        if event not in ANSWERED:
             await _tell(session, TOO_MUCH)
         return _answer(event, TOO_MUCH)
     read = SERVED[event]
     try:
         payload = () if read is None else (read(data),)
     except (ValidationError, RecursionError):
-        if event not in (ANSWERED, FROM_ANY_WINDOW):
+        if event not in (*ANSWERED, FROM_ANY_WINDOW):
             await _tell(session, OTHER_PAGE)
         return _answer(event, OTHER_PAGE)
     _in_hand[session.id] += 1
@@ -184,7 +185,7 @@ async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object)
         return await serve(event, namespace, sid, *payload)
     except Exception as error:  # noqa: BLE001 - `fault` logs it
         said = fault(log, event, error)
-        if event != ANSWERED:
+        if event not in ANSWERED:
             await _tell(session, said)
         return _answer(event, said)
     finally:
@@ -201,7 +202,7 @@ async def _quietly(event: object, serving: Any) -> Any:
 
 
 def _answer(event: str, said: str) -> dict[str, Any] | None:
-    return {"error": said} if event == ANSWERED else None
+    return {"error": said} if event in ANSWERED else None
 
 
 async def _tell(session: Any, said: str) -> None:

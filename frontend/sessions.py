@@ -26,7 +26,7 @@ A story is in the library all the same: what is lost is what could be undone. On
 writes is not counted: `frontend.tasks.reap` gives its page some time."""
 MOST_AWAY_EACH = 64
 """Of those, one writer's."""
-LOOK_S = 5.0
+POLL_S = 5.0
 
 
 class Sessions:
@@ -73,7 +73,7 @@ class Sessions:
     async def watch(self) -> None:
         """End, now and then, the sessions whose pages do not come back."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             await self.end_those_long_away()
 
     async def end_those_long_away(self) -> None:

@@ -11,7 +11,7 @@ from chainlit.user_session import user_sessions
 GRACE_S = 15.0
 """How long a page may be away (a lost connection, a reload) before its generation is stopped."""
 SWEEP_S = 60.0
-LOOK_S = 0.02
+POLL_S = 0.02
 """How often a message that waits for another looks whether that one has a model write."""
 
 
@@ -76,7 +76,7 @@ async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
     in_line = asyncio.create_task(turn.acquire())
     try:
         while not in_line.done() and not writing():
-            await asyncio.wait({in_line}, timeout=LOOK_S)
+            await asyncio.wait({in_line}, timeout=POLL_S)
     except asyncio.CancelledError:
         if not in_line.cancel():
             turn.release()

@@ -270,8 +270,8 @@ declare namespace Page {
     set: string[];
   }
 
-  /** "story_look": the answer to each; an answer may be {error} instead. */
-  interface Looks {
+  /** "story_query", which changes nothing: the answer to each; an answer may be {error} instead. */
+  interface Queries {
     card: ModelCard;
     compare: { presets: Preset[]; settings: CompareSetting[] };
     copied: Copied | NotHere;
@@ -281,21 +281,13 @@ declare namespace Page {
     token: TokenDice;
     /** `others`: whether somebody else may come in, to share with. */
     training: { runs: Training[]; others: boolean };
-    training_halt: Record<string, never>;
-    training_plan: TrainingPlan;
-    training_resume: Record<string, never>;
-    training_share: Record<string, never>;
-    training_start: { key: string };
-    /** What the file holds, with its last piece; before that, nothing. */
-    training_text: { name: string; bytes: number; words: number; characters: number } | Record<string, never>;
     tune: { fields: Field[]; presets: Preset[] };
     votes: Votes;
     votes_csv: { name: string; text: string };
-    votes_forget: { forgotten: number };
   }
 
-  /** What a page sends with each look. */
-  interface LookWishes {
+  /** What a page sends with each query. */
+  interface QueryRequests {
     card: { model: string };
     compare: { models: string[] };
     copied: { passage: string };
@@ -304,15 +296,31 @@ declare namespace Page {
     runs: unknown;
     token: { passage: string; at: number };
     training: unknown;
+    tune: { passage: string } | { model?: string | null };
+    votes: unknown;
+    votes_csv: unknown;
+  }
+
+  /** "story_command", which changes something beside the story: the answer to each, or {error}. */
+  interface Commands {
+    training_halt: Record<string, never>;
+    training_plan: TrainingPlan;
+    training_resume: Record<string, never>;
+    training_share: Record<string, never>;
+    training_start: { key: string };
+    /** What the file holds, with its last piece; before that, nothing. */
+    training_text: { name: string; bytes: number; words: number; characters: number } | Record<string, never>;
+    votes_forget: { forgotten: number };
+  }
+
+  /** What a page sends with each command. */
+  interface CommandRequests {
     training_halt: { key: string; for_good?: boolean };
     training_plan: { source: string };
     training_resume: { key: string };
     training_share: { key: string; shared: boolean };
     training_start: unknown;
     training_text: Piece;
-    tune: { passage: string } | { model?: string | null };
-    votes: unknown;
-    votes_csv: unknown;
     votes_forget: unknown;
   }
 

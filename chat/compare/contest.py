@@ -1,7 +1,7 @@
 """Two write the same story on, side by side, and the writer chooses: names in sight, or blind.
 
 While a blind contest waits for its vote, the two passages are no part of the session's story: so
-nothing that reads the story (the page, a look, an export, the meter) can tell who wrote which.
+nothing that reads the story (the page, a query, an export, the meter) can tell who wrote which.
 They are in what the library keeps, and join the story with the vote, or with whatever else the
 writer does.
 """

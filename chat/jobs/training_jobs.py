@@ -267,7 +267,7 @@ class TrainingJobs:
 
     @contextmanager
     def _one_at_a_time(self) -> Generator[None]:
-        """Between the look for a training and the start of the next, no other app begins one."""
+        """Between the search for a training and the start of the next, no other app begins one."""
         self.runs.mkdir(parents=True, exist_ok=True)
         with open(self.runs / LOCK, "a", opener=private) as lock:
             if fcntl is not None:

@@ -48,7 +48,7 @@ async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
         source = await desk.sources.get(await desk.engines.get(desk.models[key]))
     except NotHereError as error:
         return {"missing": {"why": str(error), "command": error.command}}
-    async with desk.sources.looks.turn(desk.writer):
+    async with desk.sources.searches.turn(desk.writer):
         overlap = await asyncio.to_thread(_overlap, source, passage.text)
     return {
         "model": key,

@@ -1,7 +1,8 @@
-"""Requests of the Train panel, each named in `chat.panels.dispatch.LOOKS`.
+"""Requests of the Train panel: the query `training`, and the commands that bring a text, plan a
+training on it, start, stop, resume or share one. See `chat.panels.dispatch`.
 
-`training` and `training_plan` only read; the others upload a text, or start, stop, resume or share
-a training. Each raises RefusedError where nobody can train from the page.
+`training_plan` is a command, for it decides what `training_start` begins. Each raises RefusedError
+where nobody can train from the page.
 """
 
 import asyncio

@@ -78,7 +78,7 @@ ORDER BY changed_s DESC, id LIMIT :limit OFFSET :skip
 """
 
 
-LOOKS = (
+PROBES = (
     "SELECT id, owner, name, title, text, head, settings, model, began_s, changed_s FROM stories",
     "SELECT place, story, id, parent, data FROM passages",
 )
@@ -163,8 +163,8 @@ class Library:
                     f"{path} has format {found}, and this version reads {FORMAT}: "
                     "open it with the version that wrote it"
                 )
-            for look in LOOKS:
-                rows.execute(look).close()
+            for probe in PROBES:
+                rows.execute(probe).close()
 
     def close(self) -> None:
         with self._turn:

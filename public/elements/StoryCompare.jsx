@@ -37,8 +37,8 @@ const begin = (store) => () => {
 
 const load = async (store) => {
   const c = store.compare;
-  const put = (what, wish) =>
-    store.look({ look: what, ...wish }).then(
+  const put = (query, request) =>
+    store.query({ query, ...request }).then(
       (answer) => {
         Object.assign(c, answer);
         c.problem = '';
@@ -56,7 +56,7 @@ const load = async (store) => {
 
 const loadVotes = async (store) => {
   try {
-    store.compare.votes = await store.look({ look: 'votes' });
+    store.compare.votes = await store.query({ query: 'votes' });
   } catch (error) {
     store.compare.problem = error.message;
   }
@@ -64,14 +64,14 @@ const loadVotes = async (store) => {
 };
 
 const saveCsv = async (store) =>
-  window.inkling.files.download({ type: 'text/csv', part: 0, of: 1, ...(await store.look({ look: 'votes_csv' })) });
+  window.inkling.files.download({ type: 'text/csv', part: 0, of: 1, ...(await store.query({ query: 'votes_csv' })) });
 
 const forget = async (store) => {
   const c = store.compare;
   if (!c.sure) c.sure = true;
   else {
     c.sure = false;
-    await store.look({ look: 'votes_forget' });
+    await store.command({ command: 'votes_forget' });
     await loadVotes(store);
   }
   store.tell();

@@ -95,7 +95,7 @@ function StoryCopied() {
       Object.assign(store.copied, answer);
       store.tell();
     };
-    store.look({ look: 'copied', passage: passage.id }).then(
+    store.query({ query: 'copied', passage: passage.id }).then(
       (found) => put({ found }),
       (error) => put({ error: error.message }),
     );

@@ -149,7 +149,7 @@ function StoryDice() {
     };
     const timer = setTimeout(() => {
       dice.asked = asked;
-      store.look({ look: 'dice', model, words, settings: dice.settings }).then(
+      store.query({ query: 'dice', model, words, settings: dice.settings }).then(
         (found) => put({ found }),
         (error) => put({ error: error.message }),
       );

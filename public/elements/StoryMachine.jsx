@@ -13,7 +13,7 @@ import { useRecoilValue } from 'recoil';
 
 const { machine, drawCurve } = window.inkling;
 const { newMachine, runOf, stepOf, promptOf, temperatureOf, lengthOf, textOf, isDone, noteOn } = machine;
-const { listen, stop, write, go, play, choose, look } = machine;
+const { listen, stop, write, go, play, choose, findRuns } = machine;
 const ENTRY = {
   label: 'Time machine',
   place: 6,
@@ -286,7 +286,7 @@ function StoryMachine() {
     if (socket) listen(store, socket);
   }, [socket, store]);
   useEffect(() => {
-    if (open && store.state) look(store);
+    if (open && store.state) findRuns(store);
     else if (!open) stop(store);
   }, [open, store]);
 

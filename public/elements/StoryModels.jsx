@@ -198,11 +198,11 @@ function StoryModels() {
   const show = (key) =>
     ask(async () => {
       v.shown = key;
-      const card = await store.look({ look: 'card', model: key });
+      const card = await store.query({ query: 'card', model: key });
       if (v.shown === key) v.card = card;
     });
   const opened = async () => {
-    v.rows = (await store.look({ look: 'models' })).models;
+    v.rows = (await store.query({ query: 'models' })).models;
     const there = v.rows.some((row) => row.key === v.shown);
     if (v.rows.length) await show(there ? v.shown : (v.rows.find((row) => row.key === store.model) || v.rows[0]).key);
   };

@@ -116,7 +116,7 @@ const opener = (/** @type {Store} */ store) => {
       Object.assign(opened, answer);
       if (store.odds === opened) store.tell();
     };
-    store.look({ look: 'token', passage, at }).then(
+    store.query({ query: 'token', passage, at }).then(
       (found) => put({ found }),
       (error) => put({ error: error.message }),
     );

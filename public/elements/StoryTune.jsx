@@ -57,7 +57,7 @@ const Dial = ({ field, value, turn }) => {
 
 /**
  * @param {object} props
- * @param {Page.Looks['tune']} props.dials
+ * @param {Page.Queries['tune']} props.dials
  * @param {(settings: Page.Settings) => void} props.fill
  * @param {(wish: Page.Act) => void} props.act
  */
@@ -102,7 +102,7 @@ function StoryTune() {
     const kept = store.tune?.about === about ? store.tune.values : {};
     const mine = { ...(store.tune?.about === about ? store.tune : {}), about, values: kept, asked };
     store.tune = mine;
-    store.look(about ? { look: 'tune', passage: about } : { look: 'tune', model: store.model }).then(
+    store.query(about ? { query: 'tune', passage: about } : { query: 'tune', model: store.model }).then(
       (dials) => {
         if (store.tune === mine) {
           mine.dials = dials;

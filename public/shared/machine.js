@@ -216,11 +216,11 @@ export const choose = (/** @type {Store} */ store, /** @type {string} */ key) =>
   store.tell();
 };
 
-/** Look for runs: steps may have come, or gone, since the panel was last open. */
-export const look = async (/** @type {Store} */ store) => {
+/** Ask which runs there are: steps may have come, or gone, since the panel was last open. */
+export const findRuns = async (/** @type {Store} */ store) => {
   const m = machineOf(store);
   try {
-    const { runs } = await store.look({ look: 'runs' });
+    const { runs } = await store.query({ query: 'runs' });
     const before = stepOf(m);
     Object.assign(m, { runs, problem: '' });
     const run = runOf(m);

@@ -152,8 +152,8 @@ async def lag_beside(base: str, work: Callable[[Writer], Awaitable[None]]) -> fl
     async def ask() -> None:
         while True:
             began = time.monotonic()
-            asked = {"look": "nothing"}
-            answer: Any = await other.socket.call("story_look", asked, timeout=60)
+            asked = {"query": "nothing"}
+            answer: Any = await other.socket.call("story_query", asked, timeout=60)
             assert "error" in answer
             lags.append(time.monotonic() - began)
             await asyncio.sleep(0.01)
@@ -205,7 +205,7 @@ def test_a_long_story_is_opened_saved_and_gone_on_with_while_others_are_answered
             if ending == "txt":
                 assert saved == text.rstrip()
         await page.write("/with max=3 end=0 then")
-        await page.socket.call("story_look", {"look": "dice"}, timeout=60)
+        await page.socket.call("story_query", {"query": "dice"}, timeout=60)
         await page.socket.emit("story_act", {"act": "undo"})
         await leave(page)
 
@@ -256,12 +256,12 @@ def test_eight_estimates_of_one_page_are_one_process_which_ends_when_the_page_go
         nonlocal most
         (page,) = await arrive(base, 1)
         text = "Once upon a time there was a mouse.\n" * 2000
-        piece = {"look": "training_text", "name": "a.txt", "part": 0, "of": 1, "text": text}
-        brought: Any = await page.socket.call("story_look", piece, timeout=60)
+        piece = {"command": "training_text", "name": "a.txt", "part": 0, "of": 1, "text": text}
+        brought: Any = await page.socket.call("story_command", piece, timeout=60)
         assert brought["name"] == "a.txt"
         asked = [
             asyncio.create_task(
-                page.socket.call("story_look", {"look": "training_plan"}, timeout=120)
+                page.socket.call("story_command", {"command": "training_plan"}, timeout=120)
             )
             for _ in range(8)
         ]

@@ -12,7 +12,7 @@ import pytest
 from chat.compare import contest
 from chat.compare.votes import Ballot, Votes
 from chat.panels.composer import say
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from chat.session import Session
 from chat.story import Passage
 from chat.story.export import WRITERS
@@ -197,11 +197,11 @@ def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monke
         assert [event for event, _ in page.events].count("story_delta") == 0
         # Whose window the story is measured by would tell as well.
         assert {data["meter"] for event, data in page.events if event == "story_state"} == {None}
-        # Asking again, looking and exporting tell no more.
+        # Asking again, a query and an export tell no more.
         await desk.sync(-1, 0)
         ids = [take["id"] for take in page.state["takes"]]
         answers = [
-            await look(desk, {"look": name, "passage": id, "at": 0})
+            await answer_query(desk, {"query": name, "passage": id, "at": 0})
             for name in ("token", "copied")
             for id in ids
         ]
@@ -366,8 +366,8 @@ def test_what_is_stopped_before_both_are_done_is_no_vote(root):
         while not (desk.takes and all(draft.tokens for draft in desk.takes.drafts)):
             await asyncio.sleep(0.01)
         assert page.state["takes"][0]["tokens"] == []
-        hidden = {"look": "token", "passage": page.state["takes"][0]["id"], "at": 0}
-        assert "error" in await look(desk, hidden)
+        hidden = {"query": "token", "passage": page.state["takes"][0]["id"], "at": 0}
+        assert "error" in await answer_query(desk, hidden)
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing

@@ -16,7 +16,7 @@ from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import NotHereError, TooLongError, TrainingTexts, _parts
 from chat.panels import copied
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from chat.story import Passage
 from gpt.text.memorization import ReferenceText
 from tests.chat.test_session import at_a_desk
@@ -52,7 +52,7 @@ def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
     async def act(desk, page):
         desk.sources = TrainingTexts(root / "data")
         id = put(desk, " A dog: the old grey cat sat on the warm wall. The end")
-        found = await look(desk, {"look": "copied", "passage": id})
+        found = await answer_query(desk, {"query": "copied", "passage": id})
         assert found["pieces"] == [
             ("new", " A dog: "),
             ("longest", "the old grey cat sat on the warm"),
@@ -76,9 +76,9 @@ def test_a_passage_that_would_take_minutes_is_refused_before_it_is_begun(root, m
         passage = put(desk, "the " * 1000)
         monkeypatch.setattr(copied, "MOST_PLACES", 2000)
         # "the" stands twice in the tale.
-        assert "new" in await look(desk, {"look": "copied", "passage": passage})
+        assert "new" in await answer_query(desk, {"query": "copied", "passage": passage})
         monkeypatch.setattr(copied, "MOST_PLACES", 1999)
-        refused = await look(desk, {"look": "copied", "passage": passage})
+        refused = await answer_query(desk, {"query": "copied", "passage": passage})
         assert refused == {"error": copied.TOO_MUCH}
 
     at_a_desk(root, act)
@@ -103,11 +103,11 @@ def test_one_writer_has_one_passage_looked_up_at_a_time(root, monkeypatch):
     async def act(desk, page):
         desk.sources, desk.writer = TrainingTexts(root / "data"), ("ada", "page")
         passage = put(desk, "the old grey cat")
-        wish = {"look": "copied", "passage": passage}
-        found = await asyncio.gather(*(look(desk, wish) for _ in range(6)))
+        wish = {"query": "copied", "passage": passage}
+        found = await asyncio.gather(*(answer_query(desk, wish) for _ in range(6)))
         assert [each["words"] for each in found] == [4] * 6
         # Beyond what may wait one is told so.
-        found = await asyncio.gather(*(look(desk, wish) for _ in range(80)))
+        found = await asyncio.gather(*(answer_query(desk, wish) for _ in range(80)))
         assert any("try again" in each.get("error", "") for each in found)
 
     at_a_desk(root, act)
@@ -117,10 +117,12 @@ def test_one_writer_has_one_passage_looked_up_at_a_time(root, monkeypatch):
 def test_a_shorter_run_is_named_and_is_no_copy(root):
     async def act(desk, page):
         desk.sources = TrainingTexts(root / "data")
-        found = await look(desk, {"look": "copied", "passage": put(desk, "a grey cat sat down")})
+        found = await answer_query(
+            desk, {"query": "copied", "passage": put(desk, "a grey cat sat down")}
+        )
         assert (found["new"], found["longest"]["words"]) == (1.0, 3)
         assert ("longest", "grey cat sat") in found["pieces"]
-        found = await look(desk, {"look": "copied", "passage": put(desk, " zebra")})
+        found = await answer_query(desk, {"query": "copied", "passage": put(desk, " zebra")})
         assert (found["longest"], found["pieces"]) == (None, [("new", " zebra")])
 
     at_a_desk(root, act)
@@ -128,10 +130,10 @@ def test_a_shorter_run_is_named_and_is_no_copy(root):
 
 def test_the_folder_may_lie_anywhere_that_is_named(root, monkeypatch):
     async def act(desk, page):
-        wish = {"look": "copied", "passage": put(desk, "the old grey cat")}
-        assert "not on this machine" in (await look(desk, wish))["missing"]["why"]
+        wish = {"query": "copied", "passage": put(desk, "the old grey cat")}
+        assert "not on this machine" in (await answer_query(desk, wish))["missing"]["why"]
         monkeypatch.setenv("INKLING_DATA", f"{root}/nowhere:{root}/data/tales")
-        assert (await look(desk, wish))["longest"]["words"] == 4
+        assert (await answer_query(desk, wish))["longest"]["words"] == 4
 
     at_a_desk(root, act)
 
@@ -158,17 +160,17 @@ def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):
 def test_what_cannot_be_checked_is_said(root):
     async def act(desk, page):
         desk.sources = TrainingTexts(root / "data")
-        lost = await look(desk, {"look": "copied", "passage": put(desk, "x", "unknown")})
+        lost = await answer_query(desk, {"query": "copied", "passage": put(desk, "x", "unknown")})
         assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["missing"]["why"]
         folder = root / "checkpoints" / "unknown"
         assert lost["missing"]["command"] == (
             f"python -m train.prepare lost.txt --tokenizer {folder} --out data/unknown"
         )
-        gone = await look(desk, {"look": "copied", "passage": put(desk, "x", "gone")})
+        gone = await answer_query(desk, {"query": "copied", "passage": put(desk, "x", "gone")})
         assert "no model “gone” any more" in gone["error"]
         passage = Passage(author="writer", text=" Once")
         desk.history = desk.history.change(desk.story.append(passage))
-        own = await look(desk, {"look": "copied", "passage": passage.id})
+        own = await answer_query(desk, {"query": "copied", "passage": passage.id})
         assert "no model's" in own["error"]
 
     at_a_desk(root, act)

@@ -10,7 +10,7 @@ from chat.generate import takes
 from chat.generate.request import GenerationRequest, Variant
 from chat.models.saved_steps import step_listings
 from chat.panels.composer import say
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from chat.panels.settings import turn
 from chat.story import Story
 from chat.story.export import from_file, to_json
@@ -130,7 +130,7 @@ def test_what_the_writer_set_stays_and_presets_and_messages_win_as_before(own):
 
 def test_the_panels_show_what_will_be_used_and_by_whom_it_was_set(own):
     async def shown(desk, model):
-        form = await look(desk, {"look": "tune", "model": model})
+        form = await answer_query(desk, {"query": "tune", "model": model})
         return {each["name"]: (each["value"], each["by"]) for each in form["fields"]}
 
     async def act(desk, page):
@@ -151,9 +151,9 @@ def test_the_panels_show_what_will_be_used_and_by_whom_it_was_set(own):
             "own": 0.6,
             "by": "the model's own",
         }
-        told = await look(desk, {"look": "compare", "models": ["a", "b"]})
+        told = await answer_query(desk, {"query": "compare", "models": ["a", "b"]})
         assert told["settings"][0]["set"] == ["0.6", "1.2"]
-        told = await look(desk, {"look": "dice", "model": "b", "words": "Once"})
+        told = await answer_query(desk, {"query": "dice", "model": "b", "words": "Once"})
         assert told["settings"][0]["value"] == 1.2
 
     with_models(own, act)
@@ -276,7 +276,7 @@ def test_retry_with_is_filled_with_what_made_it_and_uses_what_it_is_given(root):
     async def act(desk, page):
         await desk.write("/with t=1.3 k=5 Once")
         first = desk.story.last
-        form = await look(desk, {"look": "tune", "passage": first.id})
+        form = await answer_query(desk, {"query": "tune", "passage": first.id})
         shown = {each["name"]: each["value"] for each in form["fields"]}
         assert (shown["temperature"], shown["top_k"], shown["seed"]) == ("1.3", "5", "")
         given = {**shown, "top_p": "0.5", "seed": str(2**62 + 1)}

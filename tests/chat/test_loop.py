@@ -9,7 +9,7 @@ import pytest
 from chat.generate import request
 from chat.generate.request import GenerationRequest, Variant
 from chat.panels.composer import say
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from tests.chat.test_session import at_a_desk, read_by
 from tests.support.tiny_checkpoint import save_characters
 
@@ -476,11 +476,14 @@ def test_a_token_is_looked_at_with_its_dice(root):
     async def act(desk, page):
         await desk.write("Once")
         first = desk.story.last.tokens[0]
-        found = await look(desk, {"look": "token", "passage": desk.story.current, "at": 0})
+        found = await answer_query(desk, {"query": "token", "passage": desk.story.current, "at": 0})
         assert found["text"] == first.text
         assert found["probability"] == first.probability
         assert [each["text"] for each in found["top"]] == [each.text for each in first.top]
-        assert "no such token" in (await look(desk, {"look": "token", "passage": "x"}))["error"]
-        assert "reload" in (await look(desk, {"look": "nothing"}))["error"]
+        assert (
+            "no such token"
+            in (await answer_query(desk, {"query": "token", "passage": "x"}))["error"]
+        )
+        assert "reload" in (await answer_query(desk, {"query": "nothing"}))["error"]
 
     at_a_desk(root, act)

@@ -17,7 +17,7 @@ from chat.models.engines import Engines
 from chat.models.ownership import new_folder, place_of
 from chat.models.training_texts import NotYoursError, TrainingTexts
 from chat.panels.cards import card_data
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query, run_command
 from chat.panels.time_machine import TimeMachine
 from chat.session import Session
 from chat.story import Passage
@@ -128,25 +128,29 @@ def test_a_run_that_does_not_say_whose_it_is_is_nobodys(tmp_path, page):
 def test_what_is_not_there_and_what_is_not_yours_are_refused_in_the_same_words(root):
     async def act(desk, page):
         desk.workbench.brought = ("a.txt", TALE * 40)
-        for wish in (
-            {"look": "card", "model": "NAME"},
-            {"look": "dice", "model": "NAME"},
-            {"look": "training_plan", "source": "NAME"},
-            {"look": "training_share", "key": "NAME", "shared": True},
-            {"look": "training_halt", "key": "NAME"},
-            {"look": "training_resume", "key": "NAME"},
+        for serve, wish in (
+            (answer_query, {"query": "card", "model": "NAME"}),
+            (answer_query, {"query": "dice", "model": "NAME"}),
+            (run_command, {"command": "training_plan", "source": "NAME"}),
+            (run_command, {"command": "training_share", "key": "NAME", "shared": True}),
+            (run_command, {"command": "training_halt", "key": "NAME"}),
+            (run_command, {"command": "training_resume", "key": "NAME"}),
         ):
             answers = []
             for name in ("mine", "gone"):
-                answer = await look(desk, {k: name if v == "NAME" else v for k, v in wish.items()})
+                answer = await serve(desk, {k: name if v == "NAME" else v for k, v in wish.items()})
                 answers.append(answer["error"].replace(name, "NAME"))
             assert answers[0] == answers[1]
         for name in ("mine", "gone"):
             await desk.write("once", model=name)
             assert page.said[-1] == f"There is no model “{name}” any more: pick another one."
-            said = (await look(desk, {"look": "copied", "passage": put(desk, TALE, name)}))["error"]
+            said = (
+                await answer_query(desk, {"query": "copied", "passage": put(desk, TALE, name)})
+            )["error"]
             assert said == f"There is no model “{name}” any more, so this cannot be checked."
-        told = json.dumps([await look(desk, {"look": each}) for each in ("models", "runs")])
+        told = json.dumps(
+            [await answer_query(desk, {"query": each}) for each in ("models", "runs")]
+        )
         assert "mine" not in told
         assert "tales by" not in told
 
@@ -157,8 +161,8 @@ def test_words_put_to_a_shared_model_tell_nothing_of_its_text(root):
     async def act(desk, page):
         answers = []
         for words in (TALE, "the old grey cat sat", "zebra"):
-            wish = {"look": "copied", "passage": put(desk, words, "songs by ada")}
-            answers.append(await look(desk, wish))
+            wish = {"query": "copied", "passage": put(desk, words, "songs by ada")}
+            answers.append(await answer_query(desk, wish))
         # Were one answer other than the next, it would say which words stand there.
         assert answers[0] == answers[1] == answers[2]
         assert "another writer's text" in answers[0]["error"]
@@ -169,8 +173,8 @@ def test_words_put_to_a_shared_model_tell_nothing_of_its_text(root):
 def test_the_owner_is_quoted_the_text_of_a_model_whether_it_is_shared_or_not(root):
     async def act(desk, page):
         for name in ("songs", "tales"):
-            found = await look(
-                desk, {"look": "copied", "passage": put(desk, " old grey cat", name)}
+            found = await answer_query(
+                desk, {"query": "copied", "passage": put(desk, " old grey cat", name)}
             )
             assert found["longest"]["quote"] == "old grey cat"
 
@@ -219,7 +223,7 @@ def test_the_time_machine_counts_known_words_for_the_owner_alone(root, owner, ke
     asyncio.run(run())
 
 
-def test_sharing_and_taking_it_back_hold_from_the_next_look_on(tmp_path):
+def test_sharing_and_taking_it_back_hold_from_the_next_query_on(tmp_path):
     begin(tmp_path / "runs" / "tales", "ada")
     shop = TrainingJobs(tmp_path)
     with pytest.raises(RefusedError, match="no training “tales” of yours"):
@@ -238,7 +242,7 @@ def test_a_wish_to_share_that_says_neither_yes_nor_no_shares_nothing(tmp_path, w
     begin(tmp_path / "runs" / "tales", "ada")
 
     async def act(desk, page):
-        assert "error" in await look(desk, {"look": "training_share", **wish})
+        assert "error" in await run_command(desk, {"command": "training_share", **wish})
         assert seen(tmp_path, "bob") == []
 
     at_the_desk_of("ada", tmp_path, act)
@@ -281,11 +285,11 @@ def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
             name="b.txt", text=TALE, plan=plan, checkpoint=source
         )
         TrainingJobs(tmp_path).share("ada", "tales", False)
-        # What was there at the last look is not looked into either.
-        answer = await look(desk, {"look": "dice", "model": "tales by ada"})
+        # What was there at the last query is not looked into either.
+        answer = await answer_query(desk, {"query": "dice", "model": "tales by ada"})
         assert "There is no model" in answer["error"]
-        for wish in ({"look": "training_start"}, {"look": "training_resume", "key": "his"}):
-            assert "is not there any more" in (await look(desk, wish))["error"]
+        for wish in ({"command": "training_start"}, {"command": "training_resume", "key": "his"}):
+            assert "is not there any more" in (await run_command(desk, wish))["error"]
         assert [each["key"] for each in desk.workbench.workshop.all("bob")] == ["his"]
         desk.model = "tales by ada"
         await desk.warm_up()
@@ -351,8 +355,8 @@ def test_what_is_wrong_with_a_model_does_not_tell_where_it_lies(tmp_path, file):
 
     async def act(desk, page):
         told = [
-            await look(desk, {"look": "card", "model": "songs by ada"}),
-            await look(desk, {"look": "dice", "model": "songs by ada", "words": "on"}),
+            await answer_query(desk, {"query": "card", "model": "songs by ada"}),
+            await answer_query(desk, {"query": "dice", "model": "songs by ada", "words": "on"}),
         ]
         await desk.write("on", model="songs by ada")
         said = json.dumps([told, page.said, page.events, desk.snapshot()], default=str)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat.panels.composer import say
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from chat.panels.token_probabilities import PROMPTS, SHOWN
 from gpt.sampling import SamplingParams
 from tests.chat.test_session import at_a_desk
@@ -82,8 +82,8 @@ def test_a_fork_that_is_stopped_stays(root):
         while not any(draft.tokens for draft in desk.drafts):
             await asyncio.sleep(0.01)
         # While it is written its dice can be looked at.
-        on = {"look": "token", "passage": desk.drafts[0].id, "at": 0}
-        assert len((await look(desk, on))["top"]) == 10
+        on = {"query": "token", "passage": desk.drafts[0].id, "at": 0}
+        assert len((await answer_query(desk, on))["top"]) == 10
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
@@ -167,7 +167,7 @@ def test_the_dice_that_are_shown_are_those_that_fall(root):
     async def act(desk, page):
         await desk.write("Once")
         await desk.change_settings({"temperature": "1.3", "top_k": "7", "min_p": "0.01"})
-        shown = await look(desk, {"look": "dice"})
+        shown = await answer_query(desk, {"query": "dice"})
         assert shown["model"] == "letters"
         assert len(shown["top"]) == SHOWN
         assert shown["kept"] <= 7
@@ -193,7 +193,7 @@ def test_a_moved_slider_asks_the_model_nothing_new(root):
         engine.logits = lambda ids, **more: asked.append(ids) or logits(ids, **more)
 
         async def dice(**more) -> dict:
-            return await look(desk, {"look": "dice", **more})
+            return await answer_query(desk, {"query": "dice", **more})
 
         cold = await dice(settings={"temperature": 0.3})
         hot = await dice(settings={"temperature": "1.9", "top_p": 1})
@@ -222,7 +222,7 @@ def test_a_moved_slider_asks_the_model_nothing_new(root):
 def test_dice_that_cannot_be_shown_say_why(root):
     async def act(desk, page):
         async def why(**more) -> str:
-            return (await look(desk, {"look": "dice", **more}))["error"]
+            return (await answer_query(desk, {"query": "dice", **more}))["error"]
 
         assert "0 to 2" in await why(settings={"temperature": 3})
         assert "no model “gone”" in await why(model="gone")
@@ -230,6 +230,6 @@ def test_dice_that_cannot_be_shown_say_why(root):
         assert "penalty cannot be used" in await why(settings={"repetition_penalty": 1.2})
         await desk.write("Once", model="short")
         assert "The story has ended" in await why()
-        assert "top" in await look(desk, {"look": "dice", "words": "And"})
+        assert "top" in await answer_query(desk, {"query": "dice", "words": "And"})
 
     at_a_desk(root, act)

@@ -186,21 +186,23 @@ def test_sixty_writers_at_once_are_all_served_and_each_with_the_solo_text(model)
     in_time(run())
 
 
-def test_looks_are_bounded_and_one_writers_leave_room_for_another(model):
+def test_logits_requests_are_bounded_and_one_writers_leave_room_for_another(model):
     gate = Gate(model)
 
     async def run() -> None:
         with Engine(model, CHARACTERS) as engine:
-            looks = [
+            requests = [
                 asyncio.create_task(engine.logits([1], writer=("ada", i))) for i in range(1000)
             ]
             await asyncio.sleep(0)
-            await until(lambda: sum(look.done() for look in looks) > 900, "they are not refused")
+            await until(
+                lambda: sum(request.done() for request in requests) > 900, "they are not refused"
+            )
             other = asyncio.create_task(engine.logits([2], writer=("bob", 0)))
             await asyncio.sleep(0)
             gate.let_all_through()
             await other
-            results = await asyncio.gather(*looks, return_exceptions=True)
+            results = await asyncio.gather(*requests, return_exceptions=True)
             assert sum(isinstance(each, EngineBusy) for each in results) > 900
 
     in_time(run())

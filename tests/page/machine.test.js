@@ -129,12 +129,12 @@ test('a run that was looked at is found again at its step, although others came 
   const { store, m } = begin();
   machine.go(store, 1);
   machine.stop(store);
-  store.look = /** @type {any} */ (
+  store.query = /** @type {any} */ (
     async () => ({ runs: [{ ...RUN, steps: [step(0), step(5), step(10), step(100)] }] })
   );
-  await machine.look(store);
+  await machine.findRuns(store);
   assert.equal(machine.stepOf(m)?.key, 'mine@10');
-  store.look = /** @type {any} */ (async () => Promise.reject(new Error('no server')));
-  await machine.look(store);
+  store.query = /** @type {any} */ (async () => Promise.reject(new Error('no server')));
+  await machine.findRuns(store);
   assert.equal(m.problem, 'no server');
 });

@@ -26,7 +26,7 @@ from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import TrainingTexts
 from chat.panels.composer import say
-from chat.panels.dispatch import LOOKS, look
+from chat.panels.dispatch import COMMANDS, QUERIES, answer_query, run_command
 from chat.panels.settings import TURNS, turn
 from chat.panels.time_machine import TimeMachine
 from chat.session import Session
@@ -100,11 +100,17 @@ def root(tmp_path_factory) -> Path:
 
 
 async def asked(desk: Session, wish: dict[str, Any]) -> list[Sample]:
-    """A look, and its answer."""
-    name = wish["look"]
+    """A query or a command, and its answer."""
+    kind, types, serve = (
+        ("query", "Queries", answer_query)
+        if "query" in wish
+        else ("command", "Commands", run_command)
+    )
+    name = wish[kind]
+    requests = f"Page.{kind.title()}Requests['{name}']"
     return [
-        (f"{{look: '{name}'}} & Page.LookWishes['{name}']", wish),
-        (f"Page.Looks['{name}']", await look(desk, wish)),
+        (f"{{{kind}: '{name}'}} & {requests}", wish),
+        (f"Page.{types}['{name}']", await serve(desk, wish)),
     ]
 
 
@@ -171,7 +177,7 @@ def test_every_event_of_a_story_and_every_wish_is_what_the_page_takes_it_for(roo
     assert wrong(samples, tmp_path) == []
 
 
-def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
+def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root, tmp_path):
     samples: list[Sample] = []
     executor = ThreadPoolExecutor(1)
     votes = Votes(root / "votes.sqlite")
@@ -183,26 +189,27 @@ def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
         await desk.write("Once upon")
         story = desk.story
         id = desk.story.path[-1].id
-        samples.extend(await asked(desk, {"look": "token", "passage": id, "at": 1}))
-        samples.extend(await asked(desk, {"look": "copied", "passage": id}))
+        samples.extend(await asked(desk, {"query": "token", "passage": id, "at": 1}))
+        samples.extend(await asked(desk, {"query": "copied", "passage": id}))
         for model, text in (("mine", "Once upon a time there was a fox."), ("unknown", "x")):
             own = Passage(author="model", text=text, model=model)
             desk.history = desk.history.change(story.append(own))
-            samples.extend(await asked(desk, {"look": "copied", "passage": own.id}))
+            samples.extend(await asked(desk, {"query": "copied", "passage": own.id}))
         one, other = ({"model": key, "settings": {}} for key in ("mine", "unknown"))
         await desk.ask_for({"ask": "compare", "contestants": [one, other], "blind": True})
         await desk.act({"act": "vote", "choice": "a"})
         piece = {"name": "my.txt", "of": 2, "text": "Once upon a time. " * 100}
         for wish in (
-            {"look": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
-            {"look": "tune", "passage": id},
-            {"look": "tune", "model": None},
-            {"look": "compare", "models": ["mine", "unknown"]},
-            *({"look": "card", "model": key} for key in ("mine", "unknown")),
-            *({"look": name} for name in ("models", "runs", "votes", "votes_csv", "votes_forget")),
-            {"look": "training_text", **piece, "part": 0},
-            {"look": "training_text", **piece, "part": 1},
-            {"look": "training"},
+            {"query": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
+            {"query": "tune", "passage": id},
+            {"query": "tune", "model": None},
+            {"query": "compare", "models": ["mine", "unknown"]},
+            *({"query": "card", "model": key} for key in ("mine", "unknown")),
+            *({"query": name} for name in ("models", "runs", "votes", "votes_csv")),
+            {"command": "votes_forget"},
+            {"command": "training_text", **piece, "part": 0},
+            {"command": "training_text", **piece, "part": 1},
+            {"query": "training"},
         ):
             samples.extend(await asked(desk, wish))
 
@@ -210,10 +217,13 @@ def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
     executor.shutdown()
     votes.close()
     answers = {name for name, _ in samples}
-    slow = {name for name in LOOKS if name.startswith("training_")} - {"training_text"}
-    assert {f"Page.Looks['{name}']" for name in LOOKS.keys() - slow} <= answers
-    assert wrong([*samples, named("keyof Page.Looks", LOOKS)], tmp_path) == []
-    assert wrong([named("keyof Page.LookWishes", LOOKS)], tmp_path) == []
+    # The other commands are a training's, in a slow test below.
+    quick = {"training_text", "votes_forget"}
+    expected = {f"Page.Queries['{name}']" for name in QUERIES}
+    assert expected | {f"Page.Commands['{name}']" for name in quick} <= answers
+    assert wrong([*samples, named("keyof Page.Queries", QUERIES)], tmp_path) == []
+    names = (named("keyof Page.QueryRequests", QUERIES), named("keyof Page.Commands", COMMANDS))
+    assert wrong([*names, named("keyof Page.CommandRequests", COMMANDS)], tmp_path) == []
 
 
 def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
@@ -256,8 +266,12 @@ def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root
     async def act(desk, page):
         desk.workbench = Upload(TrainingJobs(root), "me")
         text = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")[:3000]
-        begin = {"look": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
-        for wish in (begin, {"look": "training_plan", "source": ""}, {"look": "training_start"}):
+        begin = {"command": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
+        for wish in (
+            begin,
+            {"command": "training_plan", "source": ""},
+            {"command": "training_start"},
+        ):
             samples.extend(await asked(desk, wish))
         for name in (
             *("training", "training_halt", "training_share", "training_resume"),
@@ -265,9 +279,12 @@ def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root
         ):
             key = {} if name == "training" else {"key": "t"}
             more = {"training_halt": {"for_good": True}, "training_share": {"shared": True}}
-            samples.extend(await asked(desk, {"look": name, **key, **more.get(name, {})}))
+            kind = "query" if name == "training" else "command"
+            samples.extend(await asked(desk, {kind: name, **key, **more.get(name, {})}))
             if name == "training_halt":
-                while (await look(desk, {"look": "training"}))["runs"][0]["state"] == "training":
+                while (await answer_query(desk, {"query": "training"}))["runs"][0][
+                    "state"
+                ] == "training":
                     await asyncio.sleep(0.1)
 
     at_a_desk(root, act)
