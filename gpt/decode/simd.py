@@ -1,0 +1,204 @@
+"""What Numba has no word for: sums of products in one fixed order, a fast exponential.
+
+`eight_rows` and `eight_stories` are the heart of the core. They multiply rows of weights with
+activations, `LANES` numbers at once, and add the products up in an order that is written here and
+not left to the compiler: each lane from the first number of the row to the last, then halves of the
+lanes onto halves. So a sum is the same to the bit whether it is computed beside seven others of its
+story or beside seven other stories. Weights are bfloat16 (as uint16), int8 or float32; activations
+and sums are float32.
+
+What stands here becomes LLVM's instructions; a processor whose registers are narrower runs them in
+pieces, with the same result. The functions take whole arrays and the indices to begin at, and check
+no bounds.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+LANES = 16
+"""Numbers that are multiplied at once; rows are padded with zeros to a multiple of it."""
+AHEAD = 4096
+"""Bytes that are fetched ahead where eight stories share a row: the processor's own prefetching
+falls behind there."""
+
+I32, I64, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
+BITS = {types.uint16: 16, types.int8: 8}
+VECTOR = ir.VectorType(FLOAT, LANES)
+
+
+def _load(builder: Any, pointer: Any, element: Any) -> Any:
+    """`LANES` elements from memory; a row may begin anywhere."""
+    value = builder.load(builder.bitcast(pointer, ir.VectorType(element, LANES).as_pointer()))
+    value.align = 1
+    return value
+
+
+def _widened(builder: Any, pointer: Any, dtype: Any) -> Any:
+    """`LANES` weights as float32."""
+    if dtype == types.float32:
+        return _load(builder, pointer, FLOAT)
+    narrow = _load(builder, pointer, ir.IntType(BITS[dtype]))
+    if dtype == types.int8:
+        return builder.sitofp(narrow, VECTOR)
+    # A bfloat16 is the upper half of a float32.
+    wide = builder.zext(narrow, ir.VectorType(I32, LANES))
+    sixteen = ir.Constant(ir.VectorType(I32, LANES), [16] * LANES)
+    return builder.bitcast(builder.shl(wide, sixteen), VECTOR)
+
+
+def _folded(builder: Any, vectors: list[Any]) -> Any:
+    """The sums of the lanes of 1 or 8 vectors, in one vector.
+
+    Halves onto halves, until one number is left of each. Several vectors share the instructions,
+    and each keeps the order that it would have alone.
+    """
+    lanes, groups = LANES, 1  # each vector holds `groups` sums of `lanes` numbers yet to add
+    while lanes > 1:
+        half, total = lanes // 2, lanes * groups
+        low = [group * lanes + i for group in range(groups) for i in range(half)]
+        pairs = [(vectors[0], vectors[0])]
+        if len(vectors) > 1:
+            low += [total + lane for lane in low]
+            pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+            groups *= 2
+        halves = [ir.Constant(ir.VectorType(I32, len(low)), at) for at in (low, [i + half for i in low])]
+        vectors = [
+            builder.fadd(*(builder.shuffle_vector(a, b, lanes_of) for lanes_of in halves))
+            for a, b in pairs
+        ]
+        lanes = half
+    return vectors[0]
+
+
+def _prefetch(builder: Any, pointer: Any) -> None:
+    """Ask for the memory `AHEAD` bytes behind `pointer`; harmless where there is none."""
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
+    fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    far = builder.gep(builder.bitcast(pointer, byte), [ir.Constant(I64, AHEAD)])
+    read, keep, data = (ir.Constant(I32, value) for value in (0, 3, 1))
+    builder.call(fetch, [far, read, keep, data])
+
+
+def _products(builder: Any, dtype: Any, row: Any, stories: list[Any], count: Any) -> list[Any]:
+    """`LANES` partial sums of one weight row with each story: a loop over `count` numbers."""
+    before = builder.block
+    loop, after = builder.append_basic_block("products"), builder.append_basic_block("sums")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    index = builder.phi(I64)
+    sums = [builder.phi(VECTOR) for _ in stories]
+    at = builder.gep(row, [index])
+    if len(stories) > 1:
+        _prefetch(builder, at)
+    weights = _widened(builder, at, dtype)
+    added: list[Any] = []
+    for story, partial in zip(stories, sums, strict=True):
+        active = _load(builder, builder.gep(story, [index]), FLOAT)
+        # "contract" lets a product and its sum be one instruction, rounded once.
+        product = builder.fmul(weights, active, flags=["contract"])
+        added.append(builder.fadd(product, partial, flags=["contract"]))
+    following = builder.add(index, ir.Constant(I64, LANES))
+    index.add_incoming(ir.Constant(I64, 0), before)
+    index.add_incoming(following, loop)
+    for partial, new in zip(sums, added, strict=True):
+        partial.add_incoming(ir.Constant(VECTOR, [0.0] * LANES), before)
+        partial.add_incoming(new, loop)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+    builder.position_at_end(after)
+    return added
+
+
+def _tile(n_rows: int, n_stories: int) -> Any:
+    """A function that computes y[b + s, r + i] for `n_rows` rows of weights and `n_stories`."""
+
+    @intrinsic
+    def tile(_: Any, weights: Any, r: Any, x: Any, b: Any, y: Any) -> Any:
+        signature = types.void(weights, types.intp, x, types.intp, y)
+
+        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            arrays = {
+                at: arrayobj.make_array(signature.args[at])(context, builder, values[at])
+                for at in (0, 2, 4)
+            }
+
+            def element(which: int, i: Any, j: Any) -> Any:
+                array = arrays[which]
+                shape, strides = (
+                    cgutils.unpack_tuple(builder, part) for part in (array.shape, array.strides)
+                )
+                order = signature.args[which].layout
+                return cgutils.get_item_pointer2(
+                    context, builder, array.data, shape, strides, order, [i, j]
+                )
+
+            zero = ir.Constant(I64, 0)
+            rows = [builder.add(values[1], ir.Constant(I64, i)) for i in range(n_rows)]
+            stories = [builder.add(values[3], ir.Constant(I64, i)) for i in range(n_stories)]
+            active = [element(2, story, zero) for story in stories]
+            count = cgutils.unpack_tuple(builder, arrays[0].shape)[1]
+            vectors: list[Any] = []
+            for row in rows:
+                dtype = signature.args[0].dtype
+                vectors += _products(builder, dtype, element(0, row, zero), active, count)
+            sums = _folded(builder, vectors)
+            places = [(story, row) for row in rows for story in stories]
+            for i, place in enumerate(places):
+                number = builder.extract_element(sums, ir.Constant(I32, i))
+                builder.store(number, element(4, *place))
+            return context.get_dummy_value()
+
+        return signature, emit
+
+    return tile
+
+
+eight_rows: Any = _tile(8, 1)
+"""y[b, r : r + 8] of weights (N, K), activations x (B, K), y (B, N). The rows are read one after
+the other: a processor fetches one stream of memory ahead better than eight."""
+eight_stories: Any = _tile(1, 8)
+"""y[b : b + 8, r]: a row of weights is read once for eight stories."""
+
+
+@intrinsic
+def widen(_: Any, weight: Any) -> Any:
+    """One weight (bfloat16 as uint16, int8 or float32) as float32."""
+
+    def emit(__: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if signature.args[0] == types.float32:
+            return values[0]
+        if signature.args[0] == types.int8:
+            return builder.sitofp(values[0], FLOAT)
+        return builder.bitcast(builder.shl(builder.zext(values[0], I32), ir.Constant(I32, 16)), FLOAT)
+
+    return types.float32(weight), emit
+
+
+@intrinsic
+def _float_of(_: Any, bits: Any) -> Any:
+    """The float32 that has these 32 bits."""
+    return types.float32(types.int32), lambda __, builder, ___, values: builder.bitcast(values[0], FLOAT)
+
+
+@njit
+def exp(x: np.float32) -> np.float32:
+    """eˣ of a float32 within 2e-7, in steps that a compiler can run for many numbers at once.
+
+    x = k ln 2 + r with |r| <= ln 2 / 2; eʳ by its Taylor series, 2ᵏ by writing the exponent (Cody
+    and Waite 1980, chapter 6). Below -87 it is e⁻⁸⁷, which is next to nothing; above 88, e⁸⁸.
+    """
+    x = min(max(x, np.float32(-87)), np.float32(88))
+    scaled = x * np.float32(1.44269504) + np.float32(0.5)
+    k = np.int32(scaled)
+    k -= np.int32(scaled < k)  # a conversion rounds towards 0, this down
+    r = x - k * np.float32(0.693359375) + k * np.float32(2.12194440e-4)
+    p = np.float32(1 / 5040)
+    for c in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
+        p = p * r + np.float32(c)
+    return p * _float_of((k + np.int32(127)) << np.int32(23))
