@@ -26,12 +26,21 @@ class KVCache:
         self.block_size = config.block_size
         self.lengths = [0] * batch_size
         """Tokens that each row holds."""
-        self._keys = empty(shape, dtype=dtype, device=device)
-        self._values = empty(shape, dtype=dtype, device=device)
+        self.keys = empty(shape, dtype=dtype, device=device)
+        """(n_layer, B, H_kv, block_size, D)."""
+        self.values = empty(shape, dtype=dtype, device=device)
+        """As `keys`."""
 
     def reset(self, row: int) -> None:
         """Forget what `row` holds; its place is free for another story."""
         self.lengths[row] = 0
+
+    def copy(self, source: int, target: int) -> None:
+        """Let row `target` hold what row `source` holds."""
+        length = self.lengths[source]
+        self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
+        self.values[:, target, :, :length] = self.values[:, source, :, :length]
+        self.lengths[target] = length
 
     def extend(self, layer: int, row: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Write (1, H_kv, T, D) behind what `row` holds in `layer`; return all, (1, H_kv, S, D).
@@ -39,11 +48,9 @@ class KVCache:
         The row's length moves on only with `advance`, once every layer has written.
         """
         start, end = self.lengths[row], self.lengths[row] + key.shape[2]
-        self._keys[layer, row, :, start:end] = key[0]
-        self._values[layer, row, :, start:end] = value[0]
-        return self._keys[layer, row : row + 1, :, :end], self._values[
-            layer, row : row + 1, :, :end
-        ]
+        self.keys[layer, row, :, start:end] = key[0]
+        self.values[layer, row, :, start:end] = value[0]
+        return self.keys[layer, row : row + 1, :, :end], self.values[layer, row : row + 1, :, :end]
 
     def advance(self, row: int, n_tokens: int) -> None:
         """Count `n_tokens` just written to every layer of `row`."""

@@ -20,6 +20,11 @@ MAX_STOPS = 4
 N_ALTERNATIVES = 10
 """How many of the likeliest tokens `sample` reports beside the one it drew."""
 
+NOT_FINITE = (
+    "the model's logits are not finite (NaN or inf): its weights are damaged, or its training "
+    "diverged"
+)
+
 HEAD = 128
 """top-p looks among this many of the likeliest tokens before it sorts the whole vocabulary."""
 
@@ -237,13 +242,18 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 % 2**64) >> 32)
 
 
+def uniform(rng: torch.Generator) -> float:
+    """The next number of a story's generator: uniform in [0, 1), all that one token takes."""
+    return torch.rand((), generator=rng, dtype=torch.float64).item()
+
+
 def draw(probability: Tensor, rng: torch.Generator) -> int:
     """Draw an id from probabilities (V,): the first where their sum so far passes a random part.
 
     The sum does not grow at an id of probability 0, so such an id is never drawn.
     """
     running = probability.double().cumsum(-1)  # (V,)
-    part = torch.rand((), generator=rng, dtype=torch.float64) * running[-1]  # below running[-1]
+    part = uniform(rng) * running[-1]  # below running[-1]
     return int(torch.searchsorted(running, part, right=True))
 
 
@@ -263,11 +273,19 @@ class Draw:
 
 
 def sample(
-    logits: Tensor, params: SamplingParams, seen: Sequence[int], rng: torch.Generator
+    logits: Tensor,
+    params: SamplingParams,
+    seen: Sequence[int],
+    rng: torch.Generator,
+    n_top: int = N_ALTERNATIVES,
 ) -> Draw:
     """Draw the next token from one row of logits (V,).
 
     Temperature 0 takes nothing from `rng`.
+
+    Args:
+        seen: Ids of the tokens that the model sees, for the repetition penalty.
+        n_top: How many alternatives to report, at most V.
 
     Raises:
         ValueError: the logits hold NaN or +inf, or nothing but -inf.
@@ -279,18 +297,16 @@ def sample(
         # Either a forbidden token (0 · -inf), which is fine, or a broken model.
         entropy = -float(torch.where(raw == 0, 0, raw * log_probability).sum())
         if math.isnan(entropy):
-            raise ValueError(
-                "the model's logits are not finite (NaN or inf): its weights are damaged, "
-                "or its training diverged"
-            )
+            raise ValueError(NOT_FINITE)
     after = probabilities(logits, params, seen)  # (V,)
     id = int(after.argmax()) if params.temperature == 0 else draw(after, rng)
-    top = log_probability.topk(min(N_ALTERNATIVES, len(raw))).indices
+    alternatives = _likeliest(raw, after, n_top) if n_top else ()
+    return Draw(id, float(raw[id]), float(after[id]), max(entropy, 0.0), alternatives)
+
+
+def _likeliest(raw: Tensor, after: Tensor, n: int) -> tuple[tuple[int, float, float], ...]:
+    """(id, raw, after) of the n likeliest raw probabilities (V,); of equal ones the lowest ids."""
+    top = keep_top_k(raw, n).topk(min(n, len(raw))).indices.sort().values
+    columns = cast(list[list[float]], torch.stack([raw[top], after[top]]).tolist())  # pyright: ignore[reportUnknownMemberType]
     ids = cast(list[int], top.tolist())  # pyright: ignore[reportUnknownMemberType]
-    both = torch.stack([raw[top], after[top]])  # (2, N_ALTERNATIVES)
-    columns = cast(list[list[float]], both.tolist())  # pyright: ignore[reportUnknownMemberType]
-    likeliest = sorted(
-        zip(ids, *columns, strict=True),
-        key=lambda alternative: (-alternative[1], alternative[0]),
-    )
-    return Draw(id, float(raw[id]), float(after[id]), max(entropy, 0.0), tuple(likeliest))
+    return tuple(sorted(zip(ids, *columns, strict=True), key=lambda each: -each[1]))

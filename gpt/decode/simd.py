@@ -67,7 +67,9 @@ def _folded(builder: Any, vectors: list[Any]) -> Any:
             low += [total + lane for lane in low]
             pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
             groups *= 2
-        halves = [ir.Constant(ir.VectorType(I32, len(low)), at) for at in (low, [i + half for i in low])]
+        halves = [
+            ir.Constant(ir.VectorType(I32, len(low)), at) for at in (low, [i + half for i in low])
+        ]
         vectors = [
             builder.fadd(*(builder.shuffle_vector(a, b, lanes_of) for lanes_of in halves))
             for a, b in pairs
@@ -175,7 +177,9 @@ def widen(_: Any, weight: Any) -> Any:
             return values[0]
         if signature.args[0] == types.int8:
             return builder.sitofp(values[0], FLOAT)
-        return builder.bitcast(builder.shl(builder.zext(values[0], I32), ir.Constant(I32, 16)), FLOAT)
+        return builder.bitcast(
+            builder.shl(builder.zext(values[0], I32), ir.Constant(I32, 16)), FLOAT
+        )
 
     return types.float32(weight), emit
 

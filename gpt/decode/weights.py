@@ -72,7 +72,7 @@ def rounded(n: int) -> int:
 
 
 def exact_precision(model: GPT) -> Precision:
-    """"bfloat16" if that rounds none of the model's matrices, else "float32"."""
+    """ "bfloat16" if that rounds none of the model's matrices, else "float32"."""
     matrices = (p for p in model.parameters() if p.dim() == 2)
     exact = all(torch.equal(p, p.bfloat16().to(p.dtype)) for p in matrices)
     return "bfloat16" if exact else "float32"
@@ -156,7 +156,9 @@ def pack(model: GPT, precision: Precision) -> Weights:
     return Weights(
         tokens=tokens,
         head=tokens if model.head is None else _matrices([[model.head]], precision),
-        positions=_array(torch.empty(0, config.n_embd) if model.positions is None else model.positions.weight),
+        positions=_array(
+            torch.empty(0, config.n_embd) if model.positions is None else model.positions.weight
+        ),
         qkv=_matrices([[one.q, one.k, one.v] for one in attention], precision),
         o=_matrices([[one.o] for one in attention], precision),
         up=_matrices([[_mlp_rows(linear) for linear in layer] for layer in ups], precision),
