@@ -38,7 +38,7 @@ SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
     "story_act": payloads.page_request,
     "story_query": payloads.page_request,
     "story_command": payloads.page_request,
-    "story_save": payloads.save,
+    "story_save": payloads.save_request,
     "story_piece": payloads.file_piece,
     "machine_write": payloads.steps,
     "machine_stop": None,
@@ -166,32 +166,32 @@ def _token(environ: dict[str, Any]) -> str | None:
 
 async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object) -> Any:
     """Hand an event on if its page is connected and what it brings is in form."""
-    session = WebsocketSession.get(sid)
-    if session is None:
+    websocket = WebsocketSession.get(sid)
+    if websocket is None:
         return _answer(event, OTHER_PAGE)
-    if _in_hand[session.id] >= MOST_AT_ONCE:
+    if _in_hand[websocket.id] >= MOST_AT_ONCE:
         if event not in ANSWERED:
-            await _tell(session, TOO_MUCH)
+            await _tell(websocket, TOO_MUCH)
         return _answer(event, TOO_MUCH)
     read = SERVED[event]
     try:
         payload = () if read is None else (read(data),)
     except (ValidationError, RecursionError):
         if event not in (*ANSWERED, FROM_ANY_WINDOW):
-            await _tell(session, OTHER_PAGE)
+            await _tell(websocket, OTHER_PAGE)
         return _answer(event, OTHER_PAGE)
-    _in_hand[session.id] += 1
+    _in_hand[websocket.id] += 1
     try:
         return await serve(event, namespace, sid, *payload)
     except Exception as error:  # noqa: BLE001 - `fault` logs it
         said = fault(log, event, error)
         if event not in ANSWERED:
-            await _tell(session, said)
+            await _tell(websocket, said)
         return _answer(event, said)
     finally:
-        _in_hand[session.id] -= 1
-        if not _in_hand[session.id]:
-            del _in_hand[session.id]
+        _in_hand[websocket.id] -= 1
+        if not _in_hand[websocket.id]:
+            del _in_hand[websocket.id]
 
 
 async def _quietly(event: object, serving: Any) -> Any:
@@ -205,5 +205,5 @@ def _answer(event: str, said: str) -> dict[str, Any] | None:
     return {"error": said} if event in ANSWERED else None
 
 
-async def _tell(session: Any, said: str) -> None:
-    await session.emit("toast", {"message": said, "type": "error"})
+async def _tell(websocket: Any, said: str) -> None:
+    await websocket.emit("toast", {"message": said, "type": "error"})

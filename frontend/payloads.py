@@ -56,7 +56,7 @@ class Handshake(Payload):
         }
 
 
-class Contestant(Payload):
+class ContestantPayload(Payload):
     model: Name
     settings: Settings
 
@@ -72,7 +72,7 @@ class PageRequest(Payload):
     blind: StrictBool | None = None
     by: Whole | None = None
     choice: Name | None = None
-    contestants: Annotated[list[Contestant], Field(max_length=8)] | None = None
+    contestants: Annotated[list[ContestantPayload], Field(max_length=8)] | None = None
     count: Whole | None = None
     for_good: StrictBool | None = None
     key: Name | None = None
@@ -180,7 +180,7 @@ def page_request(data: object) -> dict[str, Any]:
     return PageRequest.model_validate(data).plain()
 
 
-def save(data: object) -> dict[str, Any]:
+def save_request(data: object) -> dict[str, Any]:
     return Save.model_validate(data).plain()
 
 

@@ -11,7 +11,7 @@ from chainlit.session import WebsocketSession
 
 from chat.generate.request import OTHER_PAGE
 from chat.panels.dispatch import answer_query, run_command
-from chat.panels.settings import TURNS, turn
+from chat.panels.settings import SETTING_ACTS, act_on_settings
 from chat.session import Session
 
 
@@ -19,7 +19,7 @@ def serve_story_events(sio: Any, sessions: Mapping[str, Session]) -> None:
     """Register the handlers of the three events.
 
     "story_act" {act, …} has no answer, its effect is sent as "story_state": edit, branch, undo,
-    pick … (`chat.acts`), or presets and settings (`chat.panels.settings.turn`). "story_query"
+    pick … (`chat.acts`), or presets and settings (`chat.panels.settings`). "story_query"
     {query, …} and "story_command" {command, …} are answered with JSON, {"error": sentence} where
     they fail. A query changes nothing; a command changes what lies beside the story, so it must not
     be repeated blindly. Either event refuses the other's names.
@@ -35,8 +35,8 @@ def serve_story_events(sio: Any, sessions: Mapping[str, Session]) -> None:
     async def story_act(sid: str, data: object) -> None:
         if (session := session_of(sid)) is None or not isinstance(data, dict):
             return
-        if data.get("act") in TURNS:
-            await turn(session, data)
+        if data.get("act") in SETTING_ACTS:
+            await act_on_settings(session, data)
         else:
             await session.act(data)
 

@@ -181,7 +181,7 @@ def test_a_package_is_a_list_that_one_look_takes_in(package: str, most: int) -> 
         ("train/loop/run.py", "import app", "train/loop/run.py:1 imports app"),
         ("train/loop/run.py", "if True:\n    from chat.story import S", "imports chat.story"),
         ("train/loop/run.py", "from train.run import card", "which stands above it"),
-        ("frontend/page.py", "import train.loop.config", "imports train.loop.config"),
+        ("frontend/socket_page.py", "import train.loop.config", "imports train.loop.config"),
         ("app.py", "import torch", "app.py:1 imports torch"),
     ],
 )

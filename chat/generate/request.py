@@ -74,8 +74,8 @@ class GenerationRequest:
         takes: How many alternatives at once.
         sentence: Go on to the end of the sentence only.
         fork: Put another token in the place of one, and go on from there.
-        lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
-        contest: The two lanes are compared, with their names in sight or not
+        variants: Takes that differ on purpose, all from one seed; instead of `takes`.
+        contest: The two variants are compared, with their names in sight or not
             (chat/compare/contest.py).
         settings: For this request alone, checked (`chat.settings.layer`).
         again: The retry is to bring the same text once more (chat/generate/reproduce.py).
@@ -87,7 +87,7 @@ class GenerationRequest:
     takes: int = 1
     sentence: bool = False
     fork: Fork | None = None
-    lanes: tuple[Variant, ...] = ()
+    variants: tuple[Variant, ...] = ()
     contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, float | int | None] = field(
         default_factory=dict[str, float | int | None]
@@ -113,23 +113,23 @@ class ResolvedRequest:
     Attributes:
         before: The story as it was when this was asked.
         story: The story up to where the model begins, the writer's new words included.
-        voices: The models that write: one, or one for each of `ask.lanes`.
+        writers: The models that write: one, or one for each of `request.variants`.
         notes: Sentences to show the writer.
     """
 
-    ask: GenerationRequest
+    request: GenerationRequest
     before: Story
     story: Story
-    voices: tuple[Writer, ...]
+    writers: tuple[Writer, ...]
     notes: tuple[str, ...]
 
     @property
     def loaded(self) -> Loaded:
         """The model that the story's tokens are counted by."""
-        return self.voices[0].loaded
+        return self.writers[0].loaded
 
 
-def from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
+def request_from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
     """The request in the payload that a button of the page sends, which is untrusted.
 
     Args:
@@ -156,7 +156,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
             words = words if isinstance(words, str) else ""
             return GenerationRequest(words=words, takes=takes, model=model, settings=own)
         case {"ask": "ladder"}:
-            return GenerationRequest(lanes=ladder(), model=model)
+            return GenerationRequest(variants=ladder(), model=model)
         case {"ask": "fork", "passage": str(id), "at": int(at), "token": int(token)}:
             return GenerationRequest(fork=Fork(id, at, token), model=model)
         case _:
@@ -168,8 +168,8 @@ def ladder() -> tuple[Variant, ...]:
     return tuple(Variant(label=f"Temperature {t}", settings={"temperature": t}) for t in LADDER)
 
 
-async def settle(
-    ask: GenerationRequest,
+async def resolve_request(
+    request: GenerationRequest,
     story: Story,
     *,
     models: Mapping[str, Listing],
@@ -187,73 +187,80 @@ async def settle(
         RefusedError, SettingsError, StoryError: The request cannot be met.
         CheckpointError: A model cannot be read.
     """
-    if ask.fork is not None:
+    if request.fork is not None:
         # The token is one of the vocabulary of whoever wrote there.
-        ask = replace(ask, model=story.passage(ask.fork.passage).model or ask.model)
-    before, key = story, ask.model
-    _check(ask, models)
-    wish, words = settings.directive(whole_characters(ask.words))
+        request = replace(request, model=story.passage(request.fork.passage).model or request.model)
+    before, key = story, request.model
+    _check(request, models)
+    inline, words = settings.directive(whole_characters(request.words))
     words, stripped = strip_trailing_spaces(words)
-    if ask.retry is not None:
-        story = story.at(_to_retry(story, ask.retry).parent)
-    lanes = ask.lanes or (Variant(label=""),)
-    loaded = [await engines.get(models[lane.model or key or ""]) for lane in lanes]
-    if ask.fork is not None:
+    if request.retry is not None:
+        story = story.at(_to_retry(story, request.retry).parent)
+    variants = request.variants or (Variant(label=""),)
+    loaded = [await engines.get(models[variant.model or key or ""]) for variant in variants]
+    if request.fork is not None:
         tokenizer = loaded[0].checkpoint.tokenizer
-        story = fork(story, ask.fork.passage, ask.fork.at, ask.fork.token, tokenizer)
+        story = fork(story, request.fork.passage, request.fork.at, request.fork.token, tokenizer)
     begun = story
     story = await off_the_loop(lambda: with_words(begun, words, loaded[0]))
-    if ask.sentence and ends_sentence(story.text):
+    if request.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
     def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
-        return each.listing.own, values, ask.settings, wish
+        return each.listing.own, values, request.settings, inline
 
-    seeded = "seed" in wish or "seed" in ask.settings
-    voices: list[Writer] = []
-    for lane, each in zip(lanes, loaded, strict=True):
-        wanted = (*layers(each), lane.settings)
-        voice = await off_the_loop(partial(_voice, ask, story, each, wanted, label=lane.label))
-        # All lanes have one seed, so that only what is compared differs.
-        seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
-        voices.append(replace(voice, params=replace(voice.params, seed=seed)))
-    params = voices[0].params
-    other = ask.retry and not ask.again and not ask.lanes
-    if params.temperature == 0 and other and _same(voices[0], story):
+    seeded = "seed" in inline or "seed" in request.settings
+    writers: list[Writer] = []
+    for variant, each in zip(variants, loaded, strict=True):
+        wanted = (*layers(each), variant.settings)
+        writer = await off_the_loop(
+            partial(_writer, request, story, each, wanted, label=variant.label)
+        )
+        # All variants have one seed, so that only what is compared differs.
+        seed = writers[0].params.seed if writers else _seed(writer, story, chosen=seeded)
+        writers.append(replace(writer, params=replace(writer.params, seed=seed)))
+    params = writers[0].params
+    other = request.retry and not request.again and not request.variants
+    if params.temperature == 0 and other and _same(writers[0], story):
         raise RefusedError(
             "At temperature 0 the model always writes the same: raise it for another version."
         )
     notes: list[str] = []
     if stripped and words:
         notes.append("A space at the end was left out: the next word brings its own.")
-    if params.temperature == 0 and ask.takes > 1:
+    if params.temperature == 0 and request.takes > 1:
         notes.append("At temperature 0 all versions would be the same, so one is written.")
     return ResolvedRequest(
-        ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes)
+        request=request, before=before, story=story, writers=tuple(writers), notes=tuple(notes)
     )
 
 
-def opening(ask: GenerationRequest, models: Mapping[str, Listing]) -> str:
+def opening(request: GenerationRequest, models: Mapping[str, Listing]) -> str:
     """The status line while the models are loaded."""
-    keys = dict.fromkeys(key or "" for key in (ask.model, *(lane.model for lane in ask.lanes)))
+    keys = dict.fromkeys(key or "" for key in _models(request))
     coming = [key for key in keys if key in models and models[key].hub is not None]
     if coming:
         return f"downloading {' and '.join(coming)} from the Hub, this once"
     return "opening the model"
 
 
-def _check(ask: GenerationRequest, models: Mapping[str, Listing]) -> None:
-    if ask.model is None or not models:
+def _models(request: GenerationRequest) -> tuple[str | None, ...]:
+    """The keys of all that shall write, the request's own first; None for whoever wrote last."""
+    return (request.model, *(variant.model for variant in request.variants))
+
+
+def _check(request: GenerationRequest, models: Mapping[str, Listing]) -> None:
+    if request.model is None or not models:
         raise RefusedError(NO_MODEL)
-    for key in (ask.model, *(lane.model for lane in ask.lanes)):
+    for key in _models(request):
         if key is not None and key not in models:
             raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
-    if len(ask.lanes) > TAKES[-1]:
+    if len(request.variants) > TAKES[-1]:
         raise RefusedError(f"Not so many versions can be written at once: {LIMITS['n'].range}.")
 
 
-def _voice(
-    ask: GenerationRequest,
+def _writer(
+    request: GenerationRequest,
     story: Story,
     loaded: Loaded,
     layers: tuple[Mapping[str, float | int | None], ...],
@@ -262,13 +269,13 @@ def _voice(
 ) -> Writer:
     """What one model is given; the seed is still what the settings say, maybe None."""
     tokenizer = loaded.checkpoint.tokenizer
-    params = settings.resolve(*layers, character_model=tokenizer.kind == "char")
-    if ask.sentence:
+    params = settings.sampling_params(*layers, character_model=tokenizer.kind == "char")
+    if request.sentence:
         # A token, and on from there to the end of its sentence.
         room = params.finish_chars or FINISH_CHARS
         params = replace(params, max_new_tokens=1, finish_chars=room)
     prompt = prompt_of(story, loaded)
-    takes = 1 if ask.lanes else ask.takes
+    takes = 1 if request.variants else request.takes
     return Writer(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
 
 
@@ -284,23 +291,23 @@ def _to_retry(story: Story, passage_id: str) -> Passage:
     return passage
 
 
-def _seed(voice: Writer, story: Story, *, chosen: bool) -> int:
+def _seed(writer: Writer, story: Story, *, chosen: bool) -> int:
     """Draw a seed where nobody chose one. Where one is set for the whole chat, take the next ones
     that did not write here yet: the same again would be no other take.
 
     Args:
         chosen: The seed was given for just this message, and stays.
     """
-    params = voice.params
+    params = writer.params
     if params.seed is None:
         return secrets.randbelow(DRAWN_SEEDS)
-    taken = {each.seed for each in _same(voice, story)}
+    taken = {each.seed for each in _same(writer, story)}
     while not chosen and taken & {take.seed for take in params.takes()}:
         params = replace(params, seed=((params.seed or 0) + 1) % 2**63)
     return params.seed or 0
 
 
-def _same(voice: Writer, story: Story) -> list[Passage]:
+def _same(writer: Writer, story: Story) -> list[Passage]:
     """What this model wrote here already with these settings, whatever the seed."""
-    key, used = voice.loaded.listing.key, settings.used(voice.params)
+    key, used = writer.loaded.listing.key, settings.used(writer.params)
     return [each for each in story.following if each.model == key and dict(each.settings) == used]

@@ -106,7 +106,7 @@ class TrainingJobs:
                 options += ["--from", str(checkpoint)] if checkpoint else []
                 return await run_json(self.root, "train.estimate", str(path), *options)
 
-    def start(self, owner: str, lesson: PlannedTraining, taken: Container[str] = ()) -> str:
+    def start(self, owner: str, planned: PlannedTraining, taken: Container[str] = ()) -> str:
         """Begin a training in a folder of its own; its name is what the owner's picker will say.
 
         Args:
@@ -117,19 +117,19 @@ class TrainingJobs:
         """
         with self._one_at_a_time():
             self._only_one(owner)
-            folder = new_folder(self.runs, owner, lesson.name, taken)
+            folder = new_folder(self.runs, owner, planned.name, taken)
             # Before anything else: what lies in a folder without it is everybody's.
-            key, began = folder.relative_to(self.runs).as_posix(), lesson.checkpoint
+            key, began = folder.relative_to(self.runs).as_posix(), planned.checkpoint
             about = {
                 "owner": owner,
                 "shared": False,
-                "title": lesson.name,
-                "plan": lesson.plan,
+                "title": planned.name,
+                "plan": planned.plan,
                 "from": str(began) if began else None,
                 "halted": None,
             }
             self._write(key, about)
-            write_whole(folder / TEXT, lesson.text, mode=0o600)
+            write_whole(folder / TEXT, planned.text, mode=0o600)
             self._spawn(key, about, resume=False)
         return folder.name
 

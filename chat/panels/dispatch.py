@@ -32,7 +32,7 @@ Command = Callable[[Session, Mapping[str, object]], Awaitable[dict[str, Any]]]
 """Changes something that lasts: votes, a text that was brought, a plan, a training."""
 
 
-async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def token(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """The distribution one token was drawn from: `passage` (an id), and its index `at` in it.
 
     Returns:
@@ -43,9 +43,9 @@ async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     Raises:
         RefusedError: There is no such token, or a writer wrote it.
     """
-    drafts: dict[str, Draft | Passage] = {draft.id: draft for draft in desk.drafts}
-    match wish:
-        case {"passage": str(id), "at": int(at)} if id in (known := desk.story.by_id | drafts):
+    drafts: dict[str, Draft | Passage] = {draft.id: draft for draft in session.drafts}
+    match request:
+        case {"passage": str(id), "at": int(at)} if id in (known := session.story.by_id | drafts):
             passage = known[id]
         case _:
             raise RefusedError(NO_TOKEN)

@@ -59,7 +59,7 @@ const Dial = ({ field, value, turn }) => {
  * @param {object} props
  * @param {Page.Queries['tune']} props.dials
  * @param {(settings: Page.Settings) => void} props.fill
- * @param {(wish: Page.Act) => void} props.act
+ * @param {(request: Page.Act) => void} props.act
  */
 const Presets = ({ dials, fill, act }) => (
   <div className="tune-presets" role="group" aria-label="Start from a preset">

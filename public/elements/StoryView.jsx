@@ -78,7 +78,7 @@ function StoryView() {
   );
   const model = picks.model || state?.model;
 
-  const send = (output, wish) => {
+  const send = (output, request) => {
     store.follow = true;
     store.selected = null;
     sendMessage({
@@ -89,12 +89,12 @@ function StoryView() {
       output,
       modes: picks,
       createdAt: new Date().toISOString(),
-      metadata: wish || {},
+      metadata: request || {},
     });
   };
   store.send = send;
   store.model = model;
-  store.act = (wish) => socket?.emit('story_act', wish);
+  store.act = (request) => socket?.emit('story_act', request);
   // A promise of the answer, or of an Error whose message a writer can read.
   const call = (event, request) =>
     new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 // @ts-check
 // The time machine: which steps of a run are written, and what they wrote. It is kept in the store, by step and
-// settings, so that sliding back is instant. The server writes for one wish at a time and sends its text as
+// settings, so that sliding back is instant. The server writes for one request at a time and sends its text as
 // "machine_news".
 import { uuid } from './store.js';
 

@@ -20,8 +20,8 @@
  * @property {Set<() => void>} listeners
  * @property {() => void} tell Everyone who listens is drawn anew.
  * @property {(name: string, about?: string | null) => void} open One panel at a time; the same again closes it.
- * @property {(words: string, wish?: Page.Ask) => void} send From StoryView, as the next four: it has the socket.
- * @property {(wish: Page.Act) => void} act
+ * @property {(words: string, request?: Page.Ask) => void} send From StoryView, as the next four: it has the socket.
+ * @property {(request: Page.Act) => void} act
  * @property {Query} query Ask for something beside the story, which changes nothing: the answer, or an Error whose
  *   message a writer can read.
  * @property {Command} command Change something beside the story; answered as a query is.

@@ -39,7 +39,7 @@ def canary(number: int) -> str:
     return "".join(random.Random(number).choices(string.ascii_lowercase, k=9))
 
 
-def wish(number: int, tokens: int, model: str) -> dict[str, Any]:
+def request(number: int, tokens: int, model: str) -> dict[str, Any]:
     words = f"/with max={tokens} end=0 seed={1000 + number} t=1.2 p=1 The {canary(number)} sat"
     return {"words": words, "modes": {"model": model}}
 
@@ -68,9 +68,9 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
     """
     writers = await arrive(base, count)
     began = time.monotonic()
-    wishes = [wish(number, tokens, model) for number in range(count)]
+    requests = [request(number, tokens, model) for number in range(count)]
     texts = await asyncio.gather(
-        *(writer.write(**each) for writer, each in zip(writers, wishes, strict=True))
+        *(writer.write(**each) for writer, each in zip(writers, requests, strict=True))
     )
     took_s = time.monotonic() - began
     told: list[int] = []
@@ -95,7 +95,7 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
     await leave(*writers)
     for number in draw.sample(range(count), 3):
         (alone,) = await arrive(base, 1)
-        assert await alone.write(**wish(number, tokens, model)) == texts[number]
+        assert await alone.write(**request(number, tokens, model)) == texts[number]
         await leave(alone)
     return max(told), took_s
 

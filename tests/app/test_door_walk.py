@@ -24,7 +24,7 @@ import pytest
 
 from chat.accounts import write_account
 from chat.panels.dispatch import COMMANDS, QUERIES
-from chat.panels.settings import TURNS
+from chat.panels.settings import SETTING_ACTS
 from frontend.events import ANSWERED
 from tests.support.app_server import PARTS, ROOT, running_app
 from tests.support.door import (
@@ -100,7 +100,7 @@ GONE = [
 ]
 """What Chainlit also has and Inkling does not serve, to its owner neither."""
 
-WISHES: dict[str, list[dict[str, Any]]] = {
+REQUESTS: dict[str, list[dict[str, Any]]] = {
     "act": [
         *({"act": act, "count": 3} for act in ("undo", "redo")),
         {"act": "edit", "passage": "PASSAGE", "text": "taken"},
@@ -152,19 +152,19 @@ WISHES: dict[str, list[dict[str, Any]]] = {
         {"type": "story_model", "model": "letters"},
     ],
 }
-"""Every wish that a page can have, each so that it would reach for what is Ada's."""
+"""Every request that a page can have, each so that it would reach for what is Ada's."""
 SHORT = "/with max=2 "
 EVENTS: dict[str, list[Any]] = {
     "connection_successful": [None],
-    "story_act": WISHES["act"],
-    "story_query": [*WISHES["query"], *({"query": name} for name in COMMANDS)],
-    "story_command": [*WISHES["command"], *({"command": name} for name in QUERIES)],
-    "window_message": WISHES["type"],
+    "story_act": REQUESTS["act"],
+    "story_query": [*REQUESTS["query"], *({"query": name} for name in COMMANDS)],
+    "story_command": [*REQUESTS["command"], *({"command": name} for name in QUERIES)],
+    "window_message": REQUESTS["type"],
     "client_message": [
         message(f"{SHORT}once", threadId="THREAD", parentId="PASSAGE"),
         *(
-            message("", metadata={**wish, "settings": {"max_new_tokens": 2}})
-            for wish in WISHES["ask"]
+            message("", metadata={**request, "settings": {"max_new_tokens": 2}})
+            for request in REQUESTS["ask"]
         ),
     ],
     "chat_settings_change": [{"temperature": 2}],
@@ -384,13 +384,13 @@ def test_every_query_command_act_and_ask_of_a_page_is_one_that_the_walk_knows():
     def named(file: str, key: str) -> set[str]:
         return set(re.findall(rf'"{key}": "(\w+)"', (ROOT / file).read_text(encoding="utf-8")))
 
-    assert {each["query"] for each in WISHES["query"]} == set(QUERIES)
-    assert {each["command"] for each in WISHES["command"]} == set(COMMANDS)
-    acts = named("chat/acts.py", "act") | set(TURNS) | {"vote", "reveal"}
-    assert {each["act"] for each in WISHES["act"]} == acts
+    assert {each["query"] for each in REQUESTS["query"]} == set(QUERIES)
+    assert {each["command"] for each in REQUESTS["command"]} == set(COMMANDS)
+    acts = named("chat/acts.py", "act") | set(SETTING_ACTS) | {"vote", "reveal"}
+    assert {each["act"] for each in REQUESTS["act"]} == acts
     asked = named("chat/generate/request.py", "ask") | {"again", "compare"}
-    assert {each["ask"] for each in WISHES["ask"]} == asked
-    assert {each["type"] for each in WISHES["type"]} == named("app.py", "type")
+    assert {each["ask"] for each in REQUESTS["ask"]} == asked
+    assert {each["type"] for each in REQUESTS["type"]} == named("app.py", "type")
 
 
 def test_no_route_tells_or_changes_what_is_anothers(house):

@@ -16,7 +16,7 @@ from chat.models.ownership import place_of
 from chat.models.training_texts import TrainingTexts
 from chat.panels.dispatch import COMMANDS, QUERIES, answer_query, run_command
 from chat.session import Session
-from tests.chat.test_session import at_a_desk
+from tests.chat.test_session import in_a_session
 from tests.chat.test_votes import VOTE
 from tests.support.begun import begin
 
@@ -39,7 +39,7 @@ def root(tmp_path_factory) -> Path:
 
 def lasting(session: Session, root: Path) -> dict[str, object]:
     """All that outlives a request: the files, and what the session keeps."""
-    assert session.workbench
+    assert session.upload
     assert session.votes
     files = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     return {
@@ -47,26 +47,26 @@ def lasting(session: Session, root: Path) -> dict[str, object]:
         "story": session.history,
         "model": session.model,
         "settings": dict(session.tuning.chosen),
-        "text": session.workbench.brought,
-        "plan": session.workbench.lesson,
+        "text": session.upload.brought,
+        "plan": session.upload.planned,
     }
 
 
-def in_a_session(root: Path, act) -> None:
+def in_a_full_session(root: Path, act) -> None:
     """Run `act` in a session with a passage, a vote, and a place to train."""
     votes, executor = Votes(root / "stories.sqlite"), ThreadPoolExecutor(1)
 
     async def prepared(session, page) -> None:
         session.votes = Ballot(votes, LOCAL, executor)
         session.sources = TrainingTexts(root / "data")
-        session.workbench = Upload(TrainingJobs(root), LOCAL)
+        session.upload = Upload(TrainingJobs(root), LOCAL)
         await session.votes.cast(VOTE)
         session.find_models = partial(find_models, root, "", owner=LOCAL)
         session.models, session.model = session.find_models(), "learning"
         await session.write("once on")
         await act(session)
 
-    at_a_desk(root, prepared)
+    in_a_session(root, prepared)
     executor.shutdown()
     votes.close()
 
@@ -88,7 +88,7 @@ def test_no_query_changes_anything(root):
             assert "error" not in answer, name
             assert lasting(session, root) == before, name
 
-    in_a_session(root, act)
+    in_a_full_session(root, act)
 
 
 def test_a_command_changes_something(root):
@@ -101,7 +101,7 @@ def test_a_command_changes_something(root):
             assert "error" not in answer, name
             assert lasting(session, root) != before, name
 
-    in_a_session(root, act)
+    in_a_full_session(root, act)
 
 
 def test_a_command_sent_as_a_query_and_a_query_sent_as_a_command_are_refused(root):
@@ -116,5 +116,5 @@ def test_a_command_sent_as_a_query_and_a_query_sent_as_a_command_are_refused(roo
                 assert await run_command(session, sent) == {"error": OTHER_PAGE}
         assert lasting(session, root) == before
 
-    in_a_session(root, act)
+    in_a_full_session(root, act)
     assert not QUERIES.keys() & COMMANDS.keys()

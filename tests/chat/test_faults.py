@@ -59,12 +59,12 @@ def test_a_query_that_breaks_shows_no_error_of_pythons(monkeypatch, caplog):
         async def emit(self, event, data):
             pass
 
-    async def breaks(desk, wish):
+    async def breaks(session, request):
         raise AttributeError("'NoneType' object has no attribute 'x'")
 
     monkeypatch.setitem(dispatch.QUERIES, "card", breaks)
-    desk = Session(Page(), Engines(), dict)  # type: ignore[arg-type]
-    answer = asyncio.run(dispatch.answer_query(desk, {"query": "card"}))
+    session = Session(Page(), Engines(), dict)  # type: ignore[arg-type]
+    answer = asyncio.run(dispatch.answer_query(session, {"query": "card"}))
     assert "Something went wrong on our side" in answer["error"]
     assert not RAW_ERROR.search(answer["error"])
     assert len(caplog.records) == 1

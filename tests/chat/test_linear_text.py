@@ -108,7 +108,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "command": lambda text: commands.LINE.fullmatch(text),
     "command's words": commands.words,
     "settings beside words": lambda text: settings.DIRECTIVE.match(text),
-    "a setting": lambda text: refused(settings.SettingsError, settings.parse, "top_k", "x" + text),
+    "a setting": lambda text: refused(
+        settings.SettingsError, settings.parse_value, "top_k", "x" + text
+    ),
     "joint": lambda text: joining.joint(text, text),
     "joint with words": lambda text: joining.joint("before ", text),
     "trailing blanks": joining.strip_trailing_spaces,

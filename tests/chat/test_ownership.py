@@ -48,7 +48,7 @@ def seen(root: Path, owner: str | None, *, alone: bool = False) -> list[str]:
     return list(find_models(root, "", owner=owner, alone=alone))
 
 
-def at_the_desk_of(
+def in_the_session_of(
     owner: str, root: Path, act: Callable[[Session, RecordingPage], Awaitable[None]]
 ) -> None:
     async def run() -> None:
@@ -56,21 +56,21 @@ def at_the_desk_of(
         try:
             models = partial(find_models, root, "", owner=owner)
             bench = Upload(TrainingJobs(root), owner)
-            desk = Session(
-                page, engines, models, sources=TrainingTexts(root / "data"), workbench=bench
+            session = Session(
+                page, engines, models, sources=TrainingTexts(root / "data"), upload=bench
             )
-            await desk.change_settings({"max_new_tokens": "5", "seed": "1"})
-            await act(desk, page)
+            await session.change_settings({"max_new_tokens": "5", "seed": "1"})
+            await act(session, page)
         finally:
             engines.close()
 
     asyncio.run(run())
 
 
-def put(desk: Session, text: str, model: str) -> str:
+def put(session: Session, text: str, model: str) -> str:
     """Have the story hold words that a model is said to have written, as an import may."""
     passage = Passage(author="model", text=text, model=model)
-    desk.history = desk.history.change(desk.story.append(passage))
+    session.history = session.history.change(session.story.append(passage))
     return passage.id
 
 
@@ -126,9 +126,9 @@ def test_a_run_that_does_not_say_whose_it_is_is_nobodys(tmp_path, page):
 
 
 def test_what_is_not_there_and_what_is_not_yours_are_refused_in_the_same_words(root):
-    async def act(desk, page):
-        desk.workbench.brought = ("a.txt", TALE * 40)
-        for serve, wish in (
+    async def act(session, page):
+        session.upload.brought = ("a.txt", TALE * 40)
+        for serve, request in (
             (answer_query, {"query": "card", "model": "NAME"}),
             (answer_query, {"query": "dice", "model": "NAME"}),
             (run_command, {"command": "training_plan", "source": "NAME"}),
@@ -138,47 +138,51 @@ def test_what_is_not_there_and_what_is_not_yours_are_refused_in_the_same_words(r
         ):
             answers = []
             for name in ("mine", "gone"):
-                answer = await serve(desk, {k: name if v == "NAME" else v for k, v in wish.items()})
+                answer = await serve(
+                    session, {k: name if v == "NAME" else v for k, v in request.items()}
+                )
                 answers.append(answer["error"].replace(name, "NAME"))
             assert answers[0] == answers[1]
         for name in ("mine", "gone"):
-            await desk.write("once", model=name)
+            await session.write("once", model=name)
             assert page.said[-1] == f"There is no model “{name}” any more: pick another one."
             said = (
-                await answer_query(desk, {"query": "copied", "passage": put(desk, TALE, name)})
+                await answer_query(
+                    session, {"query": "copied", "passage": put(session, TALE, name)}
+                )
             )["error"]
             assert said == f"There is no model “{name}” any more, so this cannot be checked."
         told = json.dumps(
-            [await answer_query(desk, {"query": each}) for each in ("models", "runs")]
+            [await answer_query(session, {"query": each}) for each in ("models", "runs")]
         )
         assert "mine" not in told
         assert "tales by" not in told
 
-    at_the_desk_of("bob", root, act)
+    in_the_session_of("bob", root, act)
 
 
 def test_words_put_to_a_shared_model_tell_nothing_of_its_text(root):
-    async def act(desk, page):
+    async def act(session, page):
         answers = []
         for words in (TALE, "the old grey cat sat", "zebra"):
-            wish = {"query": "copied", "passage": put(desk, words, "songs by ada")}
-            answers.append(await answer_query(desk, wish))
+            request = {"query": "copied", "passage": put(session, words, "songs by ada")}
+            answers.append(await answer_query(session, request))
         # Were one answer other than the next, it would say which words stand there.
         assert answers[0] == answers[1] == answers[2]
         assert "another writer's text" in answers[0]["error"]
 
-    at_the_desk_of("bob", root, act)
+    in_the_session_of("bob", root, act)
 
 
 def test_the_owner_is_quoted_the_text_of_a_model_whether_it_is_shared_or_not(root):
-    async def act(desk, page):
+    async def act(session, page):
         for name in ("songs", "tales"):
             found = await answer_query(
-                desk, {"query": "copied", "passage": put(desk, " old grey cat", name)}
+                session, {"query": "copied", "passage": put(session, " old grey cat", name)}
             )
             assert found["longest"]["quote"] == "old grey cat"
 
-    at_the_desk_of("ada", root, act)
+    in_the_session_of("ada", root, act)
 
 
 def test_two_who_share_a_model_in_memory_have_each_their_own_rights(root):
@@ -237,15 +241,15 @@ def test_sharing_and_taking_it_back_hold_from_the_next_query_on(tmp_path):
     assert (seen(tmp_path, "bob"), shop.all("ada")[0]["shared"]) == ([], False)
 
 
-@pytest.mark.parametrize("wish", [{}, {"key": "tales"}, {"key": "tales", "shared": "yes"}])
-def test_a_wish_to_share_that_says_neither_yes_nor_no_shares_nothing(tmp_path, wish):
+@pytest.mark.parametrize("asked", [{}, {"key": "tales"}, {"key": "tales", "shared": "yes"}])
+def test_a_request_to_share_that_says_neither_yes_nor_no_shares_nothing(tmp_path, asked):
     begin(tmp_path / "runs" / "tales", "ada")
 
-    async def act(desk, page):
-        assert "error" in await run_command(desk, {"command": "training_share", **wish})
+    async def act(session, page):
+        assert "error" in await run_command(session, {"command": "training_share", **asked})
         assert seen(tmp_path, "bob") == []
 
-    at_the_desk_of("ada", tmp_path, act)
+    in_the_session_of("ada", tmp_path, act)
 
 
 def test_what_a_guest_is_found_by_stands_in_no_name_of_what_they_share(tmp_path):
@@ -278,23 +282,26 @@ def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
     folder = begin(tmp_path / "runs" / "tales", "ada", shared=True)
     begin(tmp_path / "runs" / "his", "bob", about={"from": str(folder / "best")})
 
-    async def act(desk, page):
+    async def act(session, page):
         plan = {"module": "train.finetune", "options": [], "steps": 5}
-        source = desk.models["tales by ada"].folder
-        desk.workbench.lesson = PlannedTraining(
+        source = session.models["tales by ada"].folder
+        session.upload.planned = PlannedTraining(
             name="b.txt", text=TALE, plan=plan, checkpoint=source
         )
         TrainingJobs(tmp_path).share("ada", "tales", False)
         # What was there at the last query is not looked into either.
-        answer = await answer_query(desk, {"query": "dice", "model": "tales by ada"})
+        answer = await answer_query(session, {"query": "dice", "model": "tales by ada"})
         assert "There is no model" in answer["error"]
-        for wish in ({"command": "training_start"}, {"command": "training_resume", "key": "his"}):
-            assert "is not there any more" in (await run_command(desk, wish))["error"]
-        assert [each["key"] for each in desk.workbench.workshop.all("bob")] == ["his"]
-        desk.model = "tales by ada"
-        await desk.warm_up()
+        for request in (
+            {"command": "training_start"},
+            {"command": "training_resume", "key": "his"},
+        ):
+            assert "is not there any more" in (await run_command(session, request))["error"]
+        assert [each["key"] for each in session.upload.jobs.all("bob")] == ["his"]
+        session.model = "tales by ada"
+        await session.warm_up()
 
-    at_the_desk_of("bob", tmp_path, act)
+    in_the_session_of("bob", tmp_path, act)
 
 
 def test_what_was_begun_with_an_open_folder_is_shut_once_the_app_starts(tmp_path):
@@ -353,15 +360,15 @@ def test_what_is_wrong_with_a_model_does_not_tell_where_it_lies(tmp_path, file):
     folder = begin(place_of(tmp_path / "runs", "ada") / "songs", "ada", shared=True)
     (folder / "best" / file).write_bytes(b"{")
 
-    async def act(desk, page):
+    async def act(session, page):
         told = [
-            await answer_query(desk, {"query": "card", "model": "songs by ada"}),
-            await answer_query(desk, {"query": "dice", "model": "songs by ada", "words": "on"}),
+            await answer_query(session, {"query": "card", "model": "songs by ada"}),
+            await answer_query(session, {"query": "dice", "model": "songs by ada", "words": "on"}),
         ]
-        await desk.write("on", model="songs by ada")
-        said = json.dumps([told, page.said, page.events, desk.snapshot()], default=str)
+        await session.write("on", model="songs by ada")
+        said = json.dumps([told, page.said, page.events, session.snapshot()], default=str)
         assert file in said
         assert str(tmp_path) not in said
         assert folder.parent.name not in said
 
-    at_the_desk_of("bob", tmp_path, act)
+    in_the_session_of("bob", tmp_path, act)

@@ -66,12 +66,12 @@ class Account(Writer):
 
     async def machine(self, step: str) -> list[dict[str, Any]]:
         """All that the time machine tells of one step."""
-        wish = {"job": str(uuid.uuid4()), "steps": [step], "prompt": "cat", "temperature": 0.8}
-        await self.socket.emit("machine_write", {**wish, "seed": 1, "max_new_tokens": 4})
+        request = {"job": str(uuid.uuid4()), "steps": [step], "prompt": "cat", "temperature": 0.8}
+        await self.socket.emit("machine_write", {**request, "seed": 1, "max_new_tokens": 4})
 
         def news() -> list[dict[str, Any]]:
             told = [data for event, data in self.events if event == "machine_news"]
-            return [each for each in told if each["job"] == wish["job"]]
+            return [each for each in told if each["job"] == request["job"]]
 
         await until(lambda: any(each.get("over") for each in news()))
         return news()
@@ -142,9 +142,9 @@ async def refused_everywhere(writer: Account, names: tuple[str, ...]) -> None:
             await writer.ask("once", key)
             said.append(writer.said[-1])
             side = {"model": key, "settings": {}}
-            wish = {"ask": "compare", "contestants": [side, {**side, "model": "letters"}]}
+            request = {"ask": "compare", "contestants": [side, {**side, "model": "letters"}]}
             refused = writer.count("story_refused")
-            await writer.send("Compare", metadata=wish, modes={"model": "letters"})
+            await writer.send("Compare", metadata=request, modes={"model": "letters"})
             await until(lambda refused=refused: writer.count("story_refused") > refused)
             said.append(writer.said[-1])
             assert writer.state["model"] != key

@@ -12,22 +12,25 @@ from tests.chat.test_session import RecordingPage
 from tests.chat.test_votes import VOTE
 
 
-def test_a_desk_shows_the_votes_of_who_is_logged_in_and_of_nobody_else(tmp_path):
+def test_a_session_shows_the_votes_of_who_is_logged_in_and_of_nobody_else(tmp_path):
     memory = Memory(tmp_path)
 
-    def desk_of(name: str | None) -> Session:
-        session: Any = SimpleNamespace(user=name and SimpleNamespace(identifier=name))
-        votes = memory.votes_of(session)
+    def session_of(name: str | None) -> Session:
+        websocket: Any = SimpleNamespace(user=name and SimpleNamespace(identifier=name))
+        votes = memory.votes_of(websocket)
         return Session(RecordingPage(), Engines(), dict, votes=votes)
 
     async def run() -> list[int]:
-        ann, bob = desk_of("ann"), desk_of("bob")
+        ann, bob = session_of("ann"), session_of("bob")
         assert ann.votes
         await ann.votes.cast(VOTE)
         table = await answer_query(bob, {"query": "votes_csv"})
         assert VOTE.a.text not in table["text"]
         assert await run_command(bob, {"command": "votes_forget"}) == {"forgotten": 0}
-        seen = [await answer_query(desk, {"query": "votes"}) for desk in (ann, bob, desk_of(None))]
+        seen = [
+            await answer_query(session, {"query": "votes"})
+            for session in (ann, bob, session_of(None))
+        ]
         return [each["count"] for each in seen]
 
     assert asyncio.run(run()) == [1, 0, 0]

@@ -38,10 +38,10 @@ test('a run is looked at from its end, and asked for as it suggests', () => {
   const { store, m, sent } = begin();
   assert.equal(machine.stepOf(m), STEPS[2]);
   machine.write(store, STEPS);
-  const [event, wish] = sent[0];
+  const [event, request] = sent[0];
   assert.equal(event, 'machine_write');
   assert.deepEqual(
-    { ...wish, job: '' },
+    { ...request, job: '' },
     {
       ...{ job: '', steps: ['mine@0', 'mine@10', 'mine@100'], prompt: 'Once', seed: '1' },
       ...{ temperature: 0.8, max_new_tokens: 100 },

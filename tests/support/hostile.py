@@ -53,7 +53,7 @@ ACTS = (
     *("undo", "redo", "edit", "branch", "cut", "step", "pick", "vote", "reveal", "once", "preset"),
     *("preset_keep", "preset_forget", "no_such_act"),
 )
-ASKS = ("continue", "retry", "finish", "ladder", "fork", "compare", "again", "no_such_wish")
+ASKS = ("continue", "retry", "finish", "ladder", "fork", "compare", "again", "no_such_ask")
 
 
 class Hostile:
@@ -118,11 +118,11 @@ class Hostile:
                         "/retry 9",
                     )
                 )
-                wish = {"ask": self.draw.choice(ASKS), **self.fields()}
+                request = {"ask": self.draw.choice(ASKS), **self.fields()}
                 asks = self.draw.random() < 0.5
                 return message(
                     said,
-                    metadata=wish if asks else {},
+                    metadata=request if asks else {},
                     modes={"model": "letters", "preset": "Wild"},
                 )
             case "window_message":
