@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from gpt.cache import KVCache
+from gpt.decode.core import Core, TorchCore
 from gpt.model import GPT
-from gpt.sampling import Draw, SamplingParams, sample, seeded
+from gpt.sampling import N_ALTERNATIVES, Draw, SamplingParams, seeded
 from gpt.text.streamer import FinishReason, TextStreamer
 from gpt.tokenizers import Tokenizer
 
@@ -46,7 +47,7 @@ class Token:
     entropy: float
     """Of the model's own distribution, in nats."""
     top: tuple[Alternative, ...]
-    """The ten likeliest before any sampler, likeliest first."""
+    """The ten likeliest before any sampler, likeliest first; fewer where fewer were asked for."""
     finish_reason: FinishReason | None
     """None but for a story's last token: the end-of-story token, a stop string, the length, or
     beyond the length the end of a "sentence", which a token shows that is no more part of it."""
@@ -54,6 +55,8 @@ class Token:
     """Gives the same text again, with the same prompt and settings and n = 1."""
     take: int
     """Which of the n stories of one prompt it belongs to: 0 .. n - 1."""
+    core: str
+    """What computed it (`Core.name`): the seed gives the same text again with the same one."""
 
 
 def window_start(n_tokens: int, block_size: int) -> int:
@@ -112,6 +115,8 @@ class Row:
     streamer: TextStreamer
     seed: int
     take: int
+    core: Core
+    n_top: int
     start: int = 0
     """The first of `ids` that the cache holds."""
 
@@ -119,7 +124,7 @@ class Row:
 class Generator:
     """Writes up to `max_batch` stories at once; rows come and go between any two steps.
 
-    A row's tokens depend on its prompt, settings and seed alone, not on its company. Not for
+    A row's tokens depend on its prompt, settings, seed and core alone, not on its company. Not for
     several threads at once.
 
     Args:
@@ -133,15 +138,40 @@ class Generator:
         self.model = model
         self.tokenizer = tokenizer
         self.max_batch = max_batch
-        self._cache = KVCache(model.config, max_batch, dtype=model.dtype, device=str(model.device))
+        self.cache = KVCache(model.config, max_batch, dtype=model.dtype, device=str(model.device))
+        self._cores: dict[str, Core] = {}
+        self.use(TorchCore(model, tokenizer.vocab_size, self.cache))
         self._rows: list[Row] = []
+
+    @property
+    def core(self) -> Core:
+        """What new stories are written with, unless they ask for another."""
+        return self._core
+
+    def use(self, core: Core) -> None:
+        """Write new stories with `core`, which works on this generator's `cache`. The stories that
+        are being written go on with theirs."""
+        self._cores[core.name] = self._core = core
+
+    def close(self) -> None:
+        """Let go of the cores' threads."""
+        for core in self._cores.values():
+            core.close()
 
     @property
     def free(self) -> int:
         """How many more rows there is place for."""
         return self.max_batch - len(self._rows)
 
-    def add(self, prompt: str | Sequence[int], params: SamplingParams, *, take: int = 0) -> Row:
+    def add(
+        self,
+        prompt: str | Sequence[int],
+        params: SamplingParams,
+        *,
+        take: int = 0,
+        core: str | None = None,
+        n_top: int = N_ALTERNATIVES,
+    ) -> Row:
         """Let a story join; it is read with one of the next steps.
 
         Args:
@@ -149,6 +179,9 @@ class Generator:
             params: Of one story, n = 1: `SamplingParams.takes` makes one for each of several. A
                 seed of None is drawn here.
             take: Handed on in `Token.take`.
+            core: The name of the core that is to write it (`Token.core`); None, or one that is not
+                here, for the one in use.
+            n_top: How many alternatives its tokens list, at most ten.
 
         Raises:
             ValueError: settings that do not suit the tokenizer, n above 1, a prompt that cannot
@@ -170,8 +203,10 @@ class Generator:
             streamer=TextStreamer(self.tokenizer, params, ids),
             seed=params.seed,
             take=take,
+            core=self._cores.get(core or "", self._core),
+            n_top=n_top,
         )
-        self._cache.reset(row.slot)
+        self.cache.reset(row.slot)
         self._rows.append(row)
         return row
 
@@ -197,23 +232,28 @@ class Generator:
     def step(self) -> list[tuple[Row, Token | Exception]]:
         """Draw the next token of each story; one that ends leaves the batch.
 
-        At most one prefill per step, of a new story or one that outgrew its window: the others that
-        need one wait, and all the rest decode meanwhile.
+        At most one prefill per step, of a new story or one that outgrew its window, and of all that
+        have the same to read: the others that need one wait, and the rest decode meanwhile.
 
         Returns:
             A token for each row that got one. In place of a row's token may stand what went wrong
             with it; it has left then, and the others are unharmed.
         """
         writing, to_read = self._by_need()
+        written: list[tuple[Row, Token | Exception]] = []
         if to_read:
-            # The one read longest ago comes first, so none waits for more than max_batch others.
-            row = to_read[0]
-            self._rows.remove(row)
-            self._rows.append(row)
-        with torch.inference_mode():
-            return [*self._forward(to_read[:1]), *self._forward(writing)]
+            written += self._prefill(to_read)
+        for core in {row.core.name: row.core for row in writing}.values():
+            written += self._forward([row for row in writing if row.core is core], core)
+        return written
 
-    def stream(self, prompt: str | Sequence[int], params: SamplingParams) -> Iterator[Token]:
+    def stream(
+        self,
+        prompt: str | Sequence[int],
+        params: SamplingParams,
+        *,
+        n_top: int = N_ALTERNATIVES,
+    ) -> Iterator[Token]:
         """Write on from `prompt`, token by token; closing the iterator ends it.
 
         With n above 1 the takes come side by side, as many at once as there are rows, and
@@ -231,7 +271,7 @@ class Generator:
             while waiting or self._rows:
                 while waiting and self.free:
                     take, one = waiting.pop(0)
-                    self.add(prompt, one, take=take)
+                    self.add(prompt, one, take=take, n_top=n_top)
                 for _, token in self.step():
                     if isinstance(token, Exception):
                         raise token
@@ -247,33 +287,55 @@ class Generator:
             start = window_start(len(row.ids), self.model.config.block_size)
             if start != row.start:
                 row.start = start
-                self._cache.reset(row.slot)
+                self.cache.reset(row.slot)
             (writing if len(self._unread(row)) == 1 else to_read).append(row)
         return writing, to_read
 
     def _unread(self, row: Row) -> list[int]:
-        return row.ids[row.start + self._cache.lengths[row.slot] :]
+        return row.ids[row.start + self.cache.lengths[row.slot] :]
 
-    def _forward(self, rows: list[Row]) -> list[tuple[Row, Token | Exception]]:
-        """The next token of rows that have equally much to read."""
-        if not rows:
-            return []
+    def _prefill(self, to_read: list[Row]) -> list[tuple[Row, Token | Exception]]:
+        """Read the row that was read longest ago, and hand what it has read to its twins: versions
+        of one passage read their prompt once."""
+        first = to_read[0]
+        twins = [row for row in to_read if row is not first and self._alike(row, first)]
+        for row in (first, *twins):  # to the end, so that none waits for more than max_batch others
+            self._rows.remove(row)
+            self._rows.append(row)
         try:
-            tokens = torch.tensor([self._unread(row) for row in rows], device=self.model.device)
-            logits = self.model(tokens, self._cache, [row.slot for row in rows], last=True)
-            # Ids that only pad the model's vocabulary stand for no text and are never drawn.
-            logits = logits[:, -1, : self.tokenizer.vocab_size].float().cpu()  # (B, V)
+            (logits,) = first.core.read([first.slot], [self._unread(first)])
         except Exception as error:  # noqa: BLE001 - goes to those whose stories it ends
-            for row in rows:
-                self.remove(row)
-            return [(row, error) for row in rows]
+            return self._failed([first], error)
+        for row in twins:
+            self.cache.copy(first.slot, row.slot)
+        return [(row, self._write(row, logits)) for row in (first, *twins)]
+
+    def _alike(self, row: Row, other: Row) -> bool:
+        return (
+            row.core is other.core
+            and row.start == other.start
+            and row.ids == other.ids
+            and self.cache.lengths[row.slot] == self.cache.lengths[other.slot] == 0
+        )
+
+    def _forward(self, rows: list[Row], core: Core) -> list[tuple[Row, Token | Exception]]:
+        """The next token of rows that lack one position."""
+        try:
+            logits = core.read([row.slot for row in rows], [self._unread(row) for row in rows])
+        except Exception as error:  # noqa: BLE001 - goes to those whose stories it ends
+            return self._failed(rows, error)
         return [(row, self._write(row, one)) for row, one in zip(rows, logits, strict=True)]
+
+    def _failed(self, rows: list[Row], error: Exception) -> list[tuple[Row, Token | Exception]]:
+        for row in rows:
+            self.remove(row)
+        return [(row, error) for row in rows]
 
     def _write(self, row: Row, logits: Tensor) -> Token | Exception:
         """Draw the row's next token from its logits (V,)."""
         try:
-            seen = row.ids[row.start :]
-            token = self._token(row, sample(logits, row.params, seen, row.rng))
+            seen = row.ids[row.start :] if row.params.repetition_penalty != 1 else ()
+            token = self._token(row, row.core.draw(logits, row.params, seen, row.rng, row.n_top))
         except Exception as error:  # noqa: BLE001 - one story's fault must not end the others
             self.remove(row)
             return error
@@ -297,4 +359,5 @@ class Generator:
             finish_reason=reason,
             seed=row.seed,
             take=row.take,
+            core=row.core.name,
         )

@@ -1,4 +1,4 @@
-"""Numbers that several threads share: each operation here is whole, and orders what is around it."""
+"""Numbers that several threads share: each operation is whole, and orders what is around it."""
 
 import platform
 from typing import Any
@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 
 SPACING = 8
-"""Numbers (int64) between two shared ones, so that no two stand in one line of a processor cache."""
+"""Numbers (int64) between two shared ones: no two stand in one line of a processor's cache."""
 
 HINTS = {
     "x86_64": ("llvm.x86.sse2.pause", ()),

@@ -1,8 +1,7 @@
 """`gpt.sampling.sample` for one row, compiled: the same order of samplers, one pass for each.
 
 `gpt.sampling` is the reference, and says what each sampler does; here stands how little must be
-done for it. Nothing is sorted but the tokens at the edge of a nucleus: a histogram of the
-probabilities finds where that edge lies.
+done for it. Nothing is sorted: a histogram of the probabilities finds where a nucleus ends.
 
 Numbers are float64; V vocabulary.
 """
@@ -10,13 +9,13 @@ Numbers are float64; V vocabulary.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gpt.decode.jit import SUMS, compiled, inner
 from gpt.decode.simd import exp64
 
 BINS = 1024
-"""Of the histogram: few enough for a cache, enough that an edge holds few tokens."""
+"""Of a histogram: few enough for a processor's cache, so many that one of them holds few tokens."""
 DAMAGED = -1
 """The id that is given back for logits of which none can be drawn."""
 
@@ -45,14 +44,14 @@ def make_desk(vocab_size: int, n_top: int) -> Desk:
     return Desk(*numbers, np.zeros(BINS), np.zeros(n_top, np.int64), np.zeros((2, n_top)))
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def exponentials(logits: Any, largest: float, out: Any) -> None:
     """out (V,) = e to the logits less the largest."""
     for i in range(len(out)):
         out[i] = exp64(np.float64(logits[i]) - largest)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@inner(fastmath=SUMS)
 def total_of(values: Any) -> float:
     """The sum of (V,)."""
     total = 0.0
@@ -61,7 +60,7 @@ def total_of(values: Any) -> float:
     return total
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@inner(fastmath=SUMS)
 def mean_of(weights: Any, logits: Any, largest: float) -> float:
     """Σ weight · (logit less the largest), over those of a weight above 0."""
     total = 0.0
@@ -71,7 +70,7 @@ def mean_of(weights: Any, logits: Any, largest: float) -> float:
     return total
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def largest_of(logits: Any) -> int:
     """The id of the largest logit, of equal ones the lowest; `DAMAGED` where one is NaN or +inf, or
     all are -inf."""
@@ -84,47 +83,51 @@ def largest_of(logits: Any) -> int:
     return best if sound and logits[best] > -np.inf else DAMAGED
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def keep_largest(scaled: Any, after: Any, sums: Any, need: float, count: bool) -> None:
     """Set `after` to 0 but for the largest tokens whose sum reaches `need`: top-p, or top-k.
 
-    Of equal ones the lowest ids stay. The token that reaches `need` stays.
+    The token that reaches `need` stays; of equal ones the lowest ids do. A histogram of those in
+    question finds the bin that `need` falls into, and the next one looks at that bin alone, until
+    all in it are equal.
 
     Args:
+        sums: (BINS,), to work on.
         count: Whether each token counts 1, for top-k, and not what is in `after`.
     """
-    lowest = 0.0
+    low, high, before = 0.0, 0.0, 0.0
     for i in range(len(after)):
         if after[i] > 0:
-            lowest = min(lowest, scaled[i])
-    width = (BINS - 1) / -lowest if lowest < 0 else 0.0
-    sums[:] = 0
+            low = min(low, scaled[i])
+    while low < high:
+        width = BINS / (high - low)
+        sums[:] = 0
+        for i in range(len(after)):
+            if after[i] > 0 and low <= scaled[i] <= high:
+                at = min(int((high - scaled[i]) * width), BINS - 1)
+                sums[at] += 1.0 if count else after[i]
+        edge = 0
+        while edge < BINS - 1 and before + sums[edge] < need:
+            before += sums[edge]
+            edge += 1
+        lowest, highest = high, low
+        for i in range(len(after)):
+            if after[i] > 0 and low <= scaled[i] <= high:
+                at = min(int((high - scaled[i]) * width), BINS - 1)
+                if at > edge:
+                    after[i] = 0
+                elif at == edge:
+                    lowest, highest = min(lowest, scaled[i]), max(highest, scaled[i])
+        low, high = lowest, highest
     for i in range(len(after)):
-        if after[i] > 0:
-            sums[int(-scaled[i] * width)] += 1.0 if count else after[i]
-    edge, before = 0, 0.0
-    while edge < BINS - 1 and before + sums[edge] < need:
-        before += sums[edge]
-        edge += 1
-    at = np.empty(len(after), np.int64)
-    n = 0
-    for i in range(len(after)):
-        if after[i] > 0:
-            its = int(-scaled[i] * width)
-            if its > edge:
+        if after[i] > 0 and scaled[i] == high:
+            if before >= need:
                 after[i] = 0
-            elif its == edge:
-                at[n] = i
-                n += 1
-    # Stable, so of equal ones the lowest id comes first.
-    for i in at[:n][np.argsort(-scaled[at[:n]], kind="mergesort")]:
-        if before >= need:
-            after[i] = 0
-        else:
-            before += 1.0 if count else after[i]
+            else:
+                before += 1.0 if count else after[i]
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def apply_samplers(
     logits: Any, desk: Any, best: int, params: tuple[float, int, float, float, float], seen: Any
 ) -> None:
@@ -158,9 +161,10 @@ def apply_samplers(
                 after[i] = 0
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def likeliest(logits: Any, ids: Any) -> None:
-    """ids (n,), n at least 1, = those of the largest logits, the largest first, of equal ones the lowest id."""
+    """ids (n,), n at least 1: those of the largest logits, the largest first; of equal ones the
+    lowest id first."""
     n = 0
     for i in range(len(logits)):
         if n == len(ids):
@@ -175,7 +179,7 @@ def likeliest(logits: Any, ids: Any) -> None:
         n += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def draw(
     logits: Any,
     desk: Any,

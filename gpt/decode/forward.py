@@ -10,11 +10,11 @@ pass up and begins again alone (`Scratch` says why that is safe).
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gpt.config import GPTConfig
 from gpt.decode import atomics
+from gpt.decode.jit import compiled, inner
 from gpt.decode.layers import (
     exponentials,
     gelu,
@@ -23,7 +23,6 @@ from gpt.decode.layers import (
     multiply,
     rms_norm,
     rotate,
-    scale,
     scores_of,
     swiglu,
 )
@@ -98,33 +97,29 @@ def make_scratch(config: GPTConfig, weights: Weights, max_rows: int, threads: in
     )
 
 
-@njit(nogil=True, cache=True)
-def product(m: Any, layer: int, piece: int, pieces: int, x: Any, n: int, y: Any) -> None:
-    """A piece of y[:n] = x[:n] weightsᵀ · scales + biases."""
-    blocks = m.weights.shape[1] // 8
-    first, last = 8 * (blocks * piece // pieces), 8 * (blocks * (piece + 1) // pieces)
+@inner()
+def product(m: Any, layer: int, first: int, last: int, x: Any, n: int, y: Any) -> None:
+    """y[:n, first:last] = x[:n] weightsᵀ · scales + biases."""
     multiply(m.weights[layer], first, last, x, n, y)
-    scale(y, first, last, n, m.scales[layer], m.biases[layer])
-
-
-@njit(nogil=True, cache=True)
-def feed(w: Any, s: Any, layer: int, piece: int, pieces: int, n: int) -> None:
-    """A piece of the MLP's first half: some rows of gate and up, and the activation."""
-    F = s.inner.shape[1]
-    blocks = F // 8
-    first, last = 8 * (blocks * piece // pieces), 8 * (blocks * (piece + 1) // pieces)
-    for offset in range(0, s.up.shape[1], F):
-        multiply(w.up.weights[layer], offset + first, offset + last, s.h, n, s.up)
-        scale(s.up, offset + first, offset + last, n, w.up.scales[layer], w.up.biases[layer])
+    scales, biases = m.scales[layer], m.biases[layer]
     for b in range(n):
-        up, inner = s.up[b], s.inner[b]
-        if len(up) > F:
-            swiglu(up[first:last], up[F + first : F + last], inner[first:last])
+        for r in range(first, last):
+            y[b, r] = y[b, r] * scales[r] + biases[r]
+
+
+@inner()
+def activate(s: Any, first: int, last: int, n: int) -> None:
+    """inner = the activation of the columns first..last of up."""
+    gated = s.up.shape[1] > s.inner.shape[1]
+    for b in range(n):
+        if gated:  # eight of gate, then eight of up
+            for at in range(first, last, 16):
+                swiglu(s.up[b, at : at + 8], s.up[b, at + 8 : at + 16], s.inner[b, at // 2 :])
         else:
-            gelu(up[first:last], inner[first:last])
+            gelu(s.up[b, first:last], s.inner[b, first:last])
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def attend(w: Any, s: Any, layer: int, piece: int, keys: Any, values: Any, thread: int) -> None:
     """The query heads of one row that share one head of keys and values."""
     H, G, D = w.shape
@@ -138,33 +133,35 @@ def attend(w: Any, s: Any, layer: int, piece: int, keys: Any, values: Any, threa
         mixed(scores, values[layer, slot, group], n, s.attended[row, h * D : (h + 1) * D])
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def work(
     w: Any, s: Any, keys: Any, values: Any, phase: int, piece: int, pieces: int, thread: int
 ) -> None:
     """Do one piece of one phase."""
-    layer, kind = phase // 5, phase % 5
-    n = s.wanted[0]
-    if layer == w.qkv.weights.shape[0]:
-        product(w.head, 0, piece, pieces, s.h, s.wanted[1], s.logits)
-    elif kind == QKV:
-        product(w.qkv, layer, piece, pieces, s.h, n, s.qkv)
-    elif kind == ATTEND:
+    layer, kind, n = phase // 5, phase % 5, s.wanted[0]
+    if kind == ATTEND:
         attend(w, s, layer, piece, keys, values, thread)
+        return
+    # One call for all products, and not one in each branch: it is compiled once.
+    m, x, y = w.qkv, s.h, s.qkv
+    if layer == w.qkv.weights.shape[0]:
+        m, x, y, layer, n = w.head, s.h, s.logits, 0, s.wanted[1]
     elif kind == OUT:
-        product(w.o, layer, piece, pieces, s.attended, n, s.out)
+        m, x, y = w.o, s.attended, s.out
     elif kind == UP:
-        feed(w, s, layer, piece, pieces, n)
-    else:
-        product(w.down, layer, piece, pieces, s.inner, n, s.out)
+        m, x, y = w.up, s.h, s.up
+    elif kind == DOWN:
+        m, x, y = w.down, s.inner, s.out
+    blocks = m.weights.shape[1] // 16
+    first, last = 16 * (blocks * piece // pieces), 16 * (blocks * (piece + 1) // pieces)
+    product(m, layer, first, last, x, n, y)
+    if kind == UP:
+        activate(s, first, last, n)
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def run_phase(w: Any, s: Any, keys: Any, values: Any, phase: int, pieces: int) -> bool:
     """Do one phase, with whoever helps; False where a helper was waited for in vain."""
-    if atomics.load(s.shared, HELPERS) == 0 and phase % 5 != ATTEND:
-        work(w, s, keys, values, phase, 0, 1, 0)
-        return True
     atomics.store(s.shared, DONE, 0)
     atomics.store(s.shared, TICKET, phase << 32 | pieces << 16)
     mine = 0
@@ -180,7 +177,7 @@ def run_phase(w: Any, s: Any, keys: Any, values: Any, phase: int, pieces: int) -
     return False
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def help_out(w: Any, s: Any, keys: Any, values: Any, thread: int) -> None:
     """Take pieces of any pass on this scratch, until there has been none for a while."""
     atomics.fetch_add(s.shared, HELPERS, 1)
@@ -200,7 +197,7 @@ def help_out(w: Any, s: Any, keys: Any, values: Any, thread: int) -> None:
     atomics.fetch_add(s.shared, HELPERS, -1)
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def embed(w: Any, s: Any, n: int) -> None:
     """x = the embeddings of the tokens, and of their positions for gpt2."""
     C = w.norms[0].weights.shape[1]
@@ -214,68 +211,59 @@ def embed(w: Any, s: Any, n: int) -> None:
                 s.x[b, i] += w.positions[position, i]
 
 
-@njit(nogil=True, cache=True)
-def normed(w: Any, norm: Any, layer: int, x: Any, out: Any) -> None:
-    """One row, by the family's norm."""
-    if len(w.positions):
-        layer_norm(x, norm.weights[layer], norm.biases[layer], w.eps, out)
-    else:
-        rms_norm(x, norm.weights[layer], w.eps, out)
-
-
-@njit(nogil=True, cache=True)
+@inner()
 def remember(w: Any, s: Any, layer: int, n: int, keys: Any, values: Any) -> None:
     """Turn queries and keys by their positions; write keys and values into the cache."""
     H, G, D = w.shape
     for b in range(n):
-        slot, position = s.rows[1, b], s.rows[2, b]
-        heads = s.qkv[b, : (H + 2 * G) * D].reshape(H + 2 * G, D)
+        row, slot, position = s.qkv[b], s.rows[1, b], s.rows[2, b]
         if len(w.cos):
             for head in range(H + G):
-                rotate(heads[head], w.cos[position], w.sin[position])
+                rotate(row[head * D : (head + 1) * D], w.cos[position], w.sin[position])
         for g in range(G):
-            keys[layer, slot, g, position] = heads[H + g]
-            values[layer, slot, g, position] = heads[H + G + g]
+            key, value = keys[layer, slot, g, position], values[layer, slot, g, position]
+            for d in range(D):
+                key[d] = row[(H + g) * D + d]
+                value[d] = row[(H + G + g) * D + d]
 
 
-@njit(nogil=True, cache=True)
-def add_and_norm(w: Any, s: Any, n: int, norm: Any, layer: int) -> None:
-    """x += out; h = x, normed."""
-    for b in range(n):
-        for i in range(s.x.shape[1]):
-            s.x[b, i] += s.out[b, i]
-        normed(w, norm, layer, s.x[b], s.h[b])
+@inner()
+def between(w: Any, s: Any, phase: int, keys: Any, values: Any) -> None:
+    """What the calling thread does alone before a phase."""
+    L, n = w.qkv.weights.shape[0], s.wanted[0]
+    layer, kind = phase // 5, phase % 5
+    if phase == 0:
+        embed(w, s, n)
+    if kind == ATTEND:
+        remember(w, s, layer, n, keys, values)
+    if kind not in (QKV, UP):
+        return
+    if phase > 0:
+        for b in range(n):
+            for i in range(s.x.shape[1]):
+                s.x[b, i] += s.out[b, i]
+    norm, at, wanted = w.norms[0], layer, n
+    if kind == UP:
+        norm = w.norms[1]
+    elif layer == L:
+        norm, at, wanted = w.norms[2], 0, s.wanted[1]
+    for i in range(wanted):
+        b = s.wanted[2 + i] if layer == L else i
+        if len(w.positions):
+            layer_norm(s.x[b], norm.weights[at], norm.biases[at], w.eps, s.h[i])
+        else:
+            rms_norm(s.x[b], norm.weights[at], w.eps, s.h[i])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def forward(w: Any, s: Any, keys: Any, values: Any) -> bool:
     """Logits of the wanted rows of `s`; False where a helper was lost, and all is to do again.
 
     Rows of one story stand in the order of their positions, and the cache holds what is before.
     """
-    L, n, G = w.qkv.weights.shape[0], s.wanted[0], w.shape[1]
-    embed(w, s, n)
-    for b in range(n):
-        normed(w, w.norms[0], 0, s.x[b], s.h[b])
-    for layer in range(L):
-        phase = 5 * layer
-        if not run_phase(w, s, keys, values, phase + QKV, PIECES):
+    for phase in range(5 * w.qkv.weights.shape[0] + 1):
+        between(w, s, phase, keys, values)
+        pieces = s.wanted[0] * w.shape[1] if phase % 5 == ATTEND else PIECES
+        if not run_phase(w, s, keys, values, phase, pieces):
             return False
-        remember(w, s, layer, n, keys, values)
-        if not run_phase(w, s, keys, values, phase + ATTEND, n * G):
-            return False
-        if not run_phase(w, s, keys, values, phase + OUT, PIECES):
-            return False
-        add_and_norm(w, s, n, w.norms[1], layer)
-        if not run_phase(w, s, keys, values, phase + UP, PIECES):
-            return False
-        if not run_phase(w, s, keys, values, phase + DOWN, PIECES):
-            return False
-        if layer + 1 < L:
-            add_and_norm(w, s, n, w.norms[0], layer + 1)
-    for i in range(s.wanted[1]):
-        b = s.wanted[2 + i]
-        for c in range(s.x.shape[1]):
-            s.x[b, c] += s.out[b, c]
-        normed(w, w.norms[2], 0, s.x[b], s.h[i])
-    return run_phase(w, s, keys, values, 5 * L, PIECES)
+    return True

@@ -8,17 +8,15 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from gpt.decode.jit import SUMS, inner
 from gpt.decode.simd import eight_rows, eight_stories, exp
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-"""What lets a sum use wide registers; NaN and infinity keep their meaning."""
 FULL = 5
 """From so many rows on, eight are computed together, though some are not wanted."""
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def multiply(weights: Any, first: int, last: int, x: Any, n: int, y: Any) -> None:
     """y[:n, first:last] = x[:n] weightsᵀ; the weights are read once for eight rows.
 
@@ -37,15 +35,7 @@ def multiply(weights: Any, first: int, last: int, x: Any, n: int, y: Any) -> Non
                     eight_rows(weights, r, x, one, y)
 
 
-@njit(nogil=True, cache=True)
-def scale(y: Any, first: int, last: int, n: int, scales: Any, biases: Any) -> None:
-    """Multiply the columns first..last of y (B', N') with their scales, and add the biases."""
-    for b in range(n):
-        for r in range(first, last):
-            y[b, r] = y[b, r] * scales[r] + biases[r]
-
-
-@njit(nogil=True, fastmath=FAST, cache=True)
+@inner(fastmath=SUMS)
 def rms_norm(x: Any, weight: Any, eps: float, out: Any) -> None:
     """Of one row (C',), the first C (Zhang & Sennrich 2019)."""
     C = len(weight)
@@ -57,7 +47,7 @@ def rms_norm(x: Any, weight: Any, eps: float, out: Any) -> None:
         out[i] = x[i] * scale * weight[i]
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@inner(fastmath=SUMS)
 def layer_norm(x: Any, weight: Any, bias: Any, eps: float, out: Any) -> None:
     """Of one row (C',), the first C (Ba et al. 2016)."""
     C = len(weight)
@@ -73,7 +63,7 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float, out: Any) -> None:
         out[i] = (x[i] - mean) * scale * weight[i] + bias[i]
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def rotate(x: Any, cos: Any, sin: Any) -> None:
     """Turn one head (D,) by its position, pairing halves (Su et al. 2021, as transformers does)."""
     half = len(cos)
@@ -83,14 +73,14 @@ def rotate(x: Any, cos: Any, sin: Any) -> None:
         x[i + half] = right * cos[i] + left * sin[i]
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def swiglu(gate: Any, up: Any, out: Any) -> None:
-    """silu(gate) · up (Shazeer 2020)."""
-    for i in range(len(out)):
+    """out[:8] = silu(gate) · up (Shazeer 2020), of eight."""
+    for i in range(8):
         out[i] = gate[i] / (np.float32(1) + exp(-gate[i])) * up[i]
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def gelu(up: Any, out: Any) -> None:
     """GELU by tanh (Hendrycks & Gimpel 2016): x times the logistic function of twice its inner."""
     c = np.float32(2 * math.sqrt(2 / math.pi))
@@ -100,7 +90,7 @@ def gelu(up: Any, out: Any) -> None:
         out[i] = x / (np.float32(1) + exp(-inner))
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@inner(fastmath=SUMS)
 def scores_of(q: Any, keys: Any, n: int, scores: Any) -> np.float32:
     """scores[:n] = q · keys / √D; the largest of them."""
     D = len(q)
@@ -116,14 +106,14 @@ def scores_of(q: Any, keys: Any, n: int, scores: Any) -> np.float32:
     return largest
 
 
-@njit(nogil=True, cache=True)
+@inner()
 def exponentials(scores: Any, n: int, largest: np.float32) -> None:
     """scores[:n] = exp(scores - largest)."""
     for t in range(n):
         scores[t] = exp(scores[t] - largest)
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@inner(fastmath=SUMS)
 def mixed(scores: Any, values: Any, n: int, out: Any) -> None:
     """out (D,) = the values (S, D), weighted with scores[:n] and divided by their sum."""
     D = len(out)

@@ -58,7 +58,7 @@ class NumbaCore:
         )
         self._desk = drawing.make_desk(vocab_size, N_ALTERNATIVES)
         self._pace = Pace()
-        self._helpers = Helpers(threads - 1, self._help_out)
+        self._helpers = Helpers(threads - 1, self.help_out)
 
     @property
     def threads(self) -> int:
@@ -163,5 +163,6 @@ class NumbaCore:
             self._helpers.wake()
         return True
 
-    def _help_out(self, thread: int) -> None:
+    def help_out(self, thread: int) -> None:
+        """Help with passes until there has been none for a while; thread is 1, 2, …"""
         help_out(self._weights, self._together, self._keys, self._values, thread)

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
+
+from gpt.decode.jit import inner
 
 LANES = 16
 """Numbers that are multiplied at once; rows are padded with zeros to a multiple of it."""
@@ -191,12 +193,12 @@ def _float_of(_: Any, bits: Any) -> Any:
     return to(bits), lambda __, builder, ___, values: builder.bitcast(values[0], kind)
 
 
-# Both exponentials work as Cody and Waite (1980, chapter 6) do: x = k ln 2 + r with |r| <= ln 2 / 2,
-# eʳ by its Taylor series, 2ᵏ by writing the exponent. They have no branch, so that a compiler runs
-# them for many numbers at once, which it cannot do with the C library's.
+# Both exponentials work as Cody and Waite (1980, chapter 6) do: x = k ln 2 + r, |r| <= ln 2 / 2; eʳ
+# by its Taylor series, 2ᵏ by writing the exponent. They have no branch, so that a compiler runs them
+# for many numbers at once, which it cannot do with the C library's.
 
 
-@njit(cache=True)
+@inner()
 def exp(x: Any) -> Any:
     """eˣ of a float32, within 2e-7 of it; below e⁻⁸⁷ and above e⁸⁸ it is those."""
     x = min(max(x, np.float32(-87)), np.float32(88))
@@ -210,7 +212,7 @@ def exp(x: Any) -> Any:
     return p * _float_of(np.int32((k + np.int32(127)) << np.int32(23)))
 
 
-@njit(cache=True)
+@inner()
 def exp64(x: Any) -> Any:
     """eˣ of a float64 up to 0, within 4e-16 of it; 0 below e⁻⁷⁰⁰."""
     small = max(x, -700.0)

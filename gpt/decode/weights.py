@@ -54,7 +54,7 @@ class Weights(NamedTuple):
     """Rows of q, then of k, then of v: (H + 2 G) D."""
     o: Matrices
     up: Matrices
-    """F' rows of gate, then F' rows of up (llama); F' rows of up (gpt2)."""
+    """2 F' rows (llama), eight of gate and eight of up in turn; F' rows of up (gpt2)."""
     down: Matrices
     norms: tuple[Norms, Norms, Norms]
     """Before attention, before the MLP, and (of one layer) at the end."""
@@ -126,18 +126,25 @@ def _norms(modules: list[Any]) -> Norms:
 
 
 class _Rows(NamedTuple):
-    """A matrix that is no module: the rows of gate or up, padded."""
+    """Rows of a matrix, as a linear layer has them."""
 
     weight: Tensor
-    bias: Tensor | None = None
+    bias: Tensor | None
 
 
-def _mlp_rows(linear: Any) -> _Rows:
-    """A linear layer with zero rows up to a multiple of `BLOCK`."""
-    missing = rounded(len(linear.weight)) - len(linear.weight)
+def _mlp_rows(gate: Any, up: Any) -> _Rows:
+    """The MLP's first matrix with rows up to F': of up alone, or eight of gate and eight of up in
+    turn, so that a few rows that stand together make a few channels."""
+
+    def padded(linear: Any) -> Tensor:
+        return pad(linear.weight, (0, 0, 0, rounded(len(linear.weight)) - len(linear.weight)))
+
     pad = torch.nn.functional.pad
-    bias = None if linear.bias is None else pad(linear.bias, (0, missing))
-    return _Rows(pad(linear.weight, (0, 0, 0, missing)), bias)
+    if gate is None:
+        missing = rounded(len(up.weight)) - len(up.weight)
+        return _Rows(padded(up), None if up.bias is None else pad(up.bias, (0, missing)))
+    both = [padded(linear).unflatten(0, (-1, 8)) for linear in (gate, up)]
+    return _Rows(torch.stack(both, 1).flatten(0, 2), None)
 
 
 def pack(model: GPT, precision: Precision) -> Weights:
@@ -152,7 +159,6 @@ def pack(model: GPT, precision: Precision) -> Weights:
         return [block.get_submodule(name) for block in blocks]
 
     attention, mlp = each("attention"), each("mlp")
-    ups = [[one.gate, one.up] if llama else [one.up] for one in mlp]
     return Weights(
         tokens=tokens,
         head=tokens if model.head is None else _matrices([[model.head]], precision),
@@ -161,7 +167,7 @@ def pack(model: GPT, precision: Precision) -> Weights:
         ),
         qkv=_matrices([[one.q, one.k, one.v] for one in attention], precision),
         o=_matrices([[one.o] for one in attention], precision),
-        up=_matrices([[_mlp_rows(linear) for linear in layer] for layer in ups], precision),
+        up=_matrices([[_mlp_rows(one.gate, one.up)] for one in mlp], precision),
         down=_matrices([[one.down] for one in mlp], precision),
         norms=(_norms(each("attention_norm")), _norms(each("mlp_norm")), _norms([model.norm])),
         cos=np.ascontiguousarray(_array(model.cos if llama else nothing)[:, :half]),

@@ -190,7 +190,7 @@ def test_stories_that_must_be_read_again_take_turns() -> None:
     # With a window of two tokens, every story is to be read again for every token.
     config = replace(SHAPES["llama"], vocab_size=CHARACTERS.vocab_size, block_size=2)
     generator = Generator(never_ends(tiny_model(config), CHARACTERS), CHARACTERS, max_batch=3)
-    rows = [generator.add("abc", SamplingParams()) for _ in range(3)]
+    rows = [generator.add(prompt, SamplingParams()) for prompt in ("abc", "abd", "abe")]
     read = [row for _ in range(9) for row, _ in generator.step()]
     assert read == rows * 3
 
