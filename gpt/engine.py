@@ -14,6 +14,8 @@ from typing import Self
 
 from torch import Tensor
 
+from gpt.decode.choose import prepare
+from gpt.decode.core import Core
 from gpt.fair_queue import FairQueue, Path, same_group
 from gpt.generator import Generator, Row, Token, check_for, prompt_ids
 from gpt.model import GPT
@@ -72,6 +74,8 @@ class Engine:
         self.tokenizer = tokenizer
         self.max_batch = max_batch
         self._generator = Generator(model, tokenizer, max_batch=max_batch)
+        self._made: SimpleQueue[Core] = SimpleQueue()
+        """Cores that new stories are to be written with."""
         self._lock = threading.Lock()
         self._queue: FairQueue[Job] = FairQueue(max_waiting)
         """Requests of which a take waits for a place. Used under the lock."""
@@ -82,6 +86,7 @@ class Engine:
         self._closed = False
         # Putting into a SimpleQueue is safe even in the middle of a garbage collection.
         self._news: SimpleQueue[None] = SimpleQueue()
+        prepare(model, tokenizer.vocab_size, self._generator.cache, self._use)
         self._worker = threading.Thread(target=self._work, name="inkling-engine", daemon=True)
         self._worker.start()
         # Python must not end while the thread is inside the model.
@@ -95,13 +100,23 @@ class Engine:
         return len(self._running)
 
     @property
+    def core(self) -> Core:
+        """What new stories are written with."""
+        return self._generator.core
+
+    @property
     def waiting(self) -> int:
         """Stories that wait for a place."""
         with self._lock:
             return self._queue.waiting
 
     def submit(
-        self, prompt: str | Sequence[int], params: SamplingParams, *, writer: Path = ()
+        self,
+        prompt: str | Sequence[int],
+        params: SamplingParams,
+        *,
+        writer: Path = (),
+        core: str | None = None,
     ) -> Request:
         """Queue a request; its tokens come through the `Request`.
 
@@ -109,6 +124,7 @@ class Engine:
             prompt: See `gpt.generator.prompt_ids`.
             writer: Who asks, as opaque keys from the larger group to the smaller: (account, page).
                 Accounts share the batch equally, and so do the pages of one account.
+            core: See `gpt.generator.Generator.add`.
 
         Raises:
             EngineBusy: too many wait already, or too many of this writer's.
@@ -117,7 +133,7 @@ class Engine:
                 is an error on the first token.
         """
         check_for(params, self.tokenizer)
-        job = Job(prompt, params, self._news, writer)
+        job = Job(prompt, params, self._news, writer, core)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
@@ -192,11 +208,22 @@ class Engine:
         with self._lock:
             return 0 if job.began else self._queue.ahead(job, self._running.values())
 
+    def _use(self, core: Core) -> None:
+        """Write new stories with another core; if it came too late, let it go."""
+        with self._lock:
+            if not self._closed:
+                self._made.put(core)
+                self._news.put(None)
+                return
+        core.close()
+
     # In the worker
 
     def _work(self) -> None:
         try:
             while not self._closed:
+                while not self._made.empty():
+                    self._generator.use(self._made.get())
                 self._drop_cancelled()
                 self._admit()
                 if not self._answer_logits() and not self._running:
@@ -212,6 +239,9 @@ class Engine:
                 self._queue.clear()
                 self._running.clear()
                 self._logits_queue.clear()
+            while not self._made.empty():
+                self._made.get().close()
+            self._generator.close()
             for job in jobs:
                 job.close(EngineClosed("the engine was closed before the story ended"))
             for answer in answers:
@@ -242,7 +272,7 @@ class Engine:
             try:
                 if not isinstance(job.prompt, list):
                     job.prompt = prompt_ids(self.tokenizer, job.prompt)
-                row = self._generator.add(job.prompt, params, take=take)
+                row = self._generator.add(job.prompt, params, take=take, core=job.core)
             except BaseException as error:  # noqa: BLE001 - tiktoken's panics are no Exceptions
                 self._fail(job, error)
                 continue

@@ -31,9 +31,11 @@ class Job:
         params: SamplingParams,
         news: SimpleQueue[None],
         writer: Path = (),
+        core: str | None = None,
     ) -> None:
         self.prompt = prompt
         self.writer = writer
+        self.core = core
         self._news = news
         self.to_start = deque(enumerate(params.takes()))
         """The takes that wait for a place."""

@@ -1,11 +1,14 @@
-"""For every test: one thread, since two wait for each other wherever something else runs too."""
+"""For every test: one thread, since two wait for each other wherever something else runs too, and
+PyTorch as the core that writes, since tests hand it models that are no plain ones."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+os.environ.setdefault("INKLING_CORE", "torch")
 
 
 @pytest.fixture(autouse=True)

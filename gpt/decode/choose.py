@@ -72,8 +72,8 @@ def make(model: GPT, vocab_size: int, cache: KVCache) -> Core:
 
 
 def prepare(model: GPT, vocab_size: int, cache: KVCache, use: Callable[[Core], None]) -> None:
-    """Hand the compiled core to `use`, from a thread, when it is there: at once where its code is on
-    disk, else when another process has compiled it. With `INKLING_CORE=numba`, before this returns.
+    """Hand the compiled core to `use`, from a thread, when it is there: soon where its code is on
+    disk, else when another process has compiled it. With `INKLING_CORE=numba`, before this ends.
 
     Where it cannot run, that is said once, and `use` is not called.
 
