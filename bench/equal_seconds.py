@@ -24,11 +24,11 @@ from typing import Any
 from bench.recipe import RecipeError, parameters, pretrain_command, train
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from gpt.checkpoint.provenance import called
-from train.adapt.base_model import describe as describe_model
+from train.adapt.base_model import model_facts
 from train.adapt.distill import Teachers
 from train.data.folder import Data, DataError, load_data
 from train.loop.config import PRESETS, TrainConfig
-from train.loop.device import describe, pick_device, tune
+from train.loop.device import machine_facts, pick_device, tune
 from train.loop.loss_eval import score, summary
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import Run
@@ -131,7 +131,9 @@ def baseline_of(
     return config
 
 
-def measure(recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int) -> list[list[float]]:
+def block_seconds(
+    recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int
+) -> list[list[float]]:
     """Seconds per step of each recipe, one for each block of `steps`, in turns.
 
     Who is first changes from block to block, so that a machine that grows busier is busier for
@@ -148,10 +150,10 @@ def measure(recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int) -
     return found
 
 
-def measured(
+def kept_seconds(
     out: Path, recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int
 ) -> dict[str, Any]:
-    """`measure` of the recipes, kept in `out`: a training that goes on keeps its length.
+    """`block_seconds` of the recipes, kept in `out`: a training that goes on keeps its length.
 
     Raises:
         RecipeError: what is kept there is of other configs.
@@ -168,8 +170,8 @@ def measured(
     found = {
         "configs": about,
         "steps_per_block": steps,
-        "seconds": measure(recipes, data, blocks=blocks, steps=steps),
-        "machine": describe(pick_device(first.device)),
+        "seconds": block_seconds(recipes, data, blocks=blocks, steps=steps),
+        "machine": machine_facts(pick_device(first.device)),
     }
     out.mkdir(parents=True, exist_ok=True)
     Run(out).write_json(SECONDS, found)
@@ -265,14 +267,14 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("bench.equal_seconds: --blocks and --steps must be 1 or more")
     try:
         data, model = load_data(options.data), load(options.checkpoint)
-        teachers = {describe_model(each)["sha256"]: each for each in map(load, options.teachers)}
+        teachers = {model_facts(each)["sha256"]: each for each in map(load, options.teachers)}
         recipes = [recipe_of(each, data, teachers) for each in (model, *teachers.values())]
         over = given_fields(options)
         vocab_size = data.tokenizer.vocab_size
         theirs = baseline_of(recipes[0].config, options.baseline, vocab_size, over)
         here = {name: over[name] for name in ("device", "compile", "threads") if name in over}
         recipes = [replace(each, config=replace(each.config, **here)) for each in recipes]
-        timed = measured(
+        timed = kept_seconds(
             out,
             [*recipes, Recipe(options.baseline, theirs)],
             data,

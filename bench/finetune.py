@@ -16,16 +16,16 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.recipe_table import spread
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from train.adapt.base_model import suggest
-from train.adapt.forgetting import compare, held_out, old_text
+from train.adapt.forgetting import held_out, losses_of_both, old_text
 from train.adapt.trainable import Trainable
 from train.data.folder import Data, DataError, load_data
 from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import SHAPE
 from train.loop.run import Run
+from train.studies.tokenizer_table import mean_and_deviation
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH_RATES = (4e-3, 1e-3)
@@ -132,7 +132,7 @@ def report_scratch(folder: Path, source: Checkpoint, data: Data, old: Path | Non
     steps = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]["max_steps"]
     if Run(folder).finished(steps):
         best = load(folder / "best")
-        report = compare(source, best, held_out(data), old_text(source, old))
+        report = losses_of_both(source, best, held_out(data), old_text(source, old))
         learnt = {"finetune": {"parameters": best.model.n_params}}
         Run(folder).write_json("report.json", {**report, **learnt})
 
@@ -153,9 +153,9 @@ def markdown(found: dict[str, list[Report]]) -> str:
         forgot = [report["old"]["after"]["loss"] for report in reports if report["old"]]
         lines.append(
             f"| {name} | {reports[0]['finetune']['parameters']:,} "
-            f"| {spread([a['loss'] for a in after], '.3f')} "
-            f"| {spread([a['bpb'] for a in after], '.3f')} "
-            f"| {spread(forgot, '.3f') if forgot else ''} "
+            f"| {mean_and_deviation([a['loss'] for a in after], '.3f')} "
+            f"| {mean_and_deviation([a['bpb'] for a in after], '.3f')} "
+            f"| {mean_and_deviation(forgot, '.3f') if forgot else ''} "
             f"| {f'{mean(forgot) - old:+.3f}' if forgot else ''} "
             f"| {', '.join(str(report['step']) for report in reports)} |"
         )
@@ -184,7 +184,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def table(options: argparse.Namespace) -> str:
+def train_all(options: argparse.Namespace) -> str:
     """Train what is missing; the table of all.
 
     Raises:
@@ -212,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Make the table and print it."""
     options = make_parser().parse_args(arguments)
     try:
-        made = table(options)
+        made = train_all(options)
     except (CheckpointError, DataError, FineTuneError, OSError, ValueError) as error:
         sys.exit(f"bench.finetune: {error}")
     print("\n" + made)

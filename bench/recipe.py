@@ -71,11 +71,11 @@ def at_its_end(run: Run, config: TrainConfig) -> bool:
     """Whether a training came to its last step, or ran out of patience before it."""
     if run.finished(config.max_steps) or not config.patience:
         return run.finished(config.max_steps)
-    judged = [record for record in run.records() if "val_loss" in record]
-    if not judged:
+    evaluations = [record for record in run.records() if "val_loss" in record]
+    if not evaluations:
         return False
-    best = min(judged, key=lambda record: record["val_loss"])
-    return judged[-1]["step"] - best["step"] >= config.patience * config.eval_every
+    best = min(evaluations, key=lambda record: record["val_loss"])
+    return evaluations[-1]["step"] - best["step"] >= config.patience * config.eval_every
 
 
 def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome:
@@ -106,7 +106,7 @@ def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome
     return outcome(run.records(), config.tokens_per_step)
 
 
-def compare(
+def train_both(
     names: tuple[str, str], data: Data, seeds: Sequence[int], out: Path, over: dict[str, int]
 ) -> dict[str, list[Outcome]]:
     """The outcomes of the baseline and ours, by preset, one per seed.
@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         for folder in options.data:
             data = load_data(folder)
             names = (options.baseline, options.ours)
-            outcomes = compare(names, data, options.seeds, options.out, over)
+            outcomes = train_both(names, data, options.seeds, options.out, over)
             configs = [replace(PRESETS[name](), **over) for name in names]
             sizes = [parameters(config, data.tokenizer.vocab_size) for config in configs]
             parts.append(markdown(data, outcomes, sizes, configs[0]))

@@ -1,16 +1,17 @@
 """What a training reached and how soon, and the table that holds two recipes side by side."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
 
 from train.data.folder import Data
 from train.loop.config import TrainConfig
-from train.loop.device import describe
+from train.loop.device import machine_facts
+from train.studies.tokenizer_table import mean_and_deviation
 
 Record = Mapping[str, float]
 
@@ -59,14 +60,6 @@ def outcome(records: Sequence[Record], tokens_per_step: int) -> Outcome:
     )
 
 
-def spread(values: Iterable[float], form: str) -> str:
-    """Mean ± standard deviation (of a sample, n - 1); of one value the value alone."""
-    values = list(values)
-    if len(values) == 1:
-        return format(values[0], form)
-    return f"{mean(values):{form}} ± {stdev(values):{form}}"
-
-
 def markdown(
     data: Data,
     outcomes: Mapping[str, Sequence[Outcome]],
@@ -86,16 +79,24 @@ def markdown(
     rows = [["", base, ours]]
     rows.append(["parameters", *(f"{size:,}" for size in sizes)])
     both = (theirs, own)
-    rows.append(["nats per token", *(spread((o.loss for o in each), ".4f") for each in both)])
-    rows.append(["bits per byte", *(spread((o.bpb for o in each), ".4f") for each in both)])
+    rows.append(
+        ["nats per token", *(mean_and_deviation((o.loss for o in each), ".4f") for each in both)]
+    )
+    rows.append(
+        ["bits per byte", *(mean_and_deviation((o.bpb for o in each), ".4f") for each in both)]
+    )
     rows.append(["steps", *[f"{config.max_steps:,}"] * 2])
-    rows.append(["seconds in all", *(spread((o.seconds for o in each), ".0f") for each in both)])
-    speeds = [spread((o.tokens_per_second for o in each), ",.0f") for each in both]
+    rows.append(
+        ["seconds in all", *(mean_and_deviation((o.seconds for o in each), ".0f") for each in both)]
+    )
+    speeds = [mean_and_deviation((o.tokens_per_second for o in each), ",.0f") for each in both]
     rows.append(["tokens per second", *speeds])
     reached = [[o.reach(goal) for o in each] for each in both]
     for place, name in enumerate(("steps", "seconds")):
         cells = [
-            spread([hit[place] for hit in each if hit], ",.0f") if all(each) else "not by all"
+            mean_and_deviation([hit[place] for hit in each if hit], ",.0f")
+            if all(each)
+            else "not by all"
             for each in reached
         ]
         rows.append([f"{name} to {goal:.4f}, the baseline's mean", *cells])
@@ -112,7 +113,7 @@ def markdown(
 
 def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
     names = " and ".join(s["name"] for s in data.facts["sources"] if "train" in s["serves"])
-    machine = describe(torch.device("cpu"))
+    machine = machine_facts(torch.device("cpu"))
     threads = config.threads or machine["threads"]
     return (
         f"## {names}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"

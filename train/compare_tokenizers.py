@@ -23,7 +23,7 @@ from gpt.files import write_whole
 from train.data.folder import DataError
 from train.data.texts import Text
 from train.loop.config import PRESETS
-from train.loop.device import describe
+from train.loop.device import machine_facts
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import TrainingError
 from train.run.document import command_line, escaped
@@ -46,7 +46,7 @@ def write_up(
     plot(groups, study.out / "tokenizers.png")
     path, base = study.out / "tokenizers.md", study.base
     names = ", ".join(escaped(text.path.name) for text in study.texts)
-    machine = describe(torch.device("cpu"))
+    machine = machine_facts(torch.device("cpu"))
     told = (
         f"{names}, of which the last {study.valid_fraction:.0%} are for validation. Each model "
         f"({base.n_layer} layers, {base.n_embd} wide) read {study.train_bytes:,} bytes in steps of "

@@ -17,8 +17,8 @@ from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.hub import load
 from gpt.model import GPT
 from gpt.tokenizers import Tokenizer
-from train.adapt.base_model import describe, open_data, suggest
-from train.adapt.forgetting import compare, held_out, old_text, table
+from train.adapt.base_model import model_facts, open_data, suggest
+from train.adapt.forgetting import held_out, losses_of_both, losses_table, old_text
 from train.adapt.trainable import Trainable, rate_scale, steer
 from train.adapt.vocabulary import Carried, change_vocabulary, same_tokenizer
 from train.data.folder import Data, DataError
@@ -71,7 +71,7 @@ def finetune(
     about = {
         "command": command,
         **(about or {}),
-        "from": describe(source),
+        "from": model_facts(source),
         "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
         "vocabulary": asdict(carried) if carried else None,
     }
@@ -94,9 +94,9 @@ def finetune(
     if not finished:
         return None
     source.model.to(device)
-    report = compare(source, load(run.best, device=str(device)), held_out(data), old)
+    report = losses_of_both(source, load(run.best, device=str(device)), held_out(data), old)
     run.write_json("report.json", {**about, **report})
-    print(table(report))
+    print(losses_table(report))
     return report
 
 

@@ -17,11 +17,11 @@ from gpt.checkpoint.generation_config import as_options, read_defaults
 from gpt.checkpoint.hub import load
 from train.data.folder import DataError
 from train.loop.device import pick_device
-from train.quality.continuations import Continuation, Judged, judge
+from train.quality.continuations import Comparison, Continuation, compare_with_human
 from train.quality.metrics import Quality
 from train.quality.openings import LEAST_WORDS, openings
-from train.quality.reference_text import Judges, add_data_option, open_judges
-from train.quality.thresholds import table, verdict
+from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
+from train.quality.thresholds import measure_rows, threshold_items
 from train.run.document import Table, command_line, escaped, markdown, told
 
 QUOTED = 12
@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def page(parts: Sequence[str], command: str) -> str:
+def openings_page(parts: Sequence[str], command: str) -> str:
     """docs/samples.md."""
     head = f"""# What the models write after openings they never saw
 
@@ -64,18 +64,21 @@ predicts the text, its own or the person's: far fewer for its own mean that it p
     return "\n".join([head, *parts])
 
 
-def model_part(checkpoint: Checkpoint, judged: Judged, valid: str) -> str:
+def model_part(checkpoint: Checkpoint, comparison: Comparison, valid: str) -> str:
     """One model's section of the page."""
-    settings, written = as_options(replace(judged.params, seed=None)), judged.written
+    settings, written = as_options(replace(comparison.params, seed=None)), comparison.written
     lines = [
         f"## {escaped(checkpoint.name)}, after {len(written)} openings of {escaped(valid)}\n",
-        f"Settings: `{settings}`, at most {judged.params.max_new_tokens} tokens.\n"
+        f"Settings: `{settings}`, at most {comparison.params.max_new_tokens} tokens.\n"
         if settings
-        else f"Settings: the defaults, at most {judged.params.max_new_tokens} tokens.\n",
-        markdown([Table(("", checkpoint.name, "human"), table(judged))]),
-        *verdict(judged),
+        else f"Settings: the defaults, at most {comparison.params.max_new_tokens} tokens.\n",
+        markdown([Table(("", checkpoint.name, "human"), measure_rows(comparison))]),
+        *threshold_items(comparison),
         "",
-        *(numbered(at, *each) for at, each in enumerate(zip(written, judged.model, strict=True))),
+        *(
+            numbered(at, *each)
+            for at, each in enumerate(zip(written, comparison.model, strict=True))
+        ),
     ]
     return "\n".join(lines)
 
@@ -100,7 +103,7 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
     return f"### {at + 1}\n\n{told(one.opening.text, one.text)}\n\n{'; '.join(facts)}.\n"
 
 
-def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged, Judges]:
+def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Comparison, ModelTexts]:
     """Open a checkpoint and its data, and let it write.
 
     Raises:
@@ -110,9 +113,13 @@ def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged,
     params = replace(read_defaults(checkpoint.folder), seed=options.seed)
     if options.length is not None:
         params = replace(params, max_new_tokens=options.length)
-    judges = open_judges(checkpoint, options.data)
-    found = openings(judges.valid.documents(), options.openings)
-    return checkpoint, judge(checkpoint, found, params, judges.source), judges
+    model_texts = open_model_texts(checkpoint, options.data)
+    found = openings(model_texts.valid.documents(), options.openings)
+    return (
+        checkpoint,
+        compare_with_human(checkpoint, found, params, model_texts.source),
+        model_texts,
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -124,15 +131,17 @@ def main(arguments: list[str] | None = None) -> None:
     parts: list[str] = []
     try:
         for name in options.checkpoints:
-            checkpoint, judged, judges = sampled(name, options)
-            parts.append(model_part(checkpoint, judged, judges.valid.name))
-            print(f"{checkpoint.name}, {len(judged.written)} openings of {judges.valid.name}")
-            for row in table(judged):
+            checkpoint, comparison, model_texts = sampled(name, options)
+            parts.append(model_part(checkpoint, comparison, model_texts.valid.name))
+            print(
+                f"{checkpoint.name}, {len(comparison.written)} openings of {model_texts.valid.name}"
+            )
+            for row in measure_rows(comparison):
                 print(f"  {row[0]:45} {row[1]:>20} {row[2]:>20}")
-            print("\n".join(verdict(judged)), flush=True)
+            print("\n".join(threshold_items(comparison)), flush=True)
         command = "python -m train.sample_openings " + shlex.join(words)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(page(parts, command), encoding="utf-8")
+        options.out.write_text(openings_page(parts, command), encoding="utf-8")
     except (CheckpointError, DataError, OSError, ValueError) as error:
         sys.exit(f"train.sample_openings: {error}")
     print(f"page: {options.out}")

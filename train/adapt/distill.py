@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.hub import load
-from train.adapt.base_model import describe
+from train.adapt.base_model import model_facts
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data
 from train.loop.config import TrainConfig
@@ -80,7 +80,7 @@ class Teachers:
 
     def about(self) -> dict[str, Any]:
         """The teachers and their share, for config.json and training.json."""
-        return {"teachers": [describe(each) for each in self.checkpoints], "share": self.share}
+        return {"teachers": [model_facts(each) for each in self.checkpoints], "share": self.share}
 
 
 def add_teacher_options(parser: argparse.ArgumentParser) -> None:

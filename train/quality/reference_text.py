@@ -13,7 +13,7 @@ from train.data.folder import Data, DataError, find_data
 
 
 @dataclass(frozen=True, slots=True)
-class Judges:
+class ModelTexts:
     """What a model's text is held against."""
 
     data: Data
@@ -35,7 +35,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
+def open_model_texts(checkpoint: Checkpoint, folders: Iterable[Path]) -> ModelTexts:
     """The data of a checkpoint's training: in `folders`, where its command says, or in data/.
 
     Raises:
@@ -57,6 +57,6 @@ def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
             f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
             f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
         )
-    return Judges(
+    return ModelTexts(
         data, ReferenceText(HeldOut("", data.train, data.tokenizer).documents()), held_out(data)
     )

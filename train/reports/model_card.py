@@ -22,10 +22,10 @@ from gpt.checkpoint.provenance import prepare_command
 from gpt.files import write_whole
 from gpt.generator import Generator
 from train.loop.config import TrainConfig
-from train.quality.continuations import judge
+from train.quality.continuations import compare_with_human
 from train.quality.openings import openings
-from train.quality.reference_text import Judges
-from train.quality.thresholds import table, verdict
+from train.quality.reference_text import ModelTexts
+from train.quality.thresholds import measure_rows, threshold_items
 from train.run.card import facts_table
 from train.run.document import Table, command_line, escaped, markdown, shell_word, told
 from train.run.samples import prompts
@@ -58,16 +58,16 @@ class CardRequest:
     openings: int
 
 
-def write_report(
+def write_model_card(
     checkpoint: Checkpoint,
-    judges: Judges,
+    model_texts: ModelTexts,
     scores: Mapping[str, Mapping[str, Any]],
     wish: CardRequest,
 ) -> Path:
     """Write README.md into the checkpoint's folder, all or nothing; return its path.
 
     Args:
-        judges: The training and validation text.
+        model_texts: The training and validation text.
         scores: By the name of a text: "val_loss", "val_bpb", and both with "_sliding" behind.
 
     Raises:
@@ -84,7 +84,7 @@ def write_report(
         parts.append(f"![Training and validation loss]({PICTURE})")
     parts += [
         *_again(training),
-        *_beside_human_text(checkpoint, judges, wish),
+        *_beside_human_text(checkpoint, model_texts, wish),
         *_samples(checkpoint, wish),
     ]
     if ends:
@@ -95,9 +95,9 @@ def write_report(
     return path
 
 
-def default_prompts(checkpoint: Checkpoint, judges: Judges) -> tuple[str, ...]:
+def default_prompts(checkpoint: Checkpoint, model_texts: ModelTexts) -> tuple[str, ...]:
     """`sample_prompt` of the training, and two openings of its validation text."""
-    return prompts(TrainConfig.from_dict(checkpoint.training["config"]), judges.data)
+    return prompts(TrainConfig.from_dict(checkpoint.training["config"]), model_texts.data)
 
 
 def own_words(card: str) -> tuple[str, str, str]:
@@ -198,20 +198,22 @@ def data_folder(command: str) -> str:
     return words[words.index("--data") + 1] if "--data" in words[:-1] else "data/mine"
 
 
-def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: CardRequest) -> Iterator[str]:
+def _beside_human_text(
+    checkpoint: Checkpoint, model_texts: ModelTexts, wish: CardRequest
+) -> Iterator[str]:
     params = replace(read_defaults(checkpoint.folder), seed=OPENING_SEED)
-    found = openings(judges.valid.documents(), wish.openings)
-    judged = judge(checkpoint, found, params, judges.source)
+    found = openings(model_texts.valid.documents(), wish.openings)
+    comparison = compare_with_human(checkpoint, found, params, model_texts.source)
     settings = as_options(replace(params, seed=None)) or "the defaults of gpt.generate"
     yield "## Beside human text"
     yield (
-        f"After {len(found)} openings of {escaped(judges.valid.name)}, a seed for each, at the "
-        f"settings of `generation_config.json` ({settings}). “Human” is how the text itself goes "
-        "on, cut to as many words. `train/quality/metrics.py` defines the measures; after ± stands "
-        "the jackknife's standard error."
+        f"After {len(found)} openings of {escaped(model_texts.valid.name)}, a seed for each, "
+        f"at the settings of `generation_config.json` ({settings}). “Human” is how the text itself "
+        "goes on, cut to as many words. `train/quality/metrics.py` defines the measures; after ± "
+        "stands the jackknife's standard error."
     )
-    yield markdown([Table(("", checkpoint.name, "human"), table(judged))]).strip()
-    yield "\n".join(verdict(judged))
+    yield markdown([Table(("", checkpoint.name, "human"), measure_rows(comparison))]).strip()
+    yield "\n".join(threshold_items(comparison))
 
 
 def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[str]:

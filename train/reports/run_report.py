@@ -73,10 +73,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def spread(items: Sequence[Any], count: int) -> list[Any]:
+def evenly_chosen(items: Sequence[Any], count: int) -> list[Any]:
     """The first, the last and others evenly between them, `count` at the most.
 
-    >>> spread(range(11), 3)
+    >>> evenly_chosen(range(11), 3)
     [0, 5, 10]
     """
     if len(items) <= count:
@@ -155,7 +155,7 @@ def _losses(found: Found) -> Iterator[Part]:
                 (step, took, learnt, f"{record['val_loss']:.4f}", f"{record['val_bpb']:.4f}")
             )
     head = ("step", "time", "training, nats", "validation, nats", "validation, bits per byte")
-    yield Table(head, spread(rows, SHOWN))
+    yield Table(head, evenly_chosen(rows, SHOWN))
 
 
 def _held_out(found: Found) -> Iterator[Part]:
@@ -261,7 +261,7 @@ def _samples(found: Found) -> Iterator[Part]:
         "holds most probable after fixed beginnings. samples.md has all of them, of every "
         "evaluation."
     )
-    *before, last = spread(found.samples, SHOWN_SAMPLES)
+    *before, last = evenly_chosen(found.samples, SHOWN_SAMPLES)
     for record in before:
         yield Heading(f"Step {record['step']:,}", 3)
         yield text_part(record["text"])

@@ -32,7 +32,7 @@ def cell(text: str) -> str:
     return shown(text).replace(MARKS[" "], " ")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
 
@@ -124,7 +124,7 @@ def sizes(found: Statistics, tokenizer: Tokenizer | None) -> str:
                 for window in (64, 256, 512, 1024)
             ),
         ]
-    return table(["", ""], rows)
+    return markdown_table(["", ""], rows)
 
 
 def report(found: Statistics, held_out: Statistics | None, tokenizer: Tokenizer | None) -> str:
@@ -138,7 +138,10 @@ def report(found: Statistics, held_out: Statistics | None, tokenizer: Tokenizer 
             (f"U+{ord(o.character):04X}", o.name, f"{o.count:,}", f"{o.document:,}")
             for o in odd[: 4 * SHOWN]
         ]
-        parts += ["Seldom meant:\n", table(["", "name", "times", "first in document"], rows)]
+        parts += [
+            "Seldom meant:\n",
+            markdown_table(["", "name", "times", "first in document"], rows),
+        ]
     if rare := [c for c, count in found.characters.items() if count < 10]:
         parts.append(
             f"Fewer than ten times: {' '.join(f'`{shown(c)}`' for c in sorted(rare)[:80])}\n"
@@ -152,7 +155,7 @@ def report(found: Statistics, held_out: Statistics | None, tokenizer: Tokenizer 
         parts.append(f"The most frequent tokens: {listed}.\n")
     if len(found.lengths) > 1:
         rows = [(cell(words), f"{n:,}") for words, n in found.openings.most_common(SHOWN)]
-        parts += ["## How documents begin\n", table(["first words", "documents"], rows)]
+        parts += ["## How documents begin\n", markdown_table(["first words", "documents"], rows)]
         parts += ["## Duplicates\n", duplicates(found)]
     return "\n".join(parts)
 
@@ -171,7 +174,7 @@ def duplicates(found: Statistics) -> str:
         for group in exact[:SHOWN]
     ]
     rows += [(f"{a}, {b}", f"{share:.0%} alike", cell(starts[a])) for a, b, share in near[:SHOWN]]
-    return text + ("\n" + table(["documents", "", "begin with"], rows) if rows else "")
+    return text + ("\n" + markdown_table(["documents", "", "begin with"], rows) if rows else "")
 
 
 def _figure(path: Path, width: float = 7.0) -> tuple[Figure, Path]:

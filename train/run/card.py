@@ -7,7 +7,7 @@ from typing import Any
 from gpt.model import GPT
 from train.data.folder import Data
 from train.loop.config import TrainConfig
-from train.loop.device import describe
+from train.loop.device import machine_facts
 from train.loop.progress import Progress
 from train.run.document import code_span, command_line, escaped
 
@@ -48,7 +48,7 @@ def about_training(
         "tokens": progress.step * config.tokens_per_step,
         **({"val_loss": losses["loss"], "val_bpb": losses["bpb"]} if losses else {}),
         "elapsed_s": round(progress.elapsed_s, 1),
-        "machine": describe(model.device),
+        "machine": machine_facts(model.device),
         "commit": code_version(),
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -52,7 +52,7 @@ def outcome(trial: FrozenTrial) -> str:
     return f"{why} at {last[1]:.4f}, evaluation {last[0]}" if last else why
 
 
-def describe(trial: FrozenTrial, study: optuna.Study) -> str:
+def trial_line(trial: FrozenTrial, study: optuna.Study) -> str:
     """One progress line: how good, of which settings, how long."""
     values = ", ".join(f"{name} {shown(value)}" for name, value in trial.params.items())
     said = outcome(trial)
@@ -79,7 +79,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
     return found if all(math.isfinite(share) for share in found.values()) else {}
 
 
-def table(study: optuna.Study, names: Sequence[str]) -> str:
+def trials_table(study: optuna.Study, names: Sequence[str]) -> str:
     """Every trial as a Markdown table: those trained to their end first, best on top."""
     ended = completed(study)
     rest = study.get_trials(deepcopy=False, states=[TrialState.PRUNED])
@@ -145,7 +145,7 @@ def plot_history(study: optuna.Study, path: Path) -> None:
     save_figure(figure, path)
 
 
-def write_report(
+def write_search(
     study: optuna.Study, base: TrainConfig, space: Space, folder: Path, command: str
 ) -> str:
     """Write search.md, the charts and best.json into `folder`; what to print of it."""
@@ -165,7 +165,7 @@ def write_report(
     write_whole(folder / "best.json", text)
     command = command_line(command)
     ranges = "\n".join(f"- `{name}`: {values}" for name, values in space.items())
-    rows = table(study, list(space))
+    rows = trials_table(study, list(space))
     write_whole(
         folder / "search.md",
         f"# A search for better settings\n\n    {command}\n\nSearched:\n\n{ranges}\n\n{rows}\n\n"

@@ -1,7 +1,7 @@
 """What `train.compare_tokenizers` found: one line for each training, the table and the chart."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -60,8 +60,9 @@ def add_result(path: Path, result: Result) -> None:
         file.write("\n" * half + json.dumps(asdict(result)) + "\n")
 
 
-def spread(values: Sequence[float], form: str) -> str:
+def mean_and_deviation(values: Iterable[float], form: str) -> str:
     """Mean ± standard deviation (of a sample, n - 1); of one value the value alone."""
+    values = list(values)
     if len(values) == 1:
         return format(values[0], form)
     return f"{mean(values):{form}} ± {stdev(values):{form}}"
@@ -100,15 +101,15 @@ def markdown(groups: Sequence[Sequence[Result]], dropout: float) -> str:
         cells = [
             title(one),
             f"{one.vocab_size:,}",
-            spread([r.bpb for r in group], ".3f"),
+            mean_and_deviation([r.bpb for r in group], ".3f"),
             f"{one.tokens_per_byte:.3f}",
             f"{one.window:,}",
-            spread([r.steps for r in group], ",.0f")
+            mean_and_deviation([r.steps for r in group], ",.0f")
             if len({r.steps for r in group}) > 1
             else f"{one.steps:,}",
             f"{one.parameters:,}",
-            spread(speeds, ".1f") if speeds else "not measured",
-            spread([r.seconds for r in group], ".0f"),
+            mean_and_deviation(speeds, ".1f") if speeds else "not measured",
+            mean_and_deviation([r.seconds for r in group], ".0f"),
             str(len(group)),
         ]
         lines.append(" | ".join(cells))
