@@ -33,6 +33,7 @@ from train.loop.loss_eval import score, summary
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import Run
 from train.loop.throughput import Throughput
+from train.run.document import table
 
 SHARED = (
     *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),
@@ -194,40 +195,36 @@ def steps_that_fit(ours: Sequence[TrainConfig], seconds: Sequence[Sequence[float
 
 def seconds_table(names: Sequence[str], found: dict[str, Any], steps: Sequence[int]) -> str:
     """The measured seconds per step, with their spread over the blocks."""
-    lines = ["| | seconds per step, median (lowest to highest) | steps | seconds |"]
-    lines.append("| --- | --- | --- | --- |")
+    rows: list[list[str]] = []
     for name, each, count in zip(names, found["seconds"], steps, strict=True):
         middle = median(each)
-        lines.append(
-            f"| {name} | {middle:.3f} ({min(each):.3f} to {max(each):.3f}) "
-            f"| {count:,} | {count * middle:,.0f} |"
-        )
+        times = f"{middle:.3f} ({min(each):.3f} to {max(each):.3f})"
+        rows.append([name, times, f"{count:,}", f"{count * middle:,.0f}"])
     machine = found["machine"]
-    lines.append(
-        f"\n{len(found['seconds'][0])} blocks of {found['steps_per_block']} steps each, in turns. "
+    head = ["", "seconds per step, median (lowest to highest)", "steps", "seconds"]
+    return (
+        f"{table(head, rows)}\n\n{len(found['seconds'][0])} blocks of "
+        f"{found['steps_per_block']} steps each, in turns. "
         f"{machine['cores']} cores, {machine['threads']} thread(s), {machine['device']}, "
         f"torch {machine['torch']}."
     )
-    return "\n".join(lines)
 
 
 def scores_table(names: tuple[str, str], models: tuple[Checkpoint, Checkpoint], data: Data) -> str:
     """What both reach on the validation text, every token scored once, in float32."""
-    lines = ["| | parameters | step | nats per token | bits per byte |"]
-    lines.append("| --- | --- | --- | --- | --- |")
+    rows: list[list[str]] = []
     bits: list[float] = []
     for name, checkpoint in zip(names, models, strict=True):
         nats = score(checkpoint.model, data.valid, checkpoint.config.block_size)
         size = data.facts["valid"]["bytes"]
         found = summary(nats, data.valid[1:], data.tokenizer.eos_id, size)
         bits.append(found["bpb"])
-        lines.append(
-            f"| {name} | {checkpoint.model.n_params:,} | {checkpoint.training['step']:,} "
-            f"| {found['loss']:.4f} | {found['bpb']:.4f} |"
-        )
+        size_and_step = [f"{checkpoint.model.n_params:,}", f"{checkpoint.training['step']:,}"]
+        rows.append([name, *size_and_step, f"{found['loss']:.4f}", f"{found['bpb']:.4f}"])
     less = 1 - bits[0] / bits[1]
     said = f"{abs(less):.1%} {'fewer' if less >= 0 else 'more'} bits per byte than {names[1]}"
-    return "\n".join(lines) + f"\n\n{names[0]} needs {said}, given the same seconds."
+    head = ["", "parameters", "step", "nats per token", "bits per byte"]
+    return f"{table(head, rows)}\n\n{names[0]} needs {said}, given the same seconds."
 
 
 def make_parser() -> argparse.ArgumentParser:

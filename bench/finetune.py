@@ -25,6 +25,7 @@ from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import SHAPE
 from train.loop.run import Run
+from train.run.document import table
 from train.studies.tokenizer_table import mean_and_deviation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,27 +140,28 @@ def report_scratch(folder: Path, source: Checkpoint, data: Data, old: Path | Non
 
 def markdown(found: dict[str, list[Report]]) -> str:
     """The table: the model untouched, then each way with all its seeds."""
-    lines = [
-        "| | parameters that learn | new text, nats per token | bits per byte | old text, nats per "
-        "token | change | best step |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["", "parameters that learn", "new text, nats per token", "bits per byte"]
+    head += ["old text, nats per token", "change", "best step"]
     first = next(iter(found.values()))[0]
     old = first["old"]["before"]["loss"] if first["old"] else None
     new = first["new"]["before"]
-    lines.append(f"| untouched | 0 | {new['loss']:.3f} | {new['bpb']:.3f} | {_figure(old)} | | |")
+    untouched = ["untouched", "0", f"{new['loss']:.3f}", f"{new['bpb']:.3f}", _figure(old), "", ""]
+    rows = [untouched]
     for name, reports in found.items():
         after = [report["new"]["after"] for report in reports]
         forgot = [report["old"]["after"]["loss"] for report in reports if report["old"]]
-        lines.append(
-            f"| {name} | {reports[0]['finetune']['parameters']:,} "
-            f"| {mean_and_deviation([a['loss'] for a in after], '.3f')} "
-            f"| {mean_and_deviation([a['bpb'] for a in after], '.3f')} "
-            f"| {mean_and_deviation(forgot, '.3f') if forgot else ''} "
-            f"| {f'{mean(forgot) - old:+.3f}' if forgot else ''} "
-            f"| {', '.join(str(report['step']) for report in reports)} |"
+        rows.append(
+            [
+                name,
+                f"{reports[0]['finetune']['parameters']:,}",
+                mean_and_deviation([a["loss"] for a in after], ".3f"),
+                mean_and_deviation([a["bpb"] for a in after], ".3f"),
+                mean_and_deviation(forgot, ".3f") if forgot else "",
+                f"{mean(forgot) - old:+.3f}" if forgot else "",
+                ", ".join(str(report["step"]) for report in reports),
+            ]
         )
-    return "\n".join(lines) + "\n"
+    return f"{table(head, rows)}\n"
 
 
 def _figure(value: float | None) -> str:

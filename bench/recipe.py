@@ -18,6 +18,7 @@ from bench.recipe_table import Outcome, markdown, outcome
 from train.data.folder import Data, DataError, load_data
 from train.loop.config import PRESETS, TrainConfig
 from train.loop.run import Run
+from train.run.marks import command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS_ABOVE = 1.01
@@ -179,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"bench.recipe: {error}")
     if options.markdown:
         title = f"# Our recipe beside {options.baseline}\n\n"
-        command = f"    python -m bench.recipe {shlex.join(given)}\n\n"
+        command = f"    {command_line('python -m bench.recipe ' + shlex.join(given))}\n\n"
         options.markdown.write_text(title + command + "\n".join(parts), encoding="utf-8")
 
 

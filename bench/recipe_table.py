@@ -11,6 +11,8 @@ import torch
 from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.loop.device import machine_facts
+from train.run.document import table
+from train.run.marks import escaped
 from train.studies.tokenizer_table import mean_and_deviation
 
 Record = Mapping[str, float]
@@ -100,15 +102,12 @@ def markdown(
             for each in reached
         ]
         rows.append([f"{name} to {goal:.4f}, the baseline's mean", *cells])
-    lines = [" | ".join(row) for row in rows]
-    lines.insert(1, "--- | --- | ---")
-    table = "\n".join(f"| {line} |" for line in lines)
     better = 1 - mean(o.bpb for o in own) / mean(o.bpb for o in theirs)
     said = f"{ours} needs {better:.1%} fewer bits per byte than {base}"
     if all(reached[1]):
         share = mean(hit[0] for hit in reached[1] if hit) / config.max_steps
         said += f", and reaches the baseline's last loss after {share:.0%} of its steps"
-    return f"{_heading(data, len(own), config)}\n\n{table}\n\n{said}.\n"
+    return f"{_heading(data, len(own), config)}\n\n{table(rows[0], rows[1:])}\n\n{escaped(said)}.\n"
 
 
 def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
@@ -116,7 +115,7 @@ def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
     machine = machine_facts(torch.device("cpu"))
     threads = config.threads or machine["threads"]
     return (
-        f"## {names}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
+        f"## {escaped(names)}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
         f"{seeds} seeds, mean ± standard deviation. {config.max_steps:,} steps of "
         f"{config.tokens_per_step:,} tokens, window {config.block_size}, "
         f"{data.facts['train']['tokens']:,} tokens of training text; every token of the validation "

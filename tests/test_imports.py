@@ -98,8 +98,8 @@ OUTSIDE = (
     Outside(
         "train/*",
         (
-            *("huggingface_hub", "matplotlib", "numpy", "optuna", "safetensors", "sqlalchemy"),
-            *("tokenizers", "torch", "tqdm"),
+            *("huggingface_hub", "jinja2", "markupsafe", "matplotlib", "numpy", "optuna"),
+            *("safetensors", "sqlalchemy", "tokenizers", "torch", "tqdm"),
         ),
     ),
     Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),

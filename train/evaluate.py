@@ -20,6 +20,7 @@ matter, all before the first table, and the part â€œWhat it is good and bad atâ€
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,7 +33,6 @@ from train.loop.device import pick_device
 from train.loop.loss_eval import losses_of_text
 from train.quality.reference_text import add_data_option, open_model_texts
 from train.reports.model_card import CardRequest, default_prompts, write_model_card
-from train.run.document import shell_word
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
         scores = {name: _told(checkpoint, name, text) for name, text in texts}
         if model_texts:
             prompts = options.prompt or default_prompts(checkpoint, model_texts)
-            command = "python -m train.evaluate " + " ".join(map(shell_word, words))
+            command = "python -m train.evaluate " + shlex.join(words)
             wish = CardRequest(options.checkpoint, command, prompts, options.openings)
             print(f"card: {write_model_card(checkpoint, model_texts, scores, wish)}")
     except (CheckpointError, DataError, OSError, ValueError) as error:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from markupsafe import Markup
+
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.generation_config import as_options, read_defaults
 from gpt.checkpoint.hub import load
@@ -22,7 +24,8 @@ from train.quality.metrics import Quality
 from train.quality.openings import LEAST_WORDS, openings
 from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
 from train.quality.thresholds import measure_rows, threshold_items
-from train.run.document import Table, command_line, escaped, markdown, told
+from train.run.document import Table, render
+from train.run.marks import escaped
 
 QUOTED = 12
 """A copied run of this many words or more is shown."""
@@ -46,45 +49,28 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def openings_page(parts: Sequence[str], command: str) -> str:
+def openings_page(parts: Sequence[Markup], command: str) -> Markup:
     """docs/samples.md."""
-    head = f"""# What the models write after openings they never saw
-
-Made by
-
-    {command_line(command)}
-
-Each opening (in bold) is the first sentences, {LEAST_WORDS} words or more, of a text that the model
-was not trained on; the openings are evenly spaced in it. What follows is the model's, to the
-letter, at the settings in its `generation_config.json`, one seed each. “Human” is how the text
-itself goes on, cut to as many words. `train/quality/metrics.py` defines the measures; after ±
-stands the jackknife's standard error over the openings. Bits per byte say how well this model
-predicts the text, its own or the person's: far fewer for its own mean that it plays safe.
-"""
-    return "\n".join([head, *parts])
+    return render("openings.md", command=command, least_words=LEAST_WORDS, parts=parts)
 
 
-def model_part(checkpoint: Checkpoint, comparison: Comparison, valid: str) -> str:
+def model_part(checkpoint: Checkpoint, comparison: Comparison, valid: str) -> Markup:
     """One model's section of the page."""
-    settings, written = as_options(replace(comparison.params, seed=None)), comparison.written
-    lines = [
-        f"## {escaped(checkpoint.name)}, after {len(written)} openings of {escaped(valid)}\n",
-        f"Settings: `{settings}`, at most {comparison.params.max_new_tokens} tokens.\n"
-        if settings
-        else f"Settings: the defaults, at most {comparison.params.max_new_tokens} tokens.\n",
-        markdown([Table(("", checkpoint.name, "human"), measure_rows(comparison))]),
-        *threshold_items(comparison),
-        "",
-        *(
-            numbered(at, *each)
-            for at, each in enumerate(zip(written, comparison.model, strict=True))
-        ),
-    ]
-    return "\n".join(lines)
+    pairs = zip(comparison.written, comparison.model, strict=True)
+    return render(
+        "openings_of_a_model.md",
+        name=checkpoint.name,
+        comparison=comparison,
+        valid=valid,
+        settings=as_options(replace(comparison.params, seed=None)),
+        measures=Table(("", checkpoint.name, "human"), measure_rows(comparison)),
+        thresholds=Markup("\n".join(threshold_items(comparison))),
+        written=[(one, facts_of(one, found)) for one, found in pairs],
+    )
 
 
-def numbered(at: int, one: Continuation, found: Quality) -> str:
-    """One opening, what the model wrote, and the facts in a line."""
+def facts_of(one: Continuation, found: Quality) -> list[str]:
+    """What is to be said of a text that the model wrote, in a few words each."""
     why = "the story is over" if one.over else "its sentence is whole"
     facts = [f"seed {one.seed}", f"{one.tokens} tokens", f"{found.words} words"]
     facts.append(why if found.ended else "cut off")
@@ -97,10 +83,10 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
     if left_open := found.quotes[1] - found.quotes[0]:
         facts.append(f"quotes left open: {left_open}")
     if found.loop:
-        facts.append(f"**loop** on “{escaped(found.loop)}”")
+        facts.append(Markup(f"**loop** on “{escaped(found.loop)}”"))
     copied = f"longest copy {found.copied} words"
-    facts.append(copied + (f": “{escaped(found.quote)}”" if found.copied >= QUOTED else ""))
-    return f"### {at + 1}\n\n{told(one.opening.text, one.text)}\n\n{'; '.join(facts)}.\n"
+    facts.append(copied + (f": “{found.quote}”" if found.copied >= QUOTED else ""))
+    return facts
 
 
 def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Comparison, ModelTexts]:
@@ -128,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     if options.openings < 2:
         parser.error(f"--openings must be at least 2, not {options.openings}")
-    parts: list[str] = []
+    parts: list[Markup] = []
     try:
         for name in options.checkpoints:
             checkpoint, comparison, model_texts = sampled(name, options)

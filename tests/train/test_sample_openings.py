@@ -16,7 +16,7 @@ from train.quality.continuations import Continuation, bits, ends_within, first_w
 from train.quality.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
 from train.quality.reference_text import open_model_texts
 from train.quality.thresholds import length_for
-from train.run.document import told
+from train.run.marks import told
 from train.sample_openings import main
 
 
