@@ -4,7 +4,6 @@ python -m train.finetune --from checkpoints/stories --data my-stories.txt --out 
 """
 
 import argparse
-import json
 import shlex
 import sys
 from dataclasses import asdict, replace
@@ -28,6 +27,7 @@ from train.loop.optimize import make_optimizers
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
+from train.loop.stored import RESUMED, read_config_json
 from train.loop.train import train
 from train.report import write_report
 from train.run.tensorboard import add_watching_options, cost, open_run
@@ -119,11 +119,10 @@ def start(
 
 def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
     """A StateError unless the run in the folder began from this checkpoint, way and text."""
-    path = run.folder / "config.json"
-    if not path.exists():
+    if not run.begun:
         raise StateError(f"no run in {run.folder}: start without --resume")
-    begun = json.loads(path.read_text(encoding="utf-8"))
-    if begun.get("from", {}).get("sha256") != about["from"]["sha256"]:
+    begun = read_config_json(run.folder, RESUMED)
+    if (begun.get("from") or {}).get("sha256") != about["from"]["sha256"]:
         raise StateError(f"the run in {run.folder} began from another checkpoint")
     if begun["finetune"] != about["finetune"]:
         raise StateError(

@@ -11,6 +11,7 @@ from train.data.statistics import Statistics, is_odd, read_place
 from train.data.texts import Text
 from train.explore import main
 from train.reports.text_report import advice, cell, remarks, visible
+from train.run.document import table
 
 TALE = (
     "Once upon a time a fox lived under the old bridge. Every morning it counted the carts that "
@@ -98,6 +99,7 @@ def test_advice_fits_the_size() -> None:
 
 def test_a_cell_holds_nothing_that_breaks_a_table() -> None:
     assert visible("a|b `c`\n\x00") == "a|b␣`c`↵U+0000"
+    assert table(("",), [(visible("a|b `c`\n"),)]).endswith("| a\\|b␣\\`c\\`↵ |")
     assert cell("a b") == "a b"
 
 
