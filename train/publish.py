@@ -54,7 +54,8 @@ def stage(checkpoint: Checkpoint, repo: str, folder: Path, *, license: str | Non
         config = checkpoint.training.get("config", {})
         steps = max(1, int(checkpoint.training.get("step") or 1))
         per_step = int(checkpoint.training.get("tokens") or 0) // steps
-        plot_losses(Run(folder).records(), per_step or int(config.get("block_size", 1)), picture)
+        if records := Run(folder).records():
+            plot_losses(records, per_step or int(config.get("block_size", 1)), picture)
     card = published_card(checkpoint, repo, license=license, picture=picture.exists())
     write_whole(folder / "README.md", card)
 

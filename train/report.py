@@ -24,6 +24,8 @@ from train.run.tensorboard import add_cost_option
 
 FINETUNED = "report.json"
 PAGE = "report.html"
+NEEDED = ("tokens", "elapsed_s")
+"""What every line of the metrics must tell."""
 
 
 def write_report(
@@ -58,7 +60,7 @@ def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: b
     if not run.folder.is_dir():
         raise DataError(f"expected a run in {said(run.folder)}, and there is no such folder")
     about = read_config_json(run.folder)
-    records = run.records()
+    records = [each for each in run.records() if all(map(each.__contains__, NEEDED))]
     if not records:
         raise DataError(
             f"expected lines of a training in {said(run.metrics)}, with “step”, “tokens” and "
@@ -73,6 +75,11 @@ def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: b
     finetuned = read_json(run.folder, FINETUNED) if is_there(run.folder, FINETUNED) else None
     if finetuned is not None:
         hold(finetuned, REPORT_JSON, run.folder / FINETUNED)
+        for each in filter(None, (finetuned["new"], finetuned["old"])):
+            if (each["before"] is None) != (each["after"] is None):
+                raise DataError(
+                    f"{said(run.folder / FINETUNED)}: expected losses before and after, got one"
+                )
     checkpoint, scored, samples = None, None, []
     most = None if whole else COMPARED_TOKENS
     if run.best.exists():

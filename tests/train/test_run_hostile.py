@@ -130,7 +130,8 @@ def test_a_config_of_a_wrong_value_is_refused_by_the_name_of_the_value(
 @pytest.mark.parametrize(
     "line",
     [
-        {"step": 1},
+        {"tokens": 1},
+        {**LINE, "val_loss": None},
         {**LINE, "tokens": 10**30},
         {**LINE, "elapsed_s": "long"},
         {**LINE, "val_loss": float("nan")},

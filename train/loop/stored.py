@@ -20,7 +20,14 @@ MOST_WHOLE, MOST_NUMBER, MOST_TEXT = 1 << 53, 1e12, 100_000
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """A value that may be missing or null."""
+    """A value that may be missing; null is as wrong as any other."""
+
+    shape: Any
+
+
+@dataclass(frozen=True, slots=True)
+class OrNull:
+    """A value that may be null, and must be there."""
 
     shape: Any
 
@@ -69,12 +76,14 @@ TRAINING_JSON = {
     "date": TEXT,
 }
 _LOSSES = {"loss": NUMBER, "bpb": NUMBER}
-_BOTH = {"text": TEXT, "before": Maybe(_LOSSES), "after": Maybe(_LOSSES)}
-REPORT_JSON = {"new": _BOTH, "old": Maybe(_BOTH)}
+_BOTH = {"text": TEXT, "before": OrNull(_LOSSES), "after": OrNull(_LOSSES)}
+REPORT_JSON = {"new": _BOTH, "old": OrNull(_BOTH)}
 RECORD = {
-    **dict.fromkeys(("step", "tokens"), WHOLE),
-    "elapsed_s": NUMBER,
-    **dict.fromkeys(("train_loss", "learning_rate", "val_loss", "val_bpb"), Maybe(NUMBER)),
+    "step": WHOLE,
+    "tokens": Maybe(WHOLE),
+    **dict.fromkeys(
+        ("elapsed_s", "train_loss", "learning_rate", "val_loss", "val_bpb"), Maybe(NUMBER)
+    ),
 }
 SAMPLE = {"step": WHOLE, "text": TEXT, "greedy": Maybe([{"prompt": TEXT, "text": TEXT}])}
 
@@ -117,14 +126,22 @@ def hold(values: object, shape: Any, path: Path) -> None:
 
 def fault(value: object, shape: Any, name: str = "") -> str:
     """What of a value has not the shape: what was expected, and what came; "" where all has."""
-    if isinstance(shape, Maybe):
+    if isinstance(shape, OrNull):
         return "" if value is None else fault(value, shape.shape, name)
     if isinstance(shape, Mapping):
         if not is_object(value):
             return _unlike("an object", name, value)
         inner = cast("Mapping[str, Any]", shape).items()
-        found = (fault(value.get(key), each, f"{name}.{key}".strip(".")) for key, each in inner)
-        return next(filter(None, found), "")
+        for key, each in inner:
+            place = f"{name}.{key}".strip(".")
+            if key not in value:
+                why = "" if isinstance(each, Maybe) else f"a value as “{place}”, got none"
+            else:
+                kind = each.shape if isinstance(each, Maybe) else each
+                why = fault(value[key], kind, place)
+            if why:
+                return why
+        return ""
     if isinstance(shape, list):
         if not is_list(value):
             return _unlike("a list", name, value)
@@ -145,5 +162,5 @@ def _is(value: object, kind: str) -> bool:
 
 
 def _unlike(kind: str, name: str, value: object) -> str:
-    came = "nothing" if value is None else repr(value)
+    came = "null" if value is None else repr(value)
     return f"{kind} as “{name}”, got {came if len(came) <= 60 else came[:60] + '…'}"

@@ -94,11 +94,12 @@ def _summary(found: Found) -> Iterator[Part]:
             (
                 "model",
                 f"{training['parameters']:,} parameters, family {config['family']}: "
-                f"{config['n_layer']} layers, {config['n_embd']} wide, window {training['window']}",
+                f"{config['n_layer']} layers, {config['n_embd']} wide, window {training.get('window', config['block_size'])}",
             ),
         )
-        where = f"at step {training['step']:,}, in {found.best}"
-        rows.append(("best", f"{_both(training['val_loss'], training['val_bpb'])} {where}"))
+        if "val_loss" in training and "val_bpb" in training:
+            where = f"at step {training['step']:,}, in {found.best}"
+            rows.append(("best", f"{_both(training['val_loss'], training['val_bpb'])} {where}"))
     if before := found.about.get("from"):
         rows.insert(1, ("begun from", f"{before['name']}, {found.about['finetune']['said']}"))
     seconds = last["elapsed_s"]
@@ -114,7 +115,7 @@ def _summary(found: Found) -> Iterator[Part]:
                 f"{machine['device']}, {machine['threads']} threads, {machine['cores']} cores, "
                 f"PyTorch {machine['torch']}",
             ),
-            ("code", training["commit"] or "not a git checkout"),
+            ("code", training.get("commit") or "not a git checkout"),
             ("date", training["date"]),
         ]
     yield Table(("", ""), rows)
@@ -149,7 +150,7 @@ def _losses(found: Found) -> Iterator[Part]:
     for record in found.records:
         if "train_loss" in record:
             learnt = f"{record['train_loss']:.4f}"
-        elif "val_loss" in record:
+        elif "val_loss" in record and "val_bpb" in record:
             step, took = f"{record['step']:,}", duration(record["elapsed_s"])
             rows.append(
                 (step, took, learnt, f"{record['val_loss']:.4f}", f"{record['val_bpb']:.4f}")
