@@ -122,7 +122,7 @@ def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
     if not run.begun:
         raise StateError(f"no run in {run.folder}: start without --resume")
     begun = read_config_json(run.folder, RESUMED)
-    if (begun.get("from") or {}).get("sha256") != about["from"]["sha256"]:
+    if "from" not in begun or begun["from"]["sha256"] != about["from"]["sha256"]:
         raise StateError(f"the run in {run.folder} began from another checkpoint")
     if begun["finetune"] != about["finetune"]:
         raise StateError(

@@ -94,7 +94,8 @@ def _summary(found: Found) -> Iterator[Part]:
             (
                 "model",
                 f"{training['parameters']:,} parameters, family {config['family']}: "
-                f"{config['n_layer']} layers, {config['n_embd']} wide, window {training.get('window', config['block_size'])}",
+                f"{config['n_layer']} layers, {config['n_embd']} wide, "
+                f"window {training.get('window', config['block_size'])}",
             ),
         )
         if "val_loss" in training and "val_bpb" in training:
