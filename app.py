@@ -27,7 +27,7 @@ from chat.jobs.upload import Upload
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import TrainingTexts
-from chat.panels.composer import say
+from chat.panels.composer import handle_line
 from chat.panels.settings import pick
 from chat.panels.time_machine import FindModels
 from chat.session import STILL_WRITING, Session
@@ -41,11 +41,11 @@ from frontend.login import open_door
 from frontend.memory import SHOWN_BY, Memory, writer_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.opening import start_privately
-from frontend.page import SocketPage
 from frontend.routes import serve_routes
-from frontend.sessions import Sessions
+from frontend.sessions import AwaySessions
+from frontend.socket_page import SocketPage
 from frontend.status import serve_status
-from frontend.story_events import serve_acts
+from frontend.story_events import serve_story_events
 from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.time_machine import TimeMachines
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
@@ -54,25 +54,25 @@ ROOT = Path(__file__).parent
 with start_privately():
     HOME = open_home(home(ROOT))
     MEMORY = Memory(HOME)
-    WORKSHOP = TrainingJobs(ROOT)
+    TRAINING_JOBS = TrainingJobs(ROOT)
     DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 ENGINES = Engines()
 SOURCES = TrainingTexts(ROOT / "data")
 
 
-def models_of(session: WebsocketSession) -> FindModels:
+def models_of(websocket: WebsocketSession) -> FindModels:
     """What finds the models that a session's writer may see."""
-    return partial(find_models, ROOT, owner=MEMORY.owner(session), alone=DOOR.alone)
+    return partial(find_models, ROOT, owner=MEMORY.owner(websocket), alone=DOOR.alone)
 
 
 MACHINES = TimeMachines(models_of, SOURCES)
-DESKS: dict[str, Session] = {}
+SESSIONS: dict[str, Session] = {}
 """The writer's `Session` by the id of Chainlit's session, which outlives a lost connection."""
 WRITING = Tasks()
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
 BY_SESSION = (
-    *(DESKS, WRITING.turns, WRITING.writing),
+    *(SESSIONS, WRITING.turns, WRITING.writing),
     *(MEMORY.keepers, MEMORY.pieces, MACHINES.by_session),
 )
 """What is kept by the id of a session."""
@@ -80,17 +80,19 @@ log = logging.getLogger(__name__)
 
 log_in_lines()
 bound_connections()
-SESSIONS = Sessions(MEMORY, lambda id: id in DESKS and bool(DESKS[id].story.passages), *BY_SESSION)
+AWAY = AwaySessions(
+    MEMORY, lambda id: id in SESSIONS and bool(SESSIONS[id].story.passages), *BY_SESSION
+)
 FILES = own_files(sys.modules["chainlit.config"], chainlit.server)
 """Held until the process ends."""
 serve_offline(chainlit.server)
 serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
 stop_quietly(sio)
-SESSIONS.serve(sio)
-serve_acts(sio, DESKS)
+AWAY.serve(sio)
+serve_story_events(sio, SESSIONS)
 MACHINES.serve(sio)
-MEMORY.serve_files(sio, DESKS)
+MEMORY.serve_files(sio, SESSIONS)
 guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
 cl.data_layer(MEMORY.layer)
 follow_system_theme(config)
@@ -119,60 +121,60 @@ def ended(task: asyncio.Task[None]) -> None:
         fault(log, "beside the chats", error)
 
 
-def current_session() -> WebsocketSession:
+def current_websocket() -> WebsocketSession:
     """Chainlit's session, of the chat that this event belongs to."""
     return cast(WebsocketSession, cl.context.session)
 
 
-def desk() -> Session:
+def own_session() -> Session:
     """Our `Session` of that chat, made at its first event."""
-    session = current_session()
-    if session.id not in DESKS:
-        page = SocketPage(session)
-        keep = MEMORY.keep_for(session, page)
-        DESKS[session.id] = Session(
+    websocket = current_websocket()
+    if websocket.id not in SESSIONS:
+        page = SocketPage(websocket)
+        keep = MEMORY.keep_for(websocket, page)
+        SESSIONS[websocket.id] = Session(
             page,
             ENGINES,
-            models_of(session),
+            models_of(websocket),
             keep,
             SOURCES,
-            MEMORY.votes_of(session),
-            MEMORY.presets_of(session),
+            MEMORY.votes_of(websocket),
+            MEMORY.presets_of(websocket),
             Upload(
-                WORKSHOP,
-                MEMORY.owner(session),
-                writer_of(session),
+                TRAINING_JOBS,
+                MEMORY.owner(websocket),
+                writer_of(websocket),
                 MEMORY.room,
                 others=not DOOR.alone,
             ),
-            writer_of(session),
+            writer_of(websocket),
         )
-    return DESKS[session.id]
+    return SESSIONS[websocket.id]
 
 
 @cl.on_app_startup
 async def on_app_startup() -> None:
     run_beside(DOOR.watch(sio))
-    run_beside(SESSIONS.watch())
+    run_beside(AWAY.watch())
     run_beside(sweep(*BY_SESSION))
 
 
 @cl.on_app_shutdown
 async def on_app_shutdown() -> None:
     await stop_all()
-    await MEMORY.settle()
+    await MEMORY.all_saved()
 
 
 @cl.on_chat_start
 @answered
 async def on_chat_start() -> None:
     await asyncio.to_thread(find_models, ROOT)  # so that its folders are read off the event loop
-    place = desk()
+    session = own_session()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
     await cl.Message(content="", elements=elements).send()
-    await place.offer()
-    await place.show()
-    run_beside(place.warm_up())
+    await session.offer()
+    await session.show()
+    run_beside(session.warm_up())
 
 
 @cl.on_chat_resume
@@ -180,39 +182,39 @@ async def on_chat_start() -> None:
 async def on_chat_resume(thread: ThreadDict) -> None:
     """Open a story from the list; also run when the page of one lost its connection."""
     await asyncio.to_thread(find_models, ROOT)
-    new, place = current_session().id not in DESKS, desk()
+    new, session = current_websocket().id not in SESSIONS, own_session()
     if new:
-        await MEMORY.resume(current_session(), place)
-    await place.offer()
-    run_beside(place.warm_up())
+        await MEMORY.resume(current_websocket(), session)
+    await session.offer()
+    run_beside(session.warm_up())
 
 
 @cl.on_message
 @answered
 async def on_message(message: cl.Message) -> None:
     """Text from the composer, or a button that has a model write (`metadata`); one at a time."""
-    place = desk()
-    if not await WRITING.claim(current_session(), lambda: place.writing):
-        return await place.page.tell(STILL_WRITING, "warning")
+    session = own_session()
+    if not await WRITING.claim(current_websocket(), lambda: session.writing):
+        return await session.page.tell(STILL_WRITING, "warning")
     picks = message.modes or {}
     model = picks.get(MODEL_PICKER)
-    if not await pick(place, picks.get(PRESET_PICKER), message.content):
+    if not await pick(session, picks.get(PRESET_PICKER), message.content):
         return
     # A button sends a message too, for only a message has a Stop; what it wants is beside it.
     if (message.metadata or {}).get("ask"):
-        await place.ask_for(message.metadata or {}, model=model)
+        await session.ask_for(message.metadata or {}, model=model)
     else:
-        await say(place, message.content, model=model)
+        await handle_line(session, message.content, model=model)
 
 
 @cl.on_settings_update
 @answered
 async def on_settings_update(values: dict[str, Any]) -> None:
-    place = desk()
-    await place.change_settings(values)
+    session = own_session()
+    await session.change_settings(values)
     # What was refused or left empty, and by whom each value is set, shows in the dialog and beside.
-    await place.offer()
-    await place.show()
+    await session.offer()
+    await session.show()
 
 
 @cl.on_window_message
@@ -222,35 +224,35 @@ async def on_window_message(data: Any) -> None:
     harmless: send the state again, pick a model, take over settings in an empty story."""
     match data:
         case {"type": "story_sync", "revision": int(revision), "have": int(have)}:
-            place = desk()
-            if place.writing:
+            session = own_session()
+            if session.writing:
                 # After a lost connection Chainlit's page thinks that nothing runs, and has no Stop.
                 await cl.context.emitter.task_start()
-            await place.sync(revision, have)
+            await session.sync(revision, have)
         case {"type": "story_like", "settings": dict(values), "model": str(model), **more}:
             # A new page goes on with the settings and the picks of the one it was opened from.
-            place = desk()
-            if not (place.story.passages or place.writing or place.awaits_vote):
+            session = own_session()
+            if not (session.story.passages or session.writing or session.awaits_vote):
                 preset = str(more.get("preset", ""))[:100] or None
-                kept = Kept(story=place.story, settings=values, model=model, preset=preset)
-                await place.take(kept)
-                await place.offer()
+                kept = Kept(story=session.story, settings=values, model=model, preset=preset)
+                await session.take(kept)
+                await session.offer()
         case {"type": "story_model", "model": str(model)}:
-            place = desk()
-            place.models = await asyncio.to_thread(place.find_models)
-            if model not in place.models:
-                return await place.page.tell(f"“{model[:60]}” is no longer there.", "warning")
-            place.model = model
-            await place.offer()
-            await place.show()
-            run_beside(place.warm_up())
+            session = own_session()
+            session.models = await asyncio.to_thread(session.find_models)
+            if model not in session.models:
+                return await session.page.tell(f"“{model[:60]}” is no longer there.", "warning")
+            session.model = model
+            await session.offer()
+            await session.show()
+            run_beside(session.warm_up())
 
 
 @cl.on_chat_end
 @answered
 async def on_chat_end() -> None:
-    session = current_session()
-    MACHINES.stop(session)
-    if session.id in DESKS:
-        DESKS[session.id].leave()
-    run_beside(reap(session.id))
+    websocket = current_websocket()
+    MACHINES.stop(websocket)
+    if websocket.id in SESSIONS:
+        SESSIONS[websocket.id].leave()
+    run_beside(reap(websocket.id))

@@ -1,1 +1,1 @@
-"""The story as data, wishes into settings, models in memory: of the app, all but Chainlit."""
+"""The story as data, requests into settings, models in memory: of the app, all but Chainlit."""

@@ -13,11 +13,11 @@ from chat.story.undo import History
 from gpt.tokenizers.pieces import whole_characters
 
 
-def act(history: History, wish: Mapping[str, object]) -> History:
+def act(history: History, request: Mapping[str, object]) -> History:
     """The history after one act.
 
     Args:
-        wish: `act` and what it needs: "undo" and "redo" `count` times; "edit" a `passage` to be
+        request: `act` and what it needs: "undo" and "redo" `count` times; "edit" a `passage` to be
             `text` (with `rest` False the story ends there); "branch" (go on from the end of a
             `passage`); "cut" a `passage` after its first `tokens` tokens; "step" from a `passage`
             to the alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the
@@ -28,13 +28,15 @@ def act(history: History, wish: Mapping[str, object]) -> History:
         StoryError: There is no such place in the story.
     """
     story = history.story
-    match wish:
+    match request:
         case {"act": "undo"}:
-            return _changed(history, history.undo(_count(wish)), "There is nothing to take back.")
+            return _changed(
+                history, history.undo(_count(request)), "There is nothing to take back."
+            )
         case {"act": "redo"}:
-            return _changed(history, history.redo(_count(wish)), "Nothing was taken back.")
+            return _changed(history, history.redo(_count(request)), "Nothing was taken back.")
         case {"act": "edit", "passage": str(id), "text": str(text)}:
-            rest = wish.get("rest") is not False
+            rest = request.get("rest") is not False
             return history.change(edit(story, id, whole_characters(text), rest=rest))
         case {"act": "branch", "passage": str(id)}:
             return history.change(story.at(id))
@@ -51,8 +53,8 @@ def act(history: History, wish: Mapping[str, object]) -> History:
             raise RefusedError(OTHER_PAGE)
 
 
-def _count(wish: Mapping[str, object]) -> int:
-    count = wish.get("count", 1)
+def _count(request: Mapping[str, object]) -> int:
+    count = request.get("count", 1)
     return count if isinstance(count, int) else 1
 
 

@@ -26,7 +26,7 @@ class CommandError(ValueError):
 class Act:
     """A change of the story without a model, as `chat.acts` reads it."""
 
-    wish: Mapping[str, object]
+    request: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Again:
     """The last passage, written once more from its own seed."""
 
 
-Command = GenerationRequest | Act | Set | Pick | Again | Literal["new", "help"]
+SlashCommand = GenerationRequest | Act | Set | Pick | Again | Literal["new", "help"]
 
 KINDS = {
     "continue": (
@@ -81,7 +81,7 @@ SETTING_KINDS = (
 )
 
 
-def parse(line: str) -> Command | None:
+def parse_line(line: str) -> SlashCommand | None:
     """The command that `line` is; None where it is words for the story.
 
     Raises:
@@ -117,7 +117,7 @@ def parse(line: str) -> Command | None:
         case "finish":
             return GenerationRequest(sentence=True)
         case "ladder":
-            return GenerationRequest(lanes=ladder())
+            return GenerationRequest(variants=ladder())
         case "again":
             return Again()
         case "previous" | "next":
@@ -158,6 +158,6 @@ def _setting(typed: str, name: str, rest: str) -> Set:
             f"/{typed} needs a value, {LIMITS[name].range}: as in /{typed} {example}"
         )
     try:
-        return Set(name, settings.parse(name, value))
+        return Set(name, settings.parse_value(name, value))
     except settings.SettingsError as error:
         raise CommandError(str(error)) from error

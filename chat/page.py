@@ -1,4 +1,4 @@
-"""`Page`: what a session asks of the page that shows it; implemented in frontend/page.py."""
+"""`Page`: what a session asks of the page that shows it; implemented in frontend/socket_page.py."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol

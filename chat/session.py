@@ -1,8 +1,8 @@
 """`Session`: one writer, one story, and the commands that change it or have a model write.
 
 What it holds and what it sends to the page is `chat.session_state`. The page itself is behind
-`Page`, so that all of this runs, and is tested, without a browser. A parameter `desk` or a variable
-`place` elsewhere is a `Session`; Chainlit's own sessions are `WebsocketSession`.
+`Page`, so that all of this runs, and is tested, without a browser. Elsewhere a
+`session` is a `Session`; Chainlit's own, a `WebsocketSession`, is a `websocket`.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
 from chat.errors import RefusedError, fault, in_one_line, reason
 from chat.generate.reproduce import again
-from chat.generate.request import LAST, GenerationRequest, from_page, opening, settle
+from chat.generate.request import LAST, GenerationRequest, request_from_page
+from chat.generate.resolve import opening, resolve_request
 from chat.generate.takes import Takes, busy
 from chat.models.saved_steps import step_listings
 from chat.session_state import SessionState
@@ -63,45 +64,48 @@ class Session(SessionState):
         )
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
-        """Do what a button of the page asks of the model; see `chat.generate.request.from_page`."""
+        """Do what a button of the page asks of the model; see `request_from_page`."""
         try:
             if data.get("ask") == "again":
-                ask = again(self.story, str(data.get("passage", LAST)))
+                request = again(self.story, str(data.get("passage", LAST)))
             else:
-                read = contest.from_page if data.get("ask") == "compare" else from_page
-                ask = read(data, model)
+                compare = data.get("ask") == "compare"
+                read = contest.contest_from_page if compare else request_from_page
+                request = read(data, model)
         except (RefusedError, StoryError, settings.SettingsError) as error:
             return await self.give_back("", str(error))
-        await self.ask(ask)
+        await self.ask(request)
 
     async def write(self, words: str, *, model: str | None = None) -> None:
         """Add the writer's words (none: just go on) and let the model continue."""
         await self.ask(GenerationRequest(words=words, model=model))
 
-    async def ask(self, ask: GenerationRequest) -> None:
+    async def ask(self, request: GenerationRequest) -> None:
         """Let the model write what is asked for.
 
         Runs until the model has ended, or is cancelled: what was written until then stays. Where a
         request cannot be met the page says why, the words go back to the writer, and the story is
         unchanged.
         """
-        once: Mapping[str, float | int | None] = {} if ask.again else self.tuning.once
-        ask = replace(ask, model=ask.model or self.model, settings={**once, **ask.settings})
+        once: Mapping[str, float | int | None] = {} if request.again else self.tuning.once
+        request = replace(
+            request, model=request.model or self.model, settings={**once, **request.settings}
+        )
         try:
-            takes, compared = await self._begin(ask)
+            takes, compared = await self._begin(request)
         except EngineBusy as error:
-            await self.give_back(ask.words, busy(error, ask))
+            await self.give_back(request.words, busy(error, request))
         except REFUSALS as error:
-            await self.give_back(ask.words, str(error))
+            await self.give_back(request.words, str(error))
         except asyncio.CancelledError:
-            await self.give_back(ask.words, "")
+            await self.give_back(request.words, "")
             raise
         except Exception as error:  # noqa: BLE001 - `fault` logs it
-            await self.give_back(ask.words, fault(log, "beginning to write", error))
+            await self.give_back(request.words, fault(log, "beginning to write", error))
         else:
             await self._run(takes, compared)
 
-    async def act(self, wish: Mapping[str, object]) -> None:
+    async def act(self, request: Mapping[str, object]) -> None:
         """Change the story without a model: edit, branch, pick, undo …; see `chat.acts`.
 
         With "vote" a `choice` of "a", "b" or "tie" decides a blind contest; "reveal", or any other
@@ -110,13 +114,13 @@ class Session(SessionState):
         if self.writing:
             return await self.page.tell(STILL_WRITING, "warning")
         try:
-            if self.contest and self.awaits_vote and not contest.ends_contest(wish):
+            if self.contest and self.awaits_vote and not contest.ends_contest(request):
                 # A key pressed by mistake gives no names away.
-                act(self.history.change(self.contest.settled()), wish)
-            if self.awaits_vote or contest.ends_contest(wish):
-                await self._decide(contest.choice_of(wish))
-            if not contest.ends_contest(wish):
-                await self._change(wish)
+                act(self.history.change(self.contest.joined_story()), request)
+            if self.awaits_vote or contest.ends_contest(request):
+                await self._decide(contest.choice_of(request))
+            if not contest.ends_contest(request):
+                await self._change(request)
         except (RefusedError, StoryError) as error:
             await self.page.tell(str(error), "warning")
         await self.show()
@@ -125,7 +129,7 @@ class Session(SessionState):
         """Open a story that was kept, with the settings and the model of its chat."""
         self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
-        await self._settle(History(waiting.story if waiting else kept.story))
+        await self._replace_story(History(waiting.story if waiting else kept.story))
         self.contest = waiting
         if kept.model in self.models:
             self.model = kept.model
@@ -151,7 +155,7 @@ class Session(SessionState):
 
     # How it is done
 
-    async def _begin(self, ask: GenerationRequest) -> tuple[Takes, Contest | None]:
+    async def _begin(self, request: GenerationRequest) -> tuple[Takes, Contest | None]:
         """Resolve the request and queue it with the engines; the story is still unchanged.
 
         Raises:
@@ -160,29 +164,29 @@ class Session(SessionState):
         if self.awaits_vote:
             raise RefusedError(contest.CHOOSE_FIRST)
         models = self.models = await asyncio.to_thread(self.find_models)
-        await self._say(opening(ask, models))
-        if {ask.model, *(lane.model for lane in ask.lanes)} - {None, *models}:
+        await self._say(opening(request, models))
+        if {request.model, *(variant.model for variant in request.variants)} - {None, *models}:
             models = {**models, **await asyncio.to_thread(step_listings, models)}
         with self.engines.lease() as engines:
-            turn = await settle(
-                ask, self.story, models=models, values=self.tuning.wanted, engines=engines
+            resolved = await resolve_request(
+                request, self.story, models=models, values=self.tuning.wanted, engines=engines
             )
-            turn, compared = await contest.introduce(turn)
-            return Takes(turn, self.writer), compared
+            resolved, compared = await contest.introduce(resolved)
+            return Takes(resolved, self.writer), compared
 
     async def _run(self, takes: Takes, compared: Contest | None) -> None:
         """Let the model write, show it while it does, and keep what came."""
-        turn = takes.turn
+        resolved = takes.resolved
         self.takes, self.choice, self.contest = takes, {}, compared
         if not self._blind:
-            self._loaded = turn.loaded
-        if not turn.ask.again:
+            self._loaded = resolved.loaded
+        if not resolved.request.again:
             self.tuning.arm({})
-            if not turn.ask.lanes:
-                self.model = turn.loaded.listing.key
+            if not resolved.request.variants:
+                self.model = resolved.loaded.listing.key
         ended: FinishReason = "stopped"
         try:
-            for note in turn.notes:
+            for note in resolved.notes:
                 await self.page.tell(note)
             await self._mind_the_window()
             self.status = "next in line"
@@ -222,7 +226,7 @@ class Session(SessionState):
         if compared and compared.waits:
             self.contest = compared
             return await self._measure()
-        story, choice = takes.settled(reason)
+        story, choice = takes.finished_story(reason)
         self._put(self.history.change(story))
         self.choice = compared.named(choice) if compared else choice
         self.contest = compared
@@ -233,9 +237,9 @@ class Session(SessionState):
         compared = self.contest
         if compared is None or not compared.waits:
             raise RefusedError(contest.NOTHING_TO_CHOOSE)
-        if compared.voices:
-            self._loaded = compared.voices[1 if choice == "b" else 0].loaded
-        await self._settle(self.history.change(compared.settled(choice)))
+        if compared.writers:
+            self._loaded = compared.writers[1 if choice == "b" else 0].loaded
+        await self._replace_story(self.history.change(compared.joined_story(choice)))
         self.contest = replace(compared, said=compared.outcome(choice))
         if choice and self.votes:
             try:
@@ -246,15 +250,15 @@ class Session(SessionState):
                     f"The vote could not be kept on disk: {reason(error)}.", "error"
                 )
 
-    async def _change(self, wish: Mapping[str, object]) -> None:
+    async def _change(self, request: Mapping[str, object]) -> None:
         """Do an act of `chat.acts`; after a pick the same two can be compared once more."""
-        history, compared = act(self.history, wish), self.contest
+        history, compared = act(self.history, request), self.contest
         if compared and compared.said:
             await self.page.tell(compared.said)
-        await self._settle(history)
-        self.contest = compared if wish.get("act") == "pick" else None
+        await self._replace_story(history)
+        self.contest = compared if request.get("act") == "pick" else None
 
-    async def _settle(self, history: History) -> None:
+    async def _replace_story(self, history: History) -> None:
         """Make this the story, with no takes left to pick from, and count its tokens."""
         self._put(history)
         await self._measure()

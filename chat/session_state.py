@@ -19,8 +19,8 @@ from chat.models import Listing, default_model
 from chat.models.engines import Engines, Loaded
 from chat.models.training_texts import TrainingTexts
 from chat.page import Page
-from chat.settings.layers import Layer, SettingLayers
-from chat.settings.presets import OwnPresets
+from chat.settings.layers import SettingLayers
+from chat.settings.presets import Layer, OwnPresets
 from chat.story import Story
 from chat.story.library import Kept
 from chat.story.undo import History
@@ -38,7 +38,7 @@ class SessionState:
         sources: The texts that the models learnt from, shared by all sessions.
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
-        workbench: The writer's uploads and trainings; None where nobody can train from the page.
+        upload: The writer's uploads and trainings; None where nobody can train from the page.
         writer: (account, page), opaque keys for the fair queue of the engines.
     """
 
@@ -51,7 +51,7 @@ class SessionState:
         sources: TrainingTexts | None = None,
         votes: Ballot | None = None,
         presets: OwnPresets | None = None,
-        workbench: Upload | None = None,
+        upload: Upload | None = None,
         writer: Path = (),
     ) -> None:
         self.page = page
@@ -63,7 +63,7 @@ class SessionState:
         self.models = find_models()
         self.model = default_model(self.models)
         self.tuning = SettingLayers(presets)
-        self.workbench = workbench
+        self.upload = upload
         self.writer = writer
         self.history = History(Story())
         self.takes: Takes | None = None
@@ -85,7 +85,7 @@ class SessionState:
         """The story, with the writer's new words while the model is at it, or while two models'
         words wait for a vote."""
         if self.takes:
-            return self.takes.turn.story
+            return self.takes.resolved.story
         return self.contest.story if self.contest and self.awaits_vote else self.history.story
 
     @property
@@ -101,7 +101,7 @@ class SessionState:
     @property
     def _blind(self) -> bool:
         """Whether what is being written stays hidden until it is done."""
-        return self.takes is not None and self.takes.turn.ask.contest == "blind"
+        return self.takes is not None and self.takes.resolved.request.contest == "blind"
 
     @property
     def writing(self) -> bool:
@@ -139,8 +139,8 @@ class SessionState:
 
     def leave(self) -> None:
         """The page went away: stop work whose answer only it would have shown."""
-        if self.workbench is not None:
-            self.workbench.leave()
+        if self.upload is not None:
+            self.upload.leave()
 
     async def show(self) -> None:
         """Save the state and send all of it as "story_state", under a new revision."""
@@ -165,7 +165,7 @@ class SessionState:
             "revision": self.revision,
             "passage": draft.id,
             "from": have,
-            "tokens": view.texts(draft.tokens[have:]),
+            "tokens": view.token_texts(draft.tokens[have:]),
             "odds": view.odds(draft.tokens[have:]),
             "meter": self.meter,
         }
@@ -215,5 +215,5 @@ class SessionState:
         """Have the story kept as it is now, with what the chat is set to."""
         if self.keep is not None:
             hidden = self.contest if self.awaits_vote else None
-            story = hidden.settled() if hidden else self.story
+            story = hidden.joined_story() if hidden else self.story
             self.keep(self.kept(story, hidden))

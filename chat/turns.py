@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from chat.errors import RefusedError
 from gpt.fair_queue import FairQueue, Path, same_group
 
-LOOK_S = 0.1
-"""Seconds between two looks at how many are ahead."""
+POLL_S = 0.1
+"""Seconds between two readings of how many are ahead."""
 FULL = "Too much is waiting to be done already: try again in a moment."
 
 Say = Callable[[int], Awaitable[None]]
@@ -72,7 +72,7 @@ class Turns:
                     said = ahead
                     await say(ahead)
                 try:
-                    await asyncio.wait_for(mine.came.wait(), LOOK_S)
+                    await asyncio.wait_for(mine.came.wait(), POLL_S)
                 except TimeoutError:
                     continue
             yield

@@ -52,10 +52,10 @@ def _rate(count: int, seconds: float | None) -> float | int | None:
 
 def pieces(passage: Passage) -> list[str]:
     """The text in the parts it came in: tokens of the model, or one part."""
-    return texts(passage.tokens) or [text for text in [passage.text] if text]
+    return token_texts(passage.tokens) or [text for text in [passage.text] if text]
 
 
-def texts(tokens: Iterable[StoryToken]) -> list[str]:
+def token_texts(tokens: Iterable[StoryToken]) -> list[str]:
     """The text that each token released; "" for one that only began a character."""
     return [token.text for token in tokens]
 

@@ -35,9 +35,10 @@ SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
     "client_message": payloads.sent,
     "chat_settings_change": payloads.chat_settings,
     "window_message": payloads.window_message,
-    "story_act": payloads.wish,
-    "story_look": payloads.wish,
-    "story_save": payloads.save,
+    "story_act": payloads.page_request,
+    "story_query": payloads.page_request,
+    "story_command": payloads.page_request,
+    "story_save": payloads.save_request,
     "story_piece": payloads.file_piece,
     "machine_write": payloads.steps,
     "machine_stop": None,
@@ -45,8 +46,8 @@ SERVED: dict[str, Callable[[object], dict[str, Any]] | None] = {
 """By event the function that validates its payload or raises ValidationError; None where an event
 has no payload. "story_…" and "machine_…" are handled in frontend/ (story_events.py, memory.py,
 time_machine.py), the others by Chainlit, which calls app.py."""
-ANSWERED = "story_look"
-"""The event whose sender waits for an answer, so its errors are answers too."""
+ANSWERED = ("story_query", "story_command")
+"""The events whose sender waits for an answer, so their errors are answers too."""
 FROM_ANY_WINDOW = "window_message"
 """Chainlit hands on whatever another window posts to the page: what is none of ours is no news."""
 NOT_SIGNED_IN = "authentication failed"
@@ -165,32 +166,32 @@ def _token(environ: dict[str, Any]) -> str | None:
 
 async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object) -> Any:
     """Hand an event on if its page is connected and what it brings is in form."""
-    session = WebsocketSession.get(sid)
-    if session is None:
+    websocket = WebsocketSession.get(sid)
+    if websocket is None:
         return _answer(event, OTHER_PAGE)
-    if _in_hand[session.id] >= MOST_AT_ONCE:
-        if event != ANSWERED:
-            await _tell(session, TOO_MUCH)
+    if _in_hand[websocket.id] >= MOST_AT_ONCE:
+        if event not in ANSWERED:
+            await _tell(websocket, TOO_MUCH)
         return _answer(event, TOO_MUCH)
     read = SERVED[event]
     try:
         payload = () if read is None else (read(data),)
     except (ValidationError, RecursionError):
-        if event not in (ANSWERED, FROM_ANY_WINDOW):
-            await _tell(session, OTHER_PAGE)
+        if event not in (*ANSWERED, FROM_ANY_WINDOW):
+            await _tell(websocket, OTHER_PAGE)
         return _answer(event, OTHER_PAGE)
-    _in_hand[session.id] += 1
+    _in_hand[websocket.id] += 1
     try:
         return await serve(event, namespace, sid, *payload)
     except Exception as error:  # noqa: BLE001 - `fault` logs it
         said = fault(log, event, error)
-        if event != ANSWERED:
-            await _tell(session, said)
+        if event not in ANSWERED:
+            await _tell(websocket, said)
         return _answer(event, said)
     finally:
-        _in_hand[session.id] -= 1
-        if not _in_hand[session.id]:
-            del _in_hand[session.id]
+        _in_hand[websocket.id] -= 1
+        if not _in_hand[websocket.id]:
+            del _in_hand[websocket.id]
 
 
 async def _quietly(event: object, serving: Any) -> Any:
@@ -201,8 +202,8 @@ async def _quietly(event: object, serving: Any) -> Any:
 
 
 def _answer(event: str, said: str) -> dict[str, Any] | None:
-    return {"error": said} if event == ANSWERED else None
+    return {"error": said} if event in ANSWERED else None
 
 
-async def _tell(session: Any, said: str) -> None:
-    await session.emit("toast", {"message": said, "type": "error"})
+async def _tell(websocket: Any, said: str) -> None:
+    await websocket.emit("toast", {"message": said, "type": "error"})

@@ -30,7 +30,7 @@ def own_files(config: Any, server: Any) -> IO[str]:
     """
     above: Path = config.FILES_DIRECTORY
     above.mkdir(exist_ok=True, mode=0o700)
-    sweep(above)
+    remove_leftovers(above)
     name = f"{os.getpid()}-{secrets.token_hex(8)}"
     lock = (above / f"{name}.lock").open("w")
     if fcntl is not None:
@@ -41,7 +41,7 @@ def own_files(config: Any, server: Any) -> IO[str]:
     return lock
 
 
-def sweep(above: Path) -> None:
+def remove_leftovers(above: Path) -> None:
     """Remove the folders in `above` whose process has ended."""
     if fcntl is None:
         return

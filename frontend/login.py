@@ -29,7 +29,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from chat.accounts import LOCAL, LONGEST_NAME, SHORTEST_SECRET, Accounts, read_accounts, read_secret
-from chat.accounts.throttle import Row, RowFullError
+from chat.accounts.throttle import CheckQueue, CheckQueueFullError
 from chat.accounts.tokens import GUEST, Ended, Pass, Tokens
 from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
 
@@ -83,7 +83,7 @@ class Door:
         self.accounts = accounts
         self.guests = guests and not accounts.asked
         self.tokens = Tokens(secret, self._key_of, ended)
-        self._row = Row()
+        self._row = CheckQueue()
         # One thread: checking a password is slow on purpose, and must not take every core.
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="door")
 
@@ -171,7 +171,7 @@ class Door:
                     self._checking,
                     lambda: self.accounts.enter(name, password, origin, known=bool(browser)),
                 )
-        except RowFullError:
+        except CheckQueueFullError:
             return _refuse(429, BUSY, 3)
         if owner is None:
             return _refuse(401, WRONG)
@@ -209,18 +209,18 @@ class Door:
     def _mark(self, browser: str, name: str) -> str:
         return self.tokens.mark("known", browser, name)
 
-    def _pass_of(self, session: WebsocketSession) -> Pass | None:
+    def _pass_of(self, websocket: WebsocketSession) -> Pass | None:
         """What the token says that the session's page came with, last time it connected."""
-        cookies = session.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
+        cookies = websocket.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
         page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
         return self.tokens.read(get_token_from_cookies(page.cookies))
 
 
 async def _close(sio: Any, sessions: list[WebsocketSession]) -> None:
     """Close the pages of these sessions for good; one that fails to close keeps no other open."""
-    for session in sessions:
-        session.to_clear = True
-    closing = (sio.disconnect(session.socket_id) for session in sessions)
+    for websocket in sessions:
+        websocket.to_clear = True
+    closing = (sio.disconnect(websocket.socket_id) for websocket in sessions)
     await asyncio.gather(*closing, return_exceptions=True)
 
 

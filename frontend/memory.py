@@ -18,10 +18,10 @@ from chat.story import StoryError
 from chat.story.autosave import Autosave
 from chat.story.export import WRITERS, file_name, from_file
 from chat.story.library import GoneError, Kept, Library
-from chat.story.pieces import MAX_PART, FileError, Pieces, Room, joined
+from chat.story.pieces import MAX_PART, FileError, FilePieces, Room, joined
 from chat.turns import Turns
 from frontend.history import LibraryLayer
-from frontend.page import SocketPage
+from frontend.socket_page import SocketPage
 
 SHOWN_BY = (
     "StoryFiles",
@@ -57,7 +57,7 @@ class Memory:
         # One thread: what is asked first is done first.
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
         self.keepers: dict[str, Autosave] = {}
-        self.pieces: dict[str, Pieces] = {}
+        self.pieces: dict[str, FilePieces] = {}
         self.room = Room()
         """For files that are on their way from pages."""
         self._files = Turns(FILES_AT_ONCE, each=1)
@@ -66,112 +66,118 @@ class Memory:
         """The list of stories, for Chainlit."""
         return LibraryLayer(self.library, self.executor, SHOWN_BY)
 
-    def keep_for(self, session: WebsocketSession, page: SocketPage) -> Callable[[Kept], None]:
+    def keep_for(self, websocket: WebsocketSession, page: SocketPage) -> Callable[[Kept], None]:
         """What a session calls with each change, from the first word on."""
         keeper = Autosave(
             self.library,
             self.executor,
-            session.thread_id,
-            self.owner(session),
+            websocket.thread_id,
+            self.owner(websocket),
             tell=lambda message: page.tell(message, "error"),
             kept=page.name_thread,
         )
-        self.keepers[session.id] = keeper
+        self.keepers[websocket.id] = keeper
         return keeper.keep
 
-    def votes_of(self, session: WebsocketSession) -> Ballot:
+    def votes_of(self, websocket: WebsocketSession) -> Ballot:
         """Where the votes of a session's writer are kept."""
-        return Ballot(self.votes, self.owner(session), self.executor)
+        return Ballot(self.votes, self.owner(websocket), self.executor)
 
-    def presets_of(self, session: WebsocketSession) -> OwnPresets:
+    def presets_of(self, websocket: WebsocketSession) -> OwnPresets:
         """What a session's writer saved to pick from."""
-        return OwnPresets(self.library.path, self.owner(session))
+        return OwnPresets(self.library.path, self.owner(websocket))
 
-    async def resume(self, session: WebsocketSession, place: Session) -> None:
-        """Put the story of the session's thread on its desk."""
+    async def resume(self, websocket: WebsocketSession, session: Session) -> None:
+        """Put the story of the session's thread on its session."""
         try:
-            await place.take(await self.keepers[session.id].load())
+            await session.take(await self.keepers[websocket.id].load())
         except (GoneError, StoryError) as error:
-            await place.page.tell(f"This story cannot be opened: {error}", "error")
+            await session.page.tell(f"This story cannot be opened: {error}", "error")
 
-    async def send_file(self, session: WebsocketSession, place: Session, ending: str) -> None:
+    async def send_file(self, websocket: WebsocketSession, session: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""
         write, kind = WRITERS[ending]
-        story = place.story
+        story = session.story
         try:
-            async with self._files.turn(writer_of(session)):
+            async with self._files.turn(writer_of(websocket)):
                 text = await asyncio.to_thread(write, story)
         except RefusedError as error:
-            return await place.page.tell(str(error), "error")
+            return await session.page.tell(str(error), "error")
         name, of = file_name(story, ending), max(1, -(-len(text) // MAX_PART))
         for part in range(of):
             piece = text[part * MAX_PART : (part + 1) * MAX_PART]
             data = {"name": name, "type": kind, "part": part, "of": of, "text": piece}
-            await place.page.emit("story_file", data)
+            await session.page.emit("story_file", data)
             await asyncio.sleep(0)  # others have a word in between
 
     async def take_piece(
-        self, session: WebsocketSession, place: Session, name: str, part: int, of: int, text: str
+        self,
+        websocket: WebsocketSession,
+        session: Session,
+        name: str,
+        part: int,
+        of: int,
+        text: str,
     ) -> None:
         """Take in a piece of a file; the whole becomes a story of its own, and the page goes there.
 
-        Nothing is done to the story on the desk.
+        Nothing is done to the story that is open.
         """
-        if session.id not in self.pieces:
-            self.pieces[session.id] = Pieces(room=self.room, owner=self.owner(session))
+        if websocket.id not in self.pieces:
+            self.pieces[websocket.id] = FilePieces(room=self.room, owner=self.owner(websocket))
         try:
-            parts = self.pieces[session.id].add(name, part, of, text)
+            parts = self.pieces[websocket.id].add(name, part, of, text)
             if parts is None:
                 return
-            async with self._files.turn(writer_of(session)):
+            async with self._files.turn(writer_of(websocket)):
                 story = await asyncio.to_thread(lambda: from_file(name[:100], joined(parts)))
         except (FileError, RefusedError) as error:
-            return await place.page.tell(str(error), "error")
-        kept = place.kept(story)
+            return await session.page.tell(str(error), "error")
+        kept = session.kept(story)
         thread = str(uuid.uuid4())
         await asyncio.get_running_loop().run_in_executor(
             self.executor,
-            lambda: self.library.save(thread, self.owner(session), kept, new=True),
+            lambda: self.library.save(thread, self.owner(websocket), kept, new=True),
         )
-        await place.page.emit("story_opened", {"thread": thread})
+        await session.page.emit("story_opened", {"thread": thread})
 
-    def serve_files(self, sio: Any, desks: Mapping[str, Session]) -> None:
+    def serve_files(self, sio: Any, sessions: Mapping[str, Session]) -> None:
         """Answer "story_save" and "story_piece", socket events that only our own page can send."""
 
         async def save(sid: str, data: object) -> None:
-            match _at(sid, desks), data:
-                case (session, place), {"ending": str(ending)} if ending in WRITERS:
-                    await self.send_file(session, place, ending)
+            match _at(sid, sessions), data:
+                case (websocket, session), {"ending": str(ending)} if ending in WRITERS:
+                    await self.send_file(websocket, session, ending)
 
         async def piece(sid: str, data: object) -> None:
-            match _at(sid, desks), data:
-                case (session, place), {
+            match _at(sid, sessions), data:
+                case (websocket, session), {
                     "name": str(name),
                     "part": int(part),
                     "of": int(of),
                     "text": str(text),
                 }:
-                    await self.take_piece(session, place, name, part, of, text)
+                    await self.take_piece(websocket, session, name, part, of, text)
 
         sio.on("story_save", handler=save)
         sio.on("story_piece", handler=piece)
 
     @staticmethod
-    def owner(session: WebsocketSession) -> str:
+    def owner(websocket: WebsocketSession) -> str:
         """Whose stories, votes and presets a session works on."""
-        return session.user.identifier if session.user else LOCAL
+        return websocket.user.identifier if websocket.user else LOCAL
 
-    async def settle(self) -> None:
+    async def all_saved(self) -> None:
         """Wait until all is kept that was to be."""
-        await asyncio.gather(*(keeper.settled() for keeper in self.keepers.values()))
+        await asyncio.gather(*(keeper.saved() for keeper in self.keepers.values()))
 
 
-def writer_of(session: WebsocketSession) -> tuple[str, str]:
+def writer_of(websocket: WebsocketSession) -> tuple[str, str]:
     """Who asks for places and turns, from the larger group to the smaller: (account, page)."""
-    return Memory.owner(session), session.id
+    return Memory.owner(websocket), websocket.id
 
 
-def _at(sid: str, desks: Mapping[str, Session]) -> tuple[WebsocketSession, Session] | None:
-    """The session of a socket and its desk."""
-    session = WebsocketSession.get(sid)
-    return (session, desks[session.id]) if session and session.id in desks else None
+def _at(sid: str, sessions: Mapping[str, Session]) -> tuple[WebsocketSession, Session] | None:
+    """The session of a socket and its session."""
+    websocket = WebsocketSession.get(sid)
+    return (websocket, sessions[websocket.id]) if websocket and websocket.id in sessions else None

@@ -56,22 +56,23 @@ class Handshake(Payload):
         }
 
 
-class Contestant(Payload):
+class ContestantPayload(Payload):
     model: Name
     settings: Settings
 
 
 class PageRequest(Payload):
-    """All that an act, a look or a button can say; which of it one needs, `chat` says."""
+    """All that an act, a query, a command or a button can say; `chat` says what one needs of it."""
 
     act: Name | None = None
-    look: Name | None = None
+    query: Name | None = None
+    command: Name | None = None
     ask: Name | None = None
     at: Whole | None = None
     blind: StrictBool | None = None
     by: Whole | None = None
     choice: Name | None = None
-    contestants: Annotated[list[Contestant], Field(max_length=8)] | None = None
+    contestants: Annotated[list[ContestantPayload], Field(max_length=8)] | None = None
     count: Whole | None = None
     for_good: StrictBool | None = None
     key: Name | None = None
@@ -109,8 +110,8 @@ class Sent(Payload):
     def chainlit(self) -> dict[str, Any]:
         """As Chainlit reads it. It gives the message a time of its own, and takes no files."""
         said = self.message
-        wish = said.metadata.plain() if said.metadata else {}
-        step = {**said.model_dump(), "metadata": wish, "createdAt": ""}
+        request = said.metadata.plain() if said.metadata else {}
+        step = {**said.model_dump(), "metadata": request, "createdAt": ""}
         return {"message": step, "fileReferences": []}
 
 
@@ -175,11 +176,11 @@ def sent(data: object) -> dict[str, Any]:
     return Sent.model_validate(data).chainlit()
 
 
-def wish(data: object) -> dict[str, Any]:
+def page_request(data: object) -> dict[str, Any]:
     return PageRequest.model_validate(data).plain()
 
 
-def save(data: object) -> dict[str, Any]:
+def save_request(data: object) -> dict[str, Any]:
     return Save.model_validate(data).plain()
 
 

@@ -52,7 +52,7 @@ Caller = Annotated[PersistedUser, Depends(get_current_user)]
 PathId = Annotated[str, InPath(pattern=f"^{UUID}$")]
 
 
-class Page(BaseModel):
+class PaginationPayload(BaseModel):
     first: Annotated[int, Field(ge=1, le=1000)]
     cursor: Annotated[str, Field(max_length=20)] | None = None
 
@@ -61,8 +61,8 @@ class Filter(BaseModel):
     search: str | None = None
 
 
-class Listing(BaseModel):
-    pagination: Page
+class StoryListRequest(BaseModel):
+    pagination: PaginationPayload
     filter: Filter = Filter()
 
 
@@ -148,7 +148,7 @@ def _file(folder: Path, name: str) -> FileResponse:
 def _serve_stories(routes: APIRouter) -> None:
     """The list of stories: each is listed, renamed and deleted by its owner alone."""
 
-    async def stories(body: Listing, caller: Caller) -> JSONResponse:
+    async def stories(body: StoryListRequest, caller: Caller) -> JSONResponse:
         search = (body.filter.search or "")[:LONGEST_SEARCH]
         found = await _layer().list_threads(
             Pagination(first=body.pagination.first, cursor=body.pagination.cursor),

@@ -26,10 +26,10 @@ A story is in the library all the same: what is lost is what could be undone. On
 writes is not counted: `frontend.tasks.reap` gives its page some time."""
 MOST_AWAY_EACH = 64
 """Of those, one writer's."""
-LOOK_S = 5.0
+POLL_S = 5.0
 
 
-class Sessions:
+class AwaySessions:
     """Which sessions have no page at the moment, and since when.
 
     Args:
@@ -57,15 +57,15 @@ class Sessions:
         """Answer "disconnect" in Chainlit's place."""
 
         async def disconnect(sid: str, *_: object) -> None:
-            if (session := WebsocketSession.get(sid)) is None:
+            if (websocket := WebsocketSession.get(sid)) is None:
                 return
-            init_ws_context(session)
+            init_ws_context(websocket)
             if config.code.on_chat_end:
                 await config.code.on_chat_end()
-            if session.to_clear:
-                return await self.end(session)
-            self._away.pop(session.id, None)  # so that the dictionary is in the order they left
-            self._away[session.id] = (sid, self._clock())
+            if websocket.to_clear:
+                return await self.end(websocket)
+            self._away.pop(websocket.id, None)  # so that the dictionary is in the order they left
+            self._away[websocket.id] = (sid, self._clock())
             await self.end_those_long_away()
 
         sio.on("disconnect", handler=disconnect)
@@ -73,50 +73,52 @@ class Sessions:
     async def watch(self) -> None:
         """End, now and then, the sessions whose pages do not come back."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             await self.end_those_long_away()
 
     async def end_those_long_away(self) -> None:
         """End the sessions whose pages are away too long, and the oldest of too many."""
-        away = [session for id in list(self._away) if (session := self._still_away(id))]
-        away = [session for session in away if not _works(session)]
+        away = [websocket for id in list(self._away) if (websocket := self._still_away(id))]
+        away = [websocket for websocket in away if not _works(websocket)]
         by_owner: dict[str, int] = {}
-        for place, session in enumerate(reversed(away)):  # the latest first
-            owner = Memory.owner(session)
+        for rank, websocket in enumerate(reversed(away)):  # the latest first
+            owner = Memory.owner(websocket)
             by_owner[owner] = by_owner.get(owner, 0) + 1
-            too_many = place >= MOST_AWAY or by_owner[owner] > MOST_AWAY_EACH
-            if too_many or self._clock() - self._away[session.id][1] > self._patience_s(session):
-                await self.end(session)
+            too_many = rank >= MOST_AWAY or by_owner[owner] > MOST_AWAY_EACH
+            if too_many or self._clock() - self._away[websocket.id][1] > self._patience_s(
+                websocket
+            ):
+                await self.end(websocket)
 
     def _still_away(self, session_id: str) -> WebsocketSession | None:
         """The session, if its page did not come back; else it is away no more."""
-        session = ws_sessions_id.get(session_id)
-        if session is not None and session.socket_id == self._away[session_id][0]:
-            return session
+        websocket = ws_sessions_id.get(session_id)
+        if websocket is not None and websocket.socket_id == self._away[session_id][0]:
+            return websocket
         del self._away[session_id]
         return None
 
-    def _patience_s(self, session: WebsocketSession) -> float:
+    def _patience_s(self, websocket: WebsocketSession) -> float:
         longest = float(config.project.session_timeout)
-        return longest if self._has_words(session.id) else min(EMPTY_S, longest)
+        return longest if self._has_words(websocket.id) else min(EMPTY_S, longest)
 
-    async def end(self, session: WebsocketSession) -> None:
+    async def end(self, websocket: WebsocketSession) -> None:
         """Stop what is written for a session, keep what is there, and let go of it all."""
-        self._away.pop(session.id, None)
-        socket = session.socket_id
-        if (task := session.current_task) is not None and _works(session):
+        self._away.pop(websocket.id, None)
+        socket = websocket.socket_id
+        if (task := websocket.current_task) is not None and _works(websocket):
             cancel(task)
             await asyncio.wait({task})
-        if (keeper := self._memory.keepers.get(session.id)) is not None:
-            await keeper.settled()
-        if ws_sessions_id.get(session.id) is not session or session.socket_id != socket:
+        if (keeper := self._memory.keepers.get(websocket.id)) is not None:
+            await keeper.saved()
+        if ws_sessions_id.get(websocket.id) is not websocket or websocket.socket_id != socket:
             return  # its page came back meanwhile
-        await session.delete()
-        session.current_task = None  # each would keep the other until a collection
+        await websocket.delete()
+        websocket.current_task = None  # each would keep the other until a collection
         for each in (*self._held, user_sessions, chat_contexts):
-            each.pop(session.id, None)
+            each.pop(websocket.id, None)
 
 
-def _works(session: WebsocketSession) -> bool:
+def _works(websocket: WebsocketSession) -> bool:
     """Whether something that was asked for is being done."""
-    return session.current_task is not None and not session.current_task.done()
+    return websocket.current_task is not None and not websocket.current_task.done()

@@ -1,7 +1,7 @@
-"""Two socket events of our own: "story_act" changes the story, "story_look" answers a request.
+"""Three socket events of our own: "story_act", "story_query" and "story_command".
 
 They are not sent through Chainlit's `on_window_message`, to which any other window can post; these
-events only our own view can send. "look" does not mean read-only: see `chat.panels.dispatch`.
+events only our own view can send.
 """
 
 from collections.abc import Mapping
@@ -10,40 +10,46 @@ from typing import Any
 from chainlit.session import WebsocketSession
 
 from chat.generate.request import OTHER_PAGE
-from chat.panels.dispatch import look
-from chat.panels.settings import TURNS, turn
+from chat.panels.dispatch import answer_query, run_command
+from chat.panels.settings import SETTING_ACTS, act_on_settings
 from chat.session import Session
 
 
-def serve_acts(sio: Any, desks: Mapping[str, Session]) -> None:
-    """Register the handlers of both events.
+def serve_story_events(sio: Any, sessions: Mapping[str, Session]) -> None:
+    """Register the handlers of the three events.
 
     "story_act" {act, …} has no answer, its effect is sent as "story_state": edit, branch, undo,
-    pick … (`chat.acts`), or presets and settings (`chat.panels.settings.turn`). "story_look"
-    {look, …} is answered with JSON, {"error": sentence} where it fails. It never changes the story,
-    but some looks change what lies beside it: trainings are started, stopped and shared, votes
-    deleted. So it must not be repeated blindly.
+    pick … (`chat.acts`), or presets and settings (`chat.panels.settings`). "story_query"
+    {query, …} and "story_command" {command, …} are answered with JSON, {"error": sentence} where
+    they fail. A query changes nothing; a command changes what lies beside the story, so it must not
+    be repeated blindly. Either event refuses the other's names.
 
     Args:
-        desks: The writer's session by the id of the Chainlit session.
+        sessions: The writer's session by the id of the Chainlit session.
     """
 
-    def at(sid: str) -> Session | None:
-        session = WebsocketSession.get(sid)
-        return desks.get(session.id) if session else None
+    def session_of(sid: str) -> Session | None:
+        page = WebsocketSession.get(sid)
+        return sessions.get(page.id) if page else None
 
     async def story_act(sid: str, data: object) -> None:
-        if (place := at(sid)) is None or not isinstance(data, dict):
+        if (session := session_of(sid)) is None or not isinstance(data, dict):
             return
-        if data.get("act") in TURNS:
-            await turn(place, data)
+        if data.get("act") in SETTING_ACTS:
+            await act_on_settings(session, data)
         else:
-            await place.act(data)
+            await session.act(data)
 
-    async def story_look(sid: str, data: object) -> dict[str, Any]:
-        if (place := at(sid)) is None or not isinstance(data, dict):
+    async def story_query(sid: str, data: object) -> dict[str, Any]:
+        if (session := session_of(sid)) is None or not isinstance(data, dict):
             return {"error": OTHER_PAGE}
-        return await look(place, data)
+        return await answer_query(session, data)
+
+    async def story_command(sid: str, data: object) -> dict[str, Any]:
+        if (session := session_of(sid)) is None or not isinstance(data, dict):
+            return {"error": OTHER_PAGE}
+        return await run_command(session, data)
 
     sio.on("story_act", handler=story_act)
-    sio.on("story_look", handler=story_look)
+    sio.on("story_query", handler=story_query)
+    sio.on("story_command", handler=story_command)

@@ -11,7 +11,7 @@ from chainlit.user_session import user_sessions
 GRACE_S = 15.0
 """How long a page may be away (a lost connection, a reload) before its generation is stopped."""
 SWEEP_S = 60.0
-LOOK_S = 0.02
+POLL_S = 0.02
 """How often a message that waits for another looks whether that one has a model write."""
 
 
@@ -25,9 +25,9 @@ def stop_quietly(sio: Any) -> None:
     """Replace Chainlit's Stop, which writes "Task manually stopped." into every story."""
 
     async def stop(sid: str) -> None:
-        session = WebsocketSession.get(sid)
-        if session and session.current_task:
-            cancel(session.current_task)
+        websocket = WebsocketSession.get(sid)
+        if websocket and websocket.current_task:
+            cancel(websocket.current_task)
 
     sio.on("stop", handler=stop)
 
@@ -39,7 +39,7 @@ class Tasks:
         self.writing: dict[str, asyncio.Task[Any]] = {}
         self.turns: dict[str, asyncio.Lock] = {}
 
-    async def claim(self, session: WebsocketSession, writing: Callable[[], bool]) -> bool:
+    async def claim(self, websocket: WebsocketSession, writing: Callable[[], bool]) -> bool:
         """Make the running task the one that Stop cancels, once what is in hand is done.
 
         An edit and an action run in tasks that Chainlit's Stop does not know, and a second message
@@ -52,14 +52,14 @@ class Tasks:
         Returns:
             False where a model writes.
         """
-        session.current_task = self.writing.get(session.id, session.current_task)
-        turn = self.turns.setdefault(session.id, asyncio.Lock())
+        websocket.current_task = self.writing.get(websocket.id, websocket.current_task)
+        turn = self.turns.setdefault(websocket.id, asyncio.Lock())
         if not await _taken(turn, writing):
             return False
         task = asyncio.current_task()
         assert task is not None
-        self.writing[session.id] = session.current_task = task
-        task.add_done_callback(lambda task: self._done(session.id, task, turn))
+        self.writing[websocket.id] = websocket.current_task = task
+        task.add_done_callback(lambda task: self._done(websocket.id, task, turn))
         return True
 
     def _done(self, session_id: str, task: asyncio.Task[Any], turn: asyncio.Lock) -> None:
@@ -76,7 +76,7 @@ async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
     in_line = asyncio.create_task(turn.acquire())
     try:
         while not in_line.done() and not writing():
-            await asyncio.wait({in_line}, timeout=LOOK_S)
+            await asyncio.wait({in_line}, timeout=POLL_S)
     except asyncio.CancelledError:
         if not in_line.cancel():
             turn.release()
@@ -88,22 +88,22 @@ async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
 async def reap(session_id: str, grace_s: float = GRACE_S) -> None:
     """Give up the generation of a page that went away and does not come back."""
     # By its id: while it is waited for, the session itself may end.
-    if (session := ws_sessions_id.get(session_id)) is None:
+    if (websocket := ws_sessions_id.get(session_id)) is None:
         return
-    socket_id, on_purpose = session.socket_id, session.to_clear
-    del session
+    socket_id, on_purpose = websocket.socket_id, websocket.to_clear
+    del websocket
     if not on_purpose:
         await asyncio.sleep(grace_s)
-    session = ws_sessions_id.get(session_id)
-    if session is None or session.socket_id != socket_id:
+    websocket = ws_sessions_id.get(session_id)
+    if websocket is None or websocket.socket_id != socket_id:
         return
-    if (task := session.current_task) and not task.done():
+    if (task := websocket.current_task) and not task.done():
         cancel(task)
 
 
 async def stop_all() -> None:
     """Stop all that is being written: what is there by then is kept."""
-    tasks = [session.current_task for session in ws_sessions_id.values()]
+    tasks = [websocket.current_task for websocket in ws_sessions_id.values()]
     running = [task for task in tasks if task and not task.done()]
     for task in running:
         cancel(task)

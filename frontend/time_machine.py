@@ -10,7 +10,7 @@ from chat.models.training_texts import TrainingTexts
 from chat.panels.time_machine import FindModels, TimeMachine
 from chat.turns import Turns
 from frontend.memory import writer_of
-from frontend.page import SocketPage
+from frontend.socket_page import SocketPage
 
 AT_ONCE = 2
 
@@ -36,28 +36,28 @@ class TimeMachines:
         """Answer "machine_write" and "machine_stop"; see `chat.panels.time_machine`."""
 
         async def write(sid: str, data: object) -> None:
-            if (session := WebsocketSession.get(sid)) is None or not isinstance(data, dict):
+            if (websocket := WebsocketSession.get(sid)) is None or not isinstance(data, dict):
                 return
-            if session.id not in self.by_session:
-                page = SocketPage(session)
-                self.by_session[session.id] = TimeMachine(
+            if websocket.id not in self.by_session:
+                page = SocketPage(websocket)
+                self.by_session[websocket.id] = TimeMachine(
                     page,
                     self.engines,
-                    self._models_of(session),
+                    self._models_of(websocket),
                     self._turns,
                     self._sources,
-                    writer_of(session),
+                    writer_of(websocket),
                 )
-            self.by_session[session.id].start(data)
+            self.by_session[websocket.id].start(data)
 
         async def stop(sid: str, data: object = None) -> None:
-            if (session := WebsocketSession.get(sid)) is not None:
-                self.stop(session)
+            if (websocket := WebsocketSession.get(sid)) is not None:
+                self.stop(websocket)
 
         sio.on("machine_write", handler=write)
         sio.on("machine_stop", handler=stop)
 
-    def stop(self, session: WebsocketSession) -> None:
+    def stop(self, websocket: WebsocketSession) -> None:
         """Write no more for a page that went away, or does not want it any longer."""
-        if session.id in self.by_session:
-            self.by_session[session.id].stop()
+        if websocket.id in self.by_session:
+            self.by_session[websocket.id].stop()

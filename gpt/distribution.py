@@ -29,7 +29,7 @@ class TokenDistribution:
     vocab_size: int
 
 
-def spread(
+def token_distribution(
     logits: Tensor, params: SamplingParams, seen: Sequence[int], n: int
 ) -> TokenDistribution:
     """What `params` make of the logits (V,) of the next token.

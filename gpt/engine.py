@@ -17,14 +17,14 @@ from torch import Tensor
 from gpt.fair_queue import FairQueue, Path, same_group
 from gpt.generator import Generator, Row, Token, check_for, prompt_ids
 from gpt.model import GPT
-from gpt.request import Job, Look, Request
+from gpt.request import Job, LogitsRequest, Request
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import Tokenizer
 
 MAX_WAITING = 256
 """Stories that may wait for a place."""
-MAX_LOOKS = 64
-"""Requests for logits (`gpt.request.Look`) that may wait for their answer."""
+MAX_LOGITS_REQUESTS = 64
+"""Requests for logits (`gpt.request.LogitsRequest`) that may wait for their answer."""
 
 
 class EngineBusy(Exception):  # noqa: N818 - a state to wait out, not a fault
@@ -77,7 +77,7 @@ class Engine:
         """Requests of which a take waits for a place. Used under the lock."""
         self._running: dict[Row, Job] = {}
         """Owned by the worker."""
-        self._looks: FairQueue[Look] = FairQueue(MAX_LOOKS)
+        self._logits_queue: FairQueue[LogitsRequest] = FairQueue(MAX_LOGITS_REQUESTS)
         """Prompts whose logits are asked for. Used under the lock."""
         self._closed = False
         # Putting into a SimpleQueue is safe even in the middle of a garbage collection.
@@ -155,24 +155,24 @@ class Engine:
         waiting task is cancelled first, it is not computed at all.
 
         Args:
-            writer: See `submit`; looks have a queue of their own.
+            writer: See `submit`; requests for logits have a queue of their own.
 
         Raises:
             EngineBusy: too many wait for an answer already, or too many of this writer's.
             EngineClosed: after `close`, or when it comes before the answer.
             ValueError: an id is not in the vocabulary.
         """
-        look = Look(list(ids), writer)
+        request = LogitsRequest(list(ids), writer)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
-            self._looks.drop_done()
-            if not self._looks.has_room(look):
-                ahead = list(self._looks)
-                raise EngineBusy(len(ahead), sum(same_group(other, look) for other in ahead))
-            self._looks.add(look)
+            self._logits_queue.drop_done()
+            if not self._logits_queue.has_room(request):
+                ahead = list(self._logits_queue)
+                raise EngineBusy(len(ahead), sum(same_group(other, request) for other in ahead))
+            self._logits_queue.add(request)
         self._news.put(None)
-        return await asyncio.wrap_future(look.answer)
+        return await asyncio.wrap_future(request.answer)
 
     def close(self) -> None:
         """End all requests and the thread; readers and later calls get `EngineClosed`."""
@@ -199,7 +199,7 @@ class Engine:
             while not self._closed:
                 self._drop_cancelled()
                 self._admit()
-                if not self._look() and not self._running:
+                if not self._answer_logits() and not self._running:
                     self._news.get()  # asleep until there is something to do
                     continue
                 for row, token in self._generator.step():
@@ -208,15 +208,15 @@ class Engine:
             with self._lock:
                 self._closed = True
                 jobs = {*self._queue, *self._running.values()}
-                looks = [look.answer for look in self._looks]
+                answers = [request.answer for request in self._logits_queue]
                 self._queue.clear()
                 self._running.clear()
-                self._looks.clear()
+                self._logits_queue.clear()
             for job in jobs:
                 job.close(EngineClosed("the engine was closed before the story ended"))
-            for look in looks:
-                if look.set_running_or_notify_cancel():
-                    look.set_exception(EngineClosed("the engine was closed before its answer"))
+            for answer in answers:
+                if answer.set_running_or_notify_cancel():
+                    answer.set_exception(EngineClosed("the engine was closed before its answer"))
 
     def _drop_cancelled(self) -> None:
         for row in [row for row, job in self._running.items() if job.cancelled]:
@@ -252,21 +252,21 @@ class Engine:
                 job.to_start.popleft()
                 self._running[row] = job
 
-    def _look(self) -> bool:
-        """Answer a look; whether there was one. One at a time, so that stories go on."""
+    def _answer_logits(self) -> bool:
+        """Answer one request for logits; whether there was one. One at a time: stories go on."""
         with self._lock:
-            look = self._looks.next(())
-            if look is not None:
-                self._looks.serve(look)
-                look.begun = True
-            self._looks.drop_done()
-        if look is None:
+            request = self._logits_queue.next(())
+            if request is not None:
+                self._logits_queue.serve(request)
+                request.begun = True
+            self._logits_queue.drop_done()
+        if request is None:
             return False
-        if look.answer.set_running_or_notify_cancel():
+        if request.answer.set_running_or_notify_cancel():
             try:
-                look.answer.set_result(self._generator.logits(look.ids))
+                request.answer.set_result(self._generator.logits(request.ids))
             except Exception as error:  # noqa: BLE001 - goes to whoever asked
-                look.answer.set_exception(error)
+                request.answer.set_exception(error)
         return True
 
     def _deliver(self, row: Row, token: Token | Exception) -> None:

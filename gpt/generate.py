@@ -157,7 +157,7 @@ def in_json(takes: Sequence[Sequence[Token]], seeds: Sequence[int]) -> list[dict
     ]
 
 
-def settle(args: argparse.Namespace, checkpoint: Checkpoint) -> SamplingParams:
+def resolve_params(args: argparse.Namespace, checkpoint: Checkpoint) -> SamplingParams:
     """The settings: the model's own, and over them what the command line says."""
     own = usable_defaults(checkpoint.folder)
     for note in own.notes:
@@ -170,7 +170,7 @@ def settle(args: argparse.Namespace, checkpoint: Checkpoint) -> SamplingParams:
 def generate(args: argparse.Namespace) -> int:
     """Write as the command line says; the exit status."""
     checkpoint = load(args.checkpoint)
-    params = settle(args, checkpoint)
+    params = resolve_params(args, checkpoint)
     prompt, ids = prepare(checkpoint, read_prompt(args.prompt), params)
     takes = params.takes()
     seeds = [take.seed for take in takes if take.seed is not None]

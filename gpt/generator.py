@@ -109,7 +109,7 @@ class Row:
     """The prompt and all that was written."""
     params: SamplingParams
     rng: torch.Generator
-    outlet: TextStreamer
+    streamer: TextStreamer
     seed: int
     take: int
     start: int = 0
@@ -167,7 +167,7 @@ class Generator:
             ids=ids,
             params=params,
             rng=seeded(params.seed),
-            outlet=TextStreamer(self.tokenizer, params, ids),
+            streamer=TextStreamer(self.tokenizer, params, ids),
             seed=params.seed,
             take=take,
         )
@@ -284,7 +284,7 @@ class Generator:
     def _token(self, row: Row, draw: Draw) -> Token:
         """Add what was drawn to the row; say what text it sets free and whether it is the last."""
         row.ids.append(draw.id)
-        text, reason = row.outlet.push(draw.id)
+        text, reason = row.streamer.push(draw.id)
         piece = self.tokenizer.piece
         return Token(
             id=draw.id,

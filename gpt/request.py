@@ -1,6 +1,6 @@
 """`Request`: a story that an engine writes, as its reader holds it; `Job`: as the worker does.
 
-`Look`: a question that is answered without a word being written.
+`LogitsRequest`: asks for the logits after a prompt; not a word is written.
 """
 
 import asyncio
@@ -99,11 +99,8 @@ class Job:
             await came
 
 
-class Look:
-    """A request for the logits (V,) after a prompt; see `gpt.engine.Engine.logits`.
-
-    (The panels' requests, `chat.panels.dispatch.Look`, are something else.)
-    """
+class LogitsRequest:
+    """A request for the logits (V,) after a prompt; see `gpt.engine.Engine.logits`."""
 
     def __init__(self, ids: Sequence[int], writer: Path = ()) -> None:
         self.ids = ids

@@ -113,11 +113,11 @@ class Throttle:
         return grown
 
 
-class RowFullError(RuntimeError):
+class CheckQueueFullError(RuntimeError):
     """Too many tries are waiting for their turn."""
 
 
-class Row:
+class CheckQueue:
     """Where tries wait for their turn: a password is checked slowly, on purpose, one at a time.
 
     Nobody has more than ROW_EACH places, so a flood from one origin costs the others two checks.
@@ -132,10 +132,10 @@ class Row:
         """Wait for a turn and have it.
 
         Raises:
-            RowFullError: There is no place left, or none for this origin.
+            CheckQueueFullError: There is no place left, or none for this origin.
         """
         if self._places[origin] >= ROW_EACH or self._places.total() >= ROW:
-            raise RowFullError(f"{self._places.total()} tries are waiting")
+            raise CheckQueueFullError(f"{self._places.total()} tries are waiting")
         self._places[origin] += 1
         try:
             async with self._turn:

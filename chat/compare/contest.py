@@ -1,7 +1,7 @@
 """Two write the same story on, side by side, and the writer chooses: names in sight, or blind.
 
 While a blind contest waits for its vote, the two passages are no part of the session's story: so
-nothing that reads the story (the page, a look, an export, the meter) can tell who wrote which.
+nothing that reads the story (the page, a query, an export, the meter) can tell who wrote which.
 They are in what the library keeps, and join the story with the vote, or with whatever else the
 writer does.
 """
@@ -20,7 +20,8 @@ from chat import settings
 from chat.compare.vote_stats import VoteChoice
 from chat.compare.votes import Side, Vote, differing, named
 from chat.errors import RefusedError
-from chat.generate.request import OTHER_PAGE, GenerationRequest, ResolvedRequest, Variant, Writer
+from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant
+from chat.generate.resolve import ResolvedRequest, Writer
 from chat.generate.takes import Takes
 from chat.models import Listing
 from chat.story import Passage, Story
@@ -45,7 +46,7 @@ class Contest:
     Attributes:
         story: The story up to where both begin.
         names: What tells them apart, in the order they are shown.
-        voices: Who writes, in that order; none where it was kept and comes back.
+        writers: Who writes, in that order; none where it was kept and comes back.
         fingerprints: Of both models' weights.
         blind: The names are hidden until a choice was made.
         passages: What they wrote, once both are done; none where the names are in sight.
@@ -54,7 +55,7 @@ class Contest:
 
     story: Story
     names: tuple[str, str]
-    voices: tuple[Writer, ...] = ()
+    writers: tuple[Writer, ...] = ()
     fingerprints: tuple[str, str]
     blind: bool
     passages: tuple[Passage, ...] = ()
@@ -92,7 +93,7 @@ class Contest:
         ids = [each.id for each in self.passages]
         return {"passages": ids, "names": self.names, "fingerprints": self.fingerprints}
 
-    def settled(self, choice: VoteChoice | None = None) -> Story:
+    def joined_story(self, choice: VoteChoice | None = None) -> Story:
         """The story with both, and the chosen one read; the first where none is better."""
         story = self.story
         for passage in self.passages:
@@ -120,14 +121,14 @@ class Contest:
         return Vote(a=a, b=b, choice=choice, prompt=prompt, seed=seed, voted_s=time.time())
 
 
-def from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
-    """The wish to compare that a page sends; untrusted.
+def contest_from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
+    """The request to compare that a page sends; untrusted.
 
     Args:
         data: `contestants`: two of {model, settings}; `blind`; `words` to come first, if any.
 
     Raises:
-        RefusedError: It is no such wish.
+        RefusedError: It is no such request.
         SettingsError: A setting that cannot be used.
     """
     blind, words = data.get("blind", False), data.get("words", "")
@@ -139,14 +140,14 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
         and isinstance(blind, bool)
         and isinstance(words, str)
     ):
-        lanes = (_lane(both[0]), _lane(both[1]))
+        variants = (_variant(both[0]), _variant(both[1]))
         return GenerationRequest(
-            words=words, model=model, lanes=lanes, contest="blind" if blind else "open"
+            words=words, model=model, variants=variants, contest="blind" if blind else "open"
         )
     raise RefusedError(OTHER_PAGE)
 
 
-def _lane(data: Mapping[str, object]) -> Variant:
+def _variant(data: Mapping[str, object]) -> Variant:
     match data:
         case {"model": str(model), "settings": raw} if is_object(raw):
             if "seed" in raw:
@@ -158,34 +159,34 @@ def _lane(data: Mapping[str, object]) -> Variant:
             raise RefusedError(OTHER_PAGE)
 
 
-async def introduce(turn: ResolvedRequest) -> tuple[ResolvedRequest, Contest | None]:
+async def introduce(resolved: ResolvedRequest) -> tuple[ResolvedRequest, Contest | None]:
     """Name those who write in a contest by what differs; in a blind one shuffle them, A and B.
 
     Raises:
         RefusedError: Nothing differs.
     """
-    if turn.ask.contest is None:
-        return turn, None
-    blind, voices = turn.ask.contest == "blind", list(turn.voices)
+    if resolved.request.contest is None:
+        return resolved, None
+    blind, writers = resolved.request.contest == "blind", list(resolved.writers)
     if blind and secrets.randbelow(2):
-        voices.reverse()
-    one, other = names(voices)
+        writers.reverse()
+    one, other = names(writers)
     if one == other:
         raise RefusedError(
             "Both would write the same: choose another model for one, or other settings."
         )
-    prints = [await asyncio.to_thread(_fingerprint, voice.loaded.listing) for voice in voices]
+    prints = [await asyncio.to_thread(_fingerprint, writer.loaded.listing) for writer in writers]
     labels = LETTERS if blind else (one, other)
-    turn = replace(
-        turn,
-        voices=tuple(
-            replace(each, label=label) for each, label in zip(voices, labels, strict=True)
+    resolved = replace(
+        resolved,
+        writers=tuple(
+            replace(each, label=label) for each, label in zip(writers, labels, strict=True)
         ),
     )
-    return turn, Contest(
-        story=turn.story,
+    return resolved, Contest(
+        story=resolved.story,
         names=(one, other),
-        voices=(voices[0], voices[1]),
+        writers=(writers[0], writers[1]),
         fingerprints=(prints[0], prints[1]),
         blind=blind,
     )
@@ -221,31 +222,31 @@ def resumed(story: Story, kept: Mapping[str, object] | None) -> Contest | None:
             return None
 
 
-def names(voices: Sequence[Writer]) -> tuple[str, str]:
-    """What tells two voices apart: model, settings, or both; the same where nothing does."""
-    one, other = (each.loaded.listing.key for each in voices)
-    used = [settings.used(each.params) for each in voices]
+def names(writers: Sequence[Writer]) -> tuple[str, str]:
+    """What tells two writers apart: model, settings, or both; the same where nothing does."""
+    one, other = (each.loaded.listing.key for each in writers)
+    used = [settings.used(each.params) for each in writers]
     mine, others = named(differing(*used)), named(differing(*reversed(used)))
     if one == other and mine:
         return " · ".join(mine), " · ".join(others)
     return " · ".join([one, *mine]), " · ".join([other, *others])
 
 
-def ends_contest(wish: Mapping[str, object]) -> bool:
+def ends_contest(request: Mapping[str, object]) -> bool:
     """Whether an act is about a contest alone: a vote, or to show the names without one."""
-    return wish.get("act") in ("vote", "reveal")
+    return request.get("act") in ("vote", "reveal")
 
 
-def choice_of(wish: Mapping[str, object]) -> VoteChoice | None:
+def choice_of(request: Mapping[str, object]) -> VoteChoice | None:
     """The vote in an act; None in any other.
 
     Raises:
         RefusedError: It is a vote for nobody.
     """
-    if wish.get("act") != "vote":
+    if request.get("act") != "vote":
         return None
     choices: dict[object, VoteChoice] = {"a": "a", "b": "b", "tie": "tie"}
-    choice = choices.get(str(wish.get("choice")))
+    choice = choices.get(str(request.get("choice")))
     if choice is None:
         raise RefusedError(OTHER_PAGE)
     return choice

@@ -10,7 +10,7 @@ IN_PART = ("stopped", "failed", "cut")
 
 
 def again(story: Story, passage_id: str) -> GenerationRequest:
-    """The wish that writes a passage again, bit for bit.
+    """The request that writes a passage again, bit for bit.
 
     Args:
         passage_id: Or LAST, the last one that a model wrote on the path.

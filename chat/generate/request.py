@@ -1,35 +1,19 @@
-"""`GenerationRequest` (what the page asks for) → `ResolvedRequest` (what the engines get).
+"""`GenerationRequest`: what the page asks a model to write. `chat.generate.resolve` goes on."""
 
-The class `Writer` is a model; "the writer" in text and `author == "writer"` are the person.
-"""
-
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chat import settings
 from chat.errors import RefusedError
-from chat.generate.prompt import off_the_loop, prompt_of, with_words
-from chat.models import Listing
-from chat.models.engines import Lease, Loaded
-from chat.story import Passage, Story
-from chat.story.editing import fork
-from chat.story.joining import strip_trailing_spaces
-from gpt.sampling import LIMITS, SamplingParams
+from gpt.sampling import LIMITS
 from gpt.strict_json import is_object
-from gpt.text.sentences import FINISH_CHARS, ends_sentence
-from gpt.tokenizers.pieces import whole_characters
 
-DRAWN_SEEDS = 2**32
-"""A seed that nobody chose is drawn below this: short enough to be copied by hand."""
 TAKES = range(1, int(LIMITS["n"].high or 1) + 1)
 LAST = "last"
 LADDER = (0.2, 0.5, 0.8, 1.0, 1.3)
 """Temperatures that stand side by side, from careful to wild."""
 OTHER_PAGE = "This page asks for what this version does not know: reload it."
-NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +58,8 @@ class GenerationRequest:
         takes: How many alternatives at once.
         sentence: Go on to the end of the sentence only.
         fork: Put another token in the place of one, and go on from there.
-        lanes: Takes that differ on purpose, all from one seed; instead of `takes`.
-        contest: The two lanes are compared, with their names in sight or not
+        variants: Takes that differ on purpose, all from one seed; instead of `takes`.
+        contest: The two variants are compared, with their names in sight or not
             (chat/compare/contest.py).
         settings: For this request alone, checked (`chat.settings.layer`).
         again: The retry is to bring the same text once more (chat/generate/reproduce.py).
@@ -87,7 +71,7 @@ class GenerationRequest:
     takes: int = 1
     sentence: bool = False
     fork: Fork | None = None
-    lanes: tuple[Variant, ...] = ()
+    variants: tuple[Variant, ...] = ()
     contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, float | int | None] = field(
         default_factory=dict[str, float | int | None]
@@ -95,41 +79,7 @@ class GenerationRequest:
     again: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Writer:
-    """A model that will write (no person), and its input, the ids of `prompt`: one engine request
-    of `params.n` takes, of which take i has seed + i."""
-
-    loaded: Loaded
-    params: SamplingParams
-    prompt: list[int]
-    label: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResolvedRequest:
-    """A request with models loaded, settings merged, seeds drawn and prompts encoded.
-
-    Attributes:
-        before: The story as it was when this was asked.
-        story: The story up to where the model begins, the writer's new words included.
-        voices: The models that write: one, or one for each of `ask.lanes`.
-        notes: Sentences to show the writer.
-    """
-
-    ask: GenerationRequest
-    before: Story
-    story: Story
-    voices: tuple[Writer, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def loaded(self) -> Loaded:
-        """The model that the story's tokens are counted by."""
-        return self.voices[0].loaded
-
-
-def from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
+def request_from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:
     """The request in the payload that a button of the page sends, which is untrusted.
 
     Args:
@@ -156,7 +106,7 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
             words = words if isinstance(words, str) else ""
             return GenerationRequest(words=words, takes=takes, model=model, settings=own)
         case {"ask": "ladder"}:
-            return GenerationRequest(lanes=ladder(), model=model)
+            return GenerationRequest(variants=ladder(), model=model)
         case {"ask": "fork", "passage": str(id), "at": int(at), "token": int(token)}:
             return GenerationRequest(fork=Fork(id, at, token), model=model)
         case _:
@@ -166,141 +116,3 @@ def from_page(data: Mapping[str, object], model: str | None) -> GenerationReques
 def ladder() -> tuple[Variant, ...]:
     """A take at each temperature of `LADDER`, all from one seed."""
     return tuple(Variant(label=f"Temperature {t}", settings={"temperature": t}) for t in LADDER)
-
-
-async def settle(
-    ask: GenerationRequest,
-    story: Story,
-    *,
-    models: Mapping[str, Listing],
-    values: Mapping[str, float | int | None],
-    engines: Lease,
-) -> ResolvedRequest:
-    """Load the models, merge the settings, draw the seed, encode the prompt; change nothing yet.
-
-    Args:
-        models: All that may write, by key.
-        values: The settings of the chat, a layer above the model's own.
-        engines: A lease, kept open until the request is queued, so that no model is unloaded.
-
-    Raises:
-        RefusedError, SettingsError, StoryError: The request cannot be met.
-        CheckpointError: A model cannot be read.
-    """
-    if ask.fork is not None:
-        # The token is one of the vocabulary of whoever wrote there.
-        ask = replace(ask, model=story.passage(ask.fork.passage).model or ask.model)
-    before, key = story, ask.model
-    _check(ask, models)
-    wish, words = settings.directive(whole_characters(ask.words))
-    words, stripped = strip_trailing_spaces(words)
-    if ask.retry is not None:
-        story = story.at(_to_retry(story, ask.retry).parent)
-    lanes = ask.lanes or (Variant(label=""),)
-    loaded = [await engines.get(models[lane.model or key or ""]) for lane in lanes]
-    if ask.fork is not None:
-        tokenizer = loaded[0].checkpoint.tokenizer
-        story = fork(story, ask.fork.passage, ask.fork.at, ask.fork.token, tokenizer)
-    begun = story
-    story = await off_the_loop(lambda: with_words(begun, words, loaded[0]))
-    if ask.sentence and ends_sentence(story.text):
-        raise RefusedError("The sentence is finished. Continue writes the next one.")
-
-    def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
-        return each.listing.own, values, ask.settings, wish
-
-    seeded = "seed" in wish or "seed" in ask.settings
-    voices: list[Writer] = []
-    for lane, each in zip(lanes, loaded, strict=True):
-        wanted = (*layers(each), lane.settings)
-        voice = await off_the_loop(partial(_voice, ask, story, each, wanted, label=lane.label))
-        # All lanes have one seed, so that only what is compared differs.
-        seed = voices[0].params.seed if voices else _seed(voice, story, chosen=seeded)
-        voices.append(replace(voice, params=replace(voice.params, seed=seed)))
-    params = voices[0].params
-    other = ask.retry and not ask.again and not ask.lanes
-    if params.temperature == 0 and other and _same(voices[0], story):
-        raise RefusedError(
-            "At temperature 0 the model always writes the same: raise it for another version."
-        )
-    notes: list[str] = []
-    if stripped and words:
-        notes.append("A space at the end was left out: the next word brings its own.")
-    if params.temperature == 0 and ask.takes > 1:
-        notes.append("At temperature 0 all versions would be the same, so one is written.")
-    return ResolvedRequest(
-        ask=ask, before=before, story=story, voices=tuple(voices), notes=tuple(notes)
-    )
-
-
-def opening(ask: GenerationRequest, models: Mapping[str, Listing]) -> str:
-    """The status line while the models are loaded."""
-    keys = dict.fromkeys(key or "" for key in (ask.model, *(lane.model for lane in ask.lanes)))
-    coming = [key for key in keys if key in models and models[key].hub is not None]
-    if coming:
-        return f"downloading {' and '.join(coming)} from the Hub, this once"
-    return "opening the model"
-
-
-def _check(ask: GenerationRequest, models: Mapping[str, Listing]) -> None:
-    if ask.model is None or not models:
-        raise RefusedError(NO_MODEL)
-    for key in (ask.model, *(lane.model for lane in ask.lanes)):
-        if key is not None and key not in models:
-            raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
-    if len(ask.lanes) > TAKES[-1]:
-        raise RefusedError(f"Not so many versions can be written at once: {LIMITS['n'].range}.")
-
-
-def _voice(
-    ask: GenerationRequest,
-    story: Story,
-    loaded: Loaded,
-    layers: tuple[Mapping[str, float | int | None], ...],
-    *,
-    label: str,
-) -> Writer:
-    """What one model is given; the seed is still what the settings say, maybe None."""
-    tokenizer = loaded.checkpoint.tokenizer
-    params = settings.resolve(*layers, character_model=tokenizer.kind == "char")
-    if ask.sentence:
-        # A token, and on from there to the end of its sentence.
-        room = params.finish_chars or FINISH_CHARS
-        params = replace(params, max_new_tokens=1, finish_chars=room)
-    prompt = prompt_of(story, loaded)
-    takes = 1 if ask.lanes else ask.takes
-    return Writer(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
-
-
-def _to_retry(story: Story, passage_id: str) -> Passage:
-    if passage_id == LAST:
-        written = [each for each in story.path if each.author != "writer"]
-        if not written:
-            raise RefusedError("The model has written nothing yet that could be tried again.")
-        return written[-1]
-    passage = story.passage(passage_id)
-    if passage.author == "writer":
-        raise RefusedError("These words are your own: edit them, or retry what follows.")
-    return passage
-
-
-def _seed(voice: Writer, story: Story, *, chosen: bool) -> int:
-    """Draw a seed where nobody chose one. Where one is set for the whole chat, take the next ones
-    that did not write here yet: the same again would be no other take.
-
-    Args:
-        chosen: The seed was given for just this message, and stays.
-    """
-    params = voice.params
-    if params.seed is None:
-        return secrets.randbelow(DRAWN_SEEDS)
-    taken = {each.seed for each in _same(voice, story)}
-    while not chosen and taken & {take.seed for take in params.takes()}:
-        params = replace(params, seed=((params.seed or 0) + 1) % 2**63)
-    return params.seed or 0
-
-
-def _same(voice: Writer, story: Story) -> list[Passage]:
-    """What this model wrote here already with these settings, whatever the seed."""
-    key, used = voice.loaded.listing.key, settings.used(voice.params)
-    return [each for each in story.following if each.model == key and dict(each.settings) == used]

@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from chat.generate.draft import Draft, in_batches
 from chat.generate.reproduce import compared, same
-from chat.generate.request import GenerationRequest, ResolvedRequest
+from chat.generate.request import GenerationRequest
+from chat.generate.resolve import ResolvedRequest
 from chat.story import FinishReason, Passage, Story
 from gpt.engine import EngineBusy
 from gpt.fair_queue import Path
@@ -21,7 +22,7 @@ WAIT_STEP_S = 0.02
 less often, so that a long line costs little."""
 
 
-async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
+async def interleaved(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
     """The tokens of several requests as they come, each with the index of its request.
 
     The error of any request is raised here. However this ends, no task is left waiting.
@@ -48,16 +49,20 @@ async def merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token
         await asyncio.gather(*following, return_exceptions=True)
 
 
-def busy(error: EngineBusy, ask: GenerationRequest) -> str:
+def busy(error: EngineBusy, request: GenerationRequest) -> str:
     """The message to a writer who found the queue full, or their own share of it."""
-    returned = " Your words are back in the box." if ask.words.strip() else ""
+    returned = " Your words are back in the box." if request.words.strip() else ""
     if error.own:
-        yours = "one wish of yours waits" if error.own == 1 else f"{error.own} wishes of yours wait"
+        yours = (
+            "one request of yours waits"
+            if error.own == 1
+            else f"{error.own} requests of yours wait"
+        )
         return (
             f"The model is busy, and {yours} in line already: the places that are left are for "
             f"others.{returned} Wait for one of yours to be done, or pick another model."
         )
-    others = "another wish is" if error.ahead == 1 else f"{error.ahead} others are"
+    others = "another request is" if error.ahead == 1 else f"{error.ahead} others are"
     return (
         f"The model is busy, and {others} in line already: no more can wait.{returned} Try again "
         "in a moment, or pick another model."
@@ -68,34 +73,34 @@ class Takes:
     """What is written for one request, from queueing it to the passages that join the story.
 
     Args:
-        turn: The request; `turn.voices` are the models that write.
+        resolved: The request; `resolved.writers` are the models that write.
         writer: The person who asks, for the fair queue; see `gpt.engine.Engine.submit`.
 
     Raises:
         EngineBusy, ValueError: One of the engines does not take it; nothing is being written then.
     """
 
-    def __init__(self, turn: ResolvedRequest, writer: Path = ()) -> None:
-        self.turn = turn
+    def __init__(self, resolved: ResolvedRequest, writer: Path = ()) -> None:
+        self.resolved = resolved
         self.requests: list[Request] = []
         self.groups = [
             [
                 Draft(
-                    model=voice.loaded.listing.key,
+                    model=each.loaded.listing.key,
                     params=params,
-                    prompt=voice.prompt,
-                    label=voice.label,
+                    prompt=each.prompt,
+                    label=each.label,
                 )
-                for params in voice.params.takes()
+                for params in each.params.takes()
             ]
-            for voice in turn.voices
+            for each in resolved.writers
         ]
-        """The takes of each model in `turn.voices`, in its order."""
+        """The takes of each model in `resolved.writers`, in its order."""
         try:
-            for voice in turn.voices:
-                engine = voice.loaded.engine
-                request = engine.submit(voice.prompt, voice.params, writer=writer)
-                self.requests.append(request)
+            for each in resolved.writers:
+                engine = each.loaded.engine
+                submitted = engine.submit(each.prompt, each.params, writer=writer)
+                self.requests.append(submitted)
         except BaseException:
             self.cancel()
             raise
@@ -111,15 +116,15 @@ class Takes:
 
     def cancel(self) -> None:
         """Let the engines write no more of it."""
-        for request in self.requests:
-            request.cancel()
+        for each in self.requests:
+            each.cancel()
 
     async def places(self) -> AsyncGenerator[int, None]:
         """How many requests are ahead in the queue, each time it changes; ends once one of ours has
         begun or ended."""
         said = None
-        while not any(request.began or request.ended for request in self.requests):
-            ahead = min(request.ahead for request in self.requests)
+        while not any(each.began or each.ended for each in self.requests):
+            ahead = min(each.ahead for each in self.requests)
             if ahead != said:
                 said = ahead
                 yield said
@@ -133,11 +138,11 @@ class Takes:
         A take that goes round in a loop ends there. When all have ended, so do the requests.
         """
         drafts = self.drafts
-        async with aclosing(in_batches(merged(self.requests))) as batches:
+        async with aclosing(in_batches(interleaved(self.requests))) as batches:
             async for batch in batches:
                 had = [len(draft.tokens) for draft in drafts]
                 for at, token in batch:
-                    tokenizer = self.turn.voices[at].loaded.checkpoint.tokenizer
+                    tokenizer = self.resolved.writers[at].loaded.checkpoint.tokenizer
                     draft = self.groups[at][token.take]
                     draft.add(token, tokenizer.end_ids)
                     # After each one: how many came at once must not change where a take ends.
@@ -154,19 +159,19 @@ class Takes:
             reason: Why a take ended that has not said so.
         """
         written = [
-            draft.finish(voice.loaded.checkpoint.tokenizer, reason)
-            for voice, group in zip(self.turn.voices, self.groups, strict=True)
+            draft.finish(each.loaded.checkpoint.tokenizer, reason)
+            for each, group in zip(self.resolved.writers, self.groups, strict=True)
             for draft in group
         ]
-        passages = [each for each in written if each.text or each.finish_reason == "end"]
-        if self.turn.ask.again and passages:
-            old, new = self.turn.before.passage(self.turn.ask.retry or ""), passages[0]
+        passages = [one for one in written if one.text or one.finish_reason == "end"]
+        if self.resolved.request.again and passages:
+            old, new = self.resolved.before.passage(self.resolved.request.retry or ""), passages[0]
             self.note = compared(old, new)
             # The same text twice would be no alternative.
             return [] if same(old, new) else passages
         return passages
 
-    def settled(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
+    def finished_story(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
         """The story with all takes as alternatives, the first of them selected; and the labels of
         the takes by passage id, {} where there is only one.
 
@@ -175,10 +180,14 @@ class Takes:
         """
         passages = self.passages(reason)
         # A retry that brought nothing leaves what was there.
-        ask = self.turn.ask
-        story = self.turn.story if passages or ask.words.strip() or ask.fork else self.turn.before
+        request = self.resolved.request
+        story = (
+            self.resolved.story
+            if passages or request.words.strip() or request.fork
+            else self.resolved.before
+        )
         for passage in passages:
-            story = story.at(self.turn.story.current).append(passage)
+            story = story.at(self.resolved.story.current).append(passage)
         if len(passages) < 2:
             return story, {}
         labels = {draft.id: draft.label for draft in self.drafts}

@@ -6,9 +6,9 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from chat.generate.request import RefusedError
+from chat.errors import RefusedError
 from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
-from chat.story.pieces import FileError, Pieces, Room, joined
+from chat.story.pieces import FileError, FilePieces, Room, joined
 from chat.turns import Say
 from gpt.fair_queue import Path as WriterKey
 
@@ -30,20 +30,20 @@ class Upload:
 
     def __init__(
         self,
-        workshop: TrainingJobs,
+        jobs: TrainingJobs,
         owner: str,
         writer: WriterKey = (),
         room: Room | None = None,
         *,
         others: bool = True,
     ) -> None:
-        self.workshop = workshop
+        self.jobs = jobs
         self.owner = owner
         self.writer = writer or (owner,)
         self.others = others
-        self.pieces = Pieces(MOST_BYTES, room=room, owner=owner)
+        self.pieces = FilePieces(MOST_BYTES, room=room, owner=owner)
         self.brought: tuple[str, str] | None = None
-        self.lesson: PlannedTraining | None = None
+        self.planned: PlannedTraining | None = None
         self._planning: asyncio.Task[dict[str, Any]] | None = None
 
     def bring(self, name: str, part: int, of: int, text: str) -> list[str] | None:
@@ -52,7 +52,7 @@ class Upload:
         Raises:
             RefusedError: It did not arrive whole.
         """
-        self.brought = self.lesson = None
+        self.brought = self.planned = None
         try:
             return self.pieces.add(name, part, of, text)
         except FileError as error:
@@ -93,7 +93,7 @@ class Upload:
             raise RefusedError(NO_TEXT)
         self.leave()
         name, text = self.brought
-        task = asyncio.create_task(self.workshop.plan(text, checkpoint, self.writer, say))
+        task = asyncio.create_task(self.jobs.plan(text, checkpoint, self.writer, say))
         self._planning = task
         try:
             # It may be given up from elsewhere, which is no end of whoever asked.
@@ -102,10 +102,10 @@ class Upload:
             task.cancel()
         if task.cancelled():
             raise RefusedError(GIVEN_UP)
-        self.lesson = PlannedTraining(
+        self.planned = PlannedTraining(
             name=name, text=text, plan=task.result(), checkpoint=checkpoint
         )
-        return self.lesson
+        return self.planned
 
     def leave(self) -> None:
         """Give up the estimate that is being made: the page went away, or asks for another."""
@@ -121,9 +121,9 @@ class Upload:
         Raises:
             RefusedError: Nothing was planned, or another training runs.
         """
-        if self.lesson is None:
+        if self.planned is None:
             raise RefusedError(NO_TEXT)
-        return self.workshop.start(self.owner, self.lesson, taken)
+        return self.jobs.start(self.owner, self.planned, taken)
 
 
 def check(name: str, text: str) -> None:

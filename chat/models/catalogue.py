@@ -229,9 +229,9 @@ def _state(folder: Path) -> tuple[object, ...]:
 
 
 def _state_of(path: Path) -> tuple[int, ...] | None:
-    for look in (path.stat, path.lstat):
+    for read in (path.stat, path.lstat):
         try:
-            facts = look()
+            facts = read()
         except OSError:
             continue
         return facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns

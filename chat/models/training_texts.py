@@ -22,7 +22,7 @@ from gpt.text.memorization import ReferenceText
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
 """How many training texts stay in memory; one of 15 million characters takes about 60 MB."""
-LOOKS_AT_ONCE = 2
+SEARCHES_AT_ONCE = 2
 COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n){1,600})$", re.M)
 """How a card says that the text was cut into tokens; a line may go on after a backslash."""
 
@@ -55,7 +55,7 @@ class NotHereError(RefusedError):
 
 
 class TooLongError(RefusedError):
-    """The text is more than a look can hold in memory."""
+    """The text is more than a search can hold in memory."""
 
     def __init__(self, size: str) -> None:
         super().__init__(
@@ -89,7 +89,7 @@ class TrainingTexts:
         self.folder = folder
         self._read: dict[tuple[Path, str], ReferenceText] = {}
         self._turn = asyncio.Lock()
-        self.looks = Turns(LOOKS_AT_ONCE, each=1)
+        self.searches = Turns(SEARCHES_AT_ONCE, each=1)
         """For who holds words against a text: it takes a processor for itself."""
 
     def find(self, checkpoint: Checkpoint) -> Path | None:
@@ -133,7 +133,7 @@ def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:
     """Decode the training tokens, story by story.
 
     Raises:
-        TooLongError: A look could not hold them in memory.
+        TooLongError: A search could not hold them in memory.
         CheckpointError, OSError, ValueError, KeyError: They cannot be read.
     """
     dtype = checkpoint.training["data"]["dtype"]

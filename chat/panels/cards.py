@@ -36,28 +36,28 @@ OWNERS_ONLY = ("Trained on", "Began from", "Taught by")
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
 
 
-async def models(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def models(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`models`: every model in a line, to be compared; figures are None where they are not known.
 
     Each has key, parameters, val_bpb (bits per byte on text it was not trained on), date, and
     unit (what its tokens are).
     """
-    desk.models = await asyncio.to_thread(desk.find_models)
-    listings = list(desk.models.values())
+    session.models = await asyncio.to_thread(session.find_models)
+    listings = list(session.models.values())
     return {"models": await asyncio.to_thread(lambda: [line(each) for each in listings])}
 
 
-async def card(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def card(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """The card of the model `model`; see `card_data`.
 
     Raises:
         RefusedError: There is no such model any more.
     """
-    desk.models = await asyncio.to_thread(desk.find_models)
-    key = str(wish.get("model"))
-    if key not in desk.models:
+    session.models = await asyncio.to_thread(session.find_models)
+    key = str(request.get("model"))
+    if key not in session.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
-    return await asyncio.to_thread(card_data, desk.models[key])
+    return await asyncio.to_thread(card_data, session.models[key])
 
 
 def line(listing: Listing) -> dict[str, Any]:

@@ -22,7 +22,7 @@ TOO_MUCH = (
 )
 
 
-async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def copied(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """What of a `passage` stands word for word in the text its model learnt from.
 
     Returns:
@@ -37,18 +37,18 @@ async def copied(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
             gone, or another writer trained it: then not even a count is given, for words put to it
             one by one would spell that text out.
     """
-    passage = desk.story.passage(str(wish.get("passage")))
+    passage = session.story.passage(str(request.get("passage")))
     key = passage.model if passage.author == "model" else None
     if key is None:
         raise RefusedError("These words are no model's, so there is nothing they were learnt from.")
-    desk.models = await asyncio.to_thread(desk.find_models)
-    if key not in desk.models:
+    session.models = await asyncio.to_thread(session.find_models)
+    if key not in session.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
     try:
-        source = await desk.sources.get(await desk.engines.get(desk.models[key]))
+        source = await session.sources.get(await session.engines.get(session.models[key]))
     except NotHereError as error:
         return {"missing": {"why": str(error), "command": error.command}}
-    async with desk.sources.looks.turn(desk.writer):
+    async with session.sources.searches.turn(session.writer):
         overlap = await asyncio.to_thread(_overlap, source, passage.text)
     return {
         "model": key,

@@ -1,9 +1,10 @@
-"""Requests of the panels: the event "story_look", answered with plain data.
+"""Requests of the panels, answered with plain data: a query changes nothing, a command does.
 
-Each is a function in a file of this folder and has a name in `LOOKS`: from the writer's session and
-the page's payload (untrusted) to a dict that is JSON. None changes the story. Most only read, but
-"votes_forget" deletes votes, "training_text" takes in an upload, and "training_start", "_halt",
-"_resume" and "_share" change trainings. (`gpt.request.Look` is something else.)
+Each is a function in a file of this folder, with a name in `QUERIES` (the event "story_query") or
+in `COMMANDS` ("story_command"): from the writer's session and the page's payload (untrusted) to a
+dict that is JSON. A name is served by its own event alone. Neither kind changes the story: a
+command changes what lies beside it, the votes and the trainings. So a query may be asked again at
+any time, and a command may not.
 """
 
 import logging
@@ -25,10 +26,13 @@ from chat.story import Passage
 NO_TOKEN = "There is no such token of the model's in the story."
 log = logging.getLogger(__name__)
 
-Look = Callable[[Session, Mapping[str, object]], Awaitable[dict[str, Any]]]
+Query = Callable[[Session, Mapping[str, object]], Awaitable[dict[str, Any]]]
+"""Only reads, whatever the payload."""
+Command = Callable[[Session, Mapping[str, object]], Awaitable[dict[str, Any]]]
+"""Changes something that lasts: votes, a text that was brought, a plan, a training."""
 
 
-async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def token(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """The distribution one token was drawn from: `passage` (an id), and its index `at` in it.
 
     Returns:
@@ -39,9 +43,9 @@ async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     Raises:
         RefusedError: There is no such token, or a writer wrote it.
     """
-    drafts: dict[str, Draft | Passage] = {draft.id: draft for draft in desk.drafts}
-    match wish:
-        case {"passage": str(id), "at": int(at)} if id in (known := desk.story.by_id | drafts):
+    drafts: dict[str, Draft | Passage] = {draft.id: draft for draft in session.drafts}
+    match request:
+        case {"passage": str(id), "at": int(at)} if id in (known := session.story.by_id | drafts):
             passage = known[id]
         case _:
             raise RefusedError(NO_TOKEN)
@@ -68,7 +72,7 @@ async def token(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-LOOKS: dict[str, Look] = {
+QUERIES: dict[str, Query] = {
     "card": card,
     "compare": votes.compare,
     "copied": copied,
@@ -77,27 +81,43 @@ LOOKS: dict[str, Look] = {
     "runs": runs,
     "token": token,
     "training": training.training,
+    "tune": tune,
+    "votes": votes.votes,
+    "votes_csv": votes.votes_csv,
+}
+COMMANDS: dict[str, Command] = {
     "training_halt": training.training_halt,
     "training_plan": training.training_plan,
     "training_resume": training.training_resume,
     "training_share": training.training_share,
     "training_start": training.training_start,
     "training_text": training.training_text,
-    "tune": tune,
-    "votes": votes.votes,
-    "votes_csv": votes.votes_csv,
     "votes_forget": votes.votes_forget,
 }
 
 
-async def look(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
-    """The answer of the function that `wish["look"]` names in `LOOKS`, or {"error": sentence}."""
-    ask = LOOKS.get(str(wish.get("look")))
-    if ask is None:
+async def answer_query(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
+    """What the function that `request["query"]` names in `QUERIES` says, or {"error": …}."""
+    return await _call(QUERIES, "query", session, request)
+
+
+async def run_command(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
+    """What the function that `request["command"]` names in `COMMANDS` did, or {"error": …}."""
+    return await _call(COMMANDS, "command", session, request)
+
+
+async def _call(
+    served: Mapping[str, Query | Command],
+    kind: str,
+    session: Session,
+    request: Mapping[str, object],
+) -> dict[str, Any]:
+    function = served.get(str(request.get(kind)))
+    if function is None:
         return {"error": OTHER_PAGE}
     try:
-        return await ask(desk, wish)
+        return await function(session, request)
     except REFUSALS as error:
         return {"error": str(error)}
     except Exception as error:  # noqa: BLE001 - `fault` logs it
-        return {"error": fault(log, f"look {wish.get('look')}", error)}
+        return {"error": fault(log, f"{kind} {request[kind]}", error)}

@@ -11,15 +11,15 @@ from chat.settings.presets import Preset
 from gpt.sampling import LIMITS
 from gpt.strict_json import is_object
 
-TURNS = ("once", "preset", "preset_keep", "preset_forget")
+SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""
 
 
-async def tune(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def tune(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """What a panel of all settings needs to be drawn.
 
     Args:
-        wish: With `passage`, the values that made it; else those in force for the next message,
+        request: With `passage`, the values that made it; else those in force for the next message,
             which `model` writes, or the one that is picked.
 
     Returns:
@@ -30,19 +30,19 @@ async def tune(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     Raises:
         RefusedError: The passage is not one that a model wrote.
     """
-    model = desk.usual(str(wish.get("model") or "") or None)
-    values = desk.tuning.in_force(model)
-    by = {name: desk.tuning.decides(name, model) for name in settings.LABELS}
-    by |= dict.fromkeys(desk.tuning.once, "for this message")
-    if "passage" in wish:
-        passage = desk.story.passage(str(wish["passage"]))
+    model = session.usual(str(request.get("model") or "") or None)
+    values = session.tuning.in_force(model)
+    by = {name: session.tuning.decides(name, model) for name in settings.LABELS}
+    by |= dict.fromkeys(session.tuning.once, "for this message")
+    if "passage" in request:
+        passage = session.story.passage(str(request["passage"]))
         if not passage.settings:
             raise RefusedError("No settings made these words: they are a writer's.")
         # A new seed, for the same one would bring the same words.
         values, by = {**values, **passage.settings, "seed": None}, dict.fromkeys(by, "")
     return {
         "fields": [{**field_data(name, values[name]), "by": by[name]} for name in settings.LABELS],
-        "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
+        "presets": [preset_data(preset) for preset in session.tuning.presets().values()],
     }
 
 
@@ -72,35 +72,35 @@ def preset_data(preset: Preset) -> dict[str, Any]:
     }
 
 
-async def turn(desk: Session, wish: Mapping[str, object]) -> None:
+async def act_on_settings(session: Session, request: Mapping[str, object]) -> None:
     """Take settings for the next message, pick a preset, keep one or take one away.
 
     Args:
-        wish: `act` and what it needs: "once" `settings` (none takes them back), "preset" a `name`,
-            "preset_keep" a `name` and its `settings`, "preset_forget" a `name`. Untrusted.
+        request: `act` and what it needs: "once" `settings` (none takes them back), "preset" a
+            `name`, "preset_keep" a `name` and its `settings`, "preset_forget" a `name`. Untrusted.
     """
-    tuning = desk.tuning
+    tuning = session.tuning
     try:
-        match wish:
+        match request:
             case {"act": "once", "settings": raw} if is_object(raw):
                 tuning.arm(raw)
             case {"act": "preset", "name": str(name)}:
                 tuning.pick(name)
             case {"act": "preset_keep", "name": str(name), "settings": raw} if is_object(raw):
                 preset = tuning.keep_preset(name, raw)
-                await desk.page.tell(f"“{preset.name}” is kept, and picked from now on.")
+                await session.page.tell(f"“{preset.name}” is kept, and picked from now on.")
             case {"act": "preset_forget", "name": str(name)}:
                 tuning.forget_preset(name)
             case _:
                 raise RefusedError(OTHER_PAGE)
     except (RefusedError, settings.SettingsError) as error:
-        return await desk.page.tell(str(error), "error")
-    if wish["act"] != "once":
-        await desk.offer()
-    await desk.show()
+        return await session.page.tell(str(error), "error")
+    if request["act"] != "once":
+        await session.offer()
+    await session.show()
 
 
-async def pick(desk: Session, preset: str | None, words: str) -> bool:
+async def pick(session: Session, preset: str | None, words: str) -> bool:
     """Take the preset that came with a message; what is none is said, and the words go back.
 
     Args:
@@ -108,16 +108,16 @@ async def pick(desk: Session, preset: str | None, words: str) -> bool:
     """
     try:
         if preset is not None:
-            desk.tuning.pick(preset)
+            session.tuning.pick(preset)
     except settings.SettingsError as error:
-        await desk.offer()
-        await desk.give_back(words, str(error))
+        await session.offer()
+        await session.give_back(words, str(error))
         return False
     return True
 
 
-async def set_one(desk: Session, name: str, value: float | int | None) -> None:
+async def set_one(session: Session, name: str, value: float | int | None) -> None:
     """Set one value for all that follows, and say so."""
-    await desk.page.tell(desk.tuning.set_one(name, value))
-    await desk.offer()
-    await desk.show()
+    await session.page.tell(session.tuning.set_one(name, value))
+    await session.offer()
+    await session.show()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.errors import RefusedError, fault
-from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant, settle
+from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant
+from chat.generate.resolve import resolve_request
 from chat.generate.takes import Takes
 from chat.models import Listing
 from chat.models.engines import Engines
@@ -54,11 +55,11 @@ class TimeMachineRequest:
     settings: Mapping[str, float | int | None]
 
 
-def wish_from(data: Mapping[str, object]) -> TimeMachineRequest:
-    """The wish that a page sends; untrusted.
+def time_machine_request(data: Mapping[str, object]) -> TimeMachineRequest:
+    """The request that a page sends; untrusted.
 
     Raises:
-        RefusedError: It is no wish, or lacks a setting.
+        RefusedError: It is no request, or lacks a setting.
         SettingsError: A setting out of its range.
     """
     match data:
@@ -75,7 +76,7 @@ def wish_from(data: Mapping[str, object]) -> TimeMachineRequest:
 
 
 class TimeMachine:
-    """One page's time machine. It writes one wish at a time; a new one ends the one before.
+    """One page's time machine. It writes one request at a time; a new one ends the one before.
 
     The page hears of it in "machine_news", each with the `job` and the `step` it is of: more
     `text`, then `ending` with the count of `tokens`, or an `error`. Where the training text lies on
@@ -129,39 +130,41 @@ class TimeMachine:
             await asyncio.gather(before, return_exceptions=True)
         about: dict[str, Any] = {"job": str(data.get("job"))[:80]}
         try:
-            wish = wish_from(data)
+            request = time_machine_request(data)
 
             async def say(ahead: int) -> None:
                 await self._page.emit(NEWS, {**about, "waits": True, "ahead": ahead})
 
-            for key in wish.steps:
+            for key in request.steps:
                 about["step"] = key
                 # A turn for each step: many of them must not keep other pages waiting.
                 async with self._turns.turn(self._writer, say):
                     try:
-                        await self._write(wish, key, about)
+                        await self._write(request, key, about)
                     except CheckpointError as error:
                         # The others may be whole.
                         await self._page.emit(NEWS, {**about, "error": str(error)})
-            await self._page.emit(NEWS, {"job": wish.job, "over": True})
+            await self._page.emit(NEWS, {"job": request.job, "over": True})
         except (*REFUSALS, SettingsError) as error:
             await self._page.emit(NEWS, {**about, "error": str(error), "over": True})
         except Exception as error:  # noqa: BLE001 - `fault` logs it
             why = fault(log, "the time machine", error)
             await self._page.emit(NEWS, {**about, "error": why, "over": True})
 
-    async def _write(self, wish: TimeMachineRequest, key: str, about: Mapping[str, Any]) -> None:
+    async def _write(self, request: TimeMachineRequest, key: str, about: Mapping[str, Any]) -> None:
         """Write one step's text and send it as it grows."""
         listing = await asyncio.to_thread(self._listing, key)
-        # The words go through the same door as in a story, and meet the same checks. A lane's
+        # The words go through the same door as in a story, and meet the same checks. A variant's
         # settings come last of all, so that what the panel shows is what was used.
-        own = {**wish.settings, "finish_chars": 0}
-        ask = GenerationRequest(
-            words=wish.prompt, model=key, lanes=(Variant(label="", settings=own),)
+        own = {**request.settings, "finish_chars": 0}
+        asked = GenerationRequest(
+            words=request.prompt, model=key, variants=(Variant(label="", settings=own),)
         )
         with self._engines.lease() as engines:
-            turn = await settle(ask, Story(), models={key: listing}, values={}, engines=engines)
-            takes = Takes(turn, self._writer)
+            resolved = await resolve_request(
+                asked, Story(), models={key: listing}, values={}, engines=engines
+            )
+            takes = Takes(resolved, self._writer)
         try:
             async with aclosing(takes.batches()) as batches:
                 async for grown in batches:
@@ -175,14 +178,14 @@ class TimeMachine:
         ending = ENDINGS.get(draft.finish_reason or "", "")
         await self._page.emit(NEWS, {**about, "ending": ending, "tokens": len(draft.tokens)})
         try:
-            source = await self._sources.get(turn.loaded)
+            source = await self._sources.get(resolved.loaded)
             spellings = await asyncio.to_thread(lambda: source.spellings)
         except RefusedError:
             return  # it learnt elsewhere, or from what this page may not know
         except Exception as error:  # noqa: BLE001 - `fault` logs it
             fault(log, "a training text", error)
             return
-        begun = turn.story.text
+        begun = resolved.story.text
         cut = draft.finish_reason == "length"
         words, known = spelt_words(begun + draft.text, len(begun), spellings, cut=cut)
         await self._page.emit(NEWS, {**about, "words": words, "known": known})

@@ -43,7 +43,7 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
                         "version": str(each.listing.version),
                         "step": each.step,
                         "val_loss": val_loss(each, curve),
-                        "says": says(each, curve),
+                        "says": remarks(each, curve),
                     }
                     for each in steps
                 ],
@@ -53,9 +53,9 @@ def runs_data(find_models: Callable[[], Mapping[str, Listing]]) -> list[dict[str
     return found
 
 
-async def runs(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def runs(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`runs`: those that have saved steps, as in `runs_data`."""
-    return {"runs": await asyncio.to_thread(runs_data, desk.find_models)}
+    return {"runs": await asyncio.to_thread(runs_data, session.find_models)}
 
 
 def spelt_words(text: str, after: int, known: Container[str], *, cut: bool) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def val_loss(step: SavedStep, curve: Curve) -> float | None:
     return step.val_loss if step.val_loss is not None else dict(curve.valid).get(step.step)
 
 
-def says(step: SavedStep, curve: Curve) -> list[str]:
+def remarks(step: SavedStep, curve: Curve) -> list[str]:
     """Sentences on how far the model is at this step."""
     return [each for each in (_read(step), _hesitates(step, curve), _risen(step, curve)) if each]
 

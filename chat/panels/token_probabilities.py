@@ -6,12 +6,12 @@ from typing import Any
 from chat import commands, settings
 from chat.errors import RefusedError
 from chat.generate.prompt import off_the_loop, prompt_of, with_words
-from chat.generate.request import NO_MODEL
+from chat.generate.resolve import NO_MODEL
 from chat.models import Listing
 from chat.models.engines import Loaded
 from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
-from gpt.distribution import spread
+from gpt.distribution import token_distribution
 from gpt.generator import window_start
 from gpt.strict_json import is_object
 from gpt.tokenizers.pieces import whole_characters
@@ -25,12 +25,12 @@ TAIL = 80
 """Characters of the story before the token that are shown."""
 
 
-async def dice(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def dice(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """What may stand at the story's end, nothing drawn yet.
 
     Args:
-        wish: `model`, else whoever wrote last; `words` that stand in the composer; `settings`, the
-            samplers where they differ from those of the next message.
+        request: `model`, else whoever wrote last; `words` that stand in the composer; `settings`,
+            the samplers where they differ from those of the next message.
 
     Returns:
         model, after (the end of the text before it), characters (whether each token is one),
@@ -42,32 +42,34 @@ async def dice(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
         RefusedError, SettingsError: There is no such model, the story has ended, the words or the
             settings cannot be used.
     """
-    given = wish.get("settings")
+    given = request.get("settings")
     asked = settings.layer(given) if is_object(given) else {}
-    with desk.engines.lease() as engines:
-        return await _dice(desk, wish, asked, await engines.get(_listing(desk, wish.get("model"))))
+    with session.engines.lease() as engines:
+        return await _dice(
+            session, request, asked, await engines.get(_listing(session, request.get("model")))
+        )
 
 
 async def _dice(
-    desk: Session,
-    wish: Mapping[str, object],
+    session: Session,
+    request: Mapping[str, object],
     asked: dict[str, float | int | None],
     loaded: Loaded,
 ) -> dict[str, Any]:
     """The distribution of a model that is held in memory; see `dice`."""
     tokenizer = loaded.checkpoint.tokenizer
-    beside, words = _words(str(wish.get("words") or ""))
-    params = settings.resolve(
-        desk.tuning.in_force(loaded.listing.own),
+    beside, words = _words(str(request.get("words") or ""))
+    params = settings.sampling_params(
+        session.tuning.in_force(loaded.listing.own),
         asked,
         beside,
         character_model=tokenizer.kind == "char",
     )
-    before = desk.story
+    before = session.story
     story = await off_the_loop(lambda: with_words(before, words, loaded))
     ids = await off_the_loop(lambda: prompt_of(story, loaded))
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
-    told = spread(await _logits(desk, loaded, ids), params, seen, SHOWN)
+    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN)
     used = settings.used(params)
     return {
         "model": loaded.listing.key,
@@ -93,21 +95,21 @@ async def _dice(
     }
 
 
-def _listing(desk: Session, asked: object) -> Listing:
-    key = str(asked) if asked else desk.model
+def _listing(session: Session, asked: object) -> Listing:
+    key = str(asked) if asked else session.model
     if key is None:
         raise RefusedError(NO_MODEL)
     # It may have been taken away since, or shared no longer.
-    desk.models = desk.find_models()
-    if key not in desk.models:
+    session.models = session.find_models()
+    if key not in session.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more: pick another one.")
-    return desk.models[key]
+    return session.models[key]
 
 
 def _words(line: str) -> tuple[dict[str, float | int | None], str]:
     """The settings and the words of a line that was not sent yet; a command has none."""
     try:
-        if commands.parse(line) is not None:
+        if commands.parse_line(line) is not None:
             return {}, ""
     except commands.CommandError:
         return {}, ""
@@ -115,11 +117,11 @@ def _words(line: str) -> tuple[dict[str, float | int | None], str]:
     return beside, strip_trailing_spaces(words)[0]
 
 
-async def _logits(desk: Session, loaded: Loaded, ids: list[int]) -> Any:
+async def _logits(session: Session, loaded: Loaded, ids: list[int]) -> Any:
     """The model's logits (V,) after `ids`, from what was kept where it was asked before."""
     key = (loaded.listing.key, loaded.listing.version, tuple(ids))
-    if key not in desk.logits:
-        desk.logits[key] = await loaded.engine.logits(ids, writer=desk.writer)
-        while len(desk.logits) > PROMPTS:
-            del desk.logits[next(iter(desk.logits))]
-    return desk.logits[key]
+    if key not in session.logits:
+        session.logits[key] = await loaded.engine.logits(ids, writer=session.writer)
+        while len(session.logits) > PROMPTS:
+            del session.logits[next(iter(session.logits))]
+    return session.logits[key]

@@ -1,7 +1,8 @@
-"""Requests of the Train panel, each named in `chat.panels.dispatch.LOOKS`.
+"""Requests of the Train panel: the query `training`, and the commands that bring a text, plan a
+training on it, start, stop, resume or share one. See `chat.panels.dispatch`.
 
-`training` and `training_plan` only read; the others upload a text, or start, stop, resume or share
-a training. Each raises RefusedError where nobody can train from the page.
+`training_plan` is a command, for it decides what `training_start` begins. Each raises RefusedError
+where nobody can train from the page.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chat.generate.request import OTHER_PAGE, RefusedError
+from chat.errors import RefusedError
+from chat.generate.request import OTHER_PAGE
 from chat.jobs.upload import Upload
 from chat.session import Session
 
@@ -17,16 +19,16 @@ FIGURES = ("steps", "seconds", "parameters", "tokens", "passes")
 ELSEWHERE = "Training from the page is not offered here: use python -m train.pretrain."
 
 
-async def training(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training`: how the writer's trainings stand, see `TrainingJobs.all`; and whether there are
     `others` to share them with."""
-    bench = _bench(desk)
+    upload = _upload(session)
     # A page asks every second or two, and the logs of a long run are long.
-    runs = await asyncio.to_thread(bench.workshop.all, bench.owner)
-    return {"runs": runs, "others": bench.others}
+    runs = await asyncio.to_thread(upload.jobs.all, upload.owner)
+    return {"runs": runs, "others": upload.others}
 
 
-async def training_text(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_text(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_text`: a piece of a file, its `name`, `part`, `of` and `text`.
 
     Returns:
@@ -35,83 +37,83 @@ async def training_text(desk: Session, wish: Mapping[str, object]) -> dict[str, 
     Raises:
         RefusedError: It did not arrive whole, or nothing can be learnt from it.
     """
-    bench = _bench(desk)
-    match wish:
+    upload = _upload(session)
+    match request:
         case {"name": str(name), "part": int(part), "of": int(of), "text": str(text)}:
-            parts = bench.bring(name, part, of, text)
+            parts = upload.bring(name, part, of, text)
         case _:
             raise RefusedError(OTHER_PAGE)
-    return {} if parts is None else await asyncio.to_thread(bench.open, name[:100], parts)
+    return {} if parts is None else await asyncio.to_thread(upload.open, name[:100], parts)
 
 
-async def training_plan(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_plan(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_plan`: what a training on the text would be, from the model named in `source` or
     from nothing where there is none; the figures of `train.estimate`."""
-    bench, source = _bench(desk), wish.get("source")
+    upload, source = _upload(session), request.get("source")
     folder = None
     if source:
-        desk.models = await asyncio.to_thread(desk.find_models)
-        if str(source) not in desk.models:
+        session.models = await asyncio.to_thread(session.find_models)
+        if str(source) not in session.models:
             raise RefusedError(
                 f"There is no model “{str(source)[:60]}” any more: pick another one."
             )
-        folder = desk.models[str(source)].folder
+        folder = session.models[str(source)].folder
 
     async def say(ahead: int) -> None:
         if ahead:
             others = "another one is" if ahead == 1 else f"{ahead} others are"
-            await desk.page.tell(f"Your estimate waits: {others} made first.")
+            await session.page.tell(f"Your estimate waits: {others} made first.")
 
-    plan = (await bench.plan(folder, say)).plan
+    plan = (await upload.plan(folder, say)).plan
     # Its command holds paths of this machine, which may be another writer's.
     return {name: plan[name] for name in FIGURES}
 
 
-async def training_start(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_start(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_start`: begin what was planned; `key` is what the picker will call it."""
-    bench = _bench(desk)
-    if bench.lesson is not None:
-        await _check_source(desk, bench.lesson.checkpoint)
-    return {"key": bench.start(desk.models)}
+    upload = _upload(session)
+    if upload.planned is not None:
+        await _check_source(session, upload.planned.checkpoint)
+    return {"key": upload.start(session.models)}
 
 
-async def training_halt(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_halt(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_halt`: have the training `key` save its state and end; `for_good` or for now."""
-    bench = _bench(desk)
-    how = "stopped" if wish.get("for_good") else "paused"
-    bench.workshop.halt(bench.owner, str(wish.get("key")), how)
+    upload = _upload(session)
+    how = "stopped" if request.get("for_good") else "paused"
+    upload.jobs.halt(upload.owner, str(request.get("key")), how)
     return {}
 
 
-async def training_resume(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_resume(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_resume`: let the training `key` go on where it was left."""
-    bench, key = _bench(desk), str(wish.get("key"))
-    await _check_source(desk, bench.workshop.began_from(bench.owner, key))
-    bench.workshop.resume(bench.owner, key)
+    upload, key = _upload(session), str(request.get("key"))
+    await _check_source(session, upload.jobs.began_from(upload.owner, key))
+    upload.jobs.resume(upload.owner, key)
     return {}
 
 
-async def training_share(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def training_share(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_share`: let others write with the writer's model `key`, or, where `shared` is
     false, no longer."""
-    bench = _bench(desk)
-    match wish:
+    upload = _upload(session)
+    match request:
         case {"key": str(key), "shared": bool(shared)}:
-            bench.workshop.share(bench.owner, key, shared)
+            upload.jobs.share(upload.owner, key, shared)
             return {}
         case _:
             raise RefusedError(OTHER_PAGE)
 
 
-async def _check_source(desk: Session, checkpoint: Path | None) -> None:
+async def _check_source(session: Session, checkpoint: Path | None) -> None:
     """Raise RefusedError where the model that a training begins from may not be read any more: it
     was taken away, or is shared no longer."""
-    desk.models = await asyncio.to_thread(desk.find_models)
-    if checkpoint is not None and checkpoint not in {m.folder for m in desk.models.values()}:
+    session.models = await asyncio.to_thread(session.find_models)
+    if checkpoint is not None and checkpoint not in {m.folder for m in session.models.values()}:
         raise RefusedError("The model that it begins from is not there any more: pick another one.")
 
 
-def _bench(desk: Session) -> Upload:
-    if desk.workbench is None:
+def _upload(session: Session) -> Upload:
+    if session.upload is None:
         raise RefusedError(ELSEWHERE)
-    return desk.workbench
+    return session.upload

@@ -17,14 +17,14 @@ SHORT = 6
 """Digits of a fingerprint that tell two models of one name apart."""
 
 
-async def compare(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def compare(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`compare`: the `settings` that two can differ in, each with name, label, about, range and
     what the next message of each of the `models` is `set` to; and the `presets` to begin from."""
-    asked = wish.get("models")
+    asked = request.get("models")
     keys = [str(each) for each in asked] if is_list(asked) else []
-    values = [desk.tuning.in_force(desk.usual(key)) for key in keys or [""]]
+    values = [session.tuning.in_force(session.usual(key)) for key in keys or [""]]
     return {
-        "presets": [preset_data(preset) for preset in desk.tuning.presets().values()],
+        "presets": [preset_data(preset) for preset in session.tuning.presets().values()],
         "settings": [
             {
                 "name": name,
@@ -39,20 +39,20 @@ async def compare(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-async def votes(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def votes(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`votes`: the writer's own, summed up; see `summary`."""
-    return summary(await _ballot(desk).all())
+    return summary(await _ballot(session).all())
 
 
-async def votes_csv(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def votes_csv(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`votes_csv`: all of them as a file, `name` and `text`."""
-    return {"name": "votes.csv", "text": to_csv(await _ballot(desk).all())}
+    return {"name": "votes.csv", "text": to_csv(await _ballot(session).all())}
 
 
-async def votes_forget(desk: Session, wish: Mapping[str, object]) -> dict[str, Any]:
+async def votes_forget(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`votes_forget`: delete all votes of the writer for good; `forgotten` says how many. No story
     is touched."""
-    return {"forgotten": await _ballot(desk).forget()}
+    return {"forgotten": await _ballot(session).forget()}
 
 
 def summary(votes: Sequence[Vote]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def summary(votes: Sequence[Vote]) -> dict[str, Any]:
             {
                 "first": names[pair.first],
                 "second": names[pair.second],
-                "words": in_words(pair, names[pair.first]),
+                "words": verdict(pair, names[pair.first]),
                 **_record(pair.record),
             }
             for pair in pairs(told)
@@ -84,7 +84,7 @@ def summary(votes: Sequence[Vote]) -> dict[str, Any]:
     }
 
 
-def in_words(pair: Pair[Contestant], better: str) -> str:
+def verdict(pair: Pair[Contestant], better: str) -> str:
     """Whether the votes on a pair are enough to say which one is better.
 
     Args:
@@ -130,7 +130,7 @@ def _record(record: Record) -> dict[str, Any]:
     }
 
 
-def _ballot(desk: Session) -> Ballot:
-    if desk.votes is None:
+def _ballot(session: Session) -> Ballot:
+    if session.votes is None:
         raise RefusedError("No votes are kept here.")
-    return desk.votes
+    return session.votes

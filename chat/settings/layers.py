@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat.settings import values as settings
-from chat.settings.presets import AS_SET, BUILT_IN, OwnPresets, Preset, find
+from chat.settings.presets import AS_SET, BUILT_IN, Layer, OwnPresets, Preset, find_preset
 
-Layer = Mapping[str, float | int | None]
 MODELS_OWN = "the model's own"
 
 
@@ -74,7 +73,7 @@ class SettingLayers:
         Raises:
             SettingsError: There is none of that name.
         """
-        preset = find(self.presets(), name)
+        preset = find_preset(self.presets(), name)
         self.changes += preset != self.preset
         self.preset = preset
 

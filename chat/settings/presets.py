@@ -68,7 +68,7 @@ BUILT_IN = (
 )
 
 
-def find(presets: Mapping[str, Preset], name: str | None) -> Preset | None:
+def find_preset(presets: Mapping[str, Preset], name: str | None) -> Preset | None:
     """The preset of that name, in whatever case it is written; None for AS_SET and for none.
 
     Raises:

@@ -2,9 +2,9 @@
 
 The last layer wins: the defaults, the model's own (generation_config.json), the chat's (gear,
 preset), those of one message (Tune, a button), the text's own (`/with t=1.2 k=20 …`), a variant's
-(`chat.generate.request.Variant`); `chat.generate.request.settle` puts them together. Everything
-that comes from a page is untrusted: numbers as text, counts as floats, any key. A value is
-converted and checked, or refused with its range; none is ever clamped.
+(`chat.generate.request.Variant`); `chat.generate.resolve.resolve_request` puts them together.
+Everything that comes from a page is untrusted: numbers as text, counts as floats, any key. A value
+is converted and checked, or refused with its range; none is ever clamped.
 """
 
 import re
@@ -56,7 +56,7 @@ class SettingsError(ValueError):
     """A value that cannot be used; the message says which would do."""
 
 
-def parse(name: str, raw: object) -> float | int | None:
+def parse_value(name: str, raw: object) -> float | int | None:
     """The value that a page or a writer gave for `name`, checked.
 
     Left empty it is None: a seed is drawn anew each time, and of any other setting whatever lies
@@ -98,7 +98,7 @@ def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
     for name in LABELS:
         if name in raw:
             try:
-                value = parse(name, raw[name])
+                value = parse_value(name, raw[name])
                 if value is not None or name == "seed":
                     values[name] = value
             except SettingsError as error:
@@ -108,7 +108,7 @@ def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
     return values
 
 
-def resolve(
+def sampling_params(
     *layers: Mapping[str, float | int | None], character_model: bool = False
 ) -> SamplingParams:
     """The settings of one generation: defaults, then each layer over the one before.
@@ -120,7 +120,7 @@ def resolve(
     Raises:
         SettingsError: They cannot be used together, or with this model.
     """
-    # Each is of its field's type: `parse` saw to it.
+    # Each is of its field's type: `parse_value` saw to it.
     values: dict[str, Any] = {
         name: value for each in (defaults(), *layers) for name, value in each.items()
     }

@@ -73,7 +73,7 @@ class Autosave:
         if self._task is None:
             self._task = asyncio.create_task(self._write())
 
-    async def settled(self) -> None:
+    async def saved(self) -> None:
         """Wait until all that was to be kept is."""
         while self._task is not None:
             await asyncio.wait({self._task})

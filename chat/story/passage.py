@@ -88,7 +88,7 @@ class Passage:
     moved: bool = False
 
 
-def says(tokenizer: Tokenizer, passage: Passage) -> bool:
+def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
     """Whether the ids of a passage are its text."""
     known = all(0 <= id < tokenizer.vocab_size for id in passage.ids)
     return known and tokenizer.decode(passage.ids) == passage.text

@@ -34,12 +34,12 @@ class Room:
         self._most, self._each = most, each
         self.clock = clock
         # A session that ends takes its own along.
-        self._files: WeakSet[Pieces] = WeakSet()
+        self._files: WeakSet[FilePieces] = WeakSet()
 
-    def join(self, pieces: "Pieces") -> None:
+    def join(self, pieces: "FilePieces") -> None:
         self._files.add(pieces)
 
-    def has(self, pieces: "Pieces", size: int) -> bool:
+    def has(self, pieces: "FilePieces", size: int) -> bool:
         """Whether `size` more characters may be held; stale files make room."""
         if self._fits(pieces, size):
             return True
@@ -48,13 +48,13 @@ class Room:
                 other.give_up()
         return self._fits(pieces, size)
 
-    def _fits(self, pieces: "Pieces", size: int) -> bool:
+    def _fits(self, pieces: "FilePieces", size: int) -> bool:
         held = [(each.owner, each.held) for each in self._files]
         mine = sum(count for owner, count in held if owner == pieces.owner)
         return mine + size <= self._each and sum(count for _, count in held) + size <= self._most
 
 
-class Pieces:
+class FilePieces:
     """A file that comes in pieces from a page, which is not to be trusted.
 
     Args:

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
 
-from chat.story.passage import Passage, StoryError, new_id, passage_of, says
+from chat.story.passage import Passage, StoryError, new_id, passage_of, says_its_ids
 from gpt.tokenizers import Tokenizer
 
 FORMAT = 1
@@ -145,7 +145,7 @@ class Story:
         """
 
         def is_own(passage: Passage) -> bool:
-            return passage.model == model and says(tokenizer, passage)
+            return passage.model == model and says_its_ids(tokenizer, passage)
 
         ids = [tokenizer.bos_id]
         for own, passages in groupby(self.path, key=is_own):

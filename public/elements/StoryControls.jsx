@@ -27,7 +27,7 @@ const Facts = ({ facts }) => {
   return <div className="facts facts-below" ref={box} />;
 };
 
-/** @param {{passage: Page.Passage, act: (wish: Page.Act) => void}} props */
+/** @param {{passage: Page.Passage, act: (request: Page.Act) => void}} props */
 const Arrows = ({ passage, act }) => {
   const [previous, next] = stepsOf(passage).map(({ name, label, title, by, disabled }) => (
     <button

@@ -13,7 +13,7 @@ const VOTES = [
   ['tie', 'No difference', 'Neither is better: it counts as half a win for both, and the story goes on with A'],
 ];
 
-/** @param {{act: (wish: Page.Act) => void}} props */
+/** @param {{act: (request: Page.Act) => void}} props */
 const VoteRow = ({ act }) => (
   <div className="vote-row">
     {VOTES.map(([choice, label, title]) => (
@@ -58,7 +58,7 @@ const Verdict = ({ said, again }) => (
   </p>
 );
 
-/** @param {{takes: Page.Take[], busy: boolean, act: (wish: Page.Act) => void, hidden: boolean}} props */
+/** @param {{takes: Page.Take[], busy: boolean, act: (request: Page.Act) => void, hidden: boolean}} props */
 const Takes = ({ takes, busy, act, hidden }) => (
   <section className="takes" aria-label="Versions to pick from">
     <p>{aboutTakes(takes.length, hidden, busy)}</p>

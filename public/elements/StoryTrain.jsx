@@ -2,9 +2,10 @@
 // Train a model on a text of one's own, and watch it learn. The training is a process of its own: this page only looks.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
-import { useEffect, useReducer, useRef } from 'react';
+import { createElement, useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { panelHead } = window.inkling.panel;
 const ENTRY = {
   label: 'Train',
   title: 'Train a model of your own on a text you bring, and write with it while it learns',
@@ -16,17 +17,12 @@ const SHARE =
   'Everybody who comes in here can write with it, and train from it, under your name. ' +
   'Your text is shown to nobody; but a model may write lines that it learnt by heart';
 const UNSHARE = 'It is yours alone again; what others wrote with it stays theirs';
-const LOOK_MS = 1500;
+const REFRESH_MS = 1500;
 const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', done: 'done', broken: 'broke off' };
 
 const { pieces, readText } = window.inkling.files;
 const { count, duration, readings } = window.inkling.numbers;
-const { expected } = window.inkling.sentences;
-
-/** @param {Page.TrainingPlan} plan */
-const inDetail = ({ steps, passes, parameters }) =>
-  `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
-  '(the numbers that it learns)';
+const { expected, inDetail } = window.inkling.sentences;
 
 const Curve = ({ run }) => {
   const box = useRef(null);
@@ -37,17 +33,18 @@ const Curve = ({ run }) => {
   return <div className="train-curve" ref={box} />;
 };
 
-/** @typedef {{key: string, for_good?: boolean, shared?: boolean}} TrainingWish */
+/** @typedef {{key: string, for_good?: boolean, shared?: boolean}} TrainingRequest */
+/** @typedef {'training_halt' | 'training_resume' | 'training_share'} TrainingCommand */
 
 /**
  * @param {object} props
  * @param {Page.Training} props.run
  * @param {boolean} props.others Whether somebody else may come in here, so that there is whom to share with.
- * @param {(look: 'training_halt' | 'training_resume' | 'training_share', wish: TrainingWish) => void} props.ask
+ * @param {(command: TrainingCommand, request: TrainingRequest) => void} props.command
  * @param {(model: string) => void} props.write
  * @param {boolean} props.writes
  */
-const Run = ({ run, others, ask, write, writes }) => (
+const Run = ({ run, others, command, write, writes }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
     <h3>
       <b>{run.key}</b> {STATES[run.state]}
@@ -85,7 +82,7 @@ const Run = ({ run, others, ask, write, writes }) => (
         <button
           type="button"
           className="quiet train-pause"
-          onClick={() => ask('training_halt', { key: run.key })}
+          onClick={() => command('training_halt', { key: run.key })}
           title="It saves where it is and gives the machine free; go on whenever you like"
         >
           Pause
@@ -95,7 +92,7 @@ const Run = ({ run, others, ask, write, writes }) => (
         <button
           type="button"
           className="quiet train-stop"
-          onClick={() => ask('training_halt', { key: run.key, for_good: true })}
+          onClick={() => command('training_halt', { key: run.key, for_good: true })}
           title="It saves where it is and ends; its best weights so far stay"
         >
           Stop
@@ -105,7 +102,7 @@ const Run = ({ run, others, ask, write, writes }) => (
         <button
           type="button"
           className="quiet train-resume"
-          onClick={() => ask('training_resume', { key: run.key })}
+          onClick={() => command('training_resume', { key: run.key })}
           title="Go on from where it was left, as if it had never been"
         >
           Go on
@@ -116,7 +113,7 @@ const Run = ({ run, others, ask, write, writes }) => (
           type="button"
           className="quiet train-share"
           aria-pressed={run.shared}
-          onClick={() => ask('training_share', { key: run.key, shared: !run.shared })}
+          onClick={() => command('training_share', { key: run.key, shared: !run.shared })}
           title={run.shared ? UNSHARE : SHARE}
         >
           {run.shared ? 'Stop sharing' : 'Share'}
@@ -142,12 +139,12 @@ function StoryTrain() {
   };
 
   const refresh = () =>
-    store.look({ look: 'training' }).then(
+    store.query({ query: 'training' }).then(
       ({ runs, others }) => put({ runs, others }),
       (error) => put({ error: error.message }),
     );
-  const ask = (look, wish) =>
-    store.look({ look, ...wish }).then(
+  const command = (name, request) =>
+    store.command({ command: name, ...request }).then(
       () => {
         put({ error: '' });
         refresh();
@@ -158,7 +155,7 @@ function StoryTrain() {
   useEffect(() => {
     if (!open || !state) return undefined;
     refresh();
-    const timer = setInterval(refresh, LOOK_MS);
+    const timer = setInterval(refresh, REFRESH_MS);
     return () => clearInterval(timer);
   }, [open, Boolean(state)]);
 
@@ -166,7 +163,7 @@ function StoryTrain() {
 
   const plan = (source) => {
     put({ source, plan: null, error: '', status: 'trying a few steps, to see how fast this machine is' });
-    store.look({ look: 'training_plan', source }).then(
+    store.command({ command: 'training_plan', source }).then(
       (found) => put({ plan: found, status: '' }),
       (error) => put({ error: error.message, status: '' }),
     );
@@ -178,9 +175,9 @@ function StoryTrain() {
       if (file.size > MOST_BYTES)
         throw new Error(`“${file.name}” has ${(file.size / 1e6).toFixed(1)} MB; here up to 5 MB can be trained on.`);
       const text = await readText(file, 'bring it again');
-      /** @type {Page.Looks['training_text'] | null} */
+      /** @type {Page.Commands['training_text'] | null} */
       let found = null;
-      for (const piece of pieces(file.name, text)) found = await store.look({ look: 'training_text', ...piece });
+      for (const piece of pieces(file.name, text)) found = await store.command({ command: 'training_text', ...piece });
       put({ text: found });
       plan(v.source);
     } catch (error) {
@@ -188,7 +185,7 @@ function StoryTrain() {
     }
   };
   const start = () =>
-    store.look({ look: 'training_start' }).then(
+    store.command({ command: 'training_start' }).then(
       () => {
         put({ text: null, plan: null, error: '' });
         refresh();
@@ -202,17 +199,7 @@ function StoryTrain() {
 
   return (
     <section className="panel" id="panel-train" aria-label="Train">
-      <header>
-        <h2>Train</h2>
-        <button
-          type="button"
-          className="quiet"
-          title="Close (Esc); a training goes on"
-          onClick={() => store.open('train')}
-        >
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'Train', () => store.open('train'), 'Close (Esc); a training goes on')}
       <button
         type="button"
         id="train-drop"
@@ -291,7 +278,14 @@ function StoryTrain() {
         </div>
       )}
       {v.runs.map((run) => (
-        <Run key={run.key} run={run} others={v.others} ask={ask} write={write} writes={store.model === run.key} />
+        <Run
+          key={run.key}
+          run={run}
+          others={v.others}
+          command={command}
+          write={write}
+          writes={store.model === run.key}
+        />
       ))}
       {!v.runs.length && !v.text && (
         <p className="about">

@@ -2,9 +2,10 @@
 // Every setting on a dial: for the next message only, or to write a passage anew with others than made it.
 
 import { sessionIdState } from '@chainlit/react-client';
-import { useEffect, useReducer } from 'react';
+import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { panelHead } = window.inkling.panel;
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
 
 const { dialShown } = window.inkling.sentences;
@@ -57,9 +58,9 @@ const Dial = ({ field, value, turn }) => {
 
 /**
  * @param {object} props
- * @param {Page.Looks['tune']} props.dials
+ * @param {Page.Queries['tune']} props.dials
  * @param {(settings: Page.Settings) => void} props.fill
- * @param {(wish: Page.Act) => void} props.act
+ * @param {(request: Page.Act) => void} props.act
  */
 const Presets = ({ dials, fill, act }) => (
   <div className="tune-presets" role="group" aria-label="Start from a preset">
@@ -102,7 +103,7 @@ function StoryTune() {
     const kept = store.tune?.about === about ? store.tune.values : {};
     const mine = { ...(store.tune?.about === about ? store.tune : {}), about, values: kept, asked };
     store.tune = mine;
-    store.look(about ? { look: 'tune', passage: about } : { look: 'tune', model: store.model }).then(
+    store.query(about ? { query: 'tune', passage: about } : { query: 'tune', model: store.model }).then(
       (dials) => {
         if (store.tune === mine) {
           mine.dials = dials;
@@ -154,12 +155,7 @@ function StoryTune() {
   };
   return (
     <section className="panel" id="panel-tune" aria-label="Tune">
-      <header>
-        <h2>{passage ? 'Retry with…' : 'The next message'}</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={close}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, passage ? 'Retry with…' : 'The next message', close)}
       {error && <p className="error">{error}</p>}
       {dials && (
         <>

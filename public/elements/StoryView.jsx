@@ -78,7 +78,7 @@ function StoryView() {
   );
   const model = picks.model || state?.model;
 
-  const send = (output, wish) => {
+  const send = (output, request) => {
     store.follow = true;
     store.selected = null;
     sendMessage({
@@ -89,21 +89,25 @@ function StoryView() {
       output,
       modes: picks,
       createdAt: new Date().toISOString(),
-      metadata: wish || {},
+      metadata: request || {},
     });
   };
   store.send = send;
   store.model = model;
-  store.act = (wish) => socket?.emit('story_act', wish);
-  // Ask for something beside the story: a promise of the answer, or of an Error whose message a writer can read.
-  store.look = (wish) =>
+  store.act = (request) => socket?.emit('story_act', request);
+  // A promise of the answer, or of an Error whose message a writer can read.
+  const call = (event, request) =>
     new Promise((resolve, reject) => {
-      socket?.timeout(PATIENCE_MS).emit('story_look', wish, (late, /** @type {any} */ answer) => {
+      socket?.timeout(PATIENCE_MS).emit(event, request, (late, /** @type {any} */ answer) => {
         if (late) reject(new Error('The server did not answer. Is it still running?'));
         else if (answer.error) reject(new Error(answer.error));
         else resolve(answer);
       });
     });
+  store.query = (request) => call('story_query', request);
+  store.command = (request) => call('story_command', request);
+  store.query = (request) => call('story_query', request);
+  store.command = (request) => call('story_command', request);
 
   const scroller = () => box.current?.closest('.overflow-y-auto');
   // In the next frame, however much comes before it: new tokens are drawn, and the end of the text is followed, for

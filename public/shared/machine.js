@@ -1,6 +1,6 @@
 // @ts-check
 // The time machine: which steps of a run are written, and what they wrote. It is kept in the store, by step and
-// settings, so that sliding back is instant. The server writes for one wish at a time and sends its text as
+// settings, so that sliding back is instant. The server writes for one request at a time and sends its text as
 // "machine_news".
 import { uuid } from './store.js';
 
@@ -216,11 +216,22 @@ export const choose = (/** @type {Store} */ store, /** @type {string} */ key) =>
   store.tell();
 };
 
-/** Look for runs: steps may have come, or gone, since the panel was last open. */
-export const look = async (/** @type {Store} */ store) => {
+/** Ask otherwise from now on: other words to begin with, another seed, temperature or length. */
+export const set = (
+  /** @type {Store} */ store,
+  /** @type {'prompt' | 'seed' | 'temperature' | 'length'} */ name,
+  /** @type {string} */ value,
+) => {
+  stop(store);
+  Object.assign(machineOf(store), { [name]: name === 'temperature' ? Number(value) : value });
+  store.tell();
+};
+
+/** Ask which runs there are: steps may have come, or gone, since the panel was last open. */
+export const findRuns = async (/** @type {Store} */ store) => {
   const m = machineOf(store);
   try {
-    const { runs } = await store.look({ look: 'runs' });
+    const { runs } = await store.query({ query: 'runs' });
     const before = stepOf(m);
     Object.assign(m, { runs, problem: '' });
     const run = runOf(m);

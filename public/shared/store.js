@@ -20,14 +20,16 @@
  * @property {Set<() => void>} listeners
  * @property {() => void} tell Everyone who listens is drawn anew.
  * @property {(name: string, about?: string | null) => void} open One panel at a time; the same again closes it.
- * @property {(words: string, wish?: Page.Ask) => void} send From StoryView, as the next three: it has the socket.
- * @property {(wish: Page.Act) => void} act
- * @property {Look} look Ask for something beside the story: the answer, or an Error whose message a writer can read.
+ * @property {(words: string, request?: Page.Ask) => void} send From StoryView, as the next four: it has the socket.
+ * @property {(request: Page.Act) => void} act
+ * @property {Query} query Ask for something beside the story, which changes nothing: the answer, or an Error whose
+ *   message a writer can read.
+ * @property {Command} command Change something beside the story; answered as a query is.
  * @property {string | null | undefined} model The one that is picked.
  * @property {string | null} [agreed] The model that page and server last agreed on.
  * @property {(() => void) | null} [compareAgain] The last comparison once more.
  * @property {import('./compare.js').Compare} [compare] What each panel keeps, from the element of its name.
- * @property {{asked: string, found?: Page.Looks['copied'], error?: string}} [copied]
+ * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
  * @property {import('./machine.js').Machine} [machine]
  * @property {Shelf} [shelf]
@@ -44,7 +46,7 @@
  * @typedef {object} Train
  * @property {Page.Training[]} runs
  * @property {boolean} others Whether there is whom to share with.
- * @property {Page.Looks['training_text'] | null} text
+ * @property {Page.Commands['training_text'] | null} text
  * @property {Page.TrainingPlan | null} plan
  * @property {string} source
  * @property {string} status
@@ -54,7 +56,7 @@
  * @property {string | null} about
  * @property {Record<string, string>} values What was turned.
  * @property {string} asked
- * @property {Page.Looks['tune']} [dials]
+ * @property {Page.Queries['tune']} [dials]
  * @property {string} [error]
  * @property {string} [name] Of a preset that may be kept.
  *
@@ -63,7 +65,18 @@
  */
 
 /**
- * @typedef {<K extends keyof Page.Looks>(wish: {look: K} & Page.LookWishes[K]) => Promise<Page.Looks[K]>} Look
+ * @template {keyof Page.Queries} K
+ * @typedef {{query: K} & Page.QueryRequests[K]} QueryRequest
+ */
+
+/**
+ * @template {keyof Page.Commands} K
+ * @typedef {{command: K} & Page.CommandRequests[K]} CommandRequest
+ */
+
+/**
+ * @typedef {<K extends keyof Page.Queries>(request: QueryRequest<K>) => Promise<Page.Queries[K]>} Query
+ * @typedef {<K extends keyof Page.Commands>(request: CommandRequest<K>) => Promise<Page.Commands[K]>} Command
  */
 
 /** @type {Map<string, Store>} */
@@ -100,7 +113,8 @@ export const newStore = () => {
     },
     send: notYet,
     act: notYet,
-    look: notYet,
+    query: notYet,
+    command: notYet,
   };
   return store;
 };

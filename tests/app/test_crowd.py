@@ -39,7 +39,7 @@ def canary(number: int) -> str:
     return "".join(random.Random(number).choices(string.ascii_lowercase, k=9))
 
 
-def wish(number: int, tokens: int, model: str) -> dict[str, Any]:
+def request(number: int, tokens: int, model: str) -> dict[str, Any]:
     words = f"/with max={tokens} end=0 seed={1000 + number} t=1.2 p=1 The {canary(number)} sat"
     return {"words": words, "modes": {"model": model}}
 
@@ -68,9 +68,9 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
     """
     writers = await arrive(base, count)
     began = time.monotonic()
-    wishes = [wish(number, tokens, model) for number in range(count)]
+    requests = [request(number, tokens, model) for number in range(count)]
     texts = await asyncio.gather(
-        *(writer.write(**each) for writer, each in zip(writers, wishes, strict=True))
+        *(writer.write(**each) for writer, each in zip(writers, requests, strict=True))
     )
     took_s = time.monotonic() - began
     told: list[int] = []
@@ -95,7 +95,7 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
     await leave(*writers)
     for number in draw.sample(range(count), 3):
         (alone,) = await arrive(base, 1)
-        assert await alone.write(**wish(number, tokens, model)) == texts[number]
+        assert await alone.write(**request(number, tokens, model)) == texts[number]
         await leave(alone)
     return max(told), took_s
 
@@ -152,8 +152,8 @@ async def lag_beside(base: str, work: Callable[[Writer], Awaitable[None]]) -> fl
     async def ask() -> None:
         while True:
             began = time.monotonic()
-            asked = {"look": "nothing"}
-            answer: Any = await other.socket.call("story_look", asked, timeout=60)
+            asked = {"query": "nothing"}
+            answer: Any = await other.socket.call("story_query", asked, timeout=60)
             assert "error" in answer
             lags.append(time.monotonic() - began)
             await asyncio.sleep(0.01)
@@ -205,7 +205,7 @@ def test_a_long_story_is_opened_saved_and_gone_on_with_while_others_are_answered
             if ending == "txt":
                 assert saved == text.rstrip()
         await page.write("/with max=3 end=0 then")
-        await page.socket.call("story_look", {"look": "dice"}, timeout=60)
+        await page.socket.call("story_query", {"query": "dice"}, timeout=60)
         await page.socket.emit("story_act", {"act": "undo"})
         await leave(page)
 
@@ -256,12 +256,12 @@ def test_eight_estimates_of_one_page_are_one_process_which_ends_when_the_page_go
         nonlocal most
         (page,) = await arrive(base, 1)
         text = "Once upon a time there was a mouse.\n" * 2000
-        piece = {"look": "training_text", "name": "a.txt", "part": 0, "of": 1, "text": text}
-        brought: Any = await page.socket.call("story_look", piece, timeout=60)
+        piece = {"command": "training_text", "name": "a.txt", "part": 0, "of": 1, "text": text}
+        brought: Any = await page.socket.call("story_command", piece, timeout=60)
         assert brought["name"] == "a.txt"
         asked = [
             asyncio.create_task(
-                page.socket.call("story_look", {"look": "training_plan"}, timeout=120)
+                page.socket.call("story_command", {"command": "training_plan"}, timeout=120)
             )
             for _ in range(8)
         ]

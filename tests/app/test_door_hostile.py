@@ -99,7 +99,7 @@ def test_hostile_socket_events_break_nothing_and_are_told_no_error_of_pythons(pl
         for _ in range(count):
             name, payloads = hostile.event()
             with contextlib.suppress(UnicodeEncodeError, asyncio.TimeoutError):
-                if name == "story_look":
+                if name in ("story_query", "story_command"):
                     answer = await visitor.socket.call(name, payloads, timeout=20)
                     visitor.told.append((name, answer))
                 else:
@@ -116,7 +116,7 @@ def test_hostile_socket_events_break_nothing_and_are_told_no_error_of_pythons(pl
         assert await other.connect()
         while not other.state:
             await asyncio.sleep(0.05)
-        assert "models" in await other.look({"look": "models"})
+        assert "models" in await other.query({"query": "models"})
         await other.close()
         return sent
 
@@ -159,7 +159,7 @@ def test_no_handshake_of_a_page_becomes_a_path(place, count):
             if await visitor.connect():
                 came_in += 1
                 await visitor.socket.emit("clear_session")
-                await visitor.look({"look": "models"})
+                await visitor.query({"query": "models"})
             await visitor.close()
         await asyncio.sleep(SETTLES_S)
         return came_in

@@ -23,8 +23,9 @@ import httpx
 import pytest
 
 from chat.accounts import write_account
-from chat.panels.dispatch import LOOKS
-from chat.panels.settings import TURNS
+from chat.panels.dispatch import COMMANDS, QUERIES
+from chat.panels.settings import SETTING_ACTS
+from frontend.events import ANSWERED
 from tests.support.app_server import PARTS, ROOT, running_app
 from tests.support.door import (
     NO_TLS,
@@ -99,7 +100,7 @@ GONE = [
 ]
 """What Chainlit also has and Inkling does not serve, to its owner neither."""
 
-WISHES: dict[str, list[dict[str, Any]]] = {
+REQUESTS: dict[str, list[dict[str, Any]]] = {
     "act": [
         *({"act": act, "count": 3} for act in ("undo", "redo")),
         {"act": "edit", "passage": "PASSAGE", "text": "taken"},
@@ -114,25 +115,27 @@ WISHES: dict[str, list[dict[str, Any]]] = {
         {"act": "preset_keep", "name": OWN_PRESET, "settings": {"temperature": 2}},
         {"act": "preset_forget", "name": OWN_PRESET},
     ],
-    "look": [
-        {"look": "card", "model": "letters"},
-        {"look": "compare", "models": ["letters"]},
-        {"look": "copied", "passage": "PASSAGE"},
-        {"look": "dice", "model": "letters", "words": ""},
-        {"look": "models"},
-        {"look": "runs"},
-        {"look": "token", "passage": "PASSAGE", "at": 0},
-        {"look": "training"},
-        {"look": "training_halt", "key": "letters", "for_good": True},
-        {"look": "training_plan", "source": "letters"},
-        {"look": "training_resume", "key": "letters"},
-        {"look": "training_share", "key": "letters", "shared": True},
-        {"look": "training_start"},
-        {"look": "training_text", "name": "a.txt", "part": 1, "of": 2, "text": "x"},
-        {"look": "tune", "passage": "PASSAGE"},
-        {"look": "votes"},
-        {"look": "votes_csv"},
-        {"look": "votes_forget"},
+    "query": [
+        {"query": "card", "model": "letters"},
+        {"query": "compare", "models": ["letters"]},
+        {"query": "copied", "passage": "PASSAGE"},
+        {"query": "dice", "model": "letters", "words": ""},
+        {"query": "models"},
+        {"query": "runs"},
+        {"query": "token", "passage": "PASSAGE", "at": 0},
+        {"query": "training"},
+        {"query": "tune", "passage": "PASSAGE"},
+        {"query": "votes"},
+        {"query": "votes_csv"},
+    ],
+    "command": [
+        {"command": "training_halt", "key": "letters", "for_good": True},
+        {"command": "training_plan", "source": "letters"},
+        {"command": "training_resume", "key": "letters"},
+        {"command": "training_share", "key": "letters", "shared": True},
+        {"command": "training_start"},
+        {"command": "training_text", "name": "a.txt", "part": 1, "of": 2, "text": "x"},
+        {"command": "votes_forget"},
     ],
     "ask": [
         {"ask": "retry", "passage": "PASSAGE"},
@@ -149,18 +152,19 @@ WISHES: dict[str, list[dict[str, Any]]] = {
         {"type": "story_model", "model": "letters"},
     ],
 }
-"""Every wish that a page can have, each so that it would reach for what is Ada's."""
+"""Every request that a page can have, each so that it would reach for what is Ada's."""
 SHORT = "/with max=2 "
 EVENTS: dict[str, list[Any]] = {
     "connection_successful": [None],
-    "story_act": WISHES["act"],
-    "story_look": WISHES["look"],
-    "window_message": WISHES["type"],
+    "story_act": REQUESTS["act"],
+    "story_query": [*REQUESTS["query"], *({"query": name} for name in COMMANDS)],
+    "story_command": [*REQUESTS["command"], *({"command": name} for name in QUERIES)],
+    "window_message": REQUESTS["type"],
     "client_message": [
         message(f"{SHORT}once", threadId="THREAD", parentId="PASSAGE"),
         *(
-            message("", metadata={**wish, "settings": {"max_new_tokens": 2}})
-            for wish in WISHES["ask"]
+            message("", metadata={**request, "settings": {"max_new_tokens": 2}})
+            for request in REQUESTS["ask"]
         ),
     ],
     "chat_settings_change": [{"temperature": 2}],
@@ -307,7 +311,7 @@ class Ada:
         await self.page.socket.emit("window_message", sync)
         await until(lambda: any(name == "story_state" for name, _ in self.page.told[told:]))
         named = [(each["id"], each["name"]) for each in self.listed()]
-        tune = await self.page.look({"look": "tune"})
+        tune = await self.page.query({"query": "tune"})
         state = {name: self.page.state[name] for name in ("passages", "model", "tuning")}
         return {**state, "listed": named, "tune": tune}
 
@@ -376,16 +380,17 @@ def test_every_route_and_every_event_that_is_served_is_one_that_the_walk_knows(s
     assert set(served["events"]) == set(EVENTS)
 
 
-def test_every_look_act_and_wish_of_a_page_is_one_that_the_walk_knows():
+def test_every_query_command_act_and_ask_of_a_page_is_one_that_the_walk_knows():
     def named(file: str, key: str) -> set[str]:
         return set(re.findall(rf'"{key}": "(\w+)"', (ROOT / file).read_text(encoding="utf-8")))
 
-    assert {each["look"] for each in WISHES["look"]} == set(LOOKS)
-    acts = named("chat/acts.py", "act") | set(TURNS) | {"vote", "reveal"}
-    assert {each["act"] for each in WISHES["act"]} == acts
+    assert {each["query"] for each in REQUESTS["query"]} == set(QUERIES)
+    assert {each["command"] for each in REQUESTS["command"]} == set(COMMANDS)
+    acts = named("chat/acts.py", "act") | set(SETTING_ACTS) | {"vote", "reveal"}
+    assert {each["act"] for each in REQUESTS["act"]} == acts
     asked = named("chat/generate/request.py", "ask") | {"again", "compare"}
-    assert {each["ask"] for each in WISHES["ask"]} == asked
-    assert {each["type"] for each in WISHES["type"]} == named("app.py", "type")
+    assert {each["ask"] for each in REQUESTS["ask"]} == asked
+    assert {each["type"] for each in REQUESTS["type"]} == named("app.py", "type")
 
 
 def test_no_route_tells_or_changes_what_is_anothers(house):
@@ -471,8 +476,9 @@ def test_no_event_tells_or_changes_what_is_anothers(house):
             await until(lambda page=page: bool(page.state))
             for event, payloads in EVENTS.items():
                 for payload in ada.of_hers(payloads):
-                    if event == "story_look":
-                        page.told.append((event, await page.look(payload)))
+                    if event in ANSWERED:
+                        answer = await page.socket.call(event, payload, timeout=PATIENCE_S)
+                        page.told.append((event, answer))
                     else:
                         await page.socket.emit(event, payload)
                     await asyncio.sleep(0.01)

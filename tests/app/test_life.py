@@ -209,7 +209,7 @@ async def visit(base: str, number: int) -> None:
     """Come, write a little, bring half a file, and leave in one of two ways."""
     writer = await arrive(base)
     await writer.write("/with max=4 end=0 once")
-    await writer.socket.call("story_look", {"look": "dice"}, timeout=60)
+    await writer.socket.call("story_query", {"query": "dice"}, timeout=60)
     piece = {"name": "a.txt", "part": 0, "of": 2, "text": "half a file " * 100}
     await writer.socket.emit("story_piece", piece)
     step = {"job": "1", "steps": ["none"], "prompt": "a", "seed": "1", "temperature": 1}

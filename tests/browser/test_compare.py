@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import test_page
 from tests.browser.test_loop import IDLE, press, settled, soon_s, tell
-from tests.browser.test_page import PATIENCE_MS, open_desk, story, write
+from tests.browser.test_page import PATIENCE_MS, open_page, story, write
 from tests.support.app_server import lend_stories, running_app, status
 from tests.support.tiny_checkpoint import save_characters
 
@@ -42,7 +42,7 @@ def base(browser: Browser, models: Path, tmp_path_factory) -> Iterator[str]:
 def at_a_page(browser: Browser, base: str, **more) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1360, "height": 850}, **more)
     page.set_default_timeout(PATIENCE_MS)
-    open_desk(page, base)
+    open_page(page, base)
     yield page
     page.close()
 

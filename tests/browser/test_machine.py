@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import test_page
 from tests.browser.test_loop import soon_s
-from tests.browser.test_page import open_desk, write
+from tests.browser.test_page import open_page, write
 from tests.support.app_server import ROOT, lend_stories, running_app, status
 from tests.support.tiny_checkpoint import save_characters
 from train.data.prepare import prepare
@@ -188,7 +188,7 @@ def test_a_closed_panel_or_page_leaves_the_engine_idle(page, base, how):
     while status(base)["active"]:
         assert time.monotonic() - stopped_s < soon_s() + 2 * latency_s, latency_s
     if how == "leave":
-        return open_desk(page, base)
+        return open_page(page, base)
     if how == "stop":
         expect(page.locator(".machine-foot")).to_have_text("stopped before it was done")
         return None

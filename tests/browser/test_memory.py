@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import write_account
 from chat.story.joining import joint
-from tests.browser.test_page import PATIENCE_MS, browser, open_desk, send, set_values, story, write
+from tests.browser.test_page import PATIENCE_MS, browser, open_page, send, set_values, story, write
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -40,7 +40,7 @@ def new_page(browser: Browser, base: str, **more) -> Page:
     """A page of a browser of its own."""
     page = browser.new_page(viewport={"width": 1360, "height": 850}, **more)
     page.set_default_timeout(PATIENCE_MS)
-    open_desk(page, base)
+    open_page(page, base)
     return page
 
 

@@ -55,7 +55,7 @@ def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Iterator[Page]:
-    """A desk with a blank page; at the end nothing came from elsewhere, and nothing broke."""
+    """A session with a blank page; at the end nothing came from elsewhere, and nothing broke."""
     page = browser.new_page(viewport={"width": 1360, "height": 850}, color_scheme="light")
     page.set_default_timeout(PATIENCE_MS)
     foreign: list[str] = []
@@ -63,14 +63,14 @@ def page(browser: Browser, base: str) -> Iterator[Page]:
     ours = (base, base.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(ours) else foreign.append(r.url))
     page.on("pageerror", lambda error: broken.append(str(error)))
-    open_desk(page, base)
+    open_page(page, base)
     yield page
     page.close()
     assert foreign == []
     assert broken == []
 
 
-def open_desk(page: Page, base: str) -> None:
+def open_page(page: Page, base: str) -> None:
     page.goto(base)
     page.wait_for_selector("#story-begin")
     page.wait_for_selector("#chat-settings-open-modal")
@@ -243,7 +243,7 @@ def test_the_tail_is_followed_unless_the_reader_scrolls_up(page):
 def test_a_phone_shows_it_all(browser, base, tmp_path):
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page.set_default_timeout(PATIENCE_MS)
-    open_desk(page, base)
+    open_page(page, base)
     write(page, "/with max=60 One day")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for control in ("#chat-submit", "#mode-picker-trigger-model", "#chat-settings-open-modal"):

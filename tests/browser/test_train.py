@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_page import browser, open_desk, story, write
+from tests.browser.test_page import browser, open_page, story, write
 from tests.support.app_server import ROOT, running_app, status
 from tests.support.begun import begin
 from tests.support.tiny_checkpoint import save_characters
@@ -37,7 +37,7 @@ def new_page(browser, base: str) -> Page:
     page = browser.new_page(viewport={"width": 1360, "height": 850})
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
-    open_desk(page, base)
+    open_page(page, base)
     return page
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser import test_loop, test_page
 from tests.browser.test_loop import passage, press, select, settled, tell
-from tests.browser.test_page import open_desk, send, set_values, setting, start_anew, story, write
+from tests.browser.test_page import open_page, send, set_values, setting, start_anew, story, write
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -180,7 +180,7 @@ def two(browser: Browser, tmp_path_factory) -> Iterator[str]:
 
 def test_the_dials_and_the_gear_follow_the_model_that_is_picked(browser, two):
     page = browser.new_page(viewport={"width": 1360, "height": 850})
-    open_desk(page, two)
+    open_page(page, two)
     set_values(page, max_new_tokens="6")
     page.click("#open-tune")
     warmth = page.locator(".dial").first

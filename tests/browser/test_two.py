@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser import test_page
 from tests.browser.test_compare import compare, takes
 from tests.browser.test_loop import settled, tell
-from tests.browser.test_page import PATIENCE_MS, open_desk, send, story
+from tests.browser.test_page import PATIENCE_MS, open_page, send, story
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -34,7 +34,7 @@ def pages(browser: Browser, base: str) -> Iterator[list[Page]]:
     pages = [context.new_page() for context in contexts]
     for page in pages:
         page.set_default_timeout(PATIENCE_MS)
-        open_desk(page, base)
+        open_page(page, base)
     yield pages
     for context in contexts:
         context.close()

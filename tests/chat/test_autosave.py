@@ -48,7 +48,7 @@ def with_keeper(tmp_path, act) -> list[str]:
         with ThreadPoolExecutor(1) as executor:
             keeper = Autosave(library, executor, "one", "ada", tell=tell, kept=named)
             await act(library, keeper, titles)
-            await keeper.settled()
+            await keeper.saved()
         library.close()
 
     asyncio.run(run())
@@ -58,10 +58,10 @@ def with_keeper(tmp_path, act) -> list[str]:
 def test_a_blank_page_is_no_story_and_the_first_word_makes_it_one(tmp_path):
     async def act(library, keeper, titles):
         keeper.keep(kept(Story(), temperature=1.5))
-        await keeper.settled()
+        await keeper.saved()
         assert library.find("one") is None
         keeper.keep(kept(Story().append(wrote("Once"))))
-        await keeper.settled()
+        await keeper.saved()
         assert titles == ["Once"]
         assert library.load("one", "ada").story.text == "Once"
 
@@ -78,7 +78,7 @@ def test_a_slow_disk_holds_nothing_up_and_gets_the_latest_state(tmp_path):
             await asyncio.sleep(0)
         assert library.saved == []
         library.free.set()
-        await keeper.settled()
+        await keeper.saved()
         assert library.load("one", "ada").story == story
         assert len(library.saved) <= 3
 
@@ -90,7 +90,7 @@ def test_the_same_state_is_not_written_twice(tmp_path):
         story = Story().append(wrote("Once"))
         for settings in ({}, {}, {"seed": 1}, {"seed": 1}):
             keeper.keep(kept(story, **settings))
-            await keeper.settled()
+            await keeper.saved()
         assert len(library.saved) == 2
         assert library.load("one", "ada").settings == {"seed": 1}
 
@@ -101,12 +101,12 @@ def test_a_story_deleted_elsewhere_does_not_come_back_and_it_is_said_once(tmp_pa
     async def act(library, keeper, titles):
         story = Story().append(wrote("Once"))
         keeper.keep(kept(story))
-        await keeper.settled()
+        await keeper.saved()
         library.delete("one", "ada")
         for word in (" more", " again"):
             story = story.append(wrote(word))
             keeper.keep(kept(story))
-            await keeper.settled()
+            await keeper.saved()
         assert library.find("one") is None
 
     (said,) = with_keeper(tmp_path, act)
@@ -118,10 +118,10 @@ def test_a_write_that_failed_is_said_and_made_up_for(tmp_path):
         story = Story().append(wrote("Once"))
         library._rows.execute("PRAGMA query_only = ON")
         keeper.keep(kept(story))
-        await keeper.settled()
+        await keeper.saved()
         library._rows.execute("PRAGMA query_only = OFF")
         keeper.keep(kept(story.append(wrote(" more"))))
-        await keeper.settled()
+        await keeper.saved()
         assert library.load("one", "ada").story.text == "Once more"
 
     (said,) = with_keeper(tmp_path, act)
@@ -135,7 +135,7 @@ def test_a_story_that_was_loaded_goes_on_in_its_place(tmp_path):
         loaded = await keeper.load()
         assert loaded.story == story
         keeper.keep(kept(loaded.story.append(wrote(" more"))))
-        await keeper.settled()
+        await keeper.saved()
         assert library.load("one", "ada").story.text == "Once more"
 
     assert with_keeper(tmp_path, act) == []
@@ -145,9 +145,9 @@ def test_a_story_that_was_loaded_goes_on_in_its_place(tmp_path):
 def test_taking_every_word_back_is_kept_too(tmp_path, story):
     async def act(library, keeper, titles):
         keeper.keep(kept(story.append(wrote("Then"))))
-        await keeper.settled()
+        await keeper.saved()
         keeper.keep(kept(story))
-        await keeper.settled()
+        await keeper.saved()
         assert library.load("one", "ada").story == story
 
     assert with_keeper(tmp_path, act) == []

@@ -9,10 +9,10 @@ import pytest
 from chat.models import find_models
 from chat.models.saved_steps import find_steps
 from chat.panels.cards import NOT_KNOWN, card_data, line
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from gpt.checkpoint import count_parameters, load, read_config
 from gpt.checkpoint.hub import HubName
-from tests.chat.test_session import at_a_desk
+from tests.chat.test_session import in_a_session
 from tests.support.tiny_checkpoint import save_characters
 
 TRAINING: dict[str, Any] = {
@@ -171,13 +171,13 @@ def test_a_page_looks_at_all_models_and_at_one_by_its_name_alone(tmp_path):
     save_characters(tmp_path / "checkpoints" / "one", val_bpb=1.5)
     save_characters(tmp_path / "checkpoints" / "two")
 
-    async def act(desk, page):
-        rows = (await look(desk, {"look": "models"}))["models"]
+    async def act(session, page):
+        rows = (await answer_query(session, {"query": "models"}))["models"]
         assert [(row["key"], row["val_bpb"]) for row in rows] == [("one", 1.5), ("two", None)]
-        assert (await look(desk, {"look": "card", "model": "two"}))["key"] == "two"
+        assert (await answer_query(session, {"query": "card", "model": "two"}))["key"] == "two"
         for name in ("../checkpoints/two", "three", None):
-            answer = await look(desk, {"look": "card", "model": name})
+            answer = await answer_query(session, {"query": "card", "model": name})
             assert "There is no model" in answer["error"]
-        assert (await look(desk, {"look": "runs"})) == {"runs": []}
+        assert (await answer_query(session, {"query": "runs"})) == {"runs": []}
 
-    at_a_desk(tmp_path, act)
+    in_a_session(tmp_path, act)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.commands import KINDS, SETTING_KINDS, Act, CommandError, Set, helped, parse, words
+from chat.commands import KINDS, SETTING_KINDS, Act, CommandError, Set, helped, parse_line, words
 from chat.generate.request import LAST, GenerationRequest, ladder
 
 
@@ -15,7 +15,7 @@ from chat.generate.request import LAST, GenerationRequest, ladder
         ("/continue", GenerationRequest()),
         ("/continue 2", GenerationRequest(takes=2)),
         ("/finish", GenerationRequest(sentence=True)),
-        ("/ladder", GenerationRequest(lanes=ladder())),
+        ("/ladder", GenerationRequest(variants=ladder())),
         ("/undo", Act({"act": "undo", "count": 1})),
         ("/redo 4", Act({"act": "redo", "count": 4})),
         ("/previous", Act({"act": "step", "passage": LAST, "by": -1})),
@@ -32,7 +32,7 @@ from chat.generate.request import LAST, GenerationRequest, ladder
     ],
 )
 def test_a_command_is_understood(line, command):
-    assert parse(line) == command
+    assert parse_line(line) == command
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_command_is_understood(line, command):
     ],
 )  # fmt: skip
 def test_anything_else_is_words(line):
-    assert parse(line) is None
+    assert parse_line(line) is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_anything_else_is_words(line):
 )
 def test_what_cannot_be_followed_is_refused_with_what_would_do(line, said):
     with pytest.raises(CommandError) as caught:
-        parse(line)
+        parse_line(line)
     assert said in str(caught.value)
 
 
@@ -83,6 +83,6 @@ def test_help_names_every_command_and_each_works_as_it_is_shown():
     assert len(shown) == len(KINDS) + len(SETTING_KINDS)
     for kind in KINDS:
         usage = next(each["usage"] for each in shown if each["usage"].startswith(f"/{kind}"))
-        assert parse(usage) is not None
+        assert parse_line(usage) is not None
     for usage, _ in SETTING_KINDS[:3]:
-        assert isinstance(parse(usage), Set)
+        assert isinstance(parse_line(usage), Set)

@@ -11,13 +11,13 @@ import pytest
 
 from chat.compare import contest
 from chat.compare.votes import Ballot, Votes
-from chat.panels.composer import say
-from chat.panels.dispatch import look
+from chat.panels.composer import handle_line
+from chat.panels.dispatch import answer_query
 from chat.session import Session
 from chat.story import Passage
 from chat.story.export import WRITERS
 from chat.story.library import Kept, Library
-from tests.chat.test_session import RecordingPage, at_a_desk
+from tests.chat.test_session import RecordingPage, in_a_session
 from tests.support.tiny_checkpoint import save_characters
 
 MODELS = ("letters", "narrow")
@@ -39,14 +39,14 @@ def root(tmp_path_factory) -> Path:
 
 
 def comparing(root: Path, act) -> None:
-    """Run `act` at a desk that keeps its votes."""
+    """Run `act` at a session that keeps its votes."""
 
-    async def with_votes(desk, page):
+    async def with_votes(session, page):
         with kept(root) as ballot:
-            desk.votes = ballot
-            await act(desk, page)
+            session.votes = ballot
+            await act(session, page)
 
-    at_a_desk(root, with_votes)
+    in_a_session(root, with_votes)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def kept(root: Path):
     votes.close()
 
 
-def wish(contestants=TWO_MODELS, *, blind: object = False, **more) -> dict:
+def compare_request(contestants=TWO_MODELS, *, blind: object = False, **more) -> dict:
     return {"ask": "compare", "contestants": contestants, "blind": blind, **more}
 
 
@@ -72,32 +72,32 @@ def sent(page, since: int = 0) -> list[tuple[str, dict]]:
 
 
 def test_two_models_write_side_by_side_from_one_seed_and_one_is_picked(root):
-    async def act(desk, page):
-        await desk.ask_for(wish(words="Once"))
+    async def act(session, page):
+        await session.ask_for(compare_request(words="Once"))
         takes = page.state["takes"]
         assert [take["label"] for take in takes] == list(MODELS)
-        written = [desk.story.passage(take["id"]) for take in takes]
+        written = [session.story.passage(take["id"]) for take in takes]
         assert [each.model for each in written] == list(MODELS)
         assert len({each.seed for each in written}) == 1
         assert page.state["contest"]["waits"] is False
-        await desk.act({"act": "pick", "passage": written[1].id})
-        assert desk.story.text == "Once" + written[1].text
-        assert len(desk.story.alternatives(written[1].id)) == 2
+        await session.act({"act": "pick", "passage": written[1].id})
+        assert session.story.text == "Once" + written[1].text
+        assert len(session.story.alternatives(written[1].id)) == 2
         # Once more, from there on.
         assert page.state["contest"] is not None
-        await desk.ask_for(wish())
-        assert {each.parent for each in desk.story.following} == set()
-        assert desk.story.passage(page.state["takes"][0]["id"]).parent == written[1].id
-        assert await desk.votes.all() == []
+        await session.ask_for(compare_request())
+        assert {each.parent for each in session.story.following} == set()
+        assert session.story.passage(page.state["takes"][0]["id"]).parent == written[1].id
+        assert await session.votes.all() == []
 
     comparing(root, act)
 
 
 def test_two_settings_of_one_model_are_named_by_what_differs(root):
-    async def act(desk, page):
+    async def act(session, page):
         cold = {"model": "letters", "settings": {"temperature": 0.2}}
         hot = {"model": "letters", "settings": {"temperature": "1.9", "top_k": 5}}
-        await desk.ask_for(wish([cold, hot], words="Once"))
+        await session.ask_for(compare_request([cold, hot], words="Once"))
         labels = [take["label"] for take in page.state["takes"]]
         assert labels == ["Temperature 0.2 · Top-k Off", "Temperature 1.9 · Top-k 5"]
 
@@ -105,23 +105,25 @@ def test_two_settings_of_one_model_are_named_by_what_differs(root):
 
 
 def test_two_saved_steps_of_one_run_are_compared(root):
-    async def act(desk, page):
+    async def act(session, page):
         steps = [{"model": f"mine@{step}", "settings": {}} for step in ("000010", "000020")]
-        await desk.ask_for(wish(steps, words="Once"))
+        await session.ask_for(compare_request(steps, words="Once"))
         assert [take["label"] for take in page.state["takes"]] == ["mine@000010", "mine@000020"]
 
     comparing(root, act)
 
 
 def test_a_blind_contest_that_was_kept_is_blind_again_and_its_vote_counts(root, tmp_path):
-    async def act(desk, page):
+    async def act(session, page):
         library, kept = Library(tmp_path / "stories.sqlite"), []
-        desk.keep = kept.append
-        await desk.ask_for(wish(blind=True, words="Once"))
-        before, shown = desk.contest, page.state
+        session.keep = kept.append
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        before, shown = session.contest, page.state
         library.save("1", "me", kept[-1], new=True)
         other_page = RecordingPage()
-        other = Session(other_page, desk.engines, desk.find_models, kept.append, votes=desk.votes)
+        other = Session(
+            other_page, session.engines, session.find_models, kept.append, votes=session.votes
+        )
         await other.take(library.load("1", "me"))
         assert other_page.state["takes"] == shown["takes"]
         assert other_page.state["passages"] == shown["passages"]
@@ -129,17 +131,17 @@ def test_a_blind_contest_that_was_kept_is_blind_again_and_its_vote_counts(root, 
         wire = json.dumps([sent(other_page), other_page.said])
         assert [each for each in TELLING if each in wire] == []
         # Kept once more it is no less.
-        assert kept[-1].contest == desk.contest.kept()
-        assert kept[-1].story == desk.contest.settled()
+        assert kept[-1].contest == session.contest.kept()
+        assert kept[-1].story == session.contest.joined_story()
         await other.act({"act": "vote", "choice": "b"})
-        (vote,) = await desk.votes.all()
+        (vote,) = await session.votes.all()
         assert (vote.choice, vote.a.model, vote.b.model) == ("b", *before.names)
         assert (vote.a.fingerprint, vote.b.fingerprint) == before.fingerprints
         assert other_page.state["contest"]["said"].startswith(f"A was {before.names[0]}, and B was")
         assert other.story.last == replace(before.passages[1], parent=before.story.current)
         assert kept[-1].contest is None
         # Where another window has gone on from one of them, they are passages like any other.
-        gone_on = before.settled().append(Passage(author="writer", text=" on"))
+        gone_on = before.joined_story().append(Passage(author="writer", text=" on"))
         await other.take(Kept(story=gone_on, settings={}, model=None, contest=before.kept()))
         assert (other.contest, other.story) == (None, gone_on)
 
@@ -149,27 +151,38 @@ def test_a_blind_contest_that_was_kept_is_blind_again_and_its_vote_counts(root, 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (wish([TWO_MODELS[0]] * 2), "Both would write the same"),
-        (wish([TWO_MODELS[0], {"model": "letters", "settings": {"temperature": 0.8}}]), "the same"),
-        (wish([TWO_MODELS[0], {"model": "gone", "settings": {}}]), "no model “gone”"),
+        (compare_request([TWO_MODELS[0]] * 2), "Both would write the same"),
         (
-            wish([TWO_MODELS[0], {"model": "sparse", "settings": {}}], words="Once"),
+            compare_request(
+                [TWO_MODELS[0], {"model": "letters", "settings": {"temperature": 0.8}}]
+            ),
+            "the same",
+        ),
+        (compare_request([TWO_MODELS[0], {"model": "gone", "settings": {}}]), "no model “gone”"),
+        (
+            compare_request([TWO_MODELS[0], {"model": "sparse", "settings": {}}], words="Once"),
             "“sparse” never saw",
         ),
-        (wish([TWO_MODELS[0], {"model": "sparse", "settings": {"top_p": 9}}]), "out of range"),
-        (wish([TWO_MODELS[0], {"model": "sparse", "settings": {"seed": 9}}]), "the same dice"),
-        (wish([TWO_MODELS[0]] * 3), "reload"),
-        (wish([TWO_MODELS[0], {"model": 3, "settings": {}}]), "reload"),
-        (wish(blind="yes"), "reload"),
-        (wish(words={}), "reload"),
+        (
+            compare_request([TWO_MODELS[0], {"model": "sparse", "settings": {"top_p": 9}}]),
+            "out of range",
+        ),
+        (
+            compare_request([TWO_MODELS[0], {"model": "sparse", "settings": {"seed": 9}}]),
+            "the same dice",
+        ),
+        (compare_request([TWO_MODELS[0]] * 3), "reload"),
+        (compare_request([TWO_MODELS[0], {"model": 3, "settings": {}}]), "reload"),
+        (compare_request(blind="yes"), "reload"),
+        (compare_request(words={}), "reload"),
         ({"ask": "compare"}, "reload"),
     ],
 )
 def test_what_cannot_be_compared_is_said_and_changes_nothing(root, asked, said):
-    async def act(desk, page):
-        await desk.ask_for(asked)
+    async def act(session, page):
+        await session.ask_for(asked)
         assert said in page.said[-1]
-        assert not desk.story.passages
+        assert not session.story.passages
         assert page.state["takes"] == []
 
     comparing(root, act)
@@ -188,8 +201,8 @@ def test_what_cannot_be_compared_is_said_and_changes_nothing(root, asked, said):
 def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monkeypatch):
     monkeypatch.setattr(contest.secrets, "randbelow", lambda n: 0)
 
-    async def act(desk, page):
-        await desk.ask_for(wish(contestants, blind=True, words="Once", model=None))
+    async def act(session, page):
+        await session.ask_for(compare_request(contestants, blind=True, words="Once", model=None))
         assert page.state["contest"] == {"blind": True, "waits": True, "said": ""}
         assert [take["label"] for take in page.state["takes"]] == ["A", "B"]
         assert all(len(take["tokens"]) == 1 for take in page.state["takes"])
@@ -197,22 +210,22 @@ def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monke
         assert [event for event, _ in page.events].count("story_delta") == 0
         # Whose window the story is measured by would tell as well.
         assert {data["meter"] for event, data in page.events if event == "story_state"} == {None}
-        # Asking again, looking and exporting tell no more.
-        await desk.sync(-1, 0)
+        # Asking again, a query and an export tell no more.
+        await session.sync(-1, 0)
         ids = [take["id"] for take in page.state["takes"]]
         answers = [
-            await look(desk, {"look": name, "passage": id, "at": 0})
+            await answer_query(session, {"query": name, "passage": id, "at": 0})
             for name in ("token", "copied")
             for id in ids
         ]
-        files = [write(desk.story) for write, _ in WRITERS.values()]
+        files = [write(session.story) for write, _ in WRITERS.values()]
         texts = ["".join(take["tokens"]) for take in page.state["takes"]]
         assert not any(text in file for text in texts for file in files)
         wire = json.dumps([sent(page), page.said])
         assert [each for each in TELLING if each in wire] == []
         assert all("error" in answer for answer in answers)
-        await desk.act({"act": "vote", "choice": "b"})
-        assert desk.story.text == "Once" + texts[1]
+        await session.act({"act": "vote", "choice": "b"})
+        assert session.story.text == "Once" + texts[1]
         assert "letters" in json.dumps(sent(page))
 
     comparing(root, act)
@@ -229,25 +242,25 @@ def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monke
     ],
 )
 def test_an_act_that_cannot_be_done_tells_no_names_and_the_round_goes_on(root, mistake):
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
         before = page.state
-        await desk.act(mistake)
+        await session.act(mistake)
         assert len(page.said) == 1
         assert not any(name in page.said[0] for name in MODELS)
-        assert desk.awaits_vote
+        assert session.awaits_vote
         assert page.state == {**before, "revision": page.state["revision"]}
-        await desk.act({"act": "vote", "choice": "a"})
-        assert desk.contest.said.endswith("You chose A.")
+        await session.act({"act": "vote", "choice": "a"})
+        assert session.contest.said.endswith("You chose A.")
 
     comparing(root, act)
 
 
 def test_an_act_that_cannot_be_done_leaves_two_that_were_compared_to_be_picked_from(root):
-    async def act(desk, page):
-        await desk.ask_for(wish(words="Once"))
+    async def act(session, page):
+        await session.ask_for(compare_request(words="Once"))
         before = page.state
-        await desk.act({"act": "redo"})
+        await session.act({"act": "redo"})
         assert page.said == ["Nothing was taken back."]
         assert page.state == {**before, "revision": page.state["revision"]}
 
@@ -255,13 +268,13 @@ def test_an_act_that_cannot_be_done_leaves_two_that_were_compared_to_be_picked_f
 
 
 def test_the_library_holds_both_while_they_wait(root):
-    async def act(desk, page):
+    async def act(session, page):
         stories = []
-        desk.keep = lambda kept: stories.append(kept.story)
-        await desk.ask_for(wish(blind=True, words="Once"))
+        session.keep = lambda kept: stories.append(kept.story)
+        await session.ask_for(compare_request(blind=True, words="Once"))
         texts = ["".join(take["tokens"]) for take in page.state["takes"]]
         assert [each.text for each in stories[-1].passages] == ["Once", *texts]
-        assert [each.text for each in desk.story.passages] == ["Once"]
+        assert [each.text for each in session.story.passages] == ["Once"]
 
     comparing(root, act)
 
@@ -270,11 +283,11 @@ def test_the_library_holds_both_while_they_wait(root):
 def test_the_order_is_shuffled_and_the_vote_knows_it(root, swapped, monkeypatch):
     monkeypatch.setattr(contest.secrets, "randbelow", lambda n: swapped)
 
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
         texts = ["".join(take["tokens"]) for take in page.state["takes"]]
-        await desk.act({"act": "vote", "choice": "b"})
-        (vote,) = await desk.votes.all()
+        await session.act({"act": "vote", "choice": "b"})
+        (vote,) = await session.votes.all()
         order = MODELS[::-1] if swapped else MODELS
         assert (vote.a.model, vote.b.model) == order
         assert (vote.a.text, vote.b.text) == tuple(texts)
@@ -283,28 +296,28 @@ def test_the_order_is_shuffled_and_the_vote_knows_it(root, swapped, monkeypatch)
         assert vote.prompt == "Once"
         assert vote.a.settings == vote.b.settings
         assert vote.a.settings["temperature"] == 0.8
-        assert desk.story.text == "Once" + texts[1]
-        assert desk.story.last.model == order[1]
-        assert len(desk.story.alternatives(desk.story.current)) == 2
+        assert session.story.text == "Once" + texts[1]
+        assert session.story.last.model == order[1]
+        assert len(session.story.alternatives(session.story.current)) == 2
         assert page.state["contest"]["said"].startswith(f"A was {order[0]}, and B was {order[1]}.")
         # One vote, however often the button is pressed.
-        await desk.act({"act": "vote", "choice": "a"})
+        await session.act({"act": "vote", "choice": "a"})
         assert "over" in page.said[-1]
-        assert len(await desk.votes.all()) == 1
-        await desk.act({"act": "undo"})
-        assert desk.story.text == ""
+        assert len(await session.votes.all()) == 1
+        await session.act({"act": "undo"})
+        assert session.story.text == ""
 
     comparing(root, act)
 
 
 def test_a_tie_keeps_the_first_and_both_stay(root):
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
         first = "".join(page.state["takes"][0]["tokens"])
-        await desk.act({"act": "vote", "choice": "tie"})
-        assert desk.story.text == "Once" + first
-        assert len(desk.story.alternatives(desk.story.current)) == 2
-        assert [each.choice for each in await desk.votes.all()] == ["tie"]
+        await session.act({"act": "vote", "choice": "tie"})
+        assert session.story.text == "Once" + first
+        assert len(session.story.alternatives(session.story.current)) == 2
+        assert [each.choice for each in await session.votes.all()] == ["tie"]
 
     comparing(root, act)
 
@@ -318,26 +331,26 @@ def test_a_tie_keeps_the_first_and_both_stay(root):
     ],
 )
 def test_to_leave_is_no_vote_and_loses_nothing(root, wanted, text):
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
         assert page.state["undo"] == 1
-        await desk.act(wanted)
-        assert await desk.votes.all() == []
+        await session.act(wanted)
+        assert await session.votes.all() == []
         told = [*page.said, (page.state["contest"] or {}).get("said", "")]
         assert any("No vote" in each for each in told)
         if text is not None:
-            assert desk.story.text == text
-            await desk.act({"act": "redo"})
-        assert len(desk.story.passages) == 3
+            assert session.story.text == text
+            await session.act({"act": "redo"})
+        assert len(session.story.passages) == 3
 
     comparing(root, act)
 
 
 @pytest.mark.parametrize("choice", ["c", None, {}, ["a"]])
 def test_a_vote_for_nobody_is_refused_and_the_round_waits_on(root, choice):
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
-        await desk.act({"act": "vote", "choice": choice})
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        await session.act({"act": "vote", "choice": choice})
         assert "reload" in page.said[-1]
         assert page.state["contest"]["waits"]
 
@@ -345,49 +358,49 @@ def test_a_vote_for_nobody_is_refused_and_the_round_waits_on(root, choice):
 
 
 def test_who_writes_on_is_asked_to_choose_first_and_keeps_the_words(root):
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
-        await say(desk, "and then")
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        await handle_line(session, "and then")
         assert page.refused == ["and then"]
         assert "Choose first" in page.said[-1]
         assert page.state["contest"]["waits"]
-        await desk.act({"act": "vote", "choice": "a"})
-        await say(desk, "and then")
-        assert "and then" in desk.story.text
+        await session.act({"act": "vote", "choice": "a"})
+        await handle_line(session, "and then")
+        assert "and then" in session.story.text
         assert page.state["contest"] is None
 
     comparing(root, act)
 
 
 def test_what_is_stopped_before_both_are_done_is_no_vote(root):
-    async def act(desk, page):
-        await desk.change_settings({"max_new_tokens": 2000})
-        writing = asyncio.create_task(desk.ask_for(wish(blind=True, words="Once")))
-        while not (desk.takes and all(draft.tokens for draft in desk.takes.drafts)):
+    async def act(session, page):
+        await session.change_settings({"max_new_tokens": 2000})
+        writing = asyncio.create_task(session.ask_for(compare_request(blind=True, words="Once")))
+        while not (session.takes and all(draft.tokens for draft in session.takes.drafts)):
             await asyncio.sleep(0.01)
         assert page.state["takes"][0]["tokens"] == []
-        hidden = {"look": "token", "passage": page.state["takes"][0]["id"], "at": 0}
-        assert "error" in await look(desk, hidden)
+        hidden = {"query": "token", "passage": page.state["takes"][0]["id"], "at": 0}
+        assert "error" in await answer_query(session, hidden)
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
         assert {take["label"] for take in page.state["takes"]} == set(MODELS)
         assert "no vote" in page.state["contest"]["said"]
-        await desk.act({"act": "vote", "choice": "a"})
+        await session.act({"act": "vote", "choice": "a"})
         assert "over" in page.said[-1]
-        await desk.act({"act": "pick", "passage": page.state["takes"][1]["id"]})
-        assert len(desk.story.passages) == 3
-        assert await desk.votes.all() == []
+        await session.act({"act": "pick", "passage": page.state["takes"][1]["id"]})
+        assert len(session.story.passages) == 3
+        assert await session.votes.all() == []
 
     comparing(root, act)
 
 
 def test_a_vote_that_cannot_be_kept_is_said(root):
-    async def act(desk, page):
-        await desk.ask_for(wish(blind=True, words="Once"))
-        desk.votes._votes.close()
-        await desk.act({"act": "vote", "choice": "a"})
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        session.votes._votes.close()
+        await session.act({"act": "vote", "choice": "a"})
         assert any("could not be kept" in said for said in page.said)
-        assert len(desk.story.passages) == 3
+        assert len(session.story.passages) == 3
 
     comparing(root, act)

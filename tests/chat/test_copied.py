@@ -1,4 +1,4 @@
-"""Did it copy? Over a desk, a tiny model, and the text it is said to have learnt from."""
+"""Did it copy? Over a session, a tiny model, and the text it is said to have learnt from."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import NotHereError, TooLongError, TrainingTexts, _parts
 from chat.panels import copied
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query
 from chat.story import Passage
 from gpt.text.memorization import ReferenceText
-from tests.chat.test_session import at_a_desk
+from tests.chat.test_session import in_a_session
 from tests.support.tiny_checkpoint import save_characters
 from train.data.prepare import prepare
 from train.data.texts import Text
@@ -41,18 +41,18 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-def put(desk, text: str, model: str = "tales") -> str:
+def put(session, text: str, model: str = "tales") -> str:
     """Have the story end in words that a model is said to have written."""
     passage = Passage(author="model", text=text, model=model)
-    desk.history = desk.history.change(desk.story.append(passage))
+    session.history = session.history.change(session.story.append(passage))
     return passage.id
 
 
 def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
-    async def act(desk, page):
-        desk.sources = TrainingTexts(root / "data")
-        id = put(desk, " A dog: the old grey cat sat on the warm wall. The end")
-        found = await look(desk, {"look": "copied", "passage": id})
+    async def act(session, page):
+        session.sources = TrainingTexts(root / "data")
+        id = put(session, " A dog: the old grey cat sat on the warm wall. The end")
+        found = await answer_query(session, {"query": "copied", "passage": id})
         assert found["pieces"] == [
             ("new", " A dog: "),
             ("longest", "the old grey cat sat on the warm"),
@@ -65,23 +65,23 @@ def test_what_stands_in_the_training_text_is_marked_and_the_rest_is_new(root):
             "after": "wall and slept. Nobody saw it.",
         }
         assert found["new"] == pytest.approx(5 / 13)
-        assert "".join(text for _, text in found["pieces"]) == desk.story.text
+        assert "".join(text for _, text in found["pieces"]) == session.story.text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_passage_that_would_take_minutes_is_refused_before_it_is_begun(root, monkeypatch):
-    async def act(desk, page):
-        desk.sources = TrainingTexts(root / "data")
-        passage = put(desk, "the " * 1000)
+    async def act(session, page):
+        session.sources = TrainingTexts(root / "data")
+        passage = put(session, "the " * 1000)
         monkeypatch.setattr(copied, "MOST_PLACES", 2000)
         # "the" stands twice in the tale.
-        assert "new" in await look(desk, {"look": "copied", "passage": passage})
+        assert "new" in await answer_query(session, {"query": "copied", "passage": passage})
         monkeypatch.setattr(copied, "MOST_PLACES", 1999)
-        refused = await look(desk, {"look": "copied", "passage": passage})
+        refused = await answer_query(session, {"query": "copied", "passage": passage})
         assert refused == {"error": copied.TOO_MUCH}
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_one_writer_has_one_passage_looked_up_at_a_time(root, monkeypatch):
@@ -100,40 +100,42 @@ def test_one_writer_has_one_passage_looked_up_at_a_time(root, monkeypatch):
 
     monkeypatch.setattr(ReferenceText, "overlap", slow)
 
-    async def act(desk, page):
-        desk.sources, desk.writer = TrainingTexts(root / "data"), ("ada", "page")
-        passage = put(desk, "the old grey cat")
-        wish = {"look": "copied", "passage": passage}
-        found = await asyncio.gather(*(look(desk, wish) for _ in range(6)))
+    async def act(session, page):
+        session.sources, session.writer = TrainingTexts(root / "data"), ("ada", "page")
+        passage = put(session, "the old grey cat")
+        request = {"query": "copied", "passage": passage}
+        found = await asyncio.gather(*(answer_query(session, request) for _ in range(6)))
         assert [each["words"] for each in found] == [4] * 6
         # Beyond what may wait one is told so.
-        found = await asyncio.gather(*(look(desk, wish) for _ in range(80)))
+        found = await asyncio.gather(*(answer_query(session, request) for _ in range(80)))
         assert any("try again" in each.get("error", "") for each in found)
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
     assert most == 1
 
 
 def test_a_shorter_run_is_named_and_is_no_copy(root):
-    async def act(desk, page):
-        desk.sources = TrainingTexts(root / "data")
-        found = await look(desk, {"look": "copied", "passage": put(desk, "a grey cat sat down")})
+    async def act(session, page):
+        session.sources = TrainingTexts(root / "data")
+        found = await answer_query(
+            session, {"query": "copied", "passage": put(session, "a grey cat sat down")}
+        )
         assert (found["new"], found["longest"]["words"]) == (1.0, 3)
         assert ("longest", "grey cat sat") in found["pieces"]
-        found = await look(desk, {"look": "copied", "passage": put(desk, " zebra")})
+        found = await answer_query(session, {"query": "copied", "passage": put(session, " zebra")})
         assert (found["longest"], found["pieces"]) == (None, [("new", " zebra")])
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_the_folder_may_lie_anywhere_that_is_named(root, monkeypatch):
-    async def act(desk, page):
-        wish = {"look": "copied", "passage": put(desk, "the old grey cat")}
-        assert "not on this machine" in (await look(desk, wish))["missing"]["why"]
+    async def act(session, page):
+        request = {"query": "copied", "passage": put(session, "the old grey cat")}
+        assert "not on this machine" in (await answer_query(session, request))["missing"]["why"]
         monkeypatch.setenv("INKLING_DATA", f"{root}/nowhere:{root}/data/tales")
-        assert (await look(desk, wish))["longest"]["words"] == 4
+        assert (await answer_query(session, request))["longest"]["words"] == 4
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_text_that_was_trained_on_as_it_was_is_found_beside_its_model(root, tmp_path):
@@ -156,22 +158,26 @@ def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):
 
 
 def test_what_cannot_be_checked_is_said(root):
-    async def act(desk, page):
-        desk.sources = TrainingTexts(root / "data")
-        lost = await look(desk, {"look": "copied", "passage": put(desk, "x", "unknown")})
+    async def act(session, page):
+        session.sources = TrainingTexts(root / "data")
+        lost = await answer_query(
+            session, {"query": "copied", "passage": put(session, "x", "unknown")}
+        )
         assert "“unknown” learnt from (lost.txt) is not on this machine" in lost["missing"]["why"]
         folder = root / "checkpoints" / "unknown"
         assert lost["missing"]["command"] == (
             f"python -m train.prepare lost.txt --tokenizer {folder} --out data/unknown"
         )
-        gone = await look(desk, {"look": "copied", "passage": put(desk, "x", "gone")})
+        gone = await answer_query(
+            session, {"query": "copied", "passage": put(session, "x", "gone")}
+        )
         assert "no model “gone” any more" in gone["error"]
         passage = Passage(author="writer", text=" Once")
-        desk.history = desk.history.change(desk.story.append(passage))
-        own = await look(desk, {"look": "copied", "passage": passage.id})
+        session.history = session.history.change(session.story.append(passage))
+        own = await answer_query(session, {"query": "copied", "passage": passage.id})
         assert "no model's" in own["error"]
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_folder_that_lies_of_its_text_does_not_fill_the_memory(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chat.story import Passage, Story, StoryToken
 from chat.story.export import MAX_TEXT, WRITERS, file_name, from_file, to_json, to_markdown, to_text
-from chat.story.pieces import MAX_FILE, MAX_PART, STALE_S, FileError, Pieces, Room, joined
+from chat.story.pieces import MAX_FILE, MAX_PART, STALE_S, FileError, FilePieces, Room, joined
 from chat.view import story_data
 from tests.chat.test_story import stories, wrote
 
@@ -148,7 +148,7 @@ def test_a_file_name_is_one_that_every_system_takes(story):
 @given(st.text(max_size=50), st.integers(1, 9))
 def test_pieces_make_the_file(text, size):
     parts = [text[at : at + size] for at in range(0, len(text), size)] or [""]
-    pieces = Pieces()
+    pieces = FilePieces()
     for number, part in enumerate(parts[:-1]):
         assert pieces.add("a.txt", number, len(parts), part) is None
     assert pieces.add("a.txt", len(parts) - 1, len(parts), parts[-1]) == parts
@@ -166,21 +166,21 @@ def test_pieces_make_the_file(text, size):
     ],
 )
 def test_pieces_that_do_not_fit_are_refused_and_the_next_file_is_taken(part, of, text, why):
-    pieces = Pieces()
+    pieces = FilePieces()
     with pytest.raises(FileError, match=why):
         pieces.add("a.txt", part, of, text)
     assert pieces.add("b.txt", 0, 1, "b") == ["b"]
 
 
 def test_a_character_that_was_cut_in_two_is_whole_again():
-    pieces = Pieces()
+    pieces = FilePieces()
     assert pieces.add("a.txt", 0, 2, "a\ud83d") is None
     parts = pieces.add("a.txt", 1, 2, "\ude00\ud83d")
     assert joined(parts or []) == "a😀\ud83d"
 
 
 def test_a_piece_that_was_left_out_is_noticed():
-    pieces = Pieces()
+    pieces = FilePieces()
     pieces.add("a.txt", 0, 3, "a")
     with pytest.raises(FileError, match="did not arrive whole"):
         pieces.add("a.txt", 2, 3, "c")
@@ -191,14 +191,14 @@ def test_a_piece_that_was_left_out_is_noticed():
 def test_half_sent_files_of_one_writer_leave_room_for_another_and_stale_ones_make_it():
     now = 0.0
     room = Room(most=10 * MAX_PART, each=4 * MAX_PART, clock=lambda: now)
-    ada = [Pieces(room=room, owner="ada") for _ in range(3)]
+    ada = [FilePieces(room=room, owner="ada") for _ in range(3)]
     part = "a" * MAX_PART
     for pieces in ada[:2]:
         for number in range(2):
             pieces.add("a.txt", number, 9, part)
     with pytest.raises(FileError, match="try again in a minute"):
         ada[2].add("a.txt", 0, 9, part)
-    assert Pieces(room=room, owner="bob").add("b.txt", 0, 1, part) == [part]
+    assert FilePieces(room=room, owner="bob").add("b.txt", 0, 1, part) == [part]
     now = STALE_S + 1
     ada[1].add("a.txt", 2, 9, "")
     ada[2].add("a.txt", 0, 9, part)

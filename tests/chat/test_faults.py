@@ -25,13 +25,13 @@ def broken() -> Exception:
 
 
 def test_a_fault_is_one_line_in_the_log_and_a_sentence_with_its_mark(caplog):
-    said = fault(log, "a look", broken())
+    said = fault(log, "a query", broken())
     (record,) = caplog.records
     line = record.getMessage()
     mark = line.split()[1].strip(":")
     assert mark in said
     assert line.isprintable()
-    assert "a look: KeyError" in line
+    assert "a query: KeyError" in line
     assert "tests/chat/test_faults.py:" in line
     assert not RAW_ERROR.search(said)
     assert "secret" not in said
@@ -54,17 +54,17 @@ def test_a_disk_that_refuses_is_told_by_its_reason_without_a_path(error, said):
     assert reason(error) == said
 
 
-def test_a_look_that_breaks_shows_no_error_of_pythons(monkeypatch, caplog):
+def test_a_query_that_breaks_shows_no_error_of_pythons(monkeypatch, caplog):
     class Page:
         async def emit(self, event, data):
             pass
 
-    async def breaks(desk, wish):
+    async def breaks(session, request):
         raise AttributeError("'NoneType' object has no attribute 'x'")
 
-    monkeypatch.setitem(dispatch.LOOKS, "card", breaks)
-    desk = Session(Page(), Engines(), dict)  # type: ignore[arg-type]
-    answer = asyncio.run(dispatch.look(desk, {"look": "card"}))
+    monkeypatch.setitem(dispatch.QUERIES, "card", breaks)
+    session = Session(Page(), Engines(), dict)  # type: ignore[arg-type]
+    answer = asyncio.run(dispatch.answer_query(session, {"query": "card"}))
     assert "Something went wrong on our side" in answer["error"]
     assert not RAW_ERROR.search(answer["error"])
     assert len(caplog.records) == 1

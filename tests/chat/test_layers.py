@@ -9,15 +9,15 @@ import pytest
 from chat.generate import takes
 from chat.generate.request import GenerationRequest, Variant
 from chat.models.saved_steps import step_listings
-from chat.panels.composer import say
-from chat.panels.dispatch import look
-from chat.panels.settings import turn
+from chat.panels.composer import handle_line
+from chat.panels.dispatch import answer_query
+from chat.panels.settings import act_on_settings
 from chat.story import Story
 from chat.story.export import from_file, to_json
 from chat.story.library import Kept
 from gpt.sampling import LIMITS
 from gpt.text.sentences import FINISH_CHARS
-from tests.chat.test_session import at_a_desk
+from tests.chat.test_session import in_a_session
 from tests.support.tiny_checkpoint import save_characters
 
 SAME = "The same again, to the letter."
@@ -33,29 +33,29 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-def used(desk) -> dict:
-    last = desk.story.last
+def used(session) -> dict:
+    last = session.story.last
     return {**last.settings, "seed": last.seed}
 
 
-async def arm(desk, **values) -> None:
-    await turn(desk, {"act": "once", "settings": values})
+async def arm(session, **values) -> None:
+    await act_on_settings(session, {"act": "once", "settings": values})
 
 
 def test_a_message_is_written_with_the_chat_the_preset_the_armed_and_its_own_in_that_order(root):
-    async def act(desk, page):
-        await desk.change_settings({"top_k": 9, "min_p": 0.01, "top_p": 0.91})
-        await say(desk, "/preset wild")
-        wild = dict(desk.tuning.preset.settings)
-        await arm(desk, top_p="0.8", temperature="1.1", min_p="0.3", seed="5")
-        await desk.write("/with min_p=0.4 Once")
+    async def act(session, page):
+        await session.change_settings({"top_k": 9, "min_p": 0.01, "top_p": 0.91})
+        await handle_line(session, "/preset wild")
+        wild = dict(session.tuning.preset.settings)
+        await arm(session, top_p="0.8", temperature="1.1", min_p="0.3", seed="5")
+        await session.write("/with min_p=0.4 Once")
         chat = {"top_k": 9, "repetition_penalty": 1, "max_new_tokens": 12, "finish_chars": 0}
         armed = {"top_p": 0.8, "temperature": 1.1, "seed": 5}
-        assert used(desk) == {**chat, **wild, **armed, "min_p": 0.4}
-        await desk.write("")
-        assert used(desk) == {**desk.tuning.standing(desk.usual()), "seed": 1}
+        assert used(session) == {**chat, **wild, **armed, "min_p": 0.4}
+        await session.write("")
+        assert used(session) == {**session.tuning.standing(session.usual()), "seed": 1}
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 # The model's own settings
@@ -75,74 +75,74 @@ def own(tmp_path_factory) -> Path:
 
 
 def with_models(own: Path, act) -> None:
-    """Run `act` at a desk that nobody has set anything at."""
+    """Run `act` at a session that nobody has set anything at."""
 
-    async def run(desk, page):
-        desk.tuning.chosen = {}
-        await act(desk, page)
+    async def run(session, page):
+        session.tuning.chosen = {}
+        await act(session, page)
 
-    at_a_desk(own, run)
+    in_a_session(own, run)
 
 
 def test_what_nobody_set_is_as_the_model_has_it_and_follows_to_another_model(own):
-    async def act(desk, page):
+    async def act(session, page):
         usual = {"temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 200}
         for model, has in (("a", OWN), ("b", {"temperature": 1.2, "top_k": 5}), ("c", {})):
-            await desk.write("/with max=3 Once", model=model)
+            await session.write("/with max=3 Once", model=model)
             wanted = {**usual, **has, "max_new_tokens": 3}
-            assert {name: used(desk)[name] for name in wanted} == wanted
-        await desk.write("", model="a")
-        assert used(desk)["max_new_tokens"] == 7
+            assert {name: used(session)[name] for name in wanted} == wanted
+        await session.write("", model="a")
+        assert used(session)["max_new_tokens"] == 7
 
     with_models(own, act)
 
 
 def test_a_model_that_says_nothing_of_it_finishes_its_sentences_and_the_writer_can_forbid_it(own):
-    async def act(desk, page):
+    async def act(session, page):
         for typed, used_then in (("", FINISH_CHARS), ("end=0 ", 0), ("end=30 ", 30)):
-            await desk.write(f"/with max=3 {typed}Once", model="b")
-            assert used(desk)["finish_chars"] == used_then
-        await say(desk, "/end 7")
-        await desk.write("/with max=3 Once", model="b")
-        assert used(desk)["finish_chars"] == 7
+            await session.write(f"/with max=3 {typed}Once", model="b")
+            assert used(session)["finish_chars"] == used_then
+        await handle_line(session, "/end 7")
+        await session.write("/with max=3 Once", model="b")
+        assert used(session)["finish_chars"] == 7
 
     with_models(own, act)
 
 
 def test_what_the_writer_set_stays_and_presets_and_messages_win_as_before(own):
-    async def act(desk, page):
-        await say(desk, "/p 0.5")
-        await say(desk, "/max 3")
+    async def act(session, page):
+        await handle_line(session, "/p 0.5")
+        await handle_line(session, "/max 3")
         for model, temperature in (("a", 0.6), ("b", 1.2)):
-            await desk.write("Once", model=model)
-            assert (used(desk)["temperature"], used(desk)["top_p"]) == (temperature, 0.5)
-        await say(desk, "/preset careful")
-        await desk.write("/with k=9 Once", model="b")
-        told = (used(desk)["temperature"], used(desk)["top_p"], used(desk)["top_k"])
+            await session.write("Once", model=model)
+            assert (used(session)["temperature"], used(session)["top_p"]) == (temperature, 0.5)
+        await handle_line(session, "/preset careful")
+        await session.write("/with k=9 Once", model="b")
+        told = (used(session)["temperature"], used(session)["top_p"], used(session)["top_k"])
         assert told == (0.5, 0.9, 9)
-        await say(desk, "/preset as set")
-        await say(desk, "/p own")
-        await desk.write("Once", model="a")
-        assert used(desk)["top_p"] == 0.9
+        await handle_line(session, "/preset as set")
+        await handle_line(session, "/p own")
+        await session.write("Once", model="a")
+        assert used(session)["top_p"] == 0.9
 
     with_models(own, act)
 
 
 def test_the_panels_show_what_will_be_used_and_by_whom_it_was_set(own):
-    async def shown(desk, model):
-        form = await look(desk, {"look": "tune", "model": model})
+    async def shown(session, model):
+        form = await answer_query(session, {"query": "tune", "model": model})
         return {each["name"]: (each["value"], each["by"]) for each in form["fields"]}
 
-    async def act(desk, page):
-        await say(desk, "/p 0.5")
-        await say(desk, "/preset story")
-        await say(desk, "/max 9")
-        await arm(desk, seed="3")
-        a, b = await shown(desk, "a"), await shown(desk, "b")
+    async def act(session, page):
+        await handle_line(session, "/p 0.5")
+        await handle_line(session, "/preset story")
+        await handle_line(session, "/max 9")
+        await arm(session, seed="3")
+        a, b = await shown(session, "a"), await shown(session, "b")
         assert a["temperature"] == b["temperature"] == ("1.0", "from “Story”")
         assert (a["max_new_tokens"], a["seed"]) == (("9", "set by you"), ("3", "for this message"))
-        await say(desk, "/preset as set")
-        a, b = await shown(desk, "a"), await shown(desk, "b")
+        await handle_line(session, "/preset as set")
+        a, b = await shown(session, "a"), await shown(session, "b")
         assert (a["temperature"][0], b["temperature"][0]) == ("0.6", "1.2")
         assert (a["temperature"][1], a["top_k"][1]) == ("the model's own", "as usual")
         assert page.dials["temperature"] == {
@@ -151,41 +151,41 @@ def test_the_panels_show_what_will_be_used_and_by_whom_it_was_set(own):
             "own": 0.6,
             "by": "the model's own",
         }
-        told = await look(desk, {"look": "compare", "models": ["a", "b"]})
+        told = await answer_query(session, {"query": "compare", "models": ["a", "b"]})
         assert told["settings"][0]["set"] == ["0.6", "1.2"]
-        told = await look(desk, {"look": "dice", "model": "b", "words": "Once"})
+        told = await answer_query(session, {"query": "dice", "model": "b", "words": "Once"})
         assert told["settings"][0]["value"] == 1.2
 
     with_models(own, act)
 
 
 def test_a_form_sets_only_what_was_changed_in_it(own):
-    async def act(desk, page):
+    async def act(session, page):
         def form(**changes) -> dict:
-            return {**desk.tuning.standing(desk.usual()), **changes}
+            return {**session.tuning.standing(session.usual()), **changes}
 
-        await desk.change_settings(form(top_k="40"))
-        assert desk.tuning.chosen == {"top_k": 40}
+        await session.change_settings(form(top_k="40"))
+        assert session.tuning.chosen == {"top_k": 40}
         # Back to what the model has, or emptied: the model's own again.
-        await desk.change_settings(form(top_k="", temperature=1.1))
-        assert desk.tuning.chosen == {"temperature": 1.1}
-        await desk.change_settings(form(temperature=0.6))
-        assert desk.tuning.chosen == {}
+        await session.change_settings(form(top_k="", temperature=1.1))
+        assert session.tuning.chosen == {"temperature": 1.1}
+        await session.change_settings(form(temperature=0.6))
+        assert session.tuning.chosen == {}
         # A preset that decides it gives way, and says so; one that does not stays.
-        await say(desk, "/preset wild")
-        await desk.change_settings(form(max_new_tokens="5"))
-        assert (desk.tuning.picked, desk.tuning.chosen) == ("Wild", {"max_new_tokens": 5})
-        await desk.change_settings(form(top_k="3"))
-        assert desk.tuning.picked == "As set"
+        await handle_line(session, "/preset wild")
+        await session.change_settings(form(max_new_tokens="5"))
+        assert (session.tuning.picked, session.tuning.chosen) == ("Wild", {"max_new_tokens": 5})
+        await session.change_settings(form(top_k="3"))
+        assert session.tuning.picked == "As set"
         assert page.said[-1] == "Top-k: from now on. The rest stays as in “Wild”."
-        await desk.write("Once")
-        assert (used(desk)["top_k"], used(desk)["temperature"]) == (3, 1.4)
+        await session.write("Once")
+        assert (used(session)["top_k"], used(session)["temperature"]) == (3, 1.4)
 
     with_models(own, act)
 
 
 def test_a_story_kept_before_models_had_settings_follows_its_model(own):
-    async def act(desk, page):
+    async def act(session, page):
         old = {
             "temperature": 0.8,
             "top_k": 4,
@@ -195,22 +195,24 @@ def test_a_story_kept_before_models_had_settings_follows_its_model(own):
             "max_new_tokens": 200,
             "seed": None,
         }
-        await desk.take(Kept(story=desk.story, settings=old, model="b"))
-        assert desk.tuning.chosen == {"top_k": 4}
-        kept = desk.kept(desk.story)
-        await desk.take(Kept(story=desk.story, settings={}, model="a"))
-        assert desk.tuning.chosen == {}
-        await desk.take(kept)
-        assert (desk.tuning.chosen, desk.model) == ({"top_k": 4}, "b")
+        await session.take(Kept(story=session.story, settings=old, model="b"))
+        assert session.tuning.chosen == {"top_k": 4}
+        kept = session.kept(session.story)
+        await session.take(Kept(story=session.story, settings={}, model="a"))
+        assert session.tuning.chosen == {}
+        await session.take(kept)
+        assert (session.tuning.chosen, session.model) == ({"top_k": 4}, "b")
 
     with_models(own, act)
 
 
 def test_two_models_are_compared_each_as_it_is_best(own):
-    async def act(desk, page):
-        lanes = (Variant(label="a", model="a"), Variant(label="b", model="b"))
-        await desk.ask(GenerationRequest(words="Once", lanes=lanes, settings={"max_new_tokens": 3}))
-        written = [desk.story.passage(take["id"]) for take in page.state["takes"]]
+    async def act(session, page):
+        variants = (Variant(label="a", model="a"), Variant(label="b", model="b"))
+        await session.ask(
+            GenerationRequest(words="Once", variants=variants, settings={"max_new_tokens": 3})
+        )
+        written = [session.story.passage(take["id"]) for take in page.state["takes"]]
         assert [each.settings["temperature"] for each in written] == [0.6, 1.2]
 
     with_models(own, act)
@@ -218,154 +220,160 @@ def test_two_models_are_compared_each_as_it_is_best(own):
 
 @pytest.mark.parametrize("ask", ["continue", "retry"])
 def test_what_is_armed_is_used_once_and_is_gone(root, ask):
-    async def act(desk, page):
-        await desk.write("Once")
-        await arm(desk, temperature="1.5")
+    async def act(session, page):
+        await session.write("Once")
+        await arm(session, temperature="1.5")
         assert [each["value"] for each in page.state["tuning"]["once"]] == ["1.5"]
-        await desk.ask_for({"ask": ask})
-        assert used(desk)["temperature"] == 1.5
+        await session.ask_for({"ask": ask})
+        assert used(session)["temperature"] == 1.5
         assert page.state["tuning"]["once"] == []
-        await desk.ask_for({"ask": ask})
-        assert used(desk)["temperature"] == desk.tuning.standing(desk.usual())["temperature"] == 0.8
+        await session.ask_for({"ask": ask})
+        assert (
+            used(session)["temperature"]
+            == session.tuning.standing(session.usual())["temperature"]
+            == 0.8
+        )
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_sentence_is_finished_with_the_room_that_is_armed_for_it_and_no_length(root):
-    async def act(desk, page):
+    async def act(session, page):
         for armed, room in (("3", 3), ("0", FINISH_CHARS)):
-            await desk.write("/with max=1 t=0 a", model="sentences")
-            await arm(desk, max_new_tokens="30", finish_chars=armed)
-            await say(desk, "/finish", model="sentences")
-            assert (used(desk)["max_new_tokens"], used(desk)["finish_chars"]) == (1, room)
-            assert len(desk.story.last.text) <= 1 + room
+            await session.write("/with max=1 t=0 a", model="sentences")
+            await arm(session, max_new_tokens="30", finish_chars=armed)
+            await handle_line(session, "/finish", model="sentences")
+            assert (used(session)["max_new_tokens"], used(session)["finish_chars"]) == (1, room)
+            assert len(session.story.last.text) <= 1 + room
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_message_that_is_refused_leaves_it_armed(root):
-    async def act(desk, page):
-        await arm(desk, temperature="1.5")
+    async def act(session, page):
+        await arm(session, temperature="1.5")
         for refused in ("Ünce", "/with t=9 Once", "/nonsense"):
-            await say(desk, refused)
+            await handle_line(session, refused)
             assert page.state["tuning"]["once"]
-        assert desk.story.passages == ()
-        await desk.write("Once")
-        assert used(desk)["temperature"] == 1.5
+        assert session.story.passages == ()
+        await session.write("Once")
+        assert used(session)["temperature"] == 1.5
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_k", "top_p", "min_p", "seed"])
 def test_out_of_range_is_refused_with_the_range_and_what_was_armed_stays(root, name):
-    async def act(desk, page):
-        await arm(desk, max_new_tokens="5")
-        await arm(desk, **{name: "-1"})
+    async def act(session, page):
+        await arm(session, max_new_tokens="5")
+        await arm(session, **{name: "-1"})
         assert LIMITS[name].range in page.said[-1]
-        assert desk.tuning.once == {"max_new_tokens": 5}
-        await desk.write("Once")
-        before = desk.story
-        await desk.ask_for({"ask": "retry", "settings": {name: "-1"}})
+        assert session.tuning.once == {"max_new_tokens": 5}
+        await session.write("Once")
+        before = session.story
+        await session.ask_for({"ask": "retry", "settings": {name: "-1"}})
         assert LIMITS[name].range in page.said[-1]
-        assert desk.story is before
+        assert session.story is before
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_retry_with_is_filled_with_what_made_it_and_uses_what_it_is_given(root):
-    async def act(desk, page):
-        await desk.write("/with t=1.3 k=5 Once")
-        first = desk.story.last
-        form = await look(desk, {"look": "tune", "passage": first.id})
+    async def act(session, page):
+        await session.write("/with t=1.3 k=5 Once")
+        first = session.story.last
+        form = await answer_query(session, {"query": "tune", "passage": first.id})
         shown = {each["name"]: each["value"] for each in form["fields"]}
         assert (shown["temperature"], shown["top_k"], shown["seed"]) == ("1.3", "5", "")
         given = {**shown, "top_p": "0.5", "seed": str(2**62 + 1)}
-        await desk.ask_for({"ask": "retry", "passage": first.id, "settings": given})
-        assert used(desk) == {**first.settings, "top_p": 0.5, "seed": 2**62 + 1}
-        assert first in desk.story.alternatives(desk.story.current)
+        await session.ask_for({"ask": "retry", "passage": first.id, "settings": given})
+        assert used(session) == {**first.settings, "top_p": 0.5, "seed": 2**62 + 1}
+        assert first in session.story.alternatives(session.story.current)
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 # The same again
 
 
-async def written(desk, how: str) -> None:
+async def written(session, how: str) -> None:
     """Have the last passage written in one of the ways there are."""
     if how == "alone":
-        await desk.write("Once")
+        await session.write("Once")
     elif how == "takes":
-        await desk.write("/with max=1 Once")
-        await say(desk, "/continue 3")
-        third = desk.story.alternatives(desk.story.current)[2]
-        await desk.act({"act": "pick", "passage": third.id})
-    elif how == "lane":
-        await desk.write("/with max=1 Once")
+        await session.write("/with max=1 Once")
+        await handle_line(session, "/continue 3")
+        third = session.story.alternatives(session.story.current)[2]
+        await session.act({"act": "pick", "passage": third.id})
+    elif how == "variant":
+        await session.write("/with max=1 Once")
         other = Variant(label="b", model="others", settings={"temperature": 1.4})
-        await desk.ask(GenerationRequest(lanes=(Variant(label="a"), other)))
-        second = desk.story.alternatives(desk.story.current)[1]
-        await desk.act({"act": "pick", "passage": second.id})
-        assert desk.story.last.model == "others"
+        await session.ask(GenerationRequest(variants=(Variant(label="a"), other)))
+        second = session.story.alternatives(session.story.current)[1]
+        await session.act({"act": "pick", "passage": second.id})
+        assert session.story.last.model == "others"
     elif how == "retry":
-        await desk.write("Once")
-        await say(desk, "/preset wild")
-        await say(desk, "/retry")
+        await session.write("Once")
+        await handle_line(session, "/preset wild")
+        await handle_line(session, "/retry")
     elif how == "window":
-        await desk.write("/with max=150 Once")
-        assert page_is_full(desk)
+        await session.write("/with max=150 Once")
+        assert page_is_full(session)
     elif how == "sentence":
         for seed in range(30):
-            await desk.write(f"/with max=1 seed={seed} A", model="sentences")
-            await arm(desk, temperature="1", max_new_tokens="40")
-            await say(desk, "/finish", model="sentences")
-            if desk.story.last.finish_reason == "sentence":
+            await session.write(f"/with max=1 seed={seed} A", model="sentences")
+            await arm(session, temperature="1", max_new_tokens="40")
+            await handle_line(session, "/finish", model="sentences")
+            if session.story.last.finish_reason == "sentence":
                 return
         pytest.fail("no sentence was finished")
 
 
-def page_is_full(desk) -> bool:
-    return len(desk.story.text) > desk.models["letters"].block_size
+def page_is_full(session) -> bool:
+    return len(session.story.text) > session.models["letters"].block_size
 
 
-@pytest.mark.parametrize("how", ["alone", "takes", "lane", "retry", "window", "sentence"])
+@pytest.mark.parametrize("how", ["alone", "takes", "variant", "retry", "window", "sentence"])
 def test_the_same_again_is_the_same_to_the_letter_and_no_new_alternative(root, how):
-    async def act(desk, page):
-        await written(desk, how)
-        old, before, model = desk.story.last, desk.story, desk.model
+    async def act(session, page):
+        await written(session, how)
+        old, before, model = session.story.last, session.story, session.model
         # What is set now is not what made it.
-        await say(desk, "/preset as set")
-        await desk.change_settings({"temperature": 0.2, "top_k": 3, "max_new_tokens": 4, "seed": 9})
-        await arm(desk, temperature="2", seed="3")
+        await handle_line(session, "/preset as set")
+        await session.change_settings(
+            {"temperature": 0.2, "top_k": 3, "max_new_tokens": 4, "seed": 9}
+        )
+        await arm(session, temperature="2", seed="3")
         sent = len(page.events)
-        await desk.ask_for({"ask": "again", "passage": old.id}, model="letters")
+        await session.ask_for({"ask": "again", "passage": old.id}, model="letters")
         assert page.said[-1] == SAME
-        assert desk.story == before
+        assert session.story == before
         # It was really written anew.
         news = [data for event, data in page.events[sent:] if event == "story_delta"]
         assert "".join(text for each in news for text in each["tokens"]).startswith(old.text)
-        assert (desk.model, desk.tuning.once) == (model, {"temperature": 2, "seed": 3})
+        assert (session.model, session.tuning.once) == (model, {"temperature": 2, "seed": 3})
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_passage_of_a_story_can_be_written_the_same_again(root, seed):
     dice = random.Random(seed)
 
-    async def act(desk, page):
-        await desk.write("Once", model=dice.choice(["letters", "others"]))
+    async def act(session, page):
+        await session.write("Once", model=dice.choice(["letters", "others"]))
         for _ in range(5):
             line = dice.choice(["/retry", "/continue", "Then", "/with t=1.5 k=7 And", "/retry 2"])
-            await say(desk, f"/seed {dice.randrange(99)}")
-            await say(desk, line, model=dice.choice(["letters", "others"]))
-        before = desk.story
+            await handle_line(session, f"/seed {dice.randrange(99)}")
+            await handle_line(session, line, model=dice.choice(["letters", "others"]))
+        before = session.story
         for each in before.path:
             if each.author == "model":
-                await desk.ask_for({"ask": "again", "passage": each.id})
+                await session.ask_for({"ask": "again", "passage": each.id})
                 assert page.said[-1] == SAME
-        assert desk.story == before
+        assert session.story == before
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_loop_ends_at_the_same_place_however_many_tokens_come_at_once(root, monkeypatch):
@@ -382,17 +390,17 @@ def test_a_loop_ends_at_the_same_place_however_many_tokens_come_at_once(root, mo
 
         return batches
 
-    async def act(desk, page):
+    async def act(session, page):
         monkeypatch.setattr(takes, "in_batches", in_lots_of(1))
-        await desk.write("/with max=300 a", model="one")
-        assert desk.story.last.finish_reason == "loop"
-        before = desk.story
+        await session.write("/with max=300 a", model="one")
+        assert session.story.last.finish_reason == "loop"
+        before = session.story
         monkeypatch.setattr(takes, "in_batches", in_lots_of(64))
-        await say(desk, "/again")
+        await handle_line(session, "/again")
         assert page.said[-1] == SAME
-        assert desk.story == before
+        assert session.story == before
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_step_of_a_run_that_wrote_in_a_comparison_writes_it_again(tmp_path):
@@ -400,95 +408,95 @@ def test_a_step_of_a_run_that_wrote_in_a_comparison_writes_it_again(tmp_path):
     save_characters(tmp_path / "runs" / "tale" / "steps" / "000100")
     save_characters(tmp_path / "checkpoints" / "letters")
 
-    async def act(desk, page):
-        step = next(iter(set(step_listings(desk.models)) - set(desk.models)))
-        await desk.ask(GenerationRequest(words="a", lanes=(Variant(label="x", model=step),)))
-        assert desk.story.last.model == step
-        await say(desk, "/again")
+    async def act(session, page):
+        step = next(iter(set(step_listings(session.models)) - set(session.models)))
+        await session.ask(GenerationRequest(words="a", variants=(Variant(label="x", model=step),)))
+        assert session.story.last.model == step
+        await handle_line(session, "/again")
         assert page.said[-1] == SAME
 
-    at_a_desk(tmp_path, act)
+    in_a_session(tmp_path, act)
 
 
 def test_a_passage_from_before_sentences_were_finished_is_written_the_same_again(root):
-    async def act(desk, page):
-        await desk.write("Once")
-        data = desk.story.to_dict()
+    async def act(session, page):
+        await session.write("Once")
+        data = session.story.to_dict()
         assert data["passages"][-1]["settings"].pop("finish_chars") == 0
-        await desk.take(desk_kept(desk, Story.from_dict(data)))
-        await desk.change_settings({"finish_chars": 40})
-        assert used(desk)["finish_chars"] == 0
-        await say(desk, "/again")
+        await session.take(session_kept(session, Story.from_dict(data)))
+        await session.change_settings({"finish_chars": 40})
+        assert used(session)["finish_chars"] == 0
+        await handle_line(session, "/again")
         assert page.said[-1] == SAME
         # What went on just to the end of a sentence had no settings that would bring it again.
         data["passages"][-1]["finish_reason"] = "sentence"
-        await desk.take(desk_kept(desk, Story.from_dict(data)))
-        await say(desk, "/again")
+        await session.take(session_kept(session, Story.from_dict(data)))
+        await handle_line(session, "/again")
         assert "not kept with it" in page.said[-1]
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_story_from_a_file_is_written_the_same_again(root):
-    async def act(desk, page):
-        await desk.write("Once")
-        story = from_file("story.json", to_json(desk.story))
-        assert to_json(story) == to_json(desk.story)
+    async def act(session, page):
+        await session.write("Once")
+        story = from_file("story.json", to_json(session.story))
+        assert to_json(story) == to_json(session.story)
         passage = story.path[-1]
-        await desk.take(desk_kept(desk, story))
-        await say(desk, "/again")
+        await session.take(session_kept(session, story))
+        await handle_line(session, "/again")
         assert page.said[-1] == SAME
         # One that says nothing of its settings is not guessed at.
         data = story.to_dict()
         data["passages"][-1]["settings"] = {"temperature": 0.5}
-        await desk.take(desk_kept(desk, type(story).from_dict(data)))
-        before = desk.story
-        await say(desk, "/again")
+        await session.take(session_kept(session, type(story).from_dict(data)))
+        before = session.story
+        await handle_line(session, "/again")
         assert "settings" in page.said[-1]
-        assert desk.story == before
+        assert session.story == before
         assert passage.text == before.path[-1].text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
-def desk_kept(desk, story):
-    return Kept(story=story, settings=desk.tuning.chosen, model=desk.model)
+def session_kept(session, story):
+    return Kept(story=story, settings=session.tuning.chosen, model=session.model)
 
 
 def test_a_passage_whose_words_before_it_were_changed_says_so(root):
-    async def act(desk, page):
-        await desk.write("Once")
-        await desk.write("Then")
-        wrote = desk.story.path[1]
+    async def act(session, page):
+        await session.write("Once")
+        await session.write("Then")
+        wrote = session.story.path[1]
         assert not page.state["passages"][-1]["facts"]["moved"]
-        await desk.act({"act": "edit", "passage": wrote.id, "text": " a cat."})
-        moved, edited = desk.story.last, desk.story.path[1]
+        await session.act({"act": "edit", "passage": wrote.id, "text": " a cat."})
+        moved, edited = session.story.last, session.story.path[1]
         assert page.state["passages"][-1]["facts"]["moved"]
-        before = desk.story
+        before = session.story
         for passage, why in (
             (moved, "words before this passage were changed"),
             (edited, "changed by hand"),
             (before.path[0], "your own"),
         ):
-            await desk.ask_for({"ask": "again", "passage": passage.id})
+            await session.ask_for({"ask": "again", "passage": passage.id})
             assert why in page.said[-1]
-        assert desk.story is before
+        assert session.story is before
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_model_trained_anew_reads_the_words_and_both_texts_stay(tmp_path):
     folder = tmp_path / "checkpoints" / "letters"
     save_characters(folder)
 
-    async def act(desk, page):
-        await desk.write("Once", model="letters")
-        old = desk.story.last
+    async def act(session, page):
+        await session.write("Once", model="letters")
+        old = session.story.last
         # The same name with other weights, and fewer letters: most ids are others.
         save_characters(folder, letters="ecnO zyx", n_embd=24)
-        await say(desk, "/again")
+        await handle_line(session, "/again")
         assert "trained anew" in page.said[-1]
-        assert desk.story.last.text != old.text
-        assert old in desk.story.alternatives(desk.story.last.id)
+        assert session.story.last.text != old.text
+        assert old in session.story.alternatives(session.story.last.id)
 
-    at_a_desk(tmp_path, act)
+    in_a_session(tmp_path, act)

@@ -37,9 +37,9 @@ def tokens_through(text: str) -> None:
     """The last tokens of a story that is one long line, as they leave a model."""
     tokenizer = CharTokenizer.train([LETTERS + "…”"])
     params = SamplingParams(max_new_tokens=1, finish_chars=400)
-    outlet = TextStreamer(tokenizer, params, tokenizer.encode(text))
+    streamer = TextStreamer(tokenizer, params, tokenizer.encode(text))
     for id in tokenizer.encode("a." * 150):
-        outlet.push(id)
+        streamer.push(id)
 
 
 def long_edit(passages: int) -> None:
@@ -108,7 +108,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "command": lambda text: commands.LINE.fullmatch(text),
     "command's words": commands.words,
     "settings beside words": lambda text: settings.DIRECTIVE.match(text),
-    "a setting": lambda text: refused(settings.SettingsError, settings.parse, "top_k", "x" + text),
+    "a setting": lambda text: refused(
+        settings.SettingsError, settings.parse_value, "top_k", "x" + text
+    ),
     "joint": lambda text: joining.joint(text, text),
     "joint with words": lambda text: joining.joint("before ", text),
     "trailing blanks": joining.strip_trailing_spaces,

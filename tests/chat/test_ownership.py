@@ -17,7 +17,7 @@ from chat.models.engines import Engines
 from chat.models.ownership import new_folder, place_of
 from chat.models.training_texts import NotYoursError, TrainingTexts
 from chat.panels.cards import card_data
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query, run_command
 from chat.panels.time_machine import TimeMachine
 from chat.session import Session
 from chat.story import Passage
@@ -48,7 +48,7 @@ def seen(root: Path, owner: str | None, *, alone: bool = False) -> list[str]:
     return list(find_models(root, "", owner=owner, alone=alone))
 
 
-def at_the_desk_of(
+def in_the_session_of(
     owner: str, root: Path, act: Callable[[Session, RecordingPage], Awaitable[None]]
 ) -> None:
     async def run() -> None:
@@ -56,21 +56,21 @@ def at_the_desk_of(
         try:
             models = partial(find_models, root, "", owner=owner)
             bench = Upload(TrainingJobs(root), owner)
-            desk = Session(
-                page, engines, models, sources=TrainingTexts(root / "data"), workbench=bench
+            session = Session(
+                page, engines, models, sources=TrainingTexts(root / "data"), upload=bench
             )
-            await desk.change_settings({"max_new_tokens": "5", "seed": "1"})
-            await act(desk, page)
+            await session.change_settings({"max_new_tokens": "5", "seed": "1"})
+            await act(session, page)
         finally:
             engines.close()
 
     asyncio.run(run())
 
 
-def put(desk: Session, text: str, model: str) -> str:
+def put(session: Session, text: str, model: str) -> str:
     """Have the story hold words that a model is said to have written, as an import may."""
     passage = Passage(author="model", text=text, model=model)
-    desk.history = desk.history.change(desk.story.append(passage))
+    session.history = session.history.change(session.story.append(passage))
     return passage.id
 
 
@@ -126,55 +126,63 @@ def test_a_run_that_does_not_say_whose_it_is_is_nobodys(tmp_path, page):
 
 
 def test_what_is_not_there_and_what_is_not_yours_are_refused_in_the_same_words(root):
-    async def act(desk, page):
-        desk.workbench.brought = ("a.txt", TALE * 40)
-        for wish in (
-            {"look": "card", "model": "NAME"},
-            {"look": "dice", "model": "NAME"},
-            {"look": "training_plan", "source": "NAME"},
-            {"look": "training_share", "key": "NAME", "shared": True},
-            {"look": "training_halt", "key": "NAME"},
-            {"look": "training_resume", "key": "NAME"},
+    async def act(session, page):
+        session.upload.brought = ("a.txt", TALE * 40)
+        for serve, request in (
+            (answer_query, {"query": "card", "model": "NAME"}),
+            (answer_query, {"query": "dice", "model": "NAME"}),
+            (run_command, {"command": "training_plan", "source": "NAME"}),
+            (run_command, {"command": "training_share", "key": "NAME", "shared": True}),
+            (run_command, {"command": "training_halt", "key": "NAME"}),
+            (run_command, {"command": "training_resume", "key": "NAME"}),
         ):
             answers = []
             for name in ("mine", "gone"):
-                answer = await look(desk, {k: name if v == "NAME" else v for k, v in wish.items()})
+                answer = await serve(
+                    session, {k: name if v == "NAME" else v for k, v in request.items()}
+                )
                 answers.append(answer["error"].replace(name, "NAME"))
             assert answers[0] == answers[1]
         for name in ("mine", "gone"):
-            await desk.write("once", model=name)
+            await session.write("once", model=name)
             assert page.said[-1] == f"There is no model “{name}” any more: pick another one."
-            said = (await look(desk, {"look": "copied", "passage": put(desk, TALE, name)}))["error"]
+            said = (
+                await answer_query(
+                    session, {"query": "copied", "passage": put(session, TALE, name)}
+                )
+            )["error"]
             assert said == f"There is no model “{name}” any more, so this cannot be checked."
-        told = json.dumps([await look(desk, {"look": each}) for each in ("models", "runs")])
+        told = json.dumps(
+            [await answer_query(session, {"query": each}) for each in ("models", "runs")]
+        )
         assert "mine" not in told
         assert "tales by" not in told
 
-    at_the_desk_of("bob", root, act)
+    in_the_session_of("bob", root, act)
 
 
 def test_words_put_to_a_shared_model_tell_nothing_of_its_text(root):
-    async def act(desk, page):
+    async def act(session, page):
         answers = []
         for words in (TALE, "the old grey cat sat", "zebra"):
-            wish = {"look": "copied", "passage": put(desk, words, "songs by ada")}
-            answers.append(await look(desk, wish))
+            request = {"query": "copied", "passage": put(session, words, "songs by ada")}
+            answers.append(await answer_query(session, request))
         # Were one answer other than the next, it would say which words stand there.
         assert answers[0] == answers[1] == answers[2]
         assert "another writer's text" in answers[0]["error"]
 
-    at_the_desk_of("bob", root, act)
+    in_the_session_of("bob", root, act)
 
 
 def test_the_owner_is_quoted_the_text_of_a_model_whether_it_is_shared_or_not(root):
-    async def act(desk, page):
+    async def act(session, page):
         for name in ("songs", "tales"):
-            found = await look(
-                desk, {"look": "copied", "passage": put(desk, " old grey cat", name)}
+            found = await answer_query(
+                session, {"query": "copied", "passage": put(session, " old grey cat", name)}
             )
             assert found["longest"]["quote"] == "old grey cat"
 
-    at_the_desk_of("ada", root, act)
+    in_the_session_of("ada", root, act)
 
 
 def test_two_who_share_a_model_in_memory_have_each_their_own_rights(root):
@@ -219,7 +227,7 @@ def test_the_time_machine_counts_known_words_for_the_owner_alone(root, owner, ke
     asyncio.run(run())
 
 
-def test_sharing_and_taking_it_back_hold_from_the_next_look_on(tmp_path):
+def test_sharing_and_taking_it_back_hold_from_the_next_query_on(tmp_path):
     begin(tmp_path / "runs" / "tales", "ada")
     shop = TrainingJobs(tmp_path)
     with pytest.raises(RefusedError, match="no training “tales” of yours"):
@@ -233,15 +241,15 @@ def test_sharing_and_taking_it_back_hold_from_the_next_look_on(tmp_path):
     assert (seen(tmp_path, "bob"), shop.all("ada")[0]["shared"]) == ([], False)
 
 
-@pytest.mark.parametrize("wish", [{}, {"key": "tales"}, {"key": "tales", "shared": "yes"}])
-def test_a_wish_to_share_that_says_neither_yes_nor_no_shares_nothing(tmp_path, wish):
+@pytest.mark.parametrize("asked", [{}, {"key": "tales"}, {"key": "tales", "shared": "yes"}])
+def test_a_request_to_share_that_says_neither_yes_nor_no_shares_nothing(tmp_path, asked):
     begin(tmp_path / "runs" / "tales", "ada")
 
-    async def act(desk, page):
-        assert "error" in await look(desk, {"look": "training_share", **wish})
+    async def act(session, page):
+        assert "error" in await run_command(session, {"command": "training_share", **asked})
         assert seen(tmp_path, "bob") == []
 
-    at_the_desk_of("ada", tmp_path, act)
+    in_the_session_of("ada", tmp_path, act)
 
 
 def test_what_a_guest_is_found_by_stands_in_no_name_of_what_they_share(tmp_path):
@@ -274,23 +282,26 @@ def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
     folder = begin(tmp_path / "runs" / "tales", "ada", shared=True)
     begin(tmp_path / "runs" / "his", "bob", about={"from": str(folder / "best")})
 
-    async def act(desk, page):
+    async def act(session, page):
         plan = {"module": "train.finetune", "options": [], "steps": 5}
-        source = desk.models["tales by ada"].folder
-        desk.workbench.lesson = PlannedTraining(
+        source = session.models["tales by ada"].folder
+        session.upload.planned = PlannedTraining(
             name="b.txt", text=TALE, plan=plan, checkpoint=source
         )
         TrainingJobs(tmp_path).share("ada", "tales", False)
-        # What was there at the last look is not looked into either.
-        answer = await look(desk, {"look": "dice", "model": "tales by ada"})
+        # What was there at the last query is not looked into either.
+        answer = await answer_query(session, {"query": "dice", "model": "tales by ada"})
         assert "There is no model" in answer["error"]
-        for wish in ({"look": "training_start"}, {"look": "training_resume", "key": "his"}):
-            assert "is not there any more" in (await look(desk, wish))["error"]
-        assert [each["key"] for each in desk.workbench.workshop.all("bob")] == ["his"]
-        desk.model = "tales by ada"
-        await desk.warm_up()
+        for request in (
+            {"command": "training_start"},
+            {"command": "training_resume", "key": "his"},
+        ):
+            assert "is not there any more" in (await run_command(session, request))["error"]
+        assert [each["key"] for each in session.upload.jobs.all("bob")] == ["his"]
+        session.model = "tales by ada"
+        await session.warm_up()
 
-    at_the_desk_of("bob", tmp_path, act)
+    in_the_session_of("bob", tmp_path, act)
 
 
 def test_what_was_begun_with_an_open_folder_is_shut_once_the_app_starts(tmp_path):
@@ -349,15 +360,15 @@ def test_what_is_wrong_with_a_model_does_not_tell_where_it_lies(tmp_path, file):
     folder = begin(place_of(tmp_path / "runs", "ada") / "songs", "ada", shared=True)
     (folder / "best" / file).write_bytes(b"{")
 
-    async def act(desk, page):
+    async def act(session, page):
         told = [
-            await look(desk, {"look": "card", "model": "songs by ada"}),
-            await look(desk, {"look": "dice", "model": "songs by ada", "words": "on"}),
+            await answer_query(session, {"query": "card", "model": "songs by ada"}),
+            await answer_query(session, {"query": "dice", "model": "songs by ada", "words": "on"}),
         ]
-        await desk.write("on", model="songs by ada")
-        said = json.dumps([told, page.said, page.events, desk.snapshot()], default=str)
+        await session.write("on", model="songs by ada")
+        said = json.dumps([told, page.said, page.events, session.snapshot()], default=str)
         assert file in said
         assert str(tmp_path) not in said
         assert folder.parent.name not in said
 
-    at_the_desk_of("bob", tmp_path, act)
+    in_the_session_of("bob", tmp_path, act)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.settings import SettingsError, defaults, resolve
-from chat.settings.presets import AS_SET, BUILT_IN, DECIDES, OwnPresets, find
+from chat.settings import SettingsError, defaults, sampling_params
+from chat.settings.presets import AS_SET, BUILT_IN, DECIDES, OwnPresets, find_preset
 
 
 @pytest.fixture
@@ -16,14 +16,14 @@ def presets(tmp_path) -> OwnPresets:
 def test_each_of_ours_can_be_used_with_any_model():
     for preset in BUILT_IN:
         assert set(preset.settings) <= set(DECIDES)
-        params = resolve(defaults(), preset.settings, character_model=True)
+        params = sampling_params(defaults(), preset.settings, character_model=True)
         assert params.temperature == preset.settings["temperature"]
 
 
 def test_a_preset_hides_no_cut_that_the_chat_is_set_to_unless_it_says_so():
     chat = {**defaults(), "top_k": 3, "min_p": 0.5}
     for preset in BUILT_IN[1:]:
-        params = resolve(chat, preset.settings)
+        params = sampling_params(chat, preset.settings)
         assert (params.top_k, params.min_p) == (0, preset.settings["min_p"])
 
 
@@ -70,10 +70,10 @@ def test_there_is_an_end_to_how_many_can_be_saved(presets, monkeypatch):
 
 
 def test_a_preset_is_found_in_whatever_case_it_is_written(presets):
-    assert find(presets.all(), "WILD") == BUILT_IN[-1]
-    assert find(presets.all(), AS_SET.upper()) is None
+    assert find_preset(presets.all(), "WILD") == BUILT_IN[-1]
+    assert find_preset(presets.all(), AS_SET.upper()) is None
     with pytest.raises(SettingsError, match=r"no preset “mild”\. These are: As set, Greedy"):
-        find(presets.all(), "mild")
+        find_preset(presets.all(), "mild")
 
 
 LAYERS = st.fixed_dictionaries(
@@ -90,7 +90,7 @@ LAYERS = st.fixed_dictionaries(
 
 @given(st.lists(LAYERS, max_size=5))
 def test_of_several_layers_the_last_that_speaks_decides(layers):
-    params = resolve(defaults(), *layers)
+    params = sampling_params(defaults(), *layers)
     for name, usual in defaults().items():
         wanted = next((each[name] for each in reversed(layers) if name in each), usual)
         assert getattr(params, name) == wanted

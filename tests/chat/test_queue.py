@@ -1,4 +1,4 @@
-"""Many wishes at once: models that make room for each other, and a queue that is long, or full."""
+"""Many requests at once: models make room for each other, and a queue is long, or full."""
 
 import asyncio
 import threading
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chat.generate import request
 from chat.generate.request import GenerationRequest, Variant
+from chat.generate.resolve import resolve_request
 from chat.generate.takes import Takes
 from chat.models import find_models
 from chat.models.engines import Engines
@@ -44,11 +44,13 @@ def with_engines(act: Callable[[Engines], Awaitable[None]], **limits: Any) -> No
     asyncio.run(run())
 
 
-async def desk_of(engines: Engines, root: Path, **settings: str) -> tuple[Session, RecordingPage]:
+async def session_of(
+    engines: Engines, root: Path, **settings: str
+) -> tuple[Session, RecordingPage]:
     page = RecordingPage()
-    desk = Session(page, engines, lambda: find_models(root, extra=""))
-    await desk.change_settings({"max_new_tokens": "4", "seed": "1", **settings})
-    return desk, page
+    session = Session(page, engines, lambda: find_models(root, extra=""))
+    await session.change_settings({"max_new_tokens": "4", "seed": "1", **settings})
+    return session, page
 
 
 @contextmanager
@@ -74,25 +76,27 @@ def statuses(page: RecordingPage) -> list[str]:
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_more_models_than_stay_in_memory_write_side_by_side(root, most):
     async def act(engines):
-        desk, page = await desk_of(engines, root)
-        lanes = tuple(Variant(label=name, model=name) for name in NAMES)
-        await desk.ask(GenerationRequest(words="Once", lanes=lanes))
+        session, page = await session_of(engines, root)
+        variants = tuple(Variant(label=name, model=name) for name in NAMES)
+        await session.ask(GenerationRequest(words="Once", variants=variants))
         assert page.said == []
         assert [each["label"] for each in page.state["takes"]] == [*NAMES]
-        # What was more than can stay is given up with the next wish.
-        await desk.ask(GenerationRequest(model="a"))
+        # What was more than can stay is given up with the next request.
+        await session.ask(GenerationRequest(model="a"))
         assert len(engines.names) <= most
 
     with_engines(act, max_loaded=most)
 
 
-def test_desks_with_a_model_each_do_not_take_it_from_one_another(root):
+def test_sessions_with_a_model_each_do_not_take_it_from_one_another(root):
     async def act(engines):
-        desks = [await desk_of(engines, root) for _ in NAMES * 2]
-        wishes = zip(desks, NAMES * 2, strict=True)
-        await asyncio.gather(*(desk.write("Once", model=name) for (desk, _), name in wishes))
-        assert [page.said for _, page in desks] == [[]] * len(desks)
-        assert all(len(desk.story.path) == 2 for desk, _ in desks)
+        sessions = [await session_of(engines, root) for _ in NAMES * 2]
+        requests = zip(sessions, NAMES * 2, strict=True)
+        await asyncio.gather(
+            *(session.write("Once", model=name) for (session, _), name in requests)
+        )
+        assert [page.said for _, page in sessions] == [[]] * len(sessions)
+        assert all(len(session.story.path) == 2 for session, _ in sessions)
 
     with_engines(act, max_loaded=1)
 
@@ -115,19 +119,19 @@ def test_a_model_that_is_held_is_not_given_up_and_afterwards_it_is(root):
 @pytest.mark.parametrize("end", [lambda takes, _: takes.cancel(), lambda _, engine: engine.close()])
 def test_waiting_for_a_place_ends_with_the_request(root, end):
     async def act(engines):
-        desk, page = await desk_of(engines, root)
-        engine = (await engines.get(desk.models["a"])).engine
+        session, page = await session_of(engines, root)
+        engine = (await engines.get(session.models["a"])).engine
         with engines.lease() as lease, halted(engine):
-            writing = asyncio.create_task(desk.write("Once", model="a"))
+            writing = asyncio.create_task(session.write("Once", model="a"))
             await until(lambda: statuses(page)[-1:] == ["writing"])
-            turn = await request.settle(
+            resolved = await resolve_request(
                 GenerationRequest(words="Then", model="a"),
                 Story(),
-                models=desk.models,
-                values=desk.tuning.wanted,
+                models=session.models,
+                values=session.tuning.wanted,
                 engines=lease,
             )
-            takes = Takes(turn)
+            takes = Takes(resolved)
             places = takes.places()
             assert await anext(places) == 0
             closing = asyncio.create_task(asyncio.to_thread(end, takes, engine))
@@ -146,11 +150,11 @@ def test_waiting_for_a_place_ends_with_the_request(root, end):
 PLACES = ("writing", "next in line", "waiting, 1 ahead of you", "waiting, 2 ahead of you")
 
 
-async def line_up(desks: list[tuple[Session, RecordingPage]]) -> list[asyncio.Task[None]]:
+async def line_up(sessions: list[tuple[Session, RecordingPage]]) -> list[asyncio.Task[None]]:
     """Let them ask for the same model, one after the other; each is told its place."""
     writing = []
-    for (desk, page), place in zip(desks, PLACES, strict=False):
-        writing.append(asyncio.create_task(desk.write("Once", model="a")))
+    for (session, page), place in zip(sessions, PLACES, strict=False):
+        writing.append(asyncio.create_task(session.write("Once", model="a")))
         await told(page, place)
     return writing
 
@@ -162,33 +166,33 @@ async def told(page: RecordingPage, status: str) -> None:
 
 def test_who_waits_is_told_how_many_are_ahead(root):
     async def act(engines):
-        desks = [await desk_of(engines, root) for _ in range(4)]
-        with halted((await engines.get(desks[0][0].models["a"])).engine):
-            writing = await line_up(desks)
-            assert all(desk.writing for desk, _ in desks)
+        sessions = [await session_of(engines, root) for _ in range(4)]
+        with halted((await engines.get(sessions[0][0].models["a"])).engine):
+            writing = await line_up(sessions)
+            assert all(session.writing for session, _ in sessions)
             # One thinks better of it: its words stay, and those behind move up.
             writing[1].cancel()
-            await told(desks[3][1], "waiting, 1 ahead of you")
-            await told(desks[2][1], "next in line")
-            assert desks[1][0].story.text == "Once"
-            assert not desks[1][0].writing
+            await told(sessions[3][1], "waiting, 1 ahead of you")
+            await told(sessions[2][1], "next in line")
+            assert sessions[1][0].story.text == "Once"
+            assert not sessions[1][0].writing
         await asyncio.gather(*writing, return_exceptions=True)
-        assert [len(desk.story.path) for desk, _ in desks] == [2, 1, 2, 2]
+        assert [len(session.story.path) for session, _ in sessions] == [2, 1, 2, 2]
 
     with_engines(act, max_batch=1)
 
 
 def test_a_full_queue_is_said_with_a_way_out_and_the_words_come_back(root):
     async def act(engines):
-        desks = [await desk_of(engines, root) for _ in range(3)]
-        engine = (await engines.get(desks[0][0].models["a"])).engine
+        sessions = [await session_of(engines, root) for _ in range(3)]
+        engine = (await engines.get(sessions[0][0].models["a"])).engine
         engine._queue.bound = 1
         with halted(engine):
-            writing = await line_up(desks[:2])
-            refused, page = desks[2]
+            writing = await line_up(sessions[:2])
+            refused, page = sessions[2]
             await refused.write("/with t=1.2 My own words", model="a")
             assert page.refused == ["/with t=1.2 My own words"]
-            assert "another wish is in line" in page.said[-1]
+            assert "another request is in line" in page.said[-1]
             assert "Your words are back" in page.said[-1]
             assert "Try again in a moment" in page.said[-1]
             assert not refused.writing

@@ -1,4 +1,4 @@
-"""The desk over a real engine and a tiny model, without a page: what a writer asks for happens."""
+"""A session over a real engine and a tiny model, without a page: what a writer asks for happens."""
 
 import asyncio
 import time
@@ -81,170 +81,170 @@ def read_by(engine) -> list[list[int]]:
     return prompts
 
 
-def at_a_desk(root: Path, act: Callable[[Session, RecordingPage], Awaitable[None]]) -> None:
-    """Run `act` at a new desk whose settings are short and seeded."""
+def in_a_session(root: Path, act: Callable[[Session, RecordingPage], Awaitable[None]]) -> None:
+    """Run `act` at a new session whose settings are short and seeded."""
 
     async def run() -> None:
         engines, page = Engines(), RecordingPage()
         try:
-            desk = Session(page, engines, lambda: find_models(root, extra=""))
-            await desk.change_settings({"max_new_tokens": "12", "seed": "1"})
-            await act(desk, page)
+            session = Session(page, engines, lambda: find_models(root, extra=""))
+            await session.change_settings({"max_new_tokens": "12", "seed": "1"})
+            await act(session, page)
             await until(lambda: engines.active == 0)
             assert (engines.active, engines.waiting) == (0, 0)
-            assert not desk.writing
+            assert not session.writing
         finally:
             engines.close()
 
     asyncio.run(run())
 
 
-async def begin_anew(desk: Session) -> None:
+async def begin_anew(session: Session) -> None:
     """A blank page with the same settings."""
-    await desk.take(Kept(story=Story(), settings=desk.tuning.chosen, model=desk.model))
+    await session.take(Kept(story=Story(), settings=session.tuning.chosen, model=session.model))
 
 
 def test_the_reply_goes_on_from_the_words_and_does_not_repeat_them(root):
-    async def act(desk, page):
-        await desk.write("Once upon")
-        writer, model = desk.story.path
+    async def act(session, page):
+        await session.write("Once upon")
+        writer, model = session.story.path
         assert (writer.author, writer.text) == ("writer", "Once upon")
         assert model.author == "model"
         assert 0 < len(model.text) <= 12
-        assert page.text == desk.story.text == "Once upon" + model.text
+        assert page.text == session.story.text == "Once upon" + model.text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_the_next_words_go_on_from_the_whole_story_as_it_was_written(root):
-    async def act(desk, page):
-        loaded = await desk.engines.get(desk.models["letters"])
+    async def act(session, page):
+        loaded = await session.engines.get(session.models["letters"])
         prompts = read_by(loaded.engine)
-        await desk.write("Once")
-        await desk.write("Then")
+        await session.write("Once")
+        await session.write("Then")
         eos = loaded.checkpoint.tokenizer.eos_id
-        first, wrote, then, _ = desk.story.path
+        first, wrote, then, _ = session.story.path
         assert prompts == [[eos, *first.ids], [eos, *first.ids, *wrote.ids, *then.ids]]
         assert loaded.checkpoint.tokenizer.decode(prompts[1]) == first.text + wrote.text + then.text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_the_same_seed_writes_the_same_text_and_another_one_another(root):
     texts = []
 
-    async def act(desk, page):
+    async def act(session, page):
         for words in ("/with seed=7 Once", "/with seed=7 Once", "/with seed=8 Once"):
-            await begin_anew(desk)
-            await desk.write(words)
-            texts.append(desk.story.text)
-            assert desk.story.last.seed == int(words[11])
+            await begin_anew(session)
+            await session.write(words)
+            texts.append(session.story.text)
+            assert session.story.last.seed == int(words[11])
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
     assert texts[0] == texts[1] != texts[2]
 
 
 def test_a_seed_that_nobody_chose_is_drawn_and_kept(root):
-    async def act(desk, page):
-        await desk.change_settings({"seed": ""})
-        await desk.write("Once")
-        seed = desk.story.last.seed
+    async def act(session, page):
+        await session.change_settings({"seed": ""})
+        await session.write("Once")
+        seed = session.story.last.seed
         assert page.state["passages"][-1]["facts"]["seed"] == str(seed)
-        text = desk.story.text
-        await begin_anew(desk)
-        await desk.write(f"/with seed={seed} Once")
-        assert desk.story.text == text
+        text = session.story.text
+        await begin_anew(session)
+        await session.write(f"/with seed={seed} Once")
+        assert session.story.text == text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 @pytest.mark.parametrize("words", ["", "   ", "\t"])
 def test_empty_words_begin_a_fresh_story_and_then_continue_it(root, words):
-    async def act(desk, page):
-        await desk.write(words)
-        assert [passage.author for passage in desk.story.path] == ["model"]
-        await desk.write(words)
-        assert [passage.author for passage in desk.story.path] == ["model", "model"]
+    async def act(session, page):
+        await session.write(words)
+        assert [passage.author for passage in session.story.path] == ["model"]
+        await session.write(words)
+        assert [passage.author for passage in session.story.path] == ["model", "model"]
         assert page.refused == page.said == []
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_trailing_space_is_left_out_and_said(root):
-    async def act(desk, page):
-        await desk.write("Once ")
-        assert desk.story.path[0].text == "Once"
+    async def act(session, page):
+        await session.write("Once ")
+        assert session.story.path[0].text == "Once"
         assert "space at the end" in page.said[0]
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_characters_the_model_never_saw_are_listed_and_nothing_is_lost(root):
-    async def act(desk, page):
-        await desk.write("Once")
-        before = desk.story
-        await desk.write("naïve 你\u200b")
-        assert desk.story is before
+    async def act(session, page):
+        await session.write("Once")
+        before = session.story
+        await session.write("naïve 你\u200b")
+        assert session.story is before
         assert page.refused == ["naïve 你\u200b"]
         assert "ï 你 U+200B" in page.said[-1]
         assert page.text == before.text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_another_model_reads_the_story_in_its_own_tokens(root):
-    async def act(desk, page):
-        await desk.write("/with max=1 once", model="lower")
-        await desk.write("Then", model="letters")
-        assert [passage.model for passage in desk.story.path] == [
+    async def act(session, page):
+        await session.write("/with max=1 once", model="lower")
+        await session.write("Then", model="letters")
+        assert [passage.model for passage in session.story.path] == [
             "lower", "lower", "letters", "letters",
         ]  # fmt: skip
         # The first model has no capitals: it cannot read on, and says which.
-        await desk.write("", model="lower")
+        await session.write("", model="lower")
         assert "never saw" in page.said[-1]
         assert "T" in page.said[-1]
-        assert len(desk.story.path) == 4
+        assert len(session.story.path) == 4
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_model_is_known_by_its_name_alone(root):
-    async def act(desk, page):
-        await desk.write("Once", model="../checkpoints/letters")
+    async def act(session, page):
+        await session.write("Once", model="../checkpoints/letters")
         assert page.refused == ["Once"]
-        assert not desk.story.passages
+        assert not session.story.passages
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_stop_keeps_the_text_and_frees_the_place(root):
-    async def act(desk, page):
-        await desk.change_settings({"max_new_tokens": "2048"})
-        writing = asyncio.create_task(desk.write("Once"))
+    async def act(session, page):
+        await session.change_settings({"max_new_tokens": "2048"})
+        writing = asyncio.create_task(session.write("Once"))
         while len(page.state.get("passages", [])) < 2 or len(page.text) < 30:
             await asyncio.sleep(0.005)
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
-        last = desk.story.last
+        last = session.story.last
         assert last.finish_reason == "stopped"
         assert len(last.text) >= 26
-        assert page.text == desk.story.text
+        assert page.text == session.story.text
         # It can be read on from: the ids say what the text says.
-        loaded = await desk.engines.get(desk.models["letters"])
+        loaded = await session.engines.get(session.models["letters"])
         assert loaded.checkpoint.tokenizer.decode(last.ids) == last.text
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_page_that_fell_behind_gets_just_what_it_lacks(root):
-    async def act(desk, page):
-        await desk.change_settings({"max_new_tokens": "300"})
-        writing = asyncio.create_task(desk.write("Once"))
-        while not desk.drafts or len(desk.drafts[0].tokens) < 20:
+    async def act(session, page):
+        await session.change_settings({"max_new_tokens": "300"})
+        writing = asyncio.create_task(session.write("Once"))
+        while not session.drafts or len(session.drafts[0].tokens) < 20:
             await asyncio.sleep(0.005)
         page.events.clear()
-        await desk.sync(desk.revision, 5)
+        await session.sync(session.revision, 5)
         event, data = next(each for each in page.events if each[0] == "story_delta")
         assert (event, data["from"]) == ("story_delta", 5)
         await writing
@@ -256,10 +256,10 @@ def test_a_page_that_fell_behind_gets_just_what_it_lacks(root):
 
     async def run():
         engines, page = Engines(), DeafPage()
-        desk = Session(page, engines, lambda: find_models(root, extra=""))
-        await act(desk, page)
+        session = Session(page, engines, lambda: find_models(root, extra=""))
+        await act(session, page)
         page.events.clear()
-        await desk.sync(desk.revision - 1, 5)
+        await session.sync(session.revision - 1, 5)
         assert [event for event, _ in page.events] == ["story_state"]
         engines.close()
 
@@ -267,33 +267,33 @@ def test_a_page_that_fell_behind_gets_just_what_it_lacks(root):
 
 
 def test_a_story_beyond_the_window_goes_on_and_it_is_said(root):
-    async def act(desk, page):
+    async def act(session, page):
         words = "a" * 100
-        await desk.write(words)
+        await session.write(words)
         meter = page.state["meter"]
         assert meter["window"] == 64
-        assert meter["story"] == len(desk.story.text)
+        assert meter["story"] == len(session.story.text)
         assert meter["used"] == meter["story"] + 1 - 64 or meter["used"] <= 64
         # Characters: what is out of sight is all but the tokens in sight.
-        assert meter["unseen"] == len(desk.story.text) - meter["used"]
+        assert meter["unseen"] == len(session.story.text) - meter["used"]
         assert sum("outgrown the 64 tokens" in said for said in page.said) == 1
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_setting_out_of_range_leaves_all_as_they_were(root):
-    async def act(desk, page):
-        before = desk.tuning.chosen
-        assert not await desk.change_settings({"temperature": "1.5", "max_new_tokens": "0"})
-        assert desk.tuning.chosen == before
+    async def act(session, page):
+        before = session.tuning.chosen
+        assert not await session.change_settings({"temperature": "1.5", "max_new_tokens": "0"})
+        assert session.tuning.chosen == before
         assert "1 to 2048" in page.said[-1]
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_what_was_used_stands_with_the_passage(root):
-    async def act(desk, page):
-        await desk.write("/with t=1.3 k=5 max=3 Once")
+    async def act(session, page):
+        await session.write("/with t=1.3 k=5 max=3 Once")
         facts = page.state["passages"][-1]["facts"]
         said = {each["name"]: each["value"] for each in facts["settings"]}
         assert said["temperature"] == "1.3"
@@ -301,82 +301,82 @@ def test_what_was_used_stands_with_the_passage(root):
         assert (facts["model"], facts["seed"], facts["tokens"]) == ("letters", "1", 3)
         assert facts["ending"] == "reached its length"
         # For that message alone.
-        await desk.write("")
-        assert desk.story.last.settings["temperature"] == 0.8
+        await session.write("")
+        assert session.story.last.settings["temperature"] == 0.8
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
     kept: list[Kept] = []
 
-    async def act(desk, page):
-        desk.keep = kept.append
-        await desk.write("once", model="lower")
-        await desk.change_settings({"temperature": "1.5"})
-        assert kept[-1] == Kept(story=desk.story, settings=desk.tuning.chosen, model="lower")
+    async def act(session, page):
+        session.keep = kept.append
+        await session.write("once", model="lower")
+        await session.change_settings({"temperature": "1.5"})
+        assert kept[-1] == Kept(story=session.story, settings=session.tuning.chosen, model="lower")
         # The writer's words are kept before the model has written any.
         assert [passage.author for passage in kept[0].story.path] == ["writer"]
-        other = Session(page, desk.engines, desk.find_models)
+        other = Session(page, session.engines, session.find_models)
         await other.take(kept[-1])
         assert (other.story, other.tuning.chosen, other.model) == (
-            desk.story,
-            desk.tuning.chosen,
+            session.story,
+            session.tuning.chosen,
             "lower",
         )
-        assert page.text == desk.story.text
+        assert page.text == session.story.text
         assert page.state["meter"] is None
         await other.warm_up()
-        assert page.state["meter"]["story"] == len(desk.story.text)
+        assert page.state["meter"]["story"] == len(session.story.text)
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_story_whose_model_has_gone_is_opened_with_another(root):
-    async def act(desk, page):
+    async def act(session, page):
         kept = Kept(story=Story(), settings={"temperature": 9}, model="gone")
-        before = (desk.tuning.chosen, desk.model)
-        await desk.take(kept)
-        assert (desk.tuning.chosen, desk.model) == before
+        before = (session.tuning.chosen, session.model)
+        await session.take(kept)
+        assert (session.tuning.chosen, session.model) == before
         assert "out of range" in page.said[-1]
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_without_a_model_it_is_said_how_to_train_one(tmp_path):
-    async def act(desk, page):
-        await desk.write("Once")
+    async def act(session, page):
+        await session.write("Once")
         assert "train.pretrain" in page.said[-1]
         assert page.refused == ["Once"]
 
-    at_a_desk(tmp_path, act)
+    in_a_session(tmp_path, act)
 
 
 def test_a_model_that_cannot_be_read_is_said_and_the_words_are_kept(tmp_path):
     folder = save_characters(tmp_path / "checkpoints" / "broken")
     (folder / "model.safetensors").write_bytes(b"nonsense")
 
-    async def act(desk, page):
-        await desk.write("Once")
+    async def act(session, page):
+        await session.write("Once")
         assert page.refused == ["Once"]
         assert "broken" in page.said[-1]
 
-    at_a_desk(tmp_path, act)
+    in_a_session(tmp_path, act)
 
 
 def test_a_story_that_ended_says_so_and_the_writer_may_go_on(root):
-    async def act(desk, page):
-        await desk.write("Once", model="short")
+    async def act(session, page):
+        await session.write("Once", model="short")
         assert page.state["ended"]
         assert page.state["passages"][-1]["facts"]["ending"] == "came to its end"
-        assert desk.story.text == "Once"
+        assert session.story.text == "Once"
         # The model has nothing more to say; the end itself is no token of the story.
-        await desk.write("")
+        await session.write("")
         assert "The story has ended" in page.said[-1]
-        await desk.write("But")
-        assert desk.story.text == "Once\nBut"
+        await session.write("But")
+        assert session.story.text == "Once\nBut"
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 def test_a_model_on_the_hub_is_fetched_when_it_is_asked_for_and_the_page_says_so(root: Path):
@@ -393,16 +393,16 @@ def test_a_model_on_the_hub_is_fetched_when_it_is_asked_for_and_the_page_says_so
     async def run() -> None:
         engines, page = Engines(fetch=fetch), RecordingPage()
         far = replace(here, folder=Path("ada/far"), hub=HubName("ada/far"))
-        desk = Session(page, engines, lambda: {"ada/far": far})
+        session = Session(page, engines, lambda: {"ada/far": far})
         try:
-            await desk.change_settings({"max_new_tokens": "12"})
-            await desk.warm_up()
+            await session.change_settings({"max_new_tokens": "12"})
+            await session.warm_up()
             assert fetched == []
-            await desk.write("Once")
+            await session.write("Once")
             assert (page.said[-1], page.refused) == ("the Hub cannot be reached", ["Once"])
-            await desk.write("Once")
+            await session.write("Once")
             assert page.text.startswith("Once")
-            assert len(desk.story.passages) == 2
+            assert len(session.story.passages) == 2
         finally:
             engines.close()
         said = [data["status"] for event, data in page.events if event == "story_status"]

@@ -1,4 +1,4 @@
-"""Wishes from a page become settings, or are refused with the range."""
+"""Requests from a page become settings, or are refused with the range."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from gpt.text.sentences import FINISH_CHARS
 
 
 def test_where_nobody_says_otherwise_the_defaults_count_and_a_sentence_is_finished():
-    assert settings.resolve({}) == SamplingParams(finish_chars=FINISH_CHARS)
-    assert settings.resolve(settings.defaults()) == settings.resolve({})
+    assert settings.sampling_params({}) == SamplingParams(finish_chars=FINISH_CHARS)
+    assert settings.sampling_params(settings.defaults()) == settings.sampling_params({})
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_where_nobody_says_otherwise_the_defaults_count_and_a_sentence_is_finish
     ],
 )
 def test_a_number_is_read_in_every_form_a_page_sends(name, raw, value):
-    assert settings.parse(name, raw) == value
+    assert settings.parse_value(name, raw) == value
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_number_is_read_in_every_form_a_page_sends(name, raw, value):
 )
 def test_what_cannot_be_used_is_refused_with_its_range(name, raw):
     with pytest.raises(SettingsError) as refusal:
-        settings.parse(name, raw)
+        settings.parse_value(name, raw)
     assert LIMITS[name].range in str(refusal.value)
     assert settings.LABELS[name] in str(refusal.value)
 
@@ -68,7 +68,9 @@ def test_a_layer_leaves_out_what_is_no_setting():
 def test_a_layer_leaves_out_what_is_left_empty_but_an_empty_seed_is_a_new_one():
     raw = {"temperature": "", "top_p": None, "seed": ""}
     assert settings.layer(raw) == {"seed": None}
-    assert settings.resolve({"seed": 7, "temperature": 0.5}, settings.layer(raw)).seed is None
+    assert (
+        settings.sampling_params({"seed": 7, "temperature": 0.5}, settings.layer(raw)).seed is None
+    )
 
 
 def test_a_layer_says_each_value_it_refuses():
@@ -77,15 +79,17 @@ def test_a_layer_says_each_value_it_refuses():
 
 
 def test_the_last_layer_wins():
-    params = settings.resolve(settings.defaults(), {"temperature": 1.5, "top_k": 3}, {"top_k": 7})
+    params = settings.sampling_params(
+        settings.defaults(), {"temperature": 1.5, "top_k": 3}, {"top_k": 7}
+    )
     assert (params.temperature, params.top_k, params.top_p) == (1.5, 7, 0.95)
 
 
 def test_a_repetition_penalty_is_refused_with_characters():
     with pytest.raises(SettingsError, match="every letter"):
-        settings.resolve({"repetition_penalty": 1.2}, character_model=True)
-    assert settings.resolve({"repetition_penalty": 1.2}).repetition_penalty == 1.2
-    assert settings.resolve({"repetition_penalty": 1.0}, character_model=True)
+        settings.sampling_params({"repetition_penalty": 1.2}, character_model=True)
+    assert settings.sampling_params({"repetition_penalty": 1.2}).repetition_penalty == 1.2
+    assert settings.sampling_params({"repetition_penalty": 1.0}, character_model=True)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from chat.accounts import throttle
-from chat.accounts.throttle import FORGET_S, FREE_TRIES, ROW, ROW_EACH, Row, RowFullError, Throttle
+from chat.accounts.throttle import (
+    FORGET_S,
+    FREE_TRIES,
+    ROW,
+    ROW_EACH,
+    CheckQueue,
+    CheckQueueFullError,
+    Throttle,
+)
 from tests.chat.test_accounts import Clock
 
 
@@ -38,14 +46,14 @@ def test_a_flood_from_one_origin_costs_the_others_two_turns():
 
 
 async def flood() -> None:
-    row, done, refused = Row(), [], []
+    row, done, refused = CheckQueue(), [], []
 
     async def visit(origin: str) -> None:
         try:
             async with row.turn(origin):
                 await asyncio.sleep(0.001)
                 done.append(origin)
-        except RowFullError:
+        except CheckQueueFullError:
             refused.append(origin)
 
     await asyncio.gather(*(visit("flood") for _ in range(500)), visit("ada"))
@@ -65,7 +73,7 @@ async def flood() -> None:
 
 def test_a_place_in_the_row_is_free_again_after_an_error():
     async def fail() -> None:
-        row = Row()
+        row = CheckQueue()
         for _ in range(ROW + 1):
             with pytest.raises(ValueError, match="bad"):
                 async with row.turn("ada"):

@@ -15,7 +15,7 @@ from chat.models.engines import Engines
 from chat.models.saved_steps import Curve, find_steps
 from chat.models.training_texts import TrainingTexts
 from chat.panels.time_machine import TimeMachine
-from chat.panels.timeline import runs_data, says, spelt_words
+from chat.panels.timeline import remarks, runs_data, spelt_words
 from chat.turns import Turns
 from tests.chat.test_session import RecordingPage, until
 from tests.support.tiny_checkpoint import LETTERS, save_characters
@@ -60,7 +60,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wish(*steps: str, **settings: object) -> dict[str, Any]:
+def request(*steps: str, **settings: object) -> dict[str, Any]:
     usual = {"prompt": "Once", "seed": "7", "temperature": 0.8, "max_new_tokens": 12}
     return {"job": "a job", "steps": [f"mine@{step}" for step in steps], **usual, **settings}
 
@@ -92,7 +92,7 @@ def test_each_step_writes_its_own_text_and_the_same_one_again(root):
     first: dict[str, str] = {}
 
     async def act(machine, page, engines):
-        await write(machine, wish("000000", "000010", "000100"))
+        await write(machine, request("000000", "000010", "000100"))
         assert page.over == ["a job"]
         assert page.errors == {}
         assert {each[1] for each in page.ends.values()} == {12}
@@ -101,10 +101,10 @@ def test_each_step_writes_its_own_text_and_the_same_one_again(root):
         assert len(engines.names) == 1
         first.update(page.texts)
         page.texts.clear()
-        await write(machine, wish("000010"))
+        await write(machine, request("000010"))
         assert page.texts == {"mine@000010": first["mine@000010"]}
         page.texts.clear()
-        await write(machine, wish("000010", seed="8"))
+        await write(machine, request("000010", seed="8"))
         assert page.texts["mine@000010"] != first["mine@000010"]
 
     at_a_machine(root, act)
@@ -112,7 +112,7 @@ def test_each_step_writes_its_own_text_and_the_same_one_again(root):
 
 def test_stop_leaves_the_engine_idle_and_tells_no_more(root):
     async def act(machine, page, engines):
-        machine.start(wish("000000", "000010", max_new_tokens=LONG))
+        machine.start(request("000000", "000010", max_new_tokens=LONG))
         await until(lambda: len(page.texts.get("mine@000000", "")) > 20)
         assert engines.active == 1
         machine.stop()
@@ -125,11 +125,11 @@ def test_stop_leaves_the_engine_idle_and_tells_no_more(root):
     at_a_machine(root, act)
 
 
-def test_a_new_wish_ends_the_one_before(root):
+def test_a_new_request_ends_the_one_before(root):
     async def act(machine, page, engines):
-        machine.start(wish("000000", max_new_tokens=LONG))
+        machine.start(request("000000", max_new_tokens=LONG))
         await until(lambda: bool(page.texts))
-        await write(machine, {**wish("000100"), "job": "another"})
+        await write(machine, {**request("000100"), "job": "another"})
         assert page.over == ["another"]
         assert list(page.ends) == ["mine@000100"]
 
@@ -143,7 +143,7 @@ def test_a_step_that_was_removed_or_damaged_is_said_and_the_others_are_written(r
         shutil.rmtree(steps / "000000")
         weights = (steps / "000010" / "model.safetensors").read_bytes()
         (steps / "000010" / "model.safetensors").write_bytes(weights[:-100])
-        await write(machine, wish("000000", "000010", "000100"))
+        await write(machine, request("000000", "000010", "000100"))
         assert "no longer there" in page.errors["mine@000000"]
         assert "000010" in page.errors["mine@000010"]
         assert list(page.ends) == ["mine@000100"]
@@ -167,7 +167,7 @@ def test_a_step_that_was_removed_or_damaged_is_said_and_the_others_are_written(r
 )
 def test_what_cannot_be_written_is_said_and_ends_the_job(root, change, said):
     async def act(machine, page, engines):
-        await write(machine, {**wish("000000"), **change})
+        await write(machine, {**request("000000"), **change})
         assert [said in error for error in page.errors.values()] == [True]
         assert page.over == ["a job"]
         assert page.texts == {}
@@ -177,9 +177,9 @@ def test_what_cannot_be_written_is_said_and_ends_the_job(root, change, said):
 
 def test_the_settings_of_the_panel_are_the_ones_used_whatever_the_beginning_says(root):
     async def act(machine, page, engines):
-        await write(machine, wish("000010"))
+        await write(machine, request("000010"))
         plain = page.texts.pop("mine@000010")
-        await write(machine, wish("000010", prompt="/with t=2 max=3 seed=1 Once"))
+        await write(machine, request("000010", prompt="/with t=2 max=3 seed=1 Once"))
         assert page.texts["mine@000010"] == plain
 
     at_a_machine(root, act)
@@ -191,9 +191,9 @@ def test_a_second_machine_waits_until_a_place_is_free(root):
         other = TimeMachine(
             other_page, engines, machine._find_models, machine._turns, TrainingTexts()
         )
-        machine.start(wish("000000", max_new_tokens=LONG))
+        machine.start(request("000000", max_new_tokens=LONG))
         await until(lambda: bool(page.texts))
-        other.start(wish("000100"))
+        other.start(request("000100"))
         await asyncio.sleep(0.05)
         assert other_page.texts == {}
         machine.stop()
@@ -211,7 +211,7 @@ def test_words_are_counted_that_stand_in_the_training_text_where_it_is_here(root
     save_characters(root / "runs" / "mine" / "steps" / "000010", data=data, step=10)
 
     async def act(machine, page, engines):
-        await write(machine, wish("000010", "000100", max_new_tokens=200))
+        await write(machine, request("000010", "000100", max_new_tokens=200))
         written = "Once" + page.texts["mine@000010"]
         words = [word.lower() for word in re.findall(r"[A-Za-z]+(?:'[A-Za-z]+)*", written)]
         cut = written[-1].isalpha()
@@ -242,7 +242,7 @@ def described(folder: Path, **training: object) -> list[str]:
     save_characters(run / "best")
     save_characters(run / "steps" / "000050", **{"data": data, "step": 50, **training})  # type: ignore[arg-type]
     curve = Curve(valid=((0, 4.0), (25, 2.0), (50, 3.0)))
-    return says(find_steps(find_models(folder, ""))["r"][0], curve)
+    return remarks(find_steps(find_models(folder, ""))["r"][0], curve)
 
 
 def test_a_step_says_what_it_has_read_and_how_unsure_it_is(tmp_path):

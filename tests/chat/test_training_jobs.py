@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from chat.generate.request import RefusedError
+from chat.errors import RefusedError
 from chat.jobs.processes import run_json
-from chat.jobs.training_jobs import BROKE, PlannedTraining, TrainingJobs
+from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
+from chat.jobs.training_progress import BROKE
 from chat.jobs.upload import LEAST_CHARACTERS, MOST_BYTES, Upload, check
 from chat.models.ownership import new_folder
 from gpt.checkpoint import load
@@ -27,7 +28,7 @@ TINY = ("--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16
 """So that 300 steps are soon done."""
 
 
-def lesson(steps: int, *options: str) -> PlannedTraining:
+def planned(steps: int, *options: str) -> PlannedTraining:
     plan = {
         "module": "train.pretrain",
         "options": [*TINY, "--max-steps", str(steps), "--eval-every", "5", *options],
@@ -63,11 +64,11 @@ def state(shop: TrainingJobs, owner: str = "ada") -> dict:
 
 @pytest.mark.slow
 def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(shop):
-    key = shop.start("ada", lesson(400))
+    key = shop.start("ada", planned(400))
     assert key == "my-tales"
     assert state(shop)["state"] == "training"
     with pytest.raises(RefusedError, match="One training at a time"):
-        shop.start("bob", lesson(5))
+        shop.start("bob", planned(5))
     until(lambda: state(shop)["model"] and state(shop)["step"] >= 10)
     # What it has learnt so far can be written with.
     assert load(shop.folder("ada", key) / "best").tokenizer.vocab_size == len(set(TEXT)) + 1
@@ -92,7 +93,7 @@ def test_a_training_is_begun_paused_found_by_another_app_and_brought_to_its_end(
 
 @pytest.mark.slow
 def test_a_training_that_was_killed_says_so_and_goes_on(shop):
-    key = shop.start("ada", lesson(2000))
+    key = shop.start("ada", planned(2000))
     until(lambda: state(shop)["step"] >= 10)
     os.kill(json.loads((shop.folder("ada", key) / "page.json").read_text())["pid"], signal.SIGKILL)
     until(lambda: state(shop)["state"] == "broken")
@@ -117,7 +118,7 @@ def test_a_training_that_was_ended_early_is_done_once_its_report_is_written(shop
 
 @pytest.mark.slow
 def test_a_training_that_cannot_begin_says_why(shop):
-    shop.start("ada", lesson(5, "--learning-rate", "-1"))
+    shop.start("ada", planned(5, "--learning-rate", "-1"))
     until(lambda: state(shop)["state"] == "broken")
     assert "learning_rate must be above 0" in state(shop)["why"]
 
@@ -248,7 +249,7 @@ print(json.dumps({"steps": len(Path(sys.argv[1]).read_text())}))
 
 @pytest.fixture
 def planner(tmp_path: Path) -> TrainingJobs:
-    """A workshop whose estimates take until the file `go` is there."""
+    """A jobs whose estimates take until the file `go` is there."""
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "estimate.py").write_text(PLAN)
     return TrainingJobs(tmp_path)
@@ -321,7 +322,7 @@ def test_estimates_run_two_at_a_time_one_of_a_writers_and_the_rest_hear_their_pl
         assert len(list(planner.root.glob("began/*"))) == 2
         assert {0, 1, 2} <= set(told)
         (planner.root / "go").touch()
-        plans = [lesson.plan for lesson in await asyncio.gather(*asked)]
+        plans = [planned.plan for planned in await asyncio.gather(*asked)]
         assert [plan["steps"] for plan in plans] == [2100, 2101, 2102, 2103, 2104]
 
     asyncio.run(run())
@@ -343,10 +344,10 @@ def test_who_is_turned_away_from_a_training_hears_no_name_and_comes_next(shop):
     until(lambda: state(shop)["state"] == "training")
     try:
         with pytest.raises(RefusedError, match="Another writer's runs now") as caught:
-            shop.start("bob", lesson(5))
+            shop.start("bob", planned(5))
         assert "ada" not in str(caught.value).lower()
         with pytest.raises(RefusedError, match="Pause the one that runs"):
-            shop.start("ada", lesson(5))
+            shop.start("ada", planned(5))
     finally:
         child.kill()
         child.wait()

@@ -43,8 +43,13 @@ class Account(Writer):
     def owner(self) -> str:
         return httpx.get(self.base + "/user", cookies=self.cookies).json()["identifier"]
 
-    async def look(self, look: str, **wish: Any) -> dict[str, Any]:
-        answer = await self.socket.call("story_look", {"look": look, **wish}, timeout=60)
+    async def query(self, query: str, **more: Any) -> dict[str, Any]:
+        answer = await self.socket.call("story_query", {"query": query, **more}, timeout=60)
+        assert isinstance(answer, dict)
+        return answer
+
+    async def command(self, command: str, **more: Any) -> dict[str, Any]:
+        answer = await self.socket.call("story_command", {"command": command, **more}, timeout=60)
         assert isinstance(answer, dict)
         return answer
 
@@ -61,12 +66,12 @@ class Account(Writer):
 
     async def machine(self, step: str) -> list[dict[str, Any]]:
         """All that the time machine tells of one step."""
-        wish = {"job": str(uuid.uuid4()), "steps": [step], "prompt": "cat", "temperature": 0.8}
-        await self.socket.emit("machine_write", {**wish, "seed": 1, "max_new_tokens": 4})
+        request = {"job": str(uuid.uuid4()), "steps": [step], "prompt": "cat", "temperature": 0.8}
+        await self.socket.emit("machine_write", {**request, "seed": 1, "max_new_tokens": 4})
 
         def news() -> list[dict[str, Any]]:
             told = [data for event, data in self.events if event == "machine_news"]
-            return [each for each in told if each["job"] == wish["job"]]
+            return [each for each in told if each["job"] == request["job"]]
 
         await until(lambda: any(each.get("over") for each in news()))
         return news()
@@ -113,20 +118,20 @@ def together(act: Callable[..., Awaitable[None]], *writers: Account) -> None:
 async def refused_everywhere(writer: Account, names: tuple[str, ...]) -> None:
     """None of `names` opens a model for the writer: each is refused as one that is not there."""
     await writer.socket.emit("window_message", {"type": "story_model", "model": "letters"})
-    told = json.dumps([await writer.look(each) for each in ("models", "runs", "training")])
+    told = json.dumps([await writer.query(each) for each in ("models", "runs", "training")])
     for name in names:
         assert name not in writer.models
         assert f'"{name}"' not in told
         answers: list[list[str]] = []
         for key in (name, "no-such-model"):
-            looks = [
-                await writer.look("card", model=key),
-                await writer.look("dice", model=key),
-                await writer.look("training_share", key=key, shared=True),
-                await writer.look("training_resume", key=key),
+            answers = [
+                await writer.query("card", model=key),
+                await writer.query("dice", model=key),
+                await writer.command("training_share", key=key, shared=True),
+                await writer.command("training_resume", key=key),
             ]
             news = await writer.machine(f"{key}@000001")
-            said = [each["error"] for each in (*looks, *news) if "error" in each]
+            said = [each["error"] for each in (*answers, *news) if "error" in each]
             assert len(said) == 5
             for message in (
                 {"type": "story_model", "model": key},
@@ -137,9 +142,9 @@ async def refused_everywhere(writer: Account, names: tuple[str, ...]) -> None:
             await writer.ask("once", key)
             said.append(writer.said[-1])
             side = {"model": key, "settings": {}}
-            wish = {"ask": "compare", "contestants": [side, {**side, "model": "letters"}]}
+            request = {"ask": "compare", "contestants": [side, {**side, "model": "letters"}]}
             refused = writer.count("story_refused")
-            await writer.send("Compare", metadata=wish, modes={"model": "letters"})
+            await writer.send("Compare", metadata=request, modes={"model": "letters"})
             await until(lambda refused=refused: writer.count("story_refused") > refused)
             said.append(writer.said[-1])
             assert writer.state["model"] != key
@@ -164,7 +169,7 @@ def test_one_account_sees_its_model_and_the_other_finds_it_nowhere(base):
     async def act(ada: Account, bob: Account) -> None:
         assert (ada.models, bob.models) == (["letters", "tales"], ["letters"])
         await refused_everywhere(bob, ("tales", "tales by ada"))
-        assert (await ada.look("card", model="tales"))["key"] == "tales"
+        assert (await ada.query("card", model="tales"))["key"] == "tales"
 
     together(act, Account.enter(base, "ada"), Account.enter(base, "bob"))
 
@@ -172,38 +177,38 @@ def test_one_account_sees_its_model_and_the_other_finds_it_nowhere(base):
 def test_an_imported_story_with_chosen_words_spells_nobody_elses_text_out(base):
     async def act(ada: Account, bob: Account) -> None:
         for writer, name in ((bob, "tales"), (bob, "tales by ada"), (ada, "tales")):
-            await ada.look("training_share", key="tales", shared=name != "tales")
+            await ada.command("training_share", key="tales", shared=name != "tales")
             writer.events.clear()
             page = await bring_story(writer, " old grey cat", name)
-            found = await page.look("copied", passage=page.state["passages"][0]["id"])
+            found = await page.query("copied", passage=page.state["passages"][0]["id"])
             await page.socket.disconnect()
             if writer is ada:
                 assert found["longest"]["after"].startswith("sat on the warm wall")
             else:
                 assert found.keys() == {"error"}
                 assert "sat" not in found["error"]
-        await ada.look("training_share", key="tales", shared=False)
+        await ada.command("training_share", key="tales", shared=False)
 
     together(act, Account.enter(base, "ada"), Account.enter(base, "bob"))
 
 
 def test_a_shared_model_is_written_with_and_its_text_stays_its_owners(base):
     async def act(ada: Account, bob: Account) -> None:
-        assert await ada.look("training_share", key="tales", shared=True) == {}
-        keys = [each["key"] for each in (await bob.look("models"))["models"]]
+        assert await ada.command("training_share", key="tales", shared=True) == {}
+        keys = [each["key"] for each in (await bob.query("models"))["models"]]
         assert keys == ["letters", "tales by ada"]
         await bob.ask("/with max=6 seed=1 cat", "tales by ada")
         assert bob.text.startswith("cat")
         assert (
             "another writer's text"
-            in (await bob.look("copied", passage=bob.state["passages"][-1]["id"]))["error"]
+            in (await bob.query("copied", passage=bob.state["passages"][-1]["id"]))["error"]
         )
-        assert TALE not in json.dumps(await bob.look("card", model="tales by ada"))
+        assert TALE not in json.dumps(await bob.query("card", model="tales by ada"))
         his, hers = await bob.machine("tales by ada@000001"), await ada.machine("tales@000001")
         assert [any("known" in each for each in news) for news in (his, hers)] == [False, True]
         # Nothing but figures is told to whoever asks how busy it is.
         assert set(map(type, status(base).values())) == {int}
-        assert await ada.look("training_share", key="tales", shared=False) == {}
+        assert await ada.command("training_share", key="tales", shared=False) == {}
         await refused_everywhere(bob, ("tales", "tales by ada"))
 
     together(act, Account.enter(base, "ada"), Account.enter(base, "bob"))

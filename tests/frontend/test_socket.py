@@ -323,8 +323,8 @@ def test_a_blind_contest_sends_no_name_before_the_vote(base):
         await writer.write("/with max=5 once")
         contestants = [{"model": name, "settings": {}} for name in ("letters", "slow")]
         since = len(writer.events)
-        wish = {"ask": "compare", "contestants": contestants, "blind": True}
-        await writer.send("Compare", metadata=wish)
+        request = {"ask": "compare", "contestants": contestants, "blind": True}
+        await writer.send("Compare", metadata=request)
         await until(lambda: bool((writer.state.get("contest") or {}).get("waits")))
         assert [take["facts"] for take in writer.state["takes"]] == [None, None]
         # The passage before tells its own model, and the list of models tells all there are.
@@ -333,7 +333,7 @@ def test_a_blind_contest_sends_no_name_before_the_vote(base):
             for event, data in writer.events[since:]
             if event not in ("set_modes", "chat_settings")
         ]
-        told = [data for data in told if not _is_own_wish(data)]
+        told = [data for data in told if not _is_own_request(data)]
         wire = json.dumps(told)
         assert "letters" not in wire
         assert "slow" not in wire
@@ -345,6 +345,6 @@ def test_a_blind_contest_sends_no_name_before_the_vote(base):
     at_the_app(base, act)
 
 
-def _is_own_wish(data: Any) -> bool:
+def _is_own_request(data: Any) -> bool:
     """Whether this is what the page itself asked, echoed: both names, as they were chosen."""
     return isinstance(data, dict) and data.get("type") == "user_message"

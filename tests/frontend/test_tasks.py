@@ -124,19 +124,19 @@ def test_a_page_has_so_many_events_in_hand_and_another_page_as_many(monkeypatch)
             await free.wait()
             return "done"
 
-        async def look(page: str) -> object:
-            return await events._serve(serve, "story_look", "/", page, {"look": "tune"})
+        async def query(page: str) -> object:
+            return await events._serve(serve, "story_query", "/", page, {"query": "tune"})
 
-        many = [asyncio.create_task(look("greedy")) for _ in range(events.MOST_AT_ONCE)]
+        many = [asyncio.create_task(query("greedy")) for _ in range(events.MOST_AT_ONCE)]
         await asyncio.sleep(0)
-        assert await look("greedy") == {"error": events.TOO_MUCH}
+        assert await query("greedy") == {"error": events.TOO_MUCH}
         assert await events._serve(serve, "story_act", "/", "greedy", {"act": "undo"}) is None
         assert told == [("greedy", {"message": events.TOO_MUCH, "type": "error"})]
-        other = asyncio.create_task(look("other"))
+        other = asyncio.create_task(query("other"))
         await asyncio.sleep(0)
         free.set()
         assert await asyncio.gather(*many, other) == ["done"] * (events.MOST_AT_ONCE + 1)
-        assert await look("greedy") == "done"
+        assert await query("greedy") == "done"
 
     asyncio.run(ask())
     assert not events._in_hand

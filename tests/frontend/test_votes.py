@@ -5,29 +5,32 @@ from types import SimpleNamespace
 from typing import Any
 
 from chat.models.engines import Engines
-from chat.panels.dispatch import look
+from chat.panels.dispatch import answer_query, run_command
 from chat.session import Session
 from frontend.memory import Memory
 from tests.chat.test_session import RecordingPage
 from tests.chat.test_votes import VOTE
 
 
-def test_a_desk_shows_the_votes_of_who_is_logged_in_and_of_nobody_else(tmp_path):
+def test_a_session_shows_the_votes_of_who_is_logged_in_and_of_nobody_else(tmp_path):
     memory = Memory(tmp_path)
 
-    def desk_of(name: str | None) -> Session:
-        session: Any = SimpleNamespace(user=name and SimpleNamespace(identifier=name))
-        votes = memory.votes_of(session)
+    def session_of(name: str | None) -> Session:
+        websocket: Any = SimpleNamespace(user=name and SimpleNamespace(identifier=name))
+        votes = memory.votes_of(websocket)
         return Session(RecordingPage(), Engines(), dict, votes=votes)
 
     async def run() -> list[int]:
-        ann, bob = desk_of("ann"), desk_of("bob")
+        ann, bob = session_of("ann"), session_of("bob")
         assert ann.votes
         await ann.votes.cast(VOTE)
-        table = await look(bob, {"look": "votes_csv"})
+        table = await answer_query(bob, {"query": "votes_csv"})
         assert VOTE.a.text not in table["text"]
-        assert await look(bob, {"look": "votes_forget"}) == {"forgotten": 0}
-        seen = [await look(desk, {"look": "votes"}) for desk in (ann, bob, desk_of(None))]
+        assert await run_command(bob, {"command": "votes_forget"}) == {"forgotten": 0}
+        seen = [
+            await answer_query(session, {"query": "votes"})
+            for session in (ann, bob, session_of(None))
+        ]
         return [each["count"] for each in seen]
 
     assert asyncio.run(run()) == [1, 0, 0]

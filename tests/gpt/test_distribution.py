@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from gpt.distribution import spread
+from gpt.distribution import token_distribution
 from gpt.sampling import SamplingParams, probabilities, sample, seeded
 
 OFF = SamplingParams(temperature=1, top_p=1)
 
 
 def test_equal_chances_are_as_many_as_they_are() -> None:
-    told = spread(torch.zeros(50), OFF, (), 5)
+    told = token_distribution(torch.zeros(50), OFF, (), 5)
     assert [id for id, _, _ in told.top] == [0, 1, 2, 3, 4]
     assert math.exp(told.raw_entropy) == pytest.approx(50)
     assert (told.entropy, told.kept, told.vocab_size) == (told.raw_entropy, 50, 50)
@@ -20,7 +20,7 @@ def test_equal_chances_are_as_many_as_they_are() -> None:
 
 def test_what_is_cut_is_counted_and_the_rest_shares_its_chance() -> None:
     logits = torch.arange(10.0)
-    told = spread(logits, SamplingParams(temperature=1, top_p=1, top_k=3), (), 5)
+    told = token_distribution(logits, SamplingParams(temperature=1, top_p=1, top_k=3), (), 5)
     assert told.kept == 3
     assert [id for id, _, _ in told.top] == [9, 8, 7, 6, 5]
     assert sum(after for _, _, after in told.top) == pytest.approx(1)
@@ -29,7 +29,7 @@ def test_what_is_cut_is_counted_and_the_rest_shares_its_chance() -> None:
 
 
 def test_greedy_leaves_one() -> None:
-    told = spread(torch.arange(10.0), SamplingParams(temperature=0), (), 3)
+    told = token_distribution(torch.arange(10.0), SamplingParams(temperature=0), (), 3)
     assert (told.kept, told.entropy) == (1, 0)
     assert [after for _, _, after in told.top] == [1, 0, 0]
 
@@ -37,7 +37,7 @@ def test_greedy_leaves_one() -> None:
 def test_it_tells_what_a_draw_tells() -> None:
     logits = torch.randn(200, generator=torch.Generator().manual_seed(1)) * 3
     params = SamplingParams(temperature=0.7, top_k=40, min_p=0.02, repetition_penalty=1.3)
-    told = spread(logits, params, [3, 4], 10)
+    told = token_distribution(logits, params, [3, 4], 10)
     drawn = sample(logits, params, [3, 4], seeded(1))
     assert [id for id, _, _ in told.top] == [id for id, _, _ in drawn.alternatives]
     for one, other in zip(told.top, drawn.alternatives, strict=True):

@@ -416,7 +416,7 @@ def test_the_logits_are_those_the_next_token_is_drawn_by(
     assert float(raw[token.id]) == pytest.approx(token.raw_probability, rel=1e-4)
 
 
-def test_a_look_leaves_the_stories_as_they_would_be(model: GPT) -> None:
+def test_a_logits_request_leaves_the_stories_as_they_would_be(model: GPT) -> None:
     params = SamplingParams(temperature=1, seed=3, max_new_tokens=40)
     alone = list(Generator(model, CHARACTERS).stream("once", params))
 
@@ -428,19 +428,21 @@ def test_a_look_leaves_the_stories_as_they_would_be(model: GPT) -> None:
             assert engine.active <= 1
         return tokens
 
-    # The only place is taken, and still every look is answered.
+    # The only place is taken, and still every request for logits is answered.
     with Engine(model, CHARACTERS, max_batch=1) as engine:
         assert in_time(asked(engine)) == alone
 
 
-def test_a_look_that_nobody_waits_for_is_not_worked_out(model: GPT) -> None:
+def test_a_logits_request_that_nobody_waits_for_is_not_worked_out(model: GPT) -> None:
     gate = Gate(model)
 
     async def asked(engine: Engine) -> None:
         first = asyncio.create_task(engine.logits([1]))
-        await until(lambda: not engine._looks.waiting and not first.done(), "it is not looked at")
+        await until(
+            lambda: not engine._logits_queue.waiting and not first.done(), "it is not begun"
+        )
         second = asyncio.create_task(engine.logits([1, 2]))
-        await until(lambda: engine._looks.waiting == 1, "it does not wait")
+        await until(lambda: engine._logits_queue.waiting == 1, "it does not wait")
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
@@ -453,16 +455,16 @@ def test_a_look_that_nobody_waits_for_is_not_worked_out(model: GPT) -> None:
     assert gate.passed == 2
 
 
-def test_a_look_with_a_fault_or_at_a_closed_engine_says_so(model: GPT) -> None:
+def test_a_logits_request_with_a_fault_or_at_a_closed_engine_says_so(model: GPT) -> None:
     gate = Gate(model)
 
     async def asked(engine: Engine) -> None:
         with pytest.raises(ValueError, match="not in the vocabulary"):
             await engine.logits([CHARACTERS.vocab_size])
         first = asyncio.create_task(engine.logits([1]))
-        await until(lambda: not engine._looks.waiting, "it is not looked at")
+        await until(lambda: not engine._logits_queue.waiting, "it is not begun")
         second = asyncio.create_task(engine.logits([2]))
-        await until(lambda: engine._looks.waiting == 1, "it does not wait")
+        await until(lambda: engine._logits_queue.waiting == 1, "it does not wait")
         closing = asyncio.get_running_loop().run_in_executor(None, engine.close)
         await until(lambda: engine._closed, "it is not being closed")
         gate.let_all_through()

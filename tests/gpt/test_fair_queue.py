@@ -19,21 +19,21 @@ __all__ = ["model"]  # a fixture
 
 
 @dataclass(eq=False)
-class Wish:
+class Waiting:
     writer: Path
     turns: int = 1
     name: str = field(default="")
 
 
-def served(queue: FairQueue[Wish], places: int) -> list[Wish]:
+def served(queue: FairQueue[Waiting], places: int) -> list[Waiting]:
     """Serve all that waits, `places` at once, whoever has been served longest leaving first."""
-    order: list[Wish] = []
-    in_hand: list[Wish] = []
-    while (wish := queue.next(in_hand)) is not None:
-        queue.serve(wish)
-        wish.turns -= 1
-        order.append(wish)
-        in_hand.append(wish)
+    order: list[Waiting] = []
+    in_hand: list[Waiting] = []
+    while (request := queue.next(in_hand)) is not None:
+        queue.serve(request)
+        request.turns -= 1
+        order.append(request)
+        in_hand.append(request)
         if len(in_hand) == places:
             in_hand.pop(0)
             queue.changed()
@@ -41,72 +41,72 @@ def served(queue: FairQueue[Wish], places: int) -> list[Wish]:
     return order
 
 
-def line(*wishes: Wish, bound: int = 1000) -> FairQueue[Wish]:
-    queue: FairQueue[Wish] = FairQueue(bound)
-    for wish in wishes:
-        queue.add(wish)
+def line(*requests: Waiting, bound: int = 1000) -> FairQueue[Waiting]:
+    queue: FairQueue[Waiting] = FairQueue(bound)
+    for request in requests:
+        queue.add(request)
     return queue
 
 
-def test_one_writer_is_served_in_the_order_of_the_wishes():
-    wishes = [Wish(("ada", "page")) for _ in range(9)]
-    assert served(line(*wishes), 3) == wishes
+def test_one_writer_is_served_in_the_order_of_the_requests():
+    requests = [Waiting(("ada", "page")) for _ in range(9)]
+    assert served(line(*requests), 3) == requests
 
 
 def test_a_pile_lets_others_pass_after_its_first():
-    pile = [Wish(("ada",)) for _ in range(20)]
-    late = Wish(("bob",))
+    pile = [Waiting(("ada",)) for _ in range(20)]
+    late = Waiting(("bob",))
     assert served(line(*pile, late), 1).index(late) == 1
 
 
 def test_the_pages_of_one_writer_take_turns_within_that_writers_share():
-    ada = [Wish(("ada", page)) for page in "11112222"]
-    bob = [Wish(("bob", "1")) for _ in range(4)]
+    ada = [Waiting(("ada", page)) for page in "11112222"]
+    bob = [Waiting(("bob", "1")) for _ in range(4)]
     order = served(line(*ada, *bob), 1)
-    assert [wish.writer[0] for wish in order[:8]] == ["ada", "bob"] * 4
-    pages = [wish.writer[1] for wish in order if wish.writer[0] == "ada"]
+    assert [request.writer[0] for request in order[:8]] == ["ada", "bob"] * 4
+    pages = [request.writer[1] for request in order if request.writer[0] == "ada"]
     assert pages == ["1", "2"] * 4
 
 
 def test_who_holds_places_comes_after_who_holds_none():
-    queue = line(Wish(("ada",)), bob := Wish(("bob",)))
-    assert queue.next([Wish(("ada",))] * 8) is bob
+    queue = line(Waiting(("ada",)), bob := Waiting(("bob",)))
+    assert queue.next([Waiting(("ada",))] * 8) is bob
 
 
-def test_takes_of_one_wish_are_turns_of_their_own():
-    many, one = Wish(("ada",), turns=8), Wish(("bob",))
+def test_takes_of_one_request_are_turns_of_their_own():
+    many, one = Waiting(("ada",), turns=8), Waiting(("bob",))
     assert served(line(many, one), 1)[:3] == [many, one, many]
 
 
 def test_the_place_that_is_told_is_the_one_that_comes_true():
     draw = random.Random(1)
     for _ in range(200):
-        wishes = [
-            Wish((draw.choice("abc"), draw.randrange(3)), turns=draw.randrange(1, 4))
+        requests = [
+            Waiting((draw.choice("abc"), draw.randrange(3)), turns=draw.randrange(1, 4))
             for _ in range(12)
         ]
-        queue = line(*wishes)
-        told = {wish: queue.ahead(wish, []) for wish in wishes}
+        queue = line(*requests)
+        told = {request: queue.ahead(request, []) for request in requests}
         firsts = list(dict.fromkeys(served(queue, 10**6)))
-        assert firsts == sorted(wishes, key=told.__getitem__)
-        assert sorted(told.values()) == list(range(len(wishes)))
+        assert firsts == sorted(requests, key=told.__getitem__)
+        assert sorted(told.values()) == list(range(len(requests)))
 
 
 def test_who_waits_for_nothing_yet_finds_room_until_there_is_none():
     queue = line(bound=64)
-    while queue.has_room(Wish(("ada",))):
-        queue.add(Wish(("ada",)))
+    while queue.has_room(Waiting(("ada",))):
+        queue.add(Waiting(("ada",)))
     assert queue.waiting == 32
     others = 0
-    while queue.has_room(Wish((f"guest {others}",))):
-        queue.add(Wish((f"guest {others}",)))
+    while queue.has_room(Waiting((f"guest {others}",))):
+        queue.add(Waiting((f"guest {others}",)))
         others += 1
     assert others == 32
-    assert not queue.has_room(Wish(("ada",)))
+    assert not queue.has_room(Waiting(("ada",)))
 
 
 def test_a_thousand_waiting_writers_are_put_in_order_in_no_time():
-    queue = line(*(Wish((f"writer {i % 700}", i)) for i in range(1000)))
+    queue = line(*(Waiting((f"writer {i % 700}", i)) for i in range(1000)))
     assert len(queue.order([])) == 1000
 
 
@@ -186,21 +186,23 @@ def test_sixty_writers_at_once_are_all_served_and_each_with_the_solo_text(model)
     in_time(run())
 
 
-def test_looks_are_bounded_and_one_writers_leave_room_for_another(model):
+def test_logits_requests_are_bounded_and_one_writers_leave_room_for_another(model):
     gate = Gate(model)
 
     async def run() -> None:
         with Engine(model, CHARACTERS) as engine:
-            looks = [
+            requests = [
                 asyncio.create_task(engine.logits([1], writer=("ada", i))) for i in range(1000)
             ]
             await asyncio.sleep(0)
-            await until(lambda: sum(look.done() for look in looks) > 900, "they are not refused")
+            await until(
+                lambda: sum(request.done() for request in requests) > 900, "they are not refused"
+            )
             other = asyncio.create_task(engine.logits([2], writer=("bob", 0)))
             await asyncio.sleep(0)
             gate.let_all_through()
             await other
-            results = await asyncio.gather(*looks, return_exceptions=True)
+            results = await asyncio.gather(*requests, return_exceptions=True)
             assert sum(isinstance(each, EngineBusy) for each in results) > 900
 
     in_time(run())

@@ -17,10 +17,10 @@ def come(
     text: str, *, begun: str = "", end: bool = False, **settings: Any
 ) -> tuple[str, str | None]:
     """What is shown of `text`, a character a token, and why it ended."""
-    outlet = TextStreamer(LETTERS, SamplingParams(**settings), LETTERS.encode(begun))
+    streamer = TextStreamer(LETTERS, SamplingParams(**settings), LETTERS.encode(begun))
     shown = ""
     for id in LETTERS.encode(text) + [LETTERS.eos_id] * end:
-        more, reason = outlet.push(id)
+        more, reason = streamer.push(id)
         shown += more
         if reason is not None:
             return shown, reason
@@ -82,10 +82,10 @@ def test_spaces_held_for_the_end_of_a_sentence_come_with_what_ends_it_else(
 
 def test_half_a_character_after_what_may_be_an_end_is_no_reason_to_lose_a_space():
     tokenizer = BPETokenizer.train(["abc"], 257)
-    outlet = TextStreamer(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=40), [])
+    streamer = TextStreamer(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=40), [])
     shown = ""
     for id in [*tokenizer.encode("red. "), tokenizer.encode("é")[0], tokenizer.eos_id]:
-        text, reason = outlet.push(id)
+        text, reason = streamer.push(id)
         shown += text
     assert (shown, reason) == ("red. \ufffd", "end")
 
@@ -93,8 +93,8 @@ def test_half_a_character_after_what_may_be_an_end_is_no_reason_to_lose_a_space(
 def test_tokens_that_show_no_text_use_up_the_room_too():
     tokenizer = BPETokenizer.train(["abc"], 257)
     half = tokenizer.encode("é")[0]
-    outlet = TextStreamer(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=5), [])
-    reasons = [outlet.push(half)[1] for _ in range(7)]
+    streamer = TextStreamer(tokenizer, SamplingParams(max_new_tokens=2, finish_chars=5), [])
+    reasons = [streamer.push(half)[1] for _ in range(7)]
     assert reasons == [None] * 6 + ["length"]
 
 

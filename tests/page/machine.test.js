@@ -38,10 +38,10 @@ test('a run is looked at from its end, and asked for as it suggests', () => {
   const { store, m, sent } = begin();
   assert.equal(machine.stepOf(m), STEPS[2]);
   machine.write(store, STEPS);
-  const [event, wish] = sent[0];
+  const [event, request] = sent[0];
   assert.equal(event, 'machine_write');
   assert.deepEqual(
-    { ...wish, job: '' },
+    { ...request, job: '' },
     {
       ...{ job: '', steps: ['mine@0', 'mine@10', 'mine@100'], prompt: 'Once', seed: '1' },
       ...{ temperature: 0.8, max_new_tokens: 100 },
@@ -129,12 +129,12 @@ test('a run that was looked at is found again at its step, although others came 
   const { store, m } = begin();
   machine.go(store, 1);
   machine.stop(store);
-  store.look = /** @type {any} */ (
+  store.query = /** @type {any} */ (
     async () => ({ runs: [{ ...RUN, steps: [step(0), step(5), step(10), step(100)] }] })
   );
-  await machine.look(store);
+  await machine.findRuns(store);
   assert.equal(machine.stepOf(m)?.key, 'mine@10');
-  store.look = /** @type {any} */ (async () => Promise.reject(new Error('no server')));
-  await machine.look(store);
+  store.query = /** @type {any} */ (async () => Promise.reject(new Error('no server')));
+  await machine.findRuns(store);
   assert.equal(m.problem, 'no server');
 });

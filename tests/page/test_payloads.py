@@ -25,16 +25,16 @@ from chat.jobs.upload import Upload
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import TrainingTexts
-from chat.panels.composer import say
-from chat.panels.dispatch import LOOKS, look
-from chat.panels.settings import TURNS, turn
+from chat.panels.composer import handle_line
+from chat.panels.dispatch import COMMANDS, QUERIES, answer_query, run_command
+from chat.panels.settings import SETTING_ACTS, act_on_settings
 from chat.panels.time_machine import TimeMachine
 from chat.session import Session
 from chat.settings.presets import OwnPresets
 from chat.story import Passage
 from chat.turns import Turns
 from frontend.memory import Memory
-from tests.chat.test_session import RecordingPage, at_a_desk
+from tests.chat.test_session import RecordingPage, in_a_session
 from tests.support.tiny_checkpoint import LETTERS, save_characters
 from train.data.prepare import prepare
 from train.data.texts import Text
@@ -99,41 +99,49 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-async def asked(desk: Session, wish: dict[str, Any]) -> list[Sample]:
-    """A look, and its answer."""
-    name = wish["look"]
+async def asked(session: Session, request: dict[str, Any]) -> list[Sample]:
+    """A query or a command, and its answer."""
+    kind, types, serve = (
+        ("query", "Queries", answer_query)
+        if "query" in request
+        else ("command", "Commands", run_command)
+    )
+    name = request[kind]
+    requests = f"Page.{kind.title()}Requests['{name}']"
     return [
-        (f"{{look: '{name}'}} & Page.LookWishes['{name}']", wish),
-        (f"Page.Looks['{name}']", await look(desk, wish)),
+        (f"{{{kind}: '{name}'}} & {requests}", request),
+        (f"Page.{types}['{name}']", await serve(session, request)),
     ]
 
 
-async def taken(desk: Session, page: RecordingPage, wishes: list[dict[str, Any]]) -> list[Sample]:
+async def taken(
+    session: Session, page: RecordingPage, requests: list[dict[str, Any]]
+) -> list[Sample]:
     """Acts and asks, each of which the server knows and can meet."""
-    for wish in wishes:
+    for request in requests:
         before = len(page.said)
-        if "ask" in wish:
-            await desk.ask_for(wish)
-        elif wish["act"] in TURNS:
-            await turn(desk, wish)
+        if "ask" in request:
+            await session.ask_for(request)
+        elif request["act"] in SETTING_ACTS:
+            await act_on_settings(session, request)
         else:
-            await desk.act(wish)
-        assert OTHER_PAGE not in page.said[before:], wish
-    return [("Page.Ask" if "ask" in wish else "Page.Act", wish) for wish in wishes]
+            await session.act(request)
+        assert OTHER_PAGE not in page.said[before:], request
+    return [("Page.Ask" if "ask" in request else "Page.Act", request) for request in requests]
 
 
 def sent(page: RecordingPage) -> list[Sample]:
     return [(f"Page.Events['{event}']", data) for event, data in page.events]
 
 
-def test_every_event_of_a_story_and_every_wish_is_what_the_page_takes_it_for(root, tmp_path):
+def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(root, tmp_path):
     samples: list[Sample] = []
 
-    async def act(desk, page):
-        desk.tuning.own = OwnPresets(tmp_path / "presets.sqlite", "me")
-        desk.model = "mine"
-        await desk.write("Once upon")
-        id = desk.story.path[-1].id
+    async def act(session, page):
+        session.tuning.own = OwnPresets(tmp_path / "presets.sqlite", "me")
+        session.model = "mine"
+        await session.write("Once upon")
+        id = session.story.path[-1].id
         every = [
             {"ask": "continue", "words": " a fox", "takes": 2, "settings": {"temperature": 1}},
             {"act": "pick", "passage": id},
@@ -158,62 +166,66 @@ def test_every_event_of_a_story_and_every_wish_is_what_the_page_takes_it_for(roo
         every += [round_, {"act": "vote", "choice": "b"}, round_, {"act": "reveal"}]
         # The words of a command, of a page that leaves and of what cannot be written.
         for words in ("/help", "/new", "/with t=9 words"):
-            await say(desk, words)
-        samples.extend([*await taken(desk, page, every), *sent(page)])
+            await handle_line(session, words)
+        samples.extend([*await taken(session, page, every), *sent(page)])
         for union in ("act", "ask"):
-            names = {wish[union] for wish in every if union in wish}
+            names = {request[union] for request in every if union in request}
             samples.append(named(f"Page.{union.title()}['{union}']", sorted(names)))
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
     heard = {name for name, _ in samples}
     for event in ("state", "delta", "status", "help", "leave", "refused"):
         assert f"Page.Events['story_{event}']" in heard
     assert wrong(samples, tmp_path) == []
 
 
-def test_every_look_is_asked_and_answered_as_the_page_expects(root, tmp_path):
+def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root, tmp_path):
     samples: list[Sample] = []
     executor = ThreadPoolExecutor(1)
     votes = Votes(root / "votes.sqlite")
 
-    async def act(desk, page):
-        desk.votes, desk.sources = Ballot(votes, "me", executor), TrainingTexts(root / "data")
-        desk.workbench = Upload(TrainingJobs(root), "me")
-        desk.model = "mine"
-        await desk.write("Once upon")
-        story = desk.story
-        id = desk.story.path[-1].id
-        samples.extend(await asked(desk, {"look": "token", "passage": id, "at": 1}))
-        samples.extend(await asked(desk, {"look": "copied", "passage": id}))
+    async def act(session, page):
+        session.votes, session.sources = Ballot(votes, "me", executor), TrainingTexts(root / "data")
+        session.upload = Upload(TrainingJobs(root), "me")
+        session.model = "mine"
+        await session.write("Once upon")
+        story = session.story
+        id = session.story.path[-1].id
+        samples.extend(await asked(session, {"query": "token", "passage": id, "at": 1}))
+        samples.extend(await asked(session, {"query": "copied", "passage": id}))
         for model, text in (("mine", "Once upon a time there was a fox."), ("unknown", "x")):
             own = Passage(author="model", text=text, model=model)
-            desk.history = desk.history.change(story.append(own))
-            samples.extend(await asked(desk, {"look": "copied", "passage": own.id}))
+            session.history = session.history.change(story.append(own))
+            samples.extend(await asked(session, {"query": "copied", "passage": own.id}))
         one, other = ({"model": key, "settings": {}} for key in ("mine", "unknown"))
-        await desk.ask_for({"ask": "compare", "contestants": [one, other], "blind": True})
-        await desk.act({"act": "vote", "choice": "a"})
+        await session.ask_for({"ask": "compare", "contestants": [one, other], "blind": True})
+        await session.act({"act": "vote", "choice": "a"})
         piece = {"name": "my.txt", "of": 2, "text": "Once upon a time. " * 100}
-        for wish in (
-            {"look": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
-            {"look": "tune", "passage": id},
-            {"look": "tune", "model": None},
-            {"look": "compare", "models": ["mine", "unknown"]},
-            *({"look": "card", "model": key} for key in ("mine", "unknown")),
-            *({"look": name} for name in ("models", "runs", "votes", "votes_csv", "votes_forget")),
-            {"look": "training_text", **piece, "part": 0},
-            {"look": "training_text", **piece, "part": 1},
-            {"look": "training"},
+        for request in (
+            {"query": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
+            {"query": "tune", "passage": id},
+            {"query": "tune", "model": None},
+            {"query": "compare", "models": ["mine", "unknown"]},
+            *({"query": "card", "model": key} for key in ("mine", "unknown")),
+            *({"query": name} for name in ("models", "runs", "votes", "votes_csv")),
+            {"command": "votes_forget"},
+            {"command": "training_text", **piece, "part": 0},
+            {"command": "training_text", **piece, "part": 1},
+            {"query": "training"},
         ):
-            samples.extend(await asked(desk, wish))
+            samples.extend(await asked(session, request))
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
     executor.shutdown()
     votes.close()
     answers = {name for name, _ in samples}
-    slow = {name for name in LOOKS if name.startswith("training_")} - {"training_text"}
-    assert {f"Page.Looks['{name}']" for name in LOOKS.keys() - slow} <= answers
-    assert wrong([*samples, named("keyof Page.Looks", LOOKS)], tmp_path) == []
-    assert wrong([named("keyof Page.LookWishes", LOOKS)], tmp_path) == []
+    # The other commands are a training's, in a slow test below.
+    quick = {"training_text", "votes_forget"}
+    expected = {f"Page.Queries['{name}']" for name in QUERIES}
+    assert expected | {f"Page.Commands['{name}']" for name in quick} <= answers
+    assert wrong([*samples, named("keyof Page.Queries", QUERIES)], tmp_path) == []
+    names = (named("keyof Page.QueryRequests", QUERIES), named("keyof Page.Commands", COMMANDS))
+    assert wrong([*names, named("keyof Page.CommandRequests", COMMANDS)], tmp_path) == []
 
 
 def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
@@ -225,8 +237,8 @@ def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
         find = lambda: find_models(root, "")  # noqa: E731
         machine = TimeMachine(page, engines, find, turns, TrainingTexts(root / "data"))
         steps = ["mine@000000", "mine@000099", "mine@000010"]
-        wish = {"job": "a", "steps": steps, "prompt": "Once", "seed": "1", "temperature": 0.8}
-        machine.start({**wish, "max_new_tokens": 12})
+        request = {"job": "a", "steps": steps, "prompt": "Once", "seed": "1", "temperature": 0.8}
+        machine.start({**request, "max_new_tokens": 12})
         await machine.ended()
         engines.close()
 
@@ -237,40 +249,47 @@ def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
 
 def test_a_story_that_is_saved_and_one_that_is_opened_come_as_the_page_expects(root, tmp_path):
     memory = Memory(tmp_path)
-    session: Any = SimpleNamespace(id="s", user=None)
+    websocket: Any = SimpleNamespace(id="s", user=None)
 
-    async def act(desk, page):
-        await desk.write("Once upon")
-        await memory.send_file(session, desk, "md")
-        await memory.take_piece(session, desk, "tale.txt", 0, 1, "Once upon a time.")
+    async def act(session, page):
+        await session.write("Once upon")
+        await memory.send_file(websocket, session, "md")
+        await memory.take_piece(websocket, session, "tale.txt", 0, 1, "Once upon a time.")
         assert {event for event, _ in page.events} >= {"story_file", "story_opened"}
         assert wrong(sent(page), tmp_path) == []
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
 
 
 @pytest.mark.slow
 def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root, tmp_path):
     samples: list[Sample] = []
 
-    async def act(desk, page):
-        desk.workbench = Upload(TrainingJobs(root), "me")
+    async def act(session, page):
+        session.upload = Upload(TrainingJobs(root), "me")
         text = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")[:3000]
-        begin = {"look": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
-        for wish in (begin, {"look": "training_plan", "source": ""}, {"look": "training_start"}):
-            samples.extend(await asked(desk, wish))
+        begin = {"command": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
+        for request in (
+            begin,
+            {"command": "training_plan", "source": ""},
+            {"command": "training_start"},
+        ):
+            samples.extend(await asked(session, request))
         for name in (
             *("training", "training_halt", "training_share", "training_resume"),
             *("training_halt", "training"),
         ):
             key = {} if name == "training" else {"key": "t"}
             more = {"training_halt": {"for_good": True}, "training_share": {"shared": True}}
-            samples.extend(await asked(desk, {"look": name, **key, **more.get(name, {})}))
+            kind = "query" if name == "training" else "command"
+            samples.extend(await asked(session, {kind: name, **key, **more.get(name, {})}))
             if name == "training_halt":
-                while (await look(desk, {"look": "training"}))["runs"][0]["state"] == "training":
+                while (await answer_query(session, {"query": "training"}))["runs"][0][
+                    "state"
+                ] == "training":
                     await asyncio.sleep(0.1)
 
-    at_a_desk(root, act)
+    in_a_session(root, act)
     assert wrong(samples, tmp_path) == []
 
 

@@ -134,8 +134,8 @@ class Visitor:
         await self.socket.emit("connection_successful")
         return True
 
-    async def look(self, wish: object) -> dict[str, Any]:
-        answer = await self.socket.call("story_look", wish, timeout=PATIENCE_S)
+    async def query(self, request: object) -> dict[str, Any]:
+        answer = await self.socket.call("story_query", request, timeout=PATIENCE_S)
         assert isinstance(answer, dict)
         return answer
 

@@ -13,7 +13,8 @@ from tests.support.door import message
 
 SERVED = (
     *("connection_successful", "stop", "client_message", "window_message", "chat_settings_change"),
-    *("story_act", "story_look", "story_save", "story_piece", "machine_write", "machine_stop"),
+    *("story_act", "story_query", "story_command", "story_save", "story_piece"),
+    *("machine_write", "machine_stop"),
 )
 NAMES = (
     *SERVED * 3,
@@ -40,16 +41,19 @@ JUNK = (
     *([[]], [None] * 5, {"a": {"b": {"c": []}}}, {"": ""}, {"\ud800": 1}, {"__class__": "x"}, b""),
     *(b"\x00\xff", [b"\x80"], {"type": "story_sync"}, "00000000-0000-0000-0000-000000000000"),
 )
-LOOKS = (
+QUERIES = (
     *("card", "compare", "copied", "dice", "models", "runs", "token", "training", "tune"),
-    *("training_halt", "training_plan", "training_resume", "training_text", "votes", "votes_csv"),
-    *("votes_forget", "no_such_look"),
+    *("votes", "votes_csv", "votes_forget", "no_such_query"),
+)
+COMMANDS = (
+    *("training_halt", "training_plan", "training_resume", "training_text", "votes_forget"),
+    *("models", "no_such_command"),
 )
 ACTS = (
     *("undo", "redo", "edit", "branch", "cut", "step", "pick", "vote", "reveal", "once", "preset"),
     *("preset_keep", "preset_forget", "no_such_act"),
 )
-ASKS = ("continue", "retry", "finish", "ladder", "fork", "compare", "again", "no_such_wish")
+ASKS = ("continue", "retry", "finish", "ladder", "fork", "compare", "again", "no_such_ask")
 
 
 class Hostile:
@@ -114,11 +118,11 @@ class Hostile:
                         "/retry 9",
                     )
                 )
-                wish = {"ask": self.draw.choice(ASKS), **self.fields()}
+                request = {"ask": self.draw.choice(ASKS), **self.fields()}
                 asks = self.draw.random() < 0.5
                 return message(
                     said,
-                    metadata=wish if asks else {},
+                    metadata=request if asks else {},
                     modes={"model": "letters", "preset": "Wild"},
                 )
             case "window_message":
@@ -133,8 +137,10 @@ class Hostile:
                 return {"temperature": 0.9, "seed": "7", "max_new_tokens": "5"}
             case "story_act":
                 return {"act": self.draw.choice(ACTS), **self.fields()}
-            case "story_look":
-                return {"look": self.draw.choice(LOOKS), **self.fields()}
+            case "story_query":
+                return {"query": self.draw.choice(QUERIES), **self.fields()}
+            case "story_command":
+                return {"command": self.draw.choice(COMMANDS), **self.fields()}
             case "story_save":
                 return {"ending": self.draw.choice(("txt", "md", "json", "../x"))}
             case "story_piece":
@@ -145,7 +151,7 @@ class Hostile:
         return None
 
     def fields(self) -> dict[str, Any]:
-        """Some of what an act, a look or a button can say."""
+        """Some of what an act, a query, a command or a button can say."""
         every = {
             "passage": self.draw.choice(self.ids),
             "at": self.draw.choice((0, 1, -1, 10**6)),
@@ -232,7 +238,7 @@ class Hostile:
                 *(f"42[{name}", f"42[{name},", f"42/admin,[{name}]", f"42{'9' * 200}[{name}]"),
                 *(f"42[{name},{'9' * 5000}]", f"42[{name},{'[' * 100_000}]", f"421[{name},1e999]"),
                 *(
-                    '42["story_look",{"_placeholder":true,"num":0}]',
+                    '42["story_query",{"_placeholder":true,"num":0}]',
                     "430[]",
                     "43[1]",
                     "40{",
@@ -312,7 +318,7 @@ IDS = (
         "",
     ),
 )
-QUERIES = (
+URL_QUERIES = (
     *("", "?", "?language=%00", "?language=en-US&language=x", "?session_id=../x", "?theme=%ff"),
     *("?EIO=4&transport=polling", "?EIO=4&transport=websocket", "?EIO=4&sid=x%0ay", "?j=x"),
     *("?EIO=4&transport=polling&j=9", "?chat_profile=%ed%a0%80", "?" + "a=b&" * 500, "?%00=%00"),
@@ -351,7 +357,7 @@ def http_request(draw: random.Random, cookie: str) -> tuple[bytes, bytes]:
     path = draw.choice(PATHS).replace("ID", draw.choice(IDS))
     body = _body(draw)
     lines = [
-        f"{draw.choice(METHODS)} {path}{draw.choice(QUERIES)} HTTP/1.1",
+        f"{draw.choice(METHODS)} {path}{draw.choice(URL_QUERIES)} HTTP/1.1",
         "Host: 127.0.0.1",
         "Connection: close",
         f"Content-Type: {draw.choice(KINDS)}",

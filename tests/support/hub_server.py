@@ -216,17 +216,17 @@ class Handler(BaseHTTPRequestHandler):
         self.say(200, {"type": "user", "name": self.user, "orgs": orgs})
 
     def create(self) -> None:
-        wish = json.loads(self.body)
-        kind = {"space": "spaces"}.get(wish.get("type"), "models")
-        owner = wish.get("organization") or self.user
-        name = f"{owner}/{wish['name']}"
+        said = json.loads(self.body)
+        kind = {"space": "spaces"}.get(said.get("type"), "models")
+        owner = said.get("organization") or self.user
+        name = f"{owner}/{said['name']}"
         if owner not in self.writable:
             return self.say(403, {"error": "You don't have the rights"})
         url = {"url": f"{self.hub.address}/{'spaces/' if kind == 'spaces' else ''}{name}"}
         if (kind, name) in self.hub.repositories:
             return self.say(409, url | {"error": "You already created this repo"})
-        private = wish.get("visibility") == "private" or bool(wish.get("private"))
-        made = Repository(private=private, sdk=wish.get("sdk"))
+        private = said.get("visibility") == "private" or bool(said.get("private"))
+        made = Repository(private=private, sdk=said.get("sdk"))
         self.hub.repositories[kind, name] = made
         self.say(200, url)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.test_page import ARGS, PATIENCE_MS, open_desk, send, start_anew, write
+from tests.browser.test_page import ARGS, PATIENCE_MS, open_page, send, start_anew, write
 from tests.support.app_server import ROOT, running_app
 
 WIDE, PHONE = (1360, 850), (390, 844)
@@ -25,7 +25,7 @@ def page_of(browser: Browser, base: str, size: tuple[int, int], scheme: str) -> 
     viewport = {"width": size[0], "height": size[1]}
     page = browser.new_page(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
     page.set_default_timeout(PATIENCE_MS)
-    open_desk(page, base)
+    open_page(page, base)
     return page
 
 
