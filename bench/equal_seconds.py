@@ -24,15 +24,16 @@ from typing import Any
 from bench.recipe import RecipeError, parameters, pretrain_command, train
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from gpt.checkpoint.provenance import called
-from train.adapt.base_model import describe as describe_model
+from train.adapt.base_model import model_facts
 from train.adapt.distill import Teachers
 from train.data.folder import Data, DataError, load_data
 from train.loop.config import PRESETS, TrainConfig
-from train.loop.device import describe, pick_device, tune
+from train.loop.device import machine_facts, pick_device, tune
 from train.loop.loss_eval import score, summary
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import Run
 from train.loop.throughput import Throughput
+from train.run.document import table
 
 SHARED = (
     *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),
@@ -131,7 +132,9 @@ def baseline_of(
     return config
 
 
-def measure(recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int) -> list[list[float]]:
+def block_seconds(
+    recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int
+) -> list[list[float]]:
     """Seconds per step of each recipe, one for each block of `steps`, in turns.
 
     Who is first changes from block to block, so that a machine that grows busier is busier for
@@ -148,10 +151,10 @@ def measure(recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int) -
     return found
 
 
-def measured(
+def kept_seconds(
     out: Path, recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int
 ) -> dict[str, Any]:
-    """`measure` of the recipes, kept in `out`: a training that goes on keeps its length.
+    """`block_seconds` of the recipes, kept in `out`: a training that goes on keeps its length.
 
     Raises:
         RecipeError: what is kept there is of other configs.
@@ -168,8 +171,8 @@ def measured(
     found = {
         "configs": about,
         "steps_per_block": steps,
-        "seconds": measure(recipes, data, blocks=blocks, steps=steps),
-        "machine": describe(pick_device(first.device)),
+        "seconds": block_seconds(recipes, data, blocks=blocks, steps=steps),
+        "machine": machine_facts(pick_device(first.device)),
     }
     out.mkdir(parents=True, exist_ok=True)
     Run(out).write_json(SECONDS, found)
@@ -192,40 +195,36 @@ def steps_that_fit(ours: Sequence[TrainConfig], seconds: Sequence[Sequence[float
 
 def seconds_table(names: Sequence[str], found: dict[str, Any], steps: Sequence[int]) -> str:
     """The measured seconds per step, with their spread over the blocks."""
-    lines = ["| | seconds per step, median (lowest to highest) | steps | seconds |"]
-    lines.append("| --- | --- | --- | --- |")
+    rows: list[list[str]] = []
     for name, each, count in zip(names, found["seconds"], steps, strict=True):
         middle = median(each)
-        lines.append(
-            f"| {name} | {middle:.3f} ({min(each):.3f} to {max(each):.3f}) "
-            f"| {count:,} | {count * middle:,.0f} |"
-        )
+        times = f"{middle:.3f} ({min(each):.3f} to {max(each):.3f})"
+        rows.append([name, times, f"{count:,}", f"{count * middle:,.0f}"])
     machine = found["machine"]
-    lines.append(
-        f"\n{len(found['seconds'][0])} blocks of {found['steps_per_block']} steps each, in turns. "
+    head = ["", "seconds per step, median (lowest to highest)", "steps", "seconds"]
+    return (
+        f"{table(head, rows)}\n\n{len(found['seconds'][0])} blocks of "
+        f"{found['steps_per_block']} steps each, in turns. "
         f"{machine['cores']} cores, {machine['threads']} thread(s), {machine['device']}, "
         f"torch {machine['torch']}."
     )
-    return "\n".join(lines)
 
 
 def scores_table(names: tuple[str, str], models: tuple[Checkpoint, Checkpoint], data: Data) -> str:
     """What both reach on the validation text, every token scored once, in float32."""
-    lines = ["| | parameters | step | nats per token | bits per byte |"]
-    lines.append("| --- | --- | --- | --- | --- |")
+    rows: list[list[str]] = []
     bits: list[float] = []
     for name, checkpoint in zip(names, models, strict=True):
         nats = score(checkpoint.model, data.valid, checkpoint.config.block_size)
         size = data.facts["valid"]["bytes"]
         found = summary(nats, data.valid[1:], data.tokenizer.eos_id, size)
         bits.append(found["bpb"])
-        lines.append(
-            f"| {name} | {checkpoint.model.n_params:,} | {checkpoint.training['step']:,} "
-            f"| {found['loss']:.4f} | {found['bpb']:.4f} |"
-        )
+        size_and_step = [f"{checkpoint.model.n_params:,}", f"{checkpoint.training['step']:,}"]
+        rows.append([name, *size_and_step, f"{found['loss']:.4f}", f"{found['bpb']:.4f}"])
     less = 1 - bits[0] / bits[1]
     said = f"{abs(less):.1%} {'fewer' if less >= 0 else 'more'} bits per byte than {names[1]}"
-    return "\n".join(lines) + f"\n\n{names[0]} needs {said}, given the same seconds."
+    head = ["", "parameters", "step", "nats per token", "bits per byte"]
+    return f"{table(head, rows)}\n\n{names[0]} needs {said}, given the same seconds."
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -265,14 +264,14 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("bench.equal_seconds: --blocks and --steps must be 1 or more")
     try:
         data, model = load_data(options.data), load(options.checkpoint)
-        teachers = {describe_model(each)["sha256"]: each for each in map(load, options.teachers)}
+        teachers = {model_facts(each)["sha256"]: each for each in map(load, options.teachers)}
         recipes = [recipe_of(each, data, teachers) for each in (model, *teachers.values())]
         over = given_fields(options)
         vocab_size = data.tokenizer.vocab_size
         theirs = baseline_of(recipes[0].config, options.baseline, vocab_size, over)
         here = {name: over[name] for name in ("device", "compile", "threads") if name in over}
         recipes = [replace(each, config=replace(each.config, **here)) for each in recipes]
-        timed = measured(
+        timed = kept_seconds(
             out,
             [*recipes, Recipe(options.baseline, theirs)],
             data,

@@ -16,16 +16,17 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.recipe_table import spread
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from train.adapt.base_model import suggest
-from train.adapt.forgetting import compare, held_out, old_text
+from train.adapt.forgetting import held_out, losses_of_both, old_text
 from train.adapt.trainable import Trainable
 from train.data.folder import Data, DataError, load_data
 from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import SHAPE
 from train.loop.run import Run
+from train.run.document import table
+from train.studies.tokenizer_table import mean_and_deviation
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH_RATES = (4e-3, 1e-3)
@@ -132,34 +133,35 @@ def report_scratch(folder: Path, source: Checkpoint, data: Data, old: Path | Non
     steps = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]["max_steps"]
     if Run(folder).finished(steps):
         best = load(folder / "best")
-        report = compare(source, best, held_out(data), old_text(source, old))
+        report = losses_of_both(source, best, held_out(data), old_text(source, old))
         learnt = {"finetune": {"parameters": best.model.n_params}}
         Run(folder).write_json("report.json", {**report, **learnt})
 
 
 def markdown(found: dict[str, list[Report]]) -> str:
     """The table: the model untouched, then each way with all its seeds."""
-    lines = [
-        "| | parameters that learn | new text, nats per token | bits per byte | old text, nats per "
-        "token | change | best step |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["", "parameters that learn", "new text, nats per token", "bits per byte"]
+    head += ["old text, nats per token", "change", "best step"]
     first = next(iter(found.values()))[0]
     old = first["old"]["before"]["loss"] if first["old"] else None
     new = first["new"]["before"]
-    lines.append(f"| untouched | 0 | {new['loss']:.3f} | {new['bpb']:.3f} | {_figure(old)} | | |")
+    untouched = ["untouched", "0", f"{new['loss']:.3f}", f"{new['bpb']:.3f}", _figure(old), "", ""]
+    rows = [untouched]
     for name, reports in found.items():
         after = [report["new"]["after"] for report in reports]
         forgot = [report["old"]["after"]["loss"] for report in reports if report["old"]]
-        lines.append(
-            f"| {name} | {reports[0]['finetune']['parameters']:,} "
-            f"| {spread([a['loss'] for a in after], '.3f')} "
-            f"| {spread([a['bpb'] for a in after], '.3f')} "
-            f"| {spread(forgot, '.3f') if forgot else ''} "
-            f"| {f'{mean(forgot) - old:+.3f}' if forgot else ''} "
-            f"| {', '.join(str(report['step']) for report in reports)} |"
+        rows.append(
+            [
+                name,
+                f"{reports[0]['finetune']['parameters']:,}",
+                mean_and_deviation([a["loss"] for a in after], ".3f"),
+                mean_and_deviation([a["bpb"] for a in after], ".3f"),
+                mean_and_deviation(forgot, ".3f") if forgot else "",
+                f"{mean(forgot) - old:+.3f}" if forgot else "",
+                ", ".join(str(report["step"]) for report in reports),
+            ]
         )
-    return "\n".join(lines) + "\n"
+    return f"{table(head, rows)}\n"
 
 
 def _figure(value: float | None) -> str:
@@ -184,7 +186,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def table(options: argparse.Namespace) -> str:
+def train_all(options: argparse.Namespace) -> str:
     """Train what is missing; the table of all.
 
     Raises:
@@ -212,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Make the table and print it."""
     options = make_parser().parse_args(arguments)
     try:
-        made = table(options)
+        made = train_all(options)
     except (CheckpointError, DataError, FineTuneError, OSError, ValueError) as error:
         sys.exit(f"bench.finetune: {error}")
     print("\n" + made)

@@ -18,6 +18,7 @@ from bench.recipe_table import Outcome, markdown, outcome
 from train.data.folder import Data, DataError, load_data
 from train.loop.config import PRESETS, TrainConfig
 from train.loop.run import Run
+from train.run.marks import command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS_ABOVE = 1.01
@@ -71,11 +72,11 @@ def at_its_end(run: Run, config: TrainConfig) -> bool:
     """Whether a training came to its last step, or ran out of patience before it."""
     if run.finished(config.max_steps) or not config.patience:
         return run.finished(config.max_steps)
-    judged = [record for record in run.records() if "val_loss" in record]
-    if not judged:
+    evaluations = [record for record in run.records() if "val_loss" in record]
+    if not evaluations:
         return False
-    best = min(judged, key=lambda record: record["val_loss"])
-    return judged[-1]["step"] - best["step"] >= config.patience * config.eval_every
+    best = min(evaluations, key=lambda record: record["val_loss"])
+    return evaluations[-1]["step"] - best["step"] >= config.patience * config.eval_every
 
 
 def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome:
@@ -106,7 +107,7 @@ def train(preset: str, config: TrainConfig, data: Data, folder: Path) -> Outcome
     return outcome(run.records(), config.tokens_per_step)
 
 
-def compare(
+def train_both(
     names: tuple[str, str], data: Data, seeds: Sequence[int], out: Path, over: dict[str, int]
 ) -> dict[str, list[Outcome]]:
     """The outcomes of the baseline and ours, by preset, one per seed.
@@ -170,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
         for folder in options.data:
             data = load_data(folder)
             names = (options.baseline, options.ours)
-            outcomes = compare(names, data, options.seeds, options.out, over)
+            outcomes = train_both(names, data, options.seeds, options.out, over)
             configs = [replace(PRESETS[name](), **over) for name in names]
             sizes = [parameters(config, data.tokenizer.vocab_size) for config in configs]
             parts.append(markdown(data, outcomes, sizes, configs[0]))
@@ -179,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"bench.recipe: {error}")
     if options.markdown:
         title = f"# Our recipe beside {options.baseline}\n\n"
-        command = f"    python -m bench.recipe {shlex.join(given)}\n\n"
+        command = f"    {command_line('python -m bench.recipe ' + shlex.join(given))}\n\n"
         options.markdown.write_text(title + command + "\n".join(parts), encoding="utf-8")
 
 

@@ -1,16 +1,19 @@
 """What a training reached and how soon, and the table that holds two recipes side by side."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
 
 from train.data.folder import Data
 from train.loop.config import TrainConfig
-from train.loop.device import describe
+from train.loop.device import machine_facts
+from train.run.document import table
+from train.run.marks import escaped
+from train.studies.tokenizer_table import mean_and_deviation
 
 Record = Mapping[str, float]
 
@@ -59,14 +62,6 @@ def outcome(records: Sequence[Record], tokens_per_step: int) -> Outcome:
     )
 
 
-def spread(values: Iterable[float], form: str) -> str:
-    """Mean ± standard deviation (of a sample, n - 1); of one value the value alone."""
-    values = list(values)
-    if len(values) == 1:
-        return format(values[0], form)
-    return f"{mean(values):{form}} ± {stdev(values):{form}}"
-
-
 def markdown(
     data: Data,
     outcomes: Mapping[str, Sequence[Outcome]],
@@ -86,36 +81,41 @@ def markdown(
     rows = [["", base, ours]]
     rows.append(["parameters", *(f"{size:,}" for size in sizes)])
     both = (theirs, own)
-    rows.append(["nats per token", *(spread((o.loss for o in each), ".4f") for each in both)])
-    rows.append(["bits per byte", *(spread((o.bpb for o in each), ".4f") for each in both)])
+    rows.append(
+        ["nats per token", *(mean_and_deviation((o.loss for o in each), ".4f") for each in both)]
+    )
+    rows.append(
+        ["bits per byte", *(mean_and_deviation((o.bpb for o in each), ".4f") for each in both)]
+    )
     rows.append(["steps", *[f"{config.max_steps:,}"] * 2])
-    rows.append(["seconds in all", *(spread((o.seconds for o in each), ".0f") for each in both)])
-    speeds = [spread((o.tokens_per_second for o in each), ",.0f") for each in both]
+    rows.append(
+        ["seconds in all", *(mean_and_deviation((o.seconds for o in each), ".0f") for each in both)]
+    )
+    speeds = [mean_and_deviation((o.tokens_per_second for o in each), ",.0f") for each in both]
     rows.append(["tokens per second", *speeds])
     reached = [[o.reach(goal) for o in each] for each in both]
     for place, name in enumerate(("steps", "seconds")):
         cells = [
-            spread([hit[place] for hit in each if hit], ",.0f") if all(each) else "not by all"
+            mean_and_deviation([hit[place] for hit in each if hit], ",.0f")
+            if all(each)
+            else "not by all"
             for each in reached
         ]
         rows.append([f"{name} to {goal:.4f}, the baseline's mean", *cells])
-    lines = [" | ".join(row) for row in rows]
-    lines.insert(1, "--- | --- | ---")
-    table = "\n".join(f"| {line} |" for line in lines)
     better = 1 - mean(o.bpb for o in own) / mean(o.bpb for o in theirs)
     said = f"{ours} needs {better:.1%} fewer bits per byte than {base}"
     if all(reached[1]):
         share = mean(hit[0] for hit in reached[1] if hit) / config.max_steps
         said += f", and reaches the baseline's last loss after {share:.0%} of its steps"
-    return f"{_heading(data, len(own), config)}\n\n{table}\n\n{said}.\n"
+    return f"{_heading(data, len(own), config)}\n\n{table(rows[0], rows[1:])}\n\n{escaped(said)}.\n"
 
 
 def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
     names = " and ".join(s["name"] for s in data.facts["sources"] if "train" in s["serves"])
-    machine = describe(torch.device("cpu"))
+    machine = machine_facts(torch.device("cpu"))
     threads = config.threads or machine["threads"]
     return (
-        f"## {names}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
+        f"## {escaped(names)}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
         f"{seeds} seeds, mean ± standard deviation. {config.max_steps:,} steps of "
         f"{config.tokens_per_step:,} tokens, window {config.block_size}, "
         f"{data.facts['train']['tokens']:,} tokens of training text; every token of the validation "

@@ -19,13 +19,8 @@ from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
 from chat.errors import RefusedError, fault, in_one_line, reason
 from chat.generate.reproduce import again
-from chat.generate.request import (
-    LAST,
-    GenerationRequest,
-    opening,
-    request_from_page,
-    resolve_request,
-)
+from chat.generate.request import LAST, GenerationRequest, request_from_page
+from chat.generate.resolve import opening, resolve_request
 from chat.generate.takes import Takes, busy
 from chat.models.saved_steps import step_listings
 from chat.session_state import SessionState

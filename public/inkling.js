@@ -11,17 +11,17 @@ import * as files from './shared/files.js';
 import * as keys from './shared/keys.js';
 import * as machine from './shared/machine.js';
 import * as numbers from './shared/numbers.js';
+import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
 import { drawPassages, drawRow } from './shared/passages.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
-import { visible } from './shared/tokens.js';
 
 export const inkling = {
-  ...{ lasting, useStory, usePanel, uuid, received, visible },
+  ...{ lasting, useStory, usePanel, uuid, received },
   ...{ drawCurve, drawFacts, drawPassages, drawRow, stepsOf, RETRY },
-  ...{ cards, compare, composer, files, keys, machine, numbers, sentences },
+  ...{ cards, compare, composer, files, keys, machine, numbers, panel, sentences },
 };
 
 window.inkling = inkling;

@@ -27,18 +27,6 @@ BELOW = {
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
         *("config", "strict_json", "files", "fair_queue", "tokenizers", "sampling", "dataset"),
-        *("text", "cache", "distribution", "model", "checkpoint", "generator", "request"),
-        *("engine", "generate"),
-    ),
-    "chat": ("gpt",),
-    "frontend": ("chat", "gpt"),
-    "app": ("frontend", "chat", "gpt"),
-    "train": ("gpt",),
-    "bench": ("train", "gpt"),
-}
-ORDER: dict[str, tuple[str, ...]] = {
-    "gpt": (
-        *("config", "strict_json", "files", "fair_queue", "tokenizers", "sampling", "dataset"),
         *(
             "text",
             "cache",
@@ -90,7 +78,7 @@ OUTSIDE = (
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
     *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue")),
-    *(Outside(f"gpt/{name}.py", ()) for name in ("files", "strict_json")),
+    *(Outside(f"gpt/{name}", ()) for name in ("files/*", "strict_json.py")),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),
@@ -98,8 +86,8 @@ OUTSIDE = (
     Outside(
         "train/*",
         (
-            *("huggingface_hub", "matplotlib", "numpy", "optuna", "safetensors", "sqlalchemy"),
-            *("tokenizers", "torch", "tqdm"),
+            *("huggingface_hub", "jinja2", "markupsafe", "matplotlib", "numpy", "optuna"),
+            *("safetensors", "sqlalchemy", "tokenizers", "torch", "tqdm"),
         ),
     ),
     Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),
@@ -214,4 +202,5 @@ def test_modules_import_each_other_one_way() -> None:
 
 
 def test_the_training_loop_imports_the_loop_and_little_else() -> None:
-    assert len(reached(ROOT, "train.loop.train")) <= 20
+    files = [each for each in reached(ROOT, "train.loop.train") if "__init__" not in each]
+    assert len(files) <= 20

@@ -20,10 +20,10 @@ from gpt.checkpoint.hub import load
 from gpt.sampling import SamplingParams
 from train.data.folder import DataError
 from train.loop.device import pick_device
-from train.quality.continuations import Judged, judge
+from train.quality.continuations import Comparison, compare_with_human
 from train.quality.metrics import MEASURES, Quality
 from train.quality.openings import openings
-from train.quality.reference_text import add_data_option, open_judges
+from train.quality.reference_text import add_data_option, open_model_texts
 from train.quality.thresholds import BARS, broken, distance, length_for
 
 LENGTHS = 50
@@ -49,15 +49,15 @@ def grid(
         yield from (replace(plain, min_p=min_p) for min_p in min_ps)
 
 
-def rank(judged: Judged) -> tuple[int, float]:
+def rank(comparison: Comparison) -> tuple[int, float]:
     """What makes one better than another, the lowest best: broken bars, then the distance."""
-    return sum(bar in OF_SETTINGS for bar in broken(judged.model)), distance(judged)
+    return sum(bar in OF_SETTINGS for bar in broken(comparison.model)), distance(comparison)
 
 
-def chosen_length(judged: Judged) -> int:
+def chosen_length(comparison: Comparison) -> int:
     """Within what length 95% of the stories are over, in steps; what it was where fewer are."""
-    needed = length_for(judged.written)
-    highest = judged.params.max_new_tokens
+    needed = length_for(comparison.written)
+    highest = comparison.params.max_new_tokens
     return highest if needed is None else min(highest, -(-needed // LENGTHS) * LENGTHS)
 
 
@@ -68,12 +68,12 @@ def head() -> str:
     return f"| {' | '.join(names)} |\n|{' --- |' * len(names)}"
 
 
-def row(judged: Judged) -> str:
+def row(comparison: Comparison) -> str:
     """One candidate's line."""
-    params, bars = judged.params, broken(judged.model)
+    params, bars = comparison.params, broken(comparison.model)
     which = ", ".join(str(BARS.index(bar) + 1) for bar in bars) or "none"
     begins = [f"{params.temperature:g}", f"{params.top_p:g}", f"{params.min_p:g}"]
-    return _line(begins, judged.model, [which, f"{distance(judged):.2f}"])
+    return _line(begins, comparison.model, [which, f"{distance(comparison):.2f}"])
 
 
 def _line(begins: Sequence[str], texts: Sequence[Quality], ends: Sequence[str]) -> str:
@@ -122,18 +122,21 @@ def choose(options: argparse.Namespace) -> SamplingParams:
     if options.length is not None:
         start = replace(start, max_new_tokens=options.length)
     candidates = list(grid(start, options.temperatures, options.top_ps, options.min_ps))
-    judges = open_judges(checkpoint, options.data)
-    found = openings(judges.valid.documents(), options.openings)
+    model_texts = open_model_texts(checkpoint, options.data)
+    found = openings(model_texts.valid.documents(), options.openings)
     print(
-        f"{checkpoint.name}, {len(found)} openings of {judges.valid.name}, seeds from {start.seed}"
+        f"{checkpoint.name}, {len(found)} openings of {model_texts.valid.name}, "
+        f"seeds from {start.seed}"
     )
     print(head(), flush=True)
-    best: Judged | None = None
+    best: Comparison | None = None
     for params in candidates:
-        judged = judge(checkpoint, found, params, judges.source, thorough=False)
-        print(row(judged), flush=True)
-        if best is None or rank(judged) < rank(best):
-            best = judged
+        comparison = compare_with_human(
+            checkpoint, found, params, model_texts.source, thorough=False
+        )
+        print(row(comparison), flush=True)
+        if best is None or rank(comparison) < rank(best):
+            best = comparison
     assert best is not None  # an option with nargs="+" has a value
     print(_line(["human", "", ""], best.human, ["", ""]))
     return replace(best.params, max_new_tokens=chosen_length(best), seed=None)

@@ -23,10 +23,10 @@ from gpt.files import write_whole
 from train.data.folder import DataError
 from train.data.texts import Text
 from train.loop.config import PRESETS
-from train.loop.device import describe
+from train.loop.device import machine_facts
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import TrainingError
-from train.run.document import command_line, escaped
+from train.run.document import render
 from train.studies.tokenizer_study import (
     SET_BY_THE_STUDY,
     Study,
@@ -44,19 +44,17 @@ def write_up(
     """Write tokenizers.md and tokenizers.png; the path of the first."""
     groups = by_variant(variants, results)
     plot(groups, study.out / "tokenizers.png")
-    path, base = study.out / "tokenizers.md", study.base
-    names = ", ".join(escaped(text.path.name) for text in study.texts)
-    machine = describe(torch.device("cpu"))
-    told = (
-        f"{names}, of which the last {study.valid_fraction:.0%} are for validation. Each model "
-        f"({base.n_layer} layers, {base.n_embd} wide) read {study.train_bytes:,} bytes in steps of "
-        f"{base.batch_size * base.accumulate} windows of {study.context_bytes} bytes. "
-        f"{machine['cores']} cores, {base.threads or machine['threads']} thread(s), torch "
-        f"{machine['torch']}."
+    path = study.out / "tokenizers.md"
+    text = render(
+        "tokenizers.md",
+        command=command,
+        names=", ".join(text.path.name for text in study.texts),
+        study=study,
+        base=study.base,
+        machine=machine_facts(torch.device("cpu")),
+        results=markdown(groups, study.dropout),
     )
-    command = command_line(command)
-    text = f"# Tokenizers compared\n\n    {command}\n\n{told}\n\n![](tokenizers.png)\n\n"
-    write_whole(path, text + markdown(groups, study.dropout))
+    write_whole(path, text)
     return path
 
 

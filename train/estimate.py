@@ -52,9 +52,9 @@ def seconds(config: TrainConfig, data: Data) -> tuple[float, int]:
     pace = Throughput(config, data)
     pace.seconds(1)
     step_s = pace.seconds(TRIED_STEPS) / TRIED_STEPS
-    judged = (config.max_steps // config.eval_every + 1) * len(data.valid)
-    judging_s = judged / config.tokens_per_step * step_s * FORWARD_SHARE
-    return config.max_steps * step_s + judging_s, pace.model.n_params
+    evaluated = (config.max_steps // config.eval_every + 1) * len(data.valid)
+    evaluating_s = evaluated / config.tokens_per_step * step_s * FORWARD_SHARE
+    return config.max_steps * step_s + evaluating_s, pace.model.n_params
 
 
 def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:

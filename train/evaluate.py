@@ -20,6 +20,7 @@ matter, all before the first table, and the part â€œWhat it is good and bad atâ€
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,10 +30,9 @@ from gpt.checkpoint.hub import load
 from gpt.dataset import TokenizedText, read_tokens, validation_start
 from train.data.folder import DataError
 from train.loop.device import pick_device
-from train.loop.loss_eval import evaluate
-from train.quality.reference_text import add_data_option, open_judges
-from train.reports.model_card import CardRequest, default_prompts, write_report
-from train.run.document import shell_word
+from train.loop.loss_eval import losses_of_text
+from train.quality.reference_text import add_data_option, open_model_texts
+from train.reports.model_card import CardRequest, default_prompts, write_model_card
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -90,16 +90,16 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"--openings must be at least 2, not {options.openings}")
     try:
         checkpoint = load(options.checkpoint, device=str(pick_device(options.device)))
-        judges = open_judges(checkpoint, options.data) if options.report else None
+        model_texts = open_model_texts(checkpoint, options.data) if options.report else None
         texts = list(_texts(checkpoint, options.text, options.last_fraction))
-        if judges and not texts:
-            texts = [(judges.valid.name, judges.valid.read_by(checkpoint.tokenizer))]
+        if model_texts and not texts:
+            texts = [(model_texts.valid.name, model_texts.valid.read_by(checkpoint.tokenizer))]
         scores = {name: _told(checkpoint, name, text) for name, text in texts}
-        if judges:
-            prompts = options.prompt or default_prompts(checkpoint, judges)
-            command = "python -m train.evaluate " + " ".join(map(shell_word, words))
+        if model_texts:
+            prompts = options.prompt or default_prompts(checkpoint, model_texts)
+            command = "python -m train.evaluate " + shlex.join(words)
             wish = CardRequest(options.checkpoint, command, prompts, options.openings)
-            print(f"card: {write_report(checkpoint, judges, scores, wish)}")
+            print(f"card: {write_model_card(checkpoint, model_texts, scores, wish)}")
     except (CheckpointError, DataError, OSError, ValueError) as error:
         sys.exit(f"train.evaluate: {error}")
 
@@ -119,7 +119,7 @@ def _texts(
 def _told(checkpoint: Checkpoint, name: str, text: TokenizedText) -> dict[str, float | int]:
     """Evaluate on a text, and print what was found."""
     config = checkpoint.config
-    found = evaluate(checkpoint.model, text, checkpoint.tokenizer.eos_id)
+    found = losses_of_text(checkpoint.model, text, checkpoint.tokenizer.eos_id)
     print(
         f"{checkpoint.name}: {checkpoint.model.n_params:,} parameters, window {config.block_size}, "
         f"{len(text.tokens) - 1:,} tokens of {name}"

@@ -14,7 +14,7 @@ from gpt.tokenizers import TokenizerError
 from train.data.folder import DataError
 from train.data.statistics import read_place
 from train.reports.text_report import draw, remarks, report, sizes
-from train.run.document import escaped
+from train.run.document import render
 
 
 def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str:
@@ -28,16 +28,11 @@ def explore(place: Path, out: Path, tokenizer_folder: Path | None = None) -> str
         raise DataError(f"expected some text in {place}, found none")
     out.mkdir(parents=True, exist_ok=True)
     draw(found, out)
-    title = f"# A look at {escaped(place.name)}\n\n"
-    if held_out:
-        title += (
-            f"The training text; {held_out.bytes:,} bytes in {len(held_out.lengths):,} documents "
-            "are kept apart for validation.\n\n"
-        )
-    text = title + report(found, held_out, tokenizer)
+    said = report(found, held_out, tokenizer)
+    text = render("explore.md", name=place.name, held_out=held_out, report=said)
     write_whole(out / "explore.md", text)
     points = "\n".join(f"- {remark}" for remark in remarks(found, held_out))
-    return f"{points}\n\n{sizes(found, tokenizer)}\n{out / 'explore.md'} holds the rest."
+    return f"{points}\n\n{sizes(found, tokenizer)}\n\n{out / 'explore.md'} holds the rest."
 
 
 def make_parser() -> argparse.ArgumentParser:

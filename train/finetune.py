@@ -4,7 +4,6 @@ python -m train.finetune --from checkpoints/stories --data my-stories.txt --out 
 """
 
 import argparse
-import json
 import shlex
 import sys
 from dataclasses import asdict, replace
@@ -17,8 +16,8 @@ from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.hub import load
 from gpt.model import GPT
 from gpt.tokenizers import Tokenizer
-from train.adapt.base_model import describe, open_data, suggest
-from train.adapt.forgetting import compare, held_out, old_text, table
+from train.adapt.base_model import model_facts, open_data, suggest
+from train.adapt.forgetting import held_out, losses_of_both, losses_table, old_text
 from train.adapt.trainable import Trainable, rate_scale, steer
 from train.adapt.vocabulary import Carried, change_vocabulary, same_tokenizer
 from train.data.folder import Data, DataError
@@ -28,6 +27,7 @@ from train.loop.optimize import make_optimizers
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
+from train.loop.stored import RESUMED, read_config_json
 from train.loop.train import train
 from train.report import write_report
 from train.run.tensorboard import add_watching_options, cost, open_run
@@ -71,7 +71,7 @@ def finetune(
     about = {
         "command": command,
         **(about or {}),
-        "from": describe(source),
+        "from": model_facts(source),
         "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
         "vocabulary": asdict(carried) if carried else None,
     }
@@ -94,9 +94,9 @@ def finetune(
     if not finished:
         return None
     source.model.to(device)
-    report = compare(source, load(run.best, device=str(device)), held_out(data), old)
+    report = losses_of_both(source, load(run.best, device=str(device)), held_out(data), old)
     run.write_json("report.json", {**about, **report})
-    print(table(report))
+    print(losses_table(report))
     return report
 
 
@@ -119,11 +119,10 @@ def start(
 
 def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
     """A StateError unless the run in the folder began from this checkpoint, way and text."""
-    path = run.folder / "config.json"
-    if not path.exists():
+    if not run.begun:
         raise StateError(f"no run in {run.folder}: start without --resume")
-    begun = json.loads(path.read_text(encoding="utf-8"))
-    if begun.get("from", {}).get("sha256") != about["from"]["sha256"]:
+    begun = read_config_json(run.folder, RESUMED)
+    if "from" not in begun or begun["from"]["sha256"] != about["from"]["sha256"]:
         raise StateError(f"the run in {run.folder} began from another checkpoint")
     if begun["finetune"] != about["finetune"]:
         raise StateError(

@@ -19,7 +19,7 @@ from huggingface_hub.utils import httpx
 
 from gpt.checkpoint import INDEX, WEIGHTS, Checkpoint, CheckpointError, weight_files
 from gpt.checkpoint.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
-from gpt.files import write_whole
+from gpt.files import facts_of, is_there, write_whole
 from train.hub.hub_card import published_card
 from train.hub.space import write_space
 from train.loop.run import Run
@@ -47,13 +47,15 @@ def stage(checkpoint: Checkpoint, repo: str, folder: Path, *, license: str | Non
     index = () if (checkpoint.folder / WEIGHTS).is_file() else (INDEX,)
     for name in (CONFIG, *SMALL_FILES, *index, *weight_files(checkpoint.folder)):
         if (path := _lying(checkpoint.folder, name)) is not None:
+            facts_of(path.parent, path.name)  # a regular file in its place, no link out of it
             shutil.copyfile(path, folder / name)
     picture = folder / "loss.png"
     if not picture.exists() and (folder / "metrics.jsonl").exists():
         config = checkpoint.training.get("config", {})
         steps = max(1, int(checkpoint.training.get("step") or 1))
         per_step = int(checkpoint.training.get("tokens") or 0) // steps
-        plot_losses(Run(folder).records(), per_step or int(config.get("block_size", 1)), picture)
+        if records := Run(folder).records():
+            plot_losses(records, per_step or int(config.get("block_size", 1)), picture)
     card = published_card(checkpoint, repo, license=license, picture=picture.exists())
     write_whole(folder / "README.md", card)
 
@@ -63,7 +65,7 @@ def _lying(folder: Path, name: str) -> Path | None:
     places = [folder]
     if name in OF_THE_RUN and folder.name == "best":
         places.append(folder.parent)
-    return next((place / name for place in places if (place / name).is_file()), None)
+    return next((place / name for place in places if is_there(place, name)), None)
 
 
 def check_owner(api: HfApi, repo: str) -> None:

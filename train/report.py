@@ -7,15 +7,15 @@ training writes both at its end; here they are written anew, at any time.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from gpt.checkpoint import CheckpointError, load
+from gpt.files import is_there, read_json, said
 from train.data.folder import Data, DataError, find_data, load_data
 from train.loop.device import pick_device
 from train.loop.run import Run
+from train.loop.stored import REPORT_JSON, TRAINING_JSON, hold, read_config_json
 from train.quality.final_eval import COMPARED_TOKENS, copied, scores
 from train.reports.run_report import Found, parts
 from train.run.document import markdown, page
@@ -24,6 +24,8 @@ from train.run.tensorboard import add_cost_option
 
 FINETUNED = "report.json"
 PAGE = "report.html"
+NEEDED = ("tokens", "elapsed_s")
+"""What every line of the metrics must tell."""
 
 
 def write_report(
@@ -55,23 +57,35 @@ def write_report(
 
 def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: bool) -> Found:
     """All that the report tells: read what the run left, measure the rest; see `write_report`."""
-    records = run.records()
-    if not run.begun or not records:
+    if not run.folder.is_dir():
+        raise DataError(f"expected a run in {said(run.folder)}, and there is no such folder")
+    about = read_config_json(run.folder)
+    records = [each for each in run.records() if all(map(each.__contains__, NEEDED))]
+    if not records:
         raise DataError(
-            f"expected a run in {run.folder}, with config.json and metrics.jsonl as a training "
-            "writes them: give the folder that was its --out"
+            f"expected lines of a training in {said(run.metrics)}, with “step”, “tokens” and "
+            "“elapsed_s”, and it has none: give the folder that was its --out"
         )
-    about: dict[str, Any] = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
     config = about["config"]
     per_step = config["batch_size"] * config["accumulate"] * config["block_size"]
     plot_losses(records, per_step, run.folder / "loss.png")
     if data and data.facts["train"]["sha256"] != about["data"]["train"]["sha256"]:
         raise DataError(f"{data.folder} holds another text than {run.folder} was trained on")
     data = data or find_data(about, "train", [run.folder / "data"])
-    finetuned, checkpoint, scored, samples = run.folder / FINETUNED, None, None, []
+    finetuned = read_json(run.folder, FINETUNED) if is_there(run.folder, FINETUNED) else None
+    if finetuned is not None:
+        hold(finetuned, REPORT_JSON, run.folder / FINETUNED)
+        for each in filter(None, (finetuned["new"], finetuned["old"])):
+            if (each["before"] is None) != (each["after"] is None):
+                raise DataError(
+                    f"{said(run.folder / FINETUNED)}: expected losses before and after, got one"
+                )
+    checkpoint, scored, samples = None, None, []
     most = None if whole else COMPARED_TOKENS
     if run.best.exists():
         checkpoint = load(run.best, device=str(pick_device(config["device"])))
+        if checkpoint.training:
+            hold(checkpoint.training, TRAINING_JSON, run.best / "training.json")
         if data is not None:
             read = int(records[-1]["tokens"])
             scored = scores(checkpoint, data, None if whole else read)
@@ -88,7 +102,7 @@ def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: b
         scores=scored,
         copied=samples,
         compared_tokens=len(data.train[:most]) if data else 0,
-        finetuned=json.loads(finetuned.read_text(encoding="utf-8")) if finetuned.exists() else None,
+        finetuned=finetuned,
     )
 
 

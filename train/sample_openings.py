@@ -12,17 +12,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from markupsafe import Markup
+
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.generation_config import as_options, read_defaults
 from gpt.checkpoint.hub import load
 from train.data.folder import DataError
 from train.loop.device import pick_device
-from train.quality.continuations import Continuation, Judged, judge
+from train.quality.continuations import Comparison, Continuation, compare_with_human
 from train.quality.metrics import Quality
 from train.quality.openings import LEAST_WORDS, openings
-from train.quality.reference_text import Judges, add_data_option, open_judges
-from train.quality.thresholds import table, verdict
-from train.run.document import Table, command_line, escaped, markdown, told
+from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
+from train.quality.thresholds import measure_rows, threshold_items
+from train.run.document import Table, render
+from train.run.marks import escaped
 
 QUOTED = 12
 """A copied run of this many words or more is shown."""
@@ -46,42 +49,28 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def page(parts: Sequence[str], command: str) -> str:
+def openings_page(parts: Sequence[Markup], command: str) -> Markup:
     """docs/samples.md."""
-    head = f"""# What the models write after openings they never saw
-
-Made by
-
-    {command_line(command)}
-
-Each opening (in bold) is the first sentences, {LEAST_WORDS} words or more, of a text that the model
-was not trained on; the openings are evenly spaced in it. What follows is the model's, to the
-letter, at the settings in its `generation_config.json`, one seed each. “Human” is how the text
-itself goes on, cut to as many words. `train/quality/metrics.py` defines the measures; after ±
-stands the jackknife's standard error over the openings. Bits per byte say how well this model
-predicts the text, its own or the person's: far fewer for its own mean that it plays safe.
-"""
-    return "\n".join([head, *parts])
+    return render("openings.md", command=command, least_words=LEAST_WORDS, parts=parts)
 
 
-def model_part(checkpoint: Checkpoint, judged: Judged, valid: str) -> str:
+def model_part(checkpoint: Checkpoint, comparison: Comparison, valid: str) -> Markup:
     """One model's section of the page."""
-    settings, written = as_options(replace(judged.params, seed=None)), judged.written
-    lines = [
-        f"## {escaped(checkpoint.name)}, after {len(written)} openings of {escaped(valid)}\n",
-        f"Settings: `{settings}`, at most {judged.params.max_new_tokens} tokens.\n"
-        if settings
-        else f"Settings: the defaults, at most {judged.params.max_new_tokens} tokens.\n",
-        markdown([Table(("", checkpoint.name, "human"), table(judged))]),
-        *verdict(judged),
-        "",
-        *(numbered(at, *each) for at, each in enumerate(zip(written, judged.model, strict=True))),
-    ]
-    return "\n".join(lines)
+    pairs = zip(comparison.written, comparison.model, strict=True)
+    return render(
+        "openings_of_a_model.md",
+        name=checkpoint.name,
+        comparison=comparison,
+        valid=valid,
+        settings=as_options(replace(comparison.params, seed=None)),
+        measures=Table(("", checkpoint.name, "human"), measure_rows(comparison)),
+        thresholds=Markup("\n".join(threshold_items(comparison))),
+        written=[(one, facts_of(one, found)) for one, found in pairs],
+    )
 
 
-def numbered(at: int, one: Continuation, found: Quality) -> str:
-    """One opening, what the model wrote, and the facts in a line."""
+def facts_of(one: Continuation, found: Quality) -> list[str]:
+    """What is to be said of a text that the model wrote, in a few words each."""
     why = "the story is over" if one.over else "its sentence is whole"
     facts = [f"seed {one.seed}", f"{one.tokens} tokens", f"{found.words} words"]
     facts.append(why if found.ended else "cut off")
@@ -94,13 +83,13 @@ def numbered(at: int, one: Continuation, found: Quality) -> str:
     if left_open := found.quotes[1] - found.quotes[0]:
         facts.append(f"quotes left open: {left_open}")
     if found.loop:
-        facts.append(f"**loop** on “{escaped(found.loop)}”")
+        facts.append(Markup(f"**loop** on “{escaped(found.loop)}”"))
     copied = f"longest copy {found.copied} words"
-    facts.append(copied + (f": “{escaped(found.quote)}”" if found.copied >= QUOTED else ""))
-    return f"### {at + 1}\n\n{told(one.opening.text, one.text)}\n\n{'; '.join(facts)}.\n"
+    facts.append(copied + (f": “{found.quote}”" if found.copied >= QUOTED else ""))
+    return facts
 
 
-def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged, Judges]:
+def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Comparison, ModelTexts]:
     """Open a checkpoint and its data, and let it write.
 
     Raises:
@@ -110,9 +99,13 @@ def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Judged,
     params = replace(read_defaults(checkpoint.folder), seed=options.seed)
     if options.length is not None:
         params = replace(params, max_new_tokens=options.length)
-    judges = open_judges(checkpoint, options.data)
-    found = openings(judges.valid.documents(), options.openings)
-    return checkpoint, judge(checkpoint, found, params, judges.source), judges
+    model_texts = open_model_texts(checkpoint, options.data)
+    found = openings(model_texts.valid.documents(), options.openings)
+    return (
+        checkpoint,
+        compare_with_human(checkpoint, found, params, model_texts.source),
+        model_texts,
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,18 +114,20 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     if options.openings < 2:
         parser.error(f"--openings must be at least 2, not {options.openings}")
-    parts: list[str] = []
+    parts: list[Markup] = []
     try:
         for name in options.checkpoints:
-            checkpoint, judged, judges = sampled(name, options)
-            parts.append(model_part(checkpoint, judged, judges.valid.name))
-            print(f"{checkpoint.name}, {len(judged.written)} openings of {judges.valid.name}")
-            for row in table(judged):
+            checkpoint, comparison, model_texts = sampled(name, options)
+            parts.append(model_part(checkpoint, comparison, model_texts.valid.name))
+            print(
+                f"{checkpoint.name}, {len(comparison.written)} openings of {model_texts.valid.name}"
+            )
+            for row in measure_rows(comparison):
                 print(f"  {row[0]:45} {row[1]:>20} {row[2]:>20}")
-            print("\n".join(verdict(judged)), flush=True)
+            print("\n".join(threshold_items(comparison)), flush=True)
         command = "python -m train.sample_openings " + shlex.join(words)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(page(parts, command), encoding="utf-8")
+        options.out.write_text(openings_page(parts, command), encoding="utf-8")
     except (CheckpointError, DataError, OSError, ValueError) as error:
         sys.exit(f"train.sample_openings: {error}")
     print(f"page: {options.out}")

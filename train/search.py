@@ -35,7 +35,7 @@ from train.loop.signals import own_signals
 from train.loop.state import FOLDER as STATE
 from train.loop.train import train
 from train.run.validate import Validation
-from train.studies.search_report import describe, write_report
+from train.studies.search_report import trial_line, write_search
 from train.studies.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
 
 MACHINE = ("device", "precision", "compile", "threads")
@@ -172,7 +172,7 @@ def run_trials(search: Search, study: optuna.Study, trials: int, seed: int) -> N
 
     def say(study: optuna.Study, trial: FrozenTrial) -> None:
         done = len(study.get_trials(deepcopy=False, states=ENDED))
-        print(f"{done}/{trials}  {describe(trial, study)}", flush=True)
+        print(f"{done}/{trials}  {trial_line(trial, study)}", flush=True)
 
     while len(study.get_trials(deepcopy=False, states=ENDED)) < trials:
         # Its draws depend on how many trials there are, so a search that was stopped and went on
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("stopped; every trial that ended is kept: the same command goes on")
     except ValueError as error:
         sys.exit(f"train.search: {error}")
-    print(write_report(study, search.base, search.space, search.out, command))
+    print(write_search(study, search.base, search.space, search.out, command))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from chat import settings
 from chat.compare.vote_stats import VoteChoice
 from chat.compare.votes import Side, Vote, differing, named
 from chat.errors import RefusedError
-from chat.generate.request import OTHER_PAGE, GenerationRequest, ResolvedRequest, Variant, Writer
+from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant
+from chat.generate.resolve import ResolvedRequest, Writer
 from chat.generate.takes import Takes
 from chat.models import Listing
 from chat.story import Passage, Story

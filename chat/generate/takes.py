@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from chat.generate.draft import Draft, in_batches
 from chat.generate.reproduce import compared, same
-from chat.generate.request import GenerationRequest, ResolvedRequest
+from chat.generate.request import GenerationRequest
+from chat.generate.resolve import ResolvedRequest
 from chat.story import FinishReason, Passage, Story
 from gpt.engine import EngineBusy
 from gpt.fair_queue import Path

@@ -22,23 +22,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chat.accounts.home import private, shut
-from chat.generate.request import RefusedError
-from chat.jobs.processes import PYTHONS, begin, is_alive, run_json
+from chat.errors import RefusedError
+from chat.jobs.processes import begin, is_alive, run_json
 from chat.jobs.training_line import Line
-from chat.models import without_place
+from chat.jobs.training_progress import LOG, progress
 from chat.models.ownership import OURS, about_run, begun_in, new_folder, options_of
-from chat.models.saved_steps import MOST_STEP, number, read_curve
-from chat.models.saved_steps import records as logged
 from chat.turns import Say, Turns
 from gpt.fair_queue import Path as WriterKey
-from gpt.files import CheckpointError, read_bytes, write_whole
+from gpt.files import write_whole
 
 try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None
-
-State = Literal["training", "paused", "stopped", "done", "broken"]
 
 PLANS_AT_ONCE = 2
 """Estimates, each a process that measures a few steps: one of a writer's, this many in all."""
@@ -48,11 +44,7 @@ OTHERS = "Another writer's runs now: wait for its end, and it is your turn befor
 LOCK = ".training"
 MODULES = ("train.pretrain", "train.finetune")
 """What a folder may ask to be run."""
-BROKE = "It broke off by an error; the log.txt in its folder says which."
 TEXT = "text.txt"
-LOG = "log.txt"
-MOST_SAMPLE = 20_000
-"""Characters of a sample that a page shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,7 +173,7 @@ class TrainingJobs:
         key, about = self._own(owner, name)
         with self._one_at_a_time():
             self._only_one(owner)
-            if self._data(key, about)["state"] == "done":
+            if self._progress(key, about)["state"] == "done":
                 raise RefusedError("It has come to its end already.")
             about = {**about, "halted": None}
             self._write(key, about)
@@ -191,45 +183,12 @@ class TrainingJobs:
         """How the owner's trainings stand, the latest first; what a page shows."""
         mine = [(key, self._read(key)) for key in self._keys(owner)]
         mine.sort(key=lambda each: -each[1].get("began_s", 0.0))
-        return [self._data(key, about) for key, about in mine]
+        return [self._progress(key, about) for key, about in mine]
 
     # How it is done
 
-    def _data(self, key: str, about: dict[str, Any]) -> dict[str, Any]:
-        folder, plan = self.runs / key, about["plan"]
-        records = logged(folder, "metrics.jsonl")
-        last = records[-1] if records else {}
-        step, elapsed_s = _step(last), number(last.get("elapsed_s")) or 0.0
-        state, curve = self._state(key, about, last), read_curve(folder)
-        samples = logged(folder, "samples.jsonl")
-        left_s = elapsed_s / step * (plan["steps"] - step) if step else None
-        return {
-            "key": folder.name,
-            "shared": about.get("shared") is True,
-            "title": about["title"],
-            "state": state,
-            "step": step,
-            "steps": plan["steps"],
-            "elapsed_s": elapsed_s,
-            "left_s": number(left_s) if state == "training" else None,
-            "rate": number((number(last.get("tokens")) or 0) / elapsed_s) if elapsed_s else None,
-            "train": curve.train,
-            "valid": curve.valid,
-            "sample": _sample(samples[-1]) if samples else None,
-            "model": (folder / "best" / "model.safetensors").exists(),
-            "why": _last_words(folder) if state == "broken" else None,
-        }
-
-    def _state(self, key: str, about: dict[str, Any], last: dict[str, Any]) -> State:
-        """How it stands; `last` is what it logged last."""
-        if self._alive(key, about):
-            return "training"
-        # One that was ended early, since it got no better, has written its report all the same.
-        if "val_loss" in last and last.get("step") == about["plan"]["steps"]:
-            return "done"
-        if (self.runs / key / "report.json").exists():
-            return "done"
-        return about["halted"] or "broken"
+    def _progress(self, key: str, about: dict[str, Any]) -> dict[str, Any]:
+        return progress(self.runs / key, about, runs=self._alive(key, about))
 
     def _alive(self, key: str, about: dict[str, Any]) -> bool:
         """Whether its process runs, whoever began it."""
@@ -293,26 +252,3 @@ class TrainingJobs:
     def _write(self, key: str, about: dict[str, Any]) -> None:
         text = json.dumps(about, indent=2) + "\n"
         write_whole(self.runs / key / OURS, text, mode=0o600)
-
-
-def _step(record: dict[str, Any]) -> int:
-    step = record.get("step")
-    return step if type(step) is int and 0 <= step <= MOST_STEP else 0
-
-
-def _sample(record: dict[str, Any]) -> dict[str, Any]:
-    """What the model wrote: whatever else stands in the line is not for a page."""
-    text = record.get("text")
-    text = text[:MOST_SAMPLE].encode("utf-8", "replace").decode() if isinstance(text, str) else ""
-    return {"step": _step(record), "text": text}
-
-
-def _last_words(folder: Path) -> str:
-    """What the process said last, for one that broke off."""
-    try:
-        whole = read_bytes(folder, LOG, grows=True).decode("utf-8", "replace")
-    except CheckpointError:
-        return ""
-    said = [line for line in whole[-20_000:].replace("\r", "\n").splitlines() if line.strip()]
-    last = said[-1][:300] if said else ""
-    return BROKE if PYTHONS.match(last) else without_place(last, folder)

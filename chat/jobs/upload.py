@@ -6,7 +6,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from chat.generate.request import RefusedError
+from chat.errors import RefusedError
 from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
 from chat.story.pieces import FileError, FilePieces, Room, joined
 from chat.turns import Say

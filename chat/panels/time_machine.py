@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.errors import RefusedError, fault
-from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant, resolve_request
+from chat.generate.request import OTHER_PAGE, GenerationRequest, Variant
+from chat.generate.resolve import resolve_request
 from chat.generate.takes import Takes
 from chat.models import Listing
 from chat.models.engines import Engines

@@ -6,7 +6,7 @@ from typing import Any
 from chat import commands, settings
 from chat.errors import RefusedError
 from chat.generate.prompt import off_the_loop, prompt_of, with_words
-from chat.generate.request import NO_MODEL
+from chat.generate.resolve import NO_MODEL
 from chat.models import Listing
 from chat.models.engines import Loaded
 from chat.session import Session

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chat.generate.request import OTHER_PAGE, RefusedError
+from chat.errors import RefusedError
+from chat.generate.request import OTHER_PAGE
 from chat.jobs.upload import Upload
 from chat.session import Session
 

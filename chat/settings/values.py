@@ -2,7 +2,7 @@
 
 The last layer wins: the defaults, the model's own (generation_config.json), the chat's (gear,
 preset), those of one message (Tune, a button), the text's own (`/with t=1.2 k=20 …`), a variant's
-(`chat.generate.request.Variant`); `chat.generate.request.resolve_request` puts them together.
+(`chat.generate.request.Variant`); `chat.generate.resolve.resolve_request` puts them together.
 Everything that comes from a page is untrusted: numbers as text, counts as floats, any key. A value
 is converted and checked, or refused with its range; none is ever clamped.
 """

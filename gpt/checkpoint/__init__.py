@@ -1,7 +1,6 @@
 """A model on disk, in the layout of Hugging Face model folders."""
 
 from gpt.checkpoint.folder import (
-    INDEX,
     Checkpoint,
     CheckpointError,
     count_parameters,
@@ -11,8 +10,8 @@ from gpt.checkpoint.folder import (
     read_config,
     save,
     version,
-    weight_files,
 )
+from gpt.checkpoint.shards import INDEX, weight_files
 from gpt.checkpoint.training_json import WEIGHTS, read_training
 
 __all__ = [

@@ -5,19 +5,19 @@ vLLM, MLX and llama.cpp's converter open the folder as it lies.
 """
 
 import json
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
 from gpt.checkpoint.hf_format import FormatError, config_from_hf, hf_config
 from gpt.checkpoint.hf_names import from_hf, hf_shapes, to_hf
+from gpt.checkpoint.shards import weight_files
 from gpt.checkpoint.training_json import (
     HASHES,
     TRAINING,
@@ -42,10 +42,6 @@ from gpt.model import GPT
 from gpt.text.sentences import FINISH_CHARS
 from gpt.tokenizers import Tokenizer, load_tokenizer
 
-INDEX = "model.safetensors.index.json"
-"""Says which of several files holds which tensor, where a model is in several."""
-MAX_SHARDS = 1000
-SHARD = re.compile(r"[\w-][\w.-]*\.safetensors")
 CARD = "README.md"
 
 __all__ = [
@@ -60,7 +56,6 @@ __all__ = [
     "read_config",
     "read_training",
     "save",
-    "weight_files",
 ]
 
 
@@ -183,32 +178,6 @@ def is_here(folder: Path) -> bool:
         return folder.exists() or _put_aside(folder).exists()
     except (OSError, ValueError):  # no name that a file could have
         return False
-
-
-def weight_files(folder: Path) -> tuple[str, ...]:
-    """The names of the files that the weights are in, or belong in: one, or as an index says.
-
-    Raises:
-        CheckpointError: the index is none, or names files outside the folder.
-    """
-    if is_there(folder, WEIGHTS) or not is_there(folder, INDEX):
-        return (WEIGHTS,)
-    place_of: Any = read_json(folder, INDEX).get("weight_map")
-    names = cast("dict[str, Any]", place_of).values() if isinstance(place_of, dict) else ()
-    if wrong := [name for name in names if not _is_shard(name)]:
-        raise CheckpointError(
-            f"{said(folder / INDEX)} names a file that is no shard: {wrong[0]!r:.80}"
-        )
-    shards = sorted(set(names))
-    if not 0 < len(shards) <= MAX_SHARDS:
-        raise CheckpointError(
-            f"expected 1 to {MAX_SHARDS} files in {said(folder / INDEX)}, got {len(shards)}"
-        )
-    return tuple(shards)
-
-
-def _is_shard(name: object) -> bool:
-    return isinstance(name, str) and len(name) <= 200 and SHARD.fullmatch(name) is not None
 
 
 def read_config(folder: str | Path) -> GPTConfig:

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from gpt.checkpoint import folder as checkpoint
-from gpt.checkpoint.folder import INDEX, Checkpoint, CheckpointError
+from gpt.checkpoint.folder import Checkpoint, CheckpointError
+from gpt.checkpoint.shards import INDEX, weight_files
 from gpt.checkpoint.training_json import WEIGHTS
 
 CONFIG = "config.json"
@@ -144,7 +145,7 @@ def fetch(wanted: HubName) -> Path:
                 f"{wanted} on the Hub has no {WEIGHTS}: Inkling opens no other weights, for "
                 "a pickle (.bin, .pt) could run code"
             )
-        for name in checkpoint.weight_files(folder):
+        for name in weight_files(folder):
             if not _fetch_weights(wanted, name, folder.name):
                 raise HubError(f"{wanted} on the Hub lacks {name}, which its {INDEX} names")
         return folder

@@ -3,9 +3,10 @@
 // and who is B, and tells nobody until one was chosen. The takes and the vote stand below the story (StoryTakes).
 
 import { sessionIdState } from '@chainlit/react-client';
-import { useEffect, useReducer } from 'react';
+import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { panelHead } = window.inkling.panel;
 const ENTRY = {
   label: 'Compare',
   place: 4,
@@ -21,7 +22,7 @@ const BLIND =
 const PHONE = '(max-width: 640px)';
 
 const { input, isCommand, setInput } = window.inkling.composer;
-const { contestants, newCompare, proposed } = window.inkling.compare;
+const { contestants, forget, load, newCompare, saveCsv } = window.inkling.compare;
 const { wholePercent } = window.inkling.numbers;
 
 // The words in the composer come first, as with any message; they come back where this cannot be done.
@@ -33,48 +34,6 @@ const begin = (store) => () => {
   store.compareAgain = begin(store);
   store.send('Compare', { ask: 'compare', contestants: contestants(c), blind: c.blind, words });
   if (store.panel === 'compare' && window.matchMedia(PHONE).matches) store.open('compare');
-};
-
-const load = async (store) => {
-  const c = store.compare;
-  const put = (query, request) =>
-    store.query({ query, ...request }).then(
-      (answer) => {
-        Object.assign(c, answer);
-        c.problem = '';
-      },
-      (error) => {
-        c.problem = error.message;
-      },
-    );
-  await Promise.all([put('compare', { models: c.models }), put('runs'), loadVotes(store)]);
-  // Of two models one glance often tells who is who: so something better is proposed, once.
-  if (!c.proposal && c.presets.length)
-    Object.assign(c, proposed(store.model || store.state.model, c.runs, c.presets, store.state.tuning.preset));
-  store.tell();
-};
-
-const loadVotes = async (store) => {
-  try {
-    store.compare.votes = await store.query({ query: 'votes' });
-  } catch (error) {
-    store.compare.problem = error.message;
-  }
-  store.tell();
-};
-
-const saveCsv = async (store) =>
-  window.inkling.files.download({ type: 'text/csv', part: 0, of: 1, ...(await store.query({ query: 'votes_csv' })) });
-
-const forget = async (store) => {
-  const c = store.compare;
-  if (!c.sure) c.sure = true;
-  else {
-    c.sure = false;
-    await store.command({ command: 'votes_forget' });
-    await loadVotes(store);
-  }
-  store.tell();
 };
 
 const Side = ({ side, store }) => {
@@ -275,12 +234,7 @@ function StoryCompare() {
   const waits = Boolean(contest?.waits);
   return (
     <section className="panel" id="panel-compare" aria-label="Compare">
-      <header>
-        <h2>Compare</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('compare')}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'Compare', () => store.open('compare'))}
       <p className="about">
         Two write the same story on, from the same words and with the same dice. You pick the one to go on with; the
         other stays as an alternative.

@@ -2,9 +2,10 @@
 // Did it copy? A passage held against the text that its model learnt from.
 
 import { sessionIdState } from '@chainlit/react-client';
-import { useEffect, useReducer } from 'react';
+import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { panelHead } = window.inkling.panel;
 const ENTRY = {
   label: 'Did it copy?',
   title: 'Which words of the last passage stand just so in the text that its model learnt from',
@@ -105,12 +106,7 @@ function StoryCopied() {
   const { found, error } = (asked && store.copied) || {};
   return (
     <section className="panel" id="panel-copied" aria-label="Did it copy?">
-      <header>
-        <h2>Did it copy?</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('copied')}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'Did it copy?', () => store.open('copied'))}
       {!passage && (
         <p className="about">
           Let the model write something first; then its words are looked for in the text it learnt from.

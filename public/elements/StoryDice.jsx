@@ -2,10 +2,10 @@
 // Live dice: what may come next at the story's end, as the sliders move, before anything is written.
 
 import { sessionIdState } from '@chainlit/react-client';
-import { useEffect, useReducer } from 'react';
+import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
-const { visible } = window.inkling;
+const { panelHead, tokenSigns } = window.inkling.panel;
 const { beginsAsCommand, input, literal, setInput } = window.inkling.composer;
 const { choices, count, percent } = window.inkling.numbers;
 const ENTRY = {
@@ -82,17 +82,7 @@ const Bars = ({ found, resting }) => {
             data-token={each.id}
             title={`raw ${percent(each.raw_probability)}, after the samplers ${after(each)}`}
           >
-            <b>
-              {visible(each.text).map(([kind, shown], at) =>
-                kind === 'sign' ? (
-                  <span key={at} className="sign">
-                    {shown}
-                  </span>
-                ) : (
-                  shown
-                ),
-              )}
-            </b>
+            <b>{tokenSigns(createElement, each.text)}</b>
             <div className="dice-bars">
               <i className="raw" style={width(each.raw_probability)} />
               <i className="after" style={width(each.probability)} />
@@ -175,12 +165,7 @@ function StoryDice() {
   const command = beginsAsCommand(words);
   return (
     <section className="panel" id="panel-dice" aria-label="Dice">
-      <header>
-        <h2>The dice</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('dice')}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'The dice', () => store.open('dice'))}
       <p className="about">
         The model gives each token it knows a chance, and one is drawn. See what the settings make of the chances,
         before anything is written.

@@ -3,9 +3,10 @@
 // with the same dice (shared/machine.js). A closed panel or page ends what is being written.
 
 import { sessionIdState, useChatSession } from '@chainlit/react-client';
-import { useEffect, useReducer, useRef } from 'react';
+import { createElement, useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { curveKey, errorLine, panelHead } = window.inkling.panel;
 /**
  * @typedef {import('../shared/store.js').Store} Store
  * @typedef {import('../shared/machine.js').Machine} Machine
@@ -13,7 +14,7 @@ import { useRecoilValue } from 'recoil';
 
 const { machine, drawCurve } = window.inkling;
 const { newMachine, runOf, stepOf, promptOf, temperatureOf, lengthOf, textOf, isDone, noteOn } = machine;
-const { listen, stop, write, go, play, choose, findRuns } = machine;
+const { listen, stop, write, go, play, choose, findRuns, set } = machine;
 const ENTRY = {
   label: 'Time machine',
   place: 6,
@@ -22,11 +23,7 @@ const ENTRY = {
 
 /** @param {{m: Machine, store: Store}} props */
 const Asked = ({ m, store }) => {
-  const change = (name) => (event) => {
-    stop(store);
-    m[name] = name === 'temperature' ? Number(event.target.value) : event.target.value;
-    store.tell();
-  };
+  const change = (name) => (event) => set(store, name, event.target.value);
   return (
     <div className="machine-asked">
       <label>
@@ -149,11 +146,7 @@ const Written = ({ m, step }) => {
           {entry ? entry.text : ''}
         </span>
       </div>
-      {entry?.error && (
-        <p className="error" role="alert">
-          {entry.error}
-        </p>
-      )}
+      {errorLine(createElement, entry?.error)}
       <p className="machine-foot" role="status">
         {note}
       </p>
@@ -257,16 +250,7 @@ const Travel = ({ m, store, run, step }) => {
       <Written m={m} step={step} />
       <div id="machine-curve" ref={box} />
       {run.curve.train.length + run.curve.valid.length > 0 ? (
-        <p className="curve-key">
-          <span>
-            <i />
-            on its training text
-          </span>
-          <span className="of-valid">
-            <i />
-            on text it never saw: this one counts
-          </span>
-        </p>
+        curveKey(createElement)
       ) : (
         <p className="about">This run has no log of its losses (metrics.jsonl), so no curve can be drawn.</p>
       )}
@@ -295,20 +279,11 @@ function StoryMachine() {
   const step = stepOf(m);
   return (
     <section className="panel wide" id="machine-panel" aria-label="Time machine">
-      <header>
-        <h2>Time machine</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('machine')}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'Time machine', () => store.open('machine'))}
       <p className="about">
         The same beginning and the same dice, at each step of the training that was kept: from noise to story.
       </p>
-      {m.problem && (
-        <p className="error" role="alert">
-          {m.problem}
-        </p>
-      )}
+      {errorLine(createElement, m.problem)}
       {!m.runs ? (
         !m.problem && <p className="status">looking for runs…</p>
       ) : m.runs.length ? (

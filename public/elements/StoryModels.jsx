@@ -2,9 +2,10 @@
 // Every model with its card: a table to compare them at a glance, and all that is known of the one that was clicked.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
-import { useEffect, useReducer, useRef } from 'react';
+import { createElement, useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { curveKey, errorLine, panelHead } = window.inkling.panel;
 const ENTRY = {
   label: 'All models',
   place: 7,
@@ -144,16 +145,7 @@ const Card = ({ card, chosen, busy, write }) => {
       {train.length + valid.length > 0 && (
         <>
           <div id="model-curve" ref={box} />
-          <p className="curve-key">
-            <span>
-              <i />
-              on its training text
-            </span>
-            <span className="of-valid">
-              <i />
-              on text it never saw: this one counts
-            </span>
-          </p>
+          {curveKey(createElement)}
         </>
       )}
       {card.picture && <img id="model-picture" src={card.picture} alt="How its loss fell while it was trained" />}
@@ -213,21 +205,12 @@ function StoryModels() {
   if (!open || !store.state) return null;
   return (
     <section className="panel wide" id="models-panel" aria-label="All models">
-      <header>
-        <h2>All models</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={() => store.open('models')}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'All models', () => store.open('models'))}
       <p className="about">
         Every model in <code>checkpoints/</code>, <code>runs/</code> and <code>INKLING_MODELS</code>. Click one to read
         its card; ✓ writes now.
       </p>
-      {v.problem && (
-        <p className="error" role="alert">
-          {v.problem}
-        </p>
-      )}
+      {errorLine(createElement, v.problem)}
       {v.rows ? <Table v={v} store={store} show={show} /> : !v.problem && <p className="status">looking for models…</p>}
       {v.card && v.card.key === v.shown && (
         <Card

@@ -3,12 +3,12 @@
 // StoryView marks each token with `data-odds`; what is open is kept in the store, for this is remounted at will.
 
 import { sessionIdState, useChatData } from '@chainlit/react-client';
-import { useEffect, useReducer } from 'react';
+import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
 /** @typedef {import('../shared/store.js').Store} Store */
 
-const { visible } = window.inkling;
+const { tokenSigns } = window.inkling.panel;
 const { choices, percent } = window.inkling.numbers;
 const HOVER_MS = 130;
 const LEAVE_MS = 350;
@@ -30,19 +30,7 @@ const partOf = (node) => (node?.closest ? node.closest('#story-text.shaded .part
 const nodeOf = ({ passage, at }) =>
   document.querySelector(`#story-text .passage[data-id="${passage}"] .part[data-i="${at}"]`);
 
-const Piece = ({ text }) => (
-  <b>
-    {visible(text).map(([kind, shown], at) =>
-      kind === 'sign' ? (
-        <span key={at} className="sign">
-          {shown}
-        </span>
-      ) : (
-        shown
-      ),
-    )}
-  </b>
-);
+const Piece = ({ text }) => <b>{tokenSigns(createElement, text)}</b>;
 
 /** @param {{each: Page.Chance, own: boolean, busy: boolean, press: () => void}} props */
 const Row = ({ each, own, busy, press }) => (

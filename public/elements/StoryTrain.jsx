@@ -2,9 +2,10 @@
 // Train a model on a text of one's own, and watch it learn. The training is a process of its own: this page only looks.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
-import { useEffect, useReducer, useRef } from 'react';
+import { createElement, useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { panelHead } = window.inkling.panel;
 const ENTRY = {
   label: 'Train',
   title: 'Train a model of your own on a text you bring, and write with it while it learns',
@@ -21,12 +22,7 @@ const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', 
 
 const { pieces, readText } = window.inkling.files;
 const { count, duration, readings } = window.inkling.numbers;
-const { expected } = window.inkling.sentences;
-
-/** @param {Page.TrainingPlan} plan */
-const inDetail = ({ steps, passes, parameters }) =>
-  `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
-  '(the numbers that it learns)';
+const { expected, inDetail } = window.inkling.sentences;
 
 const Curve = ({ run }) => {
   const box = useRef(null);
@@ -203,17 +199,7 @@ function StoryTrain() {
 
   return (
     <section className="panel" id="panel-train" aria-label="Train">
-      <header>
-        <h2>Train</h2>
-        <button
-          type="button"
-          className="quiet"
-          title="Close (Esc); a training goes on"
-          onClick={() => store.open('train')}
-        >
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, 'Train', () => store.open('train'), 'Close (Esc); a training goes on')}
       <button
         type="button"
         id="train-drop"

@@ -2,9 +2,10 @@
 // Every setting on a dial: for the next message only, or to write a passage anew with others than made it.
 
 import { sessionIdState } from '@chainlit/react-client';
-import { useEffect, useReducer } from 'react';
+import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { panelHead } = window.inkling.panel;
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
 
 const { dialShown } = window.inkling.sentences;
@@ -154,12 +155,7 @@ function StoryTune() {
   };
   return (
     <section className="panel" id="panel-tune" aria-label="Tune">
-      <header>
-        <h2>{passage ? 'Retry with…' : 'The next message'}</h2>
-        <button type="button" className="quiet" title="Close (Esc)" onClick={close}>
-          Close
-        </button>
-      </header>
+      {panelHead(createElement, passage ? 'Retry with…' : 'The next message', close)}
       {error && <p className="error">{error}</p>}
       {dials && (
         <>

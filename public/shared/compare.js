@@ -1,5 +1,7 @@
 // @ts-check
-// Who is compared with whom.
+// Who is compared with whom, and what the panel asks the server.
+
+import { download } from './files.js';
 
 /**
  * @typedef {object} Compare
@@ -57,4 +59,59 @@ export const proposed = (model, runs, presets, picked) => {
   const wanted = picked === 'Careful' ? 'Story' : 'Careful';
   const proposal = { ...presets.find(({ name }) => name === wanted)?.settings };
   return { models: [model, model], proposal, own: [{}, proposal] };
+};
+
+/** The store's comparison; it is made with the element, before any of what follows is called. */
+const compareOf = (/** @type {import('./store.js').Store} */ store) => /** @type {Compare} */ (store.compare);
+
+/** Ask for what the panel shows; the first time, propose whom to compare. */
+export const load = async (/** @type {import('./store.js').Store} */ store) => {
+  const c = compareOf(store);
+  const put = (/** @type {Promise<object>} */ asked) =>
+    asked.then(
+      (answer) => {
+        Object.assign(c, answer);
+        c.problem = '';
+      },
+      (error) => {
+        c.problem = /** @type {Error} */ (error).message;
+      },
+    );
+  await Promise.all([
+    put(store.query({ query: 'compare', models: c.models })),
+    put(store.query({ query: 'runs' })),
+    loadVotes(store),
+  ]);
+  // Of two models one glance often tells who is who: so something better is proposed, once.
+  if (!c.proposal && c.presets.length)
+    Object.assign(
+      c,
+      proposed(store.model || store.state?.model || '', c.runs, c.presets, store.state?.tuning.preset || ''),
+    );
+  store.tell();
+};
+
+const loadVotes = async (/** @type {import('./store.js').Store} */ store) => {
+  try {
+    compareOf(store).votes = await store.query({ query: 'votes' });
+  } catch (error) {
+    compareOf(store).problem = error.message;
+  }
+  store.tell();
+};
+
+/** Give the browser all votes as a file. */
+export const saveCsv = async (/** @type {import('./store.js').Store} */ store) =>
+  download({ type: 'text/csv', part: 0, of: 1, ...(await store.query({ query: 'votes_csv' })) });
+
+/** Delete all votes; asked once, it asks back. */
+export const forget = async (/** @type {import('./store.js').Store} */ store) => {
+  const c = compareOf(store);
+  if (!c.sure) c.sure = true;
+  else {
+    c.sure = false;
+    await store.command({ command: 'votes_forget' });
+    await loadVotes(store);
+  }
+  store.tell();
 };

@@ -216,6 +216,17 @@ export const choose = (/** @type {Store} */ store, /** @type {string} */ key) =>
   store.tell();
 };
 
+/** Ask otherwise from now on: other words to begin with, another seed, temperature or length. */
+export const set = (
+  /** @type {Store} */ store,
+  /** @type {'prompt' | 'seed' | 'temperature' | 'length'} */ name,
+  /** @type {string} */ value,
+) => {
+  stop(store);
+  Object.assign(machineOf(store), { [name]: name === 'temperature' ? Number(value) : value });
+  store.tell();
+};
+
 /** Ask which runs there are: steps may have come, or gone, since the panel was last open. */
 export const findRuns = async (/** @type {Store} */ store) => {
   const m = machineOf(store);

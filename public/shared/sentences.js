@@ -1,6 +1,8 @@
 // @ts-check
 // What the page says of what it was told, in whole sentences.
 
+import { count } from './numbers.js';
+
 /** What stands above takes; `hidden` while nobody may know who wrote which. */
 export const aboutTakes = (/** @type {number} */ takes, /** @type {boolean} */ hidden, /** @type {boolean} */ busy) => {
   if (hidden && busy)
@@ -51,3 +53,8 @@ export const dialShown = (/** @type {Page.Field} */ field, /** @type {string} */
   if (field.off !== null && Number(value) === field.off) return 'Off';
   return field.slider ? String(Number(Number(value).toFixed(2))) : '';
 };
+
+/** What a planned training is, in numbers. @param {Page.TrainingPlan} plan */
+export const inDetail = ({ steps, passes, parameters }) =>
+  `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
+  '(the numbers that it learns)';

@@ -10,11 +10,11 @@ import torch
 
 import gpt
 from bench import equal_seconds
-from bench.equal_seconds import Recipe, baseline_of, main, measure, recipe_of, steps_that_fit
+from bench.equal_seconds import Recipe, baseline_of, block_seconds, main, recipe_of, steps_that_fit
 from bench.recipe import RecipeError, parameters
 from tests.support.training import train_into
 from tests.train.test_pretrain import TINY, data, run
-from train.adapt.base_model import describe
+from train.adapt.base_model import model_facts
 from train.adapt.distill import Teachers
 from train.data.folder import load_data
 from train.data.prepare import prepare
@@ -76,7 +76,7 @@ def test_both_are_timed_in_turns_and_neither_is_always_first(
 
     monkeypatch.setattr(equal_seconds, "Throughput", Known)
     recipes = [Recipe(str(layers), replace(TINY, n_layer=layers)) for layers in (1, 2)]
-    ours, theirs = measure(recipes, load_data(data), blocks=3, steps=4)
+    ours, theirs = block_seconds(recipes, load_data(data), blocks=3, steps=4)
     assert [layers for layers, _ in timed] == [1, 2, 1, 2, 2, 1, 1, 2]
     assert (ours, theirs) == ([3, 6, 7], [4, 5, 8])
 
@@ -141,7 +141,7 @@ def test_a_distilled_model_is_timed_with_its_teachers_and_not_without(
     pupil = gpt.load(out / "best")
     with pytest.raises(RecipeError, match=r"pupil learnt from teacher, weights .*--teachers"):
         recipe_of(pupil, opened, {})
-    recipe = recipe_of(pupil, opened, {describe(teacher)["sha256"]: teacher})
+    recipe = recipe_of(pupil, opened, {model_facts(teacher)["sha256"]: teacher})
     assert (recipe.name, recipe.teachers, recipe.share) == ("pupil", (teacher,), 0.5)
     torch.manual_seed(short.seed)
     pace = recipe.pace(opened)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from bench.recipe import RecipeError, at_its_end, check_fair, main, parameters, pretrain_command
-from bench.recipe_table import Outcome, markdown, outcome, spread
+from bench.recipe_table import Outcome, markdown, outcome
 from train.data.folder import load_data
 from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import PRESETS
 from train.loop.run import Run
+from train.studies.tokenizer_table import mean_and_deviation
 
 TEXT = "The cat sat on the mat.\nThe dog ran in the fog.\n" * 60
 RECORDS = [
@@ -68,9 +69,9 @@ def test_a_run_that_lost_patience_came_to_its_end_too(tmp_path: Path) -> None:
     assert not at_its_end(run, config)
 
 
-def test_the_spread_is_that_of_a_sample() -> None:
-    assert spread([1.0, 2.0, 3.0], ".2f") == "2.00 ± 1.00"
-    assert spread([5.0], ".1f") == "5.0"
+def test_the_standard_deviation_is_that_of_a_sample() -> None:
+    assert mean_and_deviation([1.0, 2.0, 3.0], ".2f") == "2.00 ± 1.00"
+    assert mean_and_deviation([5.0], ".1f") == "5.0"
 
 
 def test_small_has_the_budget_and_the_size_of_the_baseline() -> None:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 
 from chat.story import Story, StoryError
-from chat.story.library import FORMAT, GoneError, Kept, Library, LibraryError
+from chat.story.library import GoneError, Kept, Library, LibraryError
+from chat.story.library_schema import FORMAT
 from tests.chat.test_story import stories, wrote
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.generate import request
+from chat.generate import resolve
 from chat.generate.request import GenerationRequest, Variant
 from chat.panels.composer import handle_line
 from chat.panels.dispatch import answer_query
@@ -266,7 +266,7 @@ def test_undo_and_redo_walk_over_everything(root):
 )
 def test_a_stop_keeps_what_was_written_on_every_path(root, asked, monkeypatch):
     # A sentence that never ends, so that the stop comes before its end on any machine.
-    monkeypatch.setattr(request, "FINISH_CHARS", 1000)
+    monkeypatch.setattr(resolve, "FINISH_CHARS", 1000)
 
     async def act(session, page):
         session.model = "unending"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from chat.generate.request import GenerationRequest, Variant, resolve_request
+from chat.generate.request import GenerationRequest, Variant
+from chat.generate.resolve import resolve_request
 from chat.generate.takes import Takes
 from chat.models import find_models
 from chat.models.engines import Engines

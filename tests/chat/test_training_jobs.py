@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from chat.generate.request import RefusedError
+from chat.errors import RefusedError
 from chat.jobs.processes import run_json
-from chat.jobs.training_jobs import BROKE, PlannedTraining, TrainingJobs
+from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
+from chat.jobs.training_progress import BROKE
 from chat.jobs.upload import LEAST_CHARACTERS, MOST_BYTES, Upload, check
 from chat.models.ownership import new_folder
 from gpt.checkpoint import load

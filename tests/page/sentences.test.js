@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aboutCopied, aboutMeter, aboutTakes, dialShown, expected } from '../../public/shared/sentences.js';
+import { aboutCopied, aboutMeter, aboutTakes, dialShown, expected, inDetail } from '../../public/shared/sentences.js';
 
 test('in a blind round nothing is said before both are done', () => {
   assert.match(aboutTakes(2, true, true), /^A and B are writing/);
@@ -41,4 +41,9 @@ test('a dial shows Off where it changes nothing, and a seed that is drawn anew',
   assert.equal(dialShown({ ...field, slider }, '40.000'), '40');
   assert.equal(dialShown({ ...field, slider: null }, '40'), '');
   assert.equal(dialShown({ ...field, name: 'seed', off: null, slider: null }, ''), 'a new one');
+});
+
+test('a plan is told in its numbers', () => {
+  const plan = { steps: 1200, seconds: 60, parameters: 3_140_000, tokens: 9, passes: 4 };
+  assert.match(inDetail(plan), /^1,200 steps, 4 passes over the text, 3\.1 million parameters/);
 });

@@ -9,7 +9,7 @@ from gpt.sampling import SamplingParams
 from gpt.text.memorization import ReferenceText
 from tests.support.tales import corpus
 from train.choose_sampling import chosen_length, grid, main, rank
-from train.quality.continuations import Continuation, Judged
+from train.quality.continuations import Comparison, Continuation
 from train.quality.metrics import measure
 from train.quality.openings import Opening
 from train.quality.thresholds import distance
@@ -17,13 +17,13 @@ from train.quality.thresholds import distance
 SOURCE = ReferenceText(["The fox saw Tim. Then he ran home, and Tim ran with the fox."] * 2)
 
 
-def judged(*texts: str, human: tuple[str, ...], length: int = 90) -> Judged:
+def comparison(*texts: str, human: tuple[str, ...], length: int = 90) -> Comparison:
     model, person = (
         [measure("Tim. ", text, SOURCE, over=False, bits=None, compared=99) for text in told]
         for told in (texts, human)
     )
     written = [Continuation(Opening("", ""), 0, text=text) for text in texts]
-    return Judged(SamplingParams(max_new_tokens=length), written, model, person)
+    return Comparison(SamplingParams(max_new_tokens=length), written, model, person)
 
 
 def test_the_grid_has_each_temperature_with_each_cut_alone() -> None:
@@ -34,34 +34,34 @@ def test_the_grid_has_each_temperature_with_each_cut_alone() -> None:
 
 def test_human_text_is_no_distance_from_itself_and_nonsense_is_far() -> None:
     human = ("The fox ran with Tim.", "Then the fox saw home zebra.")
-    assert distance(judged(*human, human=human)) == 0
-    near = judged("The fox ran with Tim.", "Then the fox saw zebra.", human=human)
-    far = judged("Zebra zebra zebra zebra zebra.", "Zebra zebra.", human=human)
+    assert distance(comparison(*human, human=human)) == 0
+    near = comparison("The fox ran with Tim.", "Then the fox saw zebra.", human=human)
+    far = comparison("Zebra zebra zebra zebra zebra.", "Zebra zebra.", human=human)
     assert 0 < distance(near) < distance(far)
 
 
 def test_to_keep_more_names_than_a_person_is_no_fault() -> None:
     human = ("The fox ran with it.", "Then the fox saw Tim.")
-    assert distance(judged("The fox ran with Tim.", "Then the fox saw Tim.", human=human)) == 0
-    assert distance(judged("The fox ran with it.", "Then the fox saw it.", human=human)) > 0
+    assert distance(comparison("The fox ran with Tim.", "Then the fox saw Tim.", human=human)) == 0
+    assert distance(comparison("The fox ran with it.", "Then the fox saw it.", human=human)) > 0
 
 
 def test_a_bar_that_holds_is_worth_more_than_being_near() -> None:
     human = ("The fox saw zebra ran", "Then the fox saw Tim ran")
-    like_a_person = judged(*human, human=human)
-    whole = judged("Tim ran. Tim ran.", "Tim ran.", human=human)
+    like_a_person = comparison(*human, human=human)
+    whole = comparison("Tim ran. Tim ran.", "Tim ran.", human=human)
     assert distance(like_a_person) < distance(whole)
     assert rank(whole) < rank(like_a_person)
 
 
 def test_a_text_cut_off_breaks_no_bar_that_settings_could_hold() -> None:
     human = ("Tim ran home.",)
-    assert rank(judged("Tim ran ho", human=human))[0] == 0
-    assert rank(judged("Tim zebra home.", human=human))[0] == 1
+    assert rank(comparison("Tim ran ho", human=human))[0] == 0
+    assert rank(comparison("Tim zebra home.", human=human))[0] == 1
 
 
 def test_the_length_is_the_shortest_step_in_which_nearly_all_stories_are_over() -> None:
-    found = judged(*["Tim."] * 20, human=("Tim.",) * 20, length=400)
+    found = comparison(*["Tim."] * 20, human=("Tim.",) * 20, length=400)
     for at, each in enumerate(found.written):
         each.reason, each.tokens = "end", 10 * at
     assert chosen_length(found) == 200

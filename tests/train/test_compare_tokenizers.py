@@ -152,7 +152,7 @@ def test_bits_per_byte_count_all_text_tokens_and_the_bytes_of_the_text(text: Pat
     run = Run(text.parent / "run")
     run.folder.mkdir()
     run.log(step=0, elapsed_s=1.0, val_loss=1.0)
-    found = same.judge(model, variant, config, data, run)
+    found = same.score_model(model, variant, config, data, run)
     tokens = np.count_nonzero(data.valid != data.tokenizer.eos_id)
     _, valid = split_texts(same.texts, (), 0.2)
     documents = TEXT[valid[0].start :].split("<|endoftext|>\n")

@@ -11,7 +11,7 @@ import pytest
 from gpt.checkpoint import load
 from tests.support.tiny_checkpoint import save_characters
 from train import finetune
-from train.adapt.base_model import describe, suggest
+from train.adapt.base_model import model_facts, suggest
 from train.adapt.trainable import Trainable
 from train.data.folder import DataError, load_data
 from train.data.texts import Text
@@ -82,9 +82,9 @@ def test_what_lies_beside_the_weights_of_a_model_is_not_opened(
     tmp_path: Path, spoil: Callable[[Path], object]
 ) -> None:
     model = save_characters(tmp_path / "model")
-    before = describe(load(model))
+    before = model_facts(load(model))
     spoil(model / "other.safetensors")
-    assert describe(load(model)) == before
+    assert model_facts(load(model)) == before
 
 
 @pytest.mark.parametrize(

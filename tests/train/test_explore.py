@@ -10,7 +10,8 @@ from train.data.prepare import prepare
 from train.data.statistics import Statistics, is_odd, read_place
 from train.data.texts import Text
 from train.explore import main
-from train.reports.text_report import advice, cell, remarks, shown
+from train.reports.text_report import advice, cell, remarks, visible
+from train.run.document import table
 
 TALE = (
     "Once upon a time a fox lived under the old bridge. Every morning it counted the carts that "
@@ -97,7 +98,8 @@ def test_advice_fits_the_size() -> None:
 
 
 def test_a_cell_holds_nothing_that_breaks_a_table() -> None:
-    assert shown("a|b `c`\n\x00") == "a\\|b␣ˋcˋ↵U+0000"
+    assert visible("a|b `c`\n\x00") == "a|b␣`c`↵U+0000"
+    assert table(("",), [(visible("a|b `c`\n"),)]).endswith("| a\\|b␣\\`c\\`↵ |")
     assert cell("a b") == "a b"
 
 

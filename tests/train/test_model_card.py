@@ -14,7 +14,7 @@ from tests.support.tiny_checkpoint import save_characters
 from train.evaluate import main
 from train.loop.config import TrainConfig
 from train.reports.model_card import elsewhere, own_words, teachers_commands
-from train.run.document import shell_word, told
+from train.run.marks import shell_word, told
 
 TRAINING = {
     "command": "python -m train.pretrain --data data/tales --preset story",

@@ -14,9 +14,9 @@ from tests.support.tiny_checkpoint import save_characters
 from train.data.folder import DataError
 from train.quality.continuations import Continuation, bits, ends_within, first_words, write_on
 from train.quality.openings import LEAST_LEFT, LEAST_WORDS, Opening, cut, openings
-from train.quality.reference_text import open_judges
+from train.quality.reference_text import open_model_texts
 from train.quality.thresholds import length_for
-from train.run.document import told
+from train.run.marks import told
 from train.sample_openings import main
 
 
@@ -135,9 +135,9 @@ def test_a_training_text_that_is_not_here_is_named_with_the_command_that_makes_i
     corpus(tmp_path)
     checkpoint = gpt.load(tmp_path / "noise")
     with pytest.raises(DataError, match=r"fingerprint [0-9a-f]{16}.*train\.prepare train\.txt"):
-        open_judges(checkpoint, [tmp_path])
+        open_model_texts(checkpoint, [tmp_path])
     with pytest.raises(DataError, match=r"expected a training\.json"):
-        open_judges(gpt.load(save_characters(tmp_path / "other")), [tmp_path / "data"])
+        open_model_texts(gpt.load(save_characters(tmp_path / "other")), [tmp_path / "data"])
 
 
 @pytest.mark.parametrize(

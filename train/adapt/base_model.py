@@ -29,7 +29,7 @@ PATIENCE = 5
 """Early stopping: evaluations without a better one, after which the model overfits a short text."""
 
 
-def describe(source: Checkpoint) -> dict[str, Any]:
+def model_facts(source: Checkpoint) -> dict[str, Any]:
     """What config.json, training.json and the card say of the model that was there before."""
     digest = hashlib.sha256()
     for name in weight_files(source.folder):  # several where it is sharded

@@ -6,7 +6,6 @@ its members, and most of that gain goes over into one model, which costs no more
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ from torch.nn import functional as F
 
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.hub import load
-from train.adapt.base_model import describe
+from gpt.files import is_there
+from train.adapt.base_model import model_facts
 from train.adapt.vocabulary import same_tokenizer
 from train.data.folder import Data
 from train.loop.config import TrainConfig
 from train.loop.device import autocast, pick_device
 from train.loop.state import StateError
 from train.loop.step import Objective, cross_entropy
+from train.loop.stored import RESUMED, read_config_json
 
 
 class Teachers:
@@ -80,7 +81,7 @@ class Teachers:
 
     def about(self) -> dict[str, Any]:
         """The teachers and their share, for config.json and training.json."""
-        return {"teachers": [describe(each) for each in self.checkpoints], "share": self.share}
+        return {"teachers": [model_facts(each) for each in self.checkpoints], "share": self.share}
 
 
 def add_teacher_options(parser: argparse.ArgumentParser) -> None:
@@ -118,9 +119,8 @@ def objective_from(
         teachers = [load(each) for each in options.teachers]
         objective = Teachers(teachers, options.teacher_share, config, data)
         about = {"distilled": objective.about()}
-    said = folder / "config.json"
-    if options.resume and said.exists():
-        begun = json.loads(said.read_text(encoding="utf-8")).get("distilled")
+    if options.resume and is_there(folder, "config.json"):
+        begun = read_config_json(folder, RESUMED).get("distilled")
         if _distilled_by(begun) != _distilled_by(about.get("distilled")):
             raise StateError(
                 f"the run in {folder} learnt from other teachers, or with another --teacher-share: "

@@ -83,7 +83,7 @@ def old_text(source: Checkpoint, file: Path | None) -> HeldOut | None:
     return HeldOut(own.name, own.ids[:OLD_TOKENS], own.tokenizer)
 
 
-def measure(checkpoint: Checkpoint, text: HeldOut, without: Collection[str]) -> dict[str, Any]:
+def losses_on(checkpoint: Checkpoint, text: HeldOut, without: Collection[str]) -> dict[str, Any]:
     """Nats per token ("loss") and bits per byte ("bpb") over disjoint windows, in float32."""
     read = text.read_by(checkpoint.tokenizer, without)
     nats = score(checkpoint.model, read.tokens, checkpoint.config.block_size)
@@ -91,7 +91,7 @@ def measure(checkpoint: Checkpoint, text: HeldOut, without: Collection[str]) -> 
     return {**facts, "tokens": len(read.tokens) - 1, "bytes": read.bytes}
 
 
-def compare(
+def losses_of_both(
     before: Checkpoint, after: Checkpoint, new: HeldOut, old: HeldOut | None
 ) -> dict[str, Any]:
     """report.json: both models on both texts; "old" is null where there is no old text.
@@ -108,7 +108,7 @@ def compare(
         facts: dict[str, Any] = {"text": text.name, "left_out": left_out}
         if left_out > MOST_LEFT_OUT * counts.total():
             return facts | dict.fromkeys(models)
-        return facts | {when: measure(model, text, unknown) for when, model in models.items()}
+        return facts | {when: losses_on(model, text, unknown) for when, model in models.items()}
 
     return {
         "step": after.training["step"],
@@ -127,8 +127,8 @@ def _unknown(tokenizer: Tokenizer, characters: Iterable[str]) -> set[str]:
     return set()
 
 
-def table(report: dict[str, Any]) -> str:
-    """What `compare` gave as a few aligned lines."""
+def losses_table(report: dict[str, Any]) -> str:
+    """What `losses_of_both` gave as a few aligned lines."""
     lines = [f"{'':32} {'nats per token':>22} {'bits per byte':>22}"]
     for said in ("new", "old"):
         if (found := report[said]) is None:

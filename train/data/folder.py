@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from gpt.checkpoint.schema import SplitValues, data_values
 from gpt.dataset import open_tokens
 from gpt.files import CheckpointError, MissingFileError, facts_of, read_json, said
 from gpt.tokenizers import Tokenizer, TokenizerError, load_tokenizer, read_spec
+from train.data.command import option
 from train.data.prepare import prepare
 from train.data.texts import Text
 
@@ -109,8 +109,8 @@ def find_data(
     Args:
         about: training.json of a checkpoint, or config.json of a run.
     """
-    words = command_words(about)
-    named = [Path(after) for word, after in pairwise(words) if word == "--data"]
+    given = option(command_words(about), "--data")
+    named = [Path(given)] if given else []
     usual = (path.parent for path in sorted(Path("data").glob("*/data.json")))
     for folder in token_folders(about, split, [*places, *named, *usual]):
         with suppress(DataError, OSError, ValueError):

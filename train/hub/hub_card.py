@@ -1,21 +1,22 @@
 """The README.md of a published model: its own card, and what it lacks for a reader on the Hub."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from markupsafe import Markup
 
 from gpt.checkpoint import Checkpoint
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import UnknownCharacterError
-from train.run.document import escaped, fenced, shell_word
+from train.run.document import render
 
 TEMPERATURE, SEED, LENGTH = 0.8, 1, 120
 """How every sample is written, so that anyone can write it again."""
 PROMPTS = ("Once upon a time", "")
 DEFAULT_LICENSE = "unknown"
-PICTURE = "![Training and validation loss](loss.png)"
 
 
 def published_card(
@@ -29,18 +30,19 @@ def published_card(
         picture: Whether loss.png is published with it.
     """
     own = ModelCard(checkpoint.card, ignore_metadata_errors=True)
-    text = own.text.strip() or f"# {repo.split('/')[1]}\n\n{_kind(checkpoint)}"
-    parts = [text]
-    if "val_bpb" in checkpoint.training and "bits per byte" not in text:
-        parts.append(_results(checkpoint.training))
-    if picture and "(loss.png)" not in text:
-        parts.append(PICTURE)
-    if "## What it writes" not in text:
-        parts.append("## What it writes\n\n" + "\n\n".join(samples(checkpoint, repo)))
-    parts.append(_use(repo))
-    data = front_matter(own.data.to_dict(), checkpoint.training, repo, license)
-    head = data.to_yaml()  # pyright: ignore[reportUnknownMemberType]
-    return f"---\n{head}\n---\n" + "\n\n".join(parts) + "\n"
+    training, text = checkpoint.training, own.text.strip()
+    data = front_matter(own.data.to_dict(), training, repo, license)
+    return render(
+        "hub_card.md",
+        front=Markup(data.to_yaml()),  # pyright: ignore[reportUnknownMemberType]
+        text=Markup(text),
+        repo=repo,
+        config=checkpoint.config,
+        parameters=checkpoint.model.n_params,
+        results=_results(training) if "bits per byte" not in text else [],
+        picture=picture and "(loss.png)" not in text,
+        samples=list(samples(checkpoint, repo)) if "## What it writes" not in text else [],
+    )
 
 
 def front_matter(
@@ -74,8 +76,8 @@ def front_matter(
     return ModelCardData(**given, model_name=name, eval_results=scores or None)
 
 
-def samples(checkpoint: Checkpoint, repo: str) -> Iterator[str]:
-    """What the model writes after a few beginnings, each with the command that writes it again."""
+def samples(checkpoint: Checkpoint, repo: str) -> Iterator[tuple[str, str]]:
+    """The command that writes a sample, and the sample with its beginning; of a few beginnings."""
     generator = Generator(checkpoint.model, checkpoint.tokenizer)
     length = min(LENGTH, checkpoint.config.block_size)
     params = SamplingParams(temperature=TEMPERATURE, seed=SEED, max_new_tokens=length)
@@ -85,24 +87,15 @@ def samples(checkpoint: Checkpoint, repo: str) -> Iterator[str]:
             written = "".join(token.text for token in generator.stream(prompt, params))
         except UnknownCharacterError:
             continue  # a model of characters that never saw one of them
-        command = (
-            f"python -m gpt.generate {repo} {shell_word(prompt)} --temperature {TEMPERATURE} "
-            f"--seed {SEED} --max-new-tokens {length}"
-        )
-        # A fence, for a story may hold what Markdown would take for its own.
-        yield f"    {command}\n\n{fenced(prompt + written)}"
+        command = ["python", "-m", "gpt.generate", repo, prompt]
+        command += ["--temperature", str(TEMPERATURE), "--seed", str(SEED)]
+        yield shlex.join([*command, "--max-new-tokens", str(length)]), prompt + written
 
 
-def _kind(checkpoint: Checkpoint) -> str:
-    config = checkpoint.config
-    return (
-        f"A {config.family} model of {checkpoint.model.n_params:,} parameters that continues "
-        f"stories: {config.n_layer} layers, {config.n_embd} wide, a window of {config.block_size} "
-        f"tokens, {config.vocab_size:,} tokens in its vocabulary."
-    )
-
-
-def _results(training: dict[str, Any]) -> str:
+def _results(training: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of a table; none where the loss is not known."""
+    if "val_bpb" not in training:
+        return []
     rows = [("validation, bits per byte", f"{training['val_bpb']:.4f}")]
     if "val_loss" in training:
         rows.append(("validation, nats per token", f"{training['val_loss']:.4f}"))
@@ -110,19 +103,4 @@ def _results(training: dict[str, Any]) -> str:
         if name in training:
             value = training[name]
             rows.append((label, f"{value:,}" if isinstance(value, int) else str(value)))
-    table = "\n".join(f"| {label} | {escaped(value)} |" for label, value in rows)
-    return f"## Results\n\nOn text it never saw in training.\n\n| | |\n| --- | --- |\n{table}"
-
-
-def _use(repo: str) -> str:
-    return f"""## Write with it
-
-With Inkling, in the terminal, or in the browser with `INKLING_MODELS={repo} make chat`:
-
-    python -m gpt.generate {repo} "Once upon a time"
-
-With transformers:
-
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    model = AutoModelForCausalLM.from_pretrained("{repo}")
-    tokenizer = AutoTokenizer.from_pretrained("{repo}")"""
+    return rows

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from train.run.document import render
+
 ROOT = Path(__file__).parents[2]
 APP = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "LICENSE")
 LISTS = ("requirements.txt",)
@@ -65,28 +67,5 @@ CMD ["python", "-m", "frontend.start", "run", "app.py", "--headless", \\
 
 def space_card(repo: str, *, private: bool = False) -> str:
     """The Space's README.md; its front matter is what the Hub builds it by."""
-    token = (
-        f"\nThe model is private: give the Space a secret `HF_TOKEN` that may read {repo}.\n"
-        if private
-        else ""
-    )
-    return f"""---
-title: {repo.split("/")[1]}
-emoji: 🖋️
-colorFrom: yellow
-colorTo: red
-sdk: docker
-app_port: {PORT}
-pinned: false
-models:
-  - {repo}
----
-# Write stories with {repo}
-
-Write the first words and let the model go on, in Inkling's page: the model is
-[{repo}](https://huggingface.co/{repo}).
-
-Every visitor is a guest who sees their own stories only, by a cookie of this page. A Space forgets
-all files when it restarts, so save what you like: **File**, above a story. To let in only those you
-know, give the Space a secret `INKLING_PASSWORD`.
-{token}"""
+    title = repo.split("/")[1]
+    return render("space.md", title=title, repo=repo, port=PORT, private=private)

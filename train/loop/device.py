@@ -55,7 +55,7 @@ def tune(threads: int, processes: int = 1) -> None:
             libc.mallopt(trim_threshold, 2**31 - 1)
 
 
-def describe(device: torch.device) -> dict[str, str | int]:
+def machine_facts(device: torch.device) -> dict[str, str | int]:
     """What a card says about the machine that trained it."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
     return {

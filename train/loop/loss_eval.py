@@ -102,7 +102,7 @@ def summary(
     return {"loss": float(nats.mean()), "bpb": bits / n_bytes if n_bytes else math.nan}
 
 
-def evaluate(model: GPT, text: TokenizedText, eos_id: int) -> dict[str, float | int]:
+def losses_of_text(model: GPT, text: TokenizedText, eos_id: int) -> dict[str, float | int]:
     """The loss on one text by both protocols, disjoint and sliding windows.
 
     Returns:

@@ -3,13 +3,13 @@
 import argparse
 import ast
 import inspect
-import json
 from collections.abc import Collection
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from gpt.config import Shape
+from gpt.files import CheckpointError, read_json
 from train.loop.config import PRESETS, TrainConfig
 
 
@@ -93,9 +93,9 @@ def read_config(path: Path) -> TrainConfig:
         ValueError: there is no such file, or no config in it.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path.parent, path.name)
         return TrainConfig.from_dict(values.get("config", values))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (CheckpointError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"expected a training config in {path}, as train.search and every run write it: {error}"
         ) from error

@@ -57,15 +57,15 @@ def restore(state: State, model: GPT, optimizers: list[Optimizer], ema: EMA) -> 
     try:
         model.load_state_dict(tensors["model"])
         ema.restore(tensors.get("average", {}))
-    except (RuntimeError, KeyError) as error:
+        if sum(kind.startswith("optimizer-") for kind in tensors) != len(optimizers):
+            raise StateError(other)
+        for number, optimizer in enumerate(optimizers):
+            _fill(optimizer, tensors[f"optimizer-{number}"])
+        torch.set_rng_state(tensors["random"]["cpu"])
+        if torch.cuda.is_available() and "cuda" in tensors["random"]:
+            torch.cuda.set_rng_state(tensors["random"]["cuda"])
+    except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         raise StateError(other) from error
-    if sum(kind.startswith("optimizer-") for kind in tensors) != len(optimizers):
-        raise StateError(other)
-    for number, optimizer in enumerate(optimizers):
-        _fill(optimizer, tensors[f"optimizer-{number}"])
-    torch.set_rng_state(tensors["random"]["cpu"])
-    if torch.cuda.is_available() and "cuda" in tensors["random"]:
-        torch.cuda.set_rng_state(tensors["random"]["cuda"])
     # A state that was saved by an earlier version may tell more.
     known = {each.name for each in fields(Progress)}
     return Progress(**{name: state.progress[name] for name in known & state.progress.keys()})

@@ -10,10 +10,14 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gpt.files import write_whole
+from gpt.files import MissingFileError, read_bytes, write_whole
 from gpt.strict_json import json_lines
 from train.loop.config import TrainConfig
 from train.loop.state import FOLDER, damage, saved
+from train.loop.stored import RECORD, SAMPLE, fault
+
+MOST_LOG = 1 << 32
+"""Bytes of a log of our own."""
 
 
 class TrainingError(Exception):
@@ -75,7 +79,7 @@ class Run:
 
     def records(self) -> list[dict[str, float]]:
         """All that was logged; a line cut off by a crash is left out."""
-        return _lines(self.metrics)
+        return _lines(self.metrics, RECORD)
 
     def keep_sample(self, step: int, text: str, greedy: Sequence[Mapping[str, str]] = ()) -> None:
         """Keep what the model wrote at an evaluation: drawn, and most probable after prompts."""
@@ -86,7 +90,7 @@ class Run:
 
     def samples(self) -> list[dict[str, Any]]:
         """All that was kept of what the model wrote, in the order of the steps."""
-        return _lines(self.sampled)
+        return _lines(self.sampled, SAMPLE)
 
     def finished(self, max_steps: int) -> bool:
         """Whether the last thing logged is the evaluation after the last step."""
@@ -108,9 +112,17 @@ class Run:
         return said
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a log of ours; none where it is not there."""
-    return json_lines(path.read_bytes(), longest=None) if path.exists() else []
+def _lines(path: Path, shape: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The JSON objects of a log of ours that have its shape; none where it is not there.
+
+    Raises:
+        CheckpointError: it is no regular file in its place.
+    """
+    try:
+        data = read_bytes(path.parent, path.name, most=MOST_LOG, grows=True)
+    except MissingFileError:
+        return []
+    return [each for each in json_lines(data, longest=None) if not fault(each, shape)]
 
 
 @contextmanager

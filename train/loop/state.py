@@ -17,17 +17,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from gpt.files import flush, write_whole
+from gpt.strict_json import is_list, is_object, parsed
 
 FOLDER = "state"
 MANIFEST = "manifest.json"
 PROGRESS = "progress.json"
 FORMAT = 1
 KEPT = 2
+
+
+_PROGRESS = {
+    "step": True,
+    "elapsed_s": False,
+    "best_loss": False,
+    "best_step": True,
+    "skipped_in_row": True,
+}
+"""Numbers in progress.json, and whether they are whole."""
 
 
 class StateError(Exception):
@@ -93,15 +105,37 @@ def load_state(run: Path, say: Callable[[str], None]) -> State:
         if why := damage(folder):
             say(f"skipped the state of step {int(folder.name)}: {why}")
             continue
-        tensors = {
-            path.stem: load_tensors(path.read_bytes())
-            for path in sorted(folder.glob("*.safetensors"))
-        }
-        return State(tensors, json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
+        try:
+            return _read(folder)
+        except (SafetensorError, ValueError, RecursionError) as error:
+            say(f"skipped the state of step {int(folder.name)}: {' '.join(str(error).split())}")
     raise StateError(
         f"none of the {len(found)} states in {run / FOLDER} is whole: train again into another "
         "--out, or copy them back from a backup"
     )
+
+
+def _read(folder: Path) -> State:
+    """A state whose bytes are as they were written, which may have been by another program.
+
+    Raises:
+        SafetensorError, ValueError, RecursionError: a file holds something else.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    tensors = {path.stem: load_tensors(path.read_bytes()) for path in files}
+    progress = parsed((folder / PROGRESS).read_bytes(), finite=False)  # the best loss begins at inf
+    if not is_object(progress):
+        raise ValueError(f"{PROGRESS} holds no object")
+    for name, whole in _PROGRESS.items():
+        value = progress.get(name, 0)  # an earlier version may have told less
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise ValueError(f"{PROGRESS} has {str(value)[:40]!r} as {name}: expected a number")
+    recent = progress.get("recent", [])
+    if not is_list(recent) or not all(isinstance(each, int | float) for each in recent):
+        raise ValueError(f"{PROGRESS} has no list of numbers as recent")
+    if progress.get("step") != int(folder.name):
+        raise ValueError(f"{PROGRESS} is of step {str(progress.get('step'))[:40]}")
+    return State(tensors, progress)
 
 
 def forget_states(run: Path) -> None:
@@ -122,7 +156,7 @@ def damage(folder: Path) -> str:
     """What is wrong with a state, in a few words; "" when every byte is as it was written."""
     try:
         raw = (folder / MANIFEST).read_bytes()
-        listed = json.loads(raw)
+        listed = parsed(raw)
         if listed["format"] != FORMAT:
             return f"{MANIFEST} is of format {listed['format']}, this version reads {FORMAT}"
         if raw != manifest(listed["step"], listed["files"]) or listed["step"] != int(folder.name):
@@ -135,7 +169,7 @@ def damage(folder: Path) -> str:
                 return f"{name} is damaged (its SHA-256 is another)"
     except OSError as error:
         return f"{Path(error.filename or folder).name}: {error.strerror}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{MANIFEST} is damaged"
     return ""
 

@@ -49,7 +49,7 @@ class Continuation:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Comparison:
     """Continuations of one model, measured beside a person's of the same openings.
 
     Attributes:
@@ -95,14 +95,14 @@ def write_on(
     return written
 
 
-def judge(
+def compare_with_human(
     checkpoint: Checkpoint,
     openings: Sequence[Opening],
     params: SamplingParams,
     source: ReferenceText,
     *,
     thorough: bool = True,
-) -> Judged:
+) -> Comparison:
     """Let the model go on from each opening, and measure it and the person.
 
     Args:
@@ -122,7 +122,7 @@ def judge(
             measured.append(found)
         ended = ends_within(checkpoint.tokenizer, opening, rest, params)
         human[-1] = replace(human[-1], ended=ended)
-    return Judged(params, written, model, human)
+    return Comparison(params, written, model, human)
 
 
 def first_words(text: str, count: int) -> str:

@@ -8,7 +8,7 @@ from gpt.sampling import SamplingParams
 from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data
-from train.loop.loss_eval import evaluate
+from train.loop.loss_eval import losses_of_text
 
 SHARE = 0.02
 """The most that the two protocols may cost together, as a share of the training's own work."""
@@ -68,7 +68,7 @@ def scores(checkpoint: Checkpoint, data: Data, trained_tokens: int | None) -> Sc
         count = min(count, max(LEAST_SCORED, round(SHARE * trained_tokens * 3 / 9)))
     part = HeldOut(whole.name, whole.ids[:count], whole.tokenizer)
     text = part.read_by(checkpoint.tokenizer)
-    found = evaluate(checkpoint.model, text, checkpoint.tokenizer.eos_id)
+    found = losses_of_text(checkpoint.model, text, checkpoint.tokenizer.eos_id)
     return Scores(found, whole.name, len(whole.ids) - 1)
 
 

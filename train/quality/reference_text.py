@@ -10,10 +10,11 @@ from gpt.checkpoint.provenance import prepare_command
 from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data, DataError, find_data
+from train.loop.stored import TRAINING_JSON, hold
 
 
 @dataclass(frozen=True, slots=True)
-class Judges:
+class ModelTexts:
     """What a model's text is held against."""
 
     data: Data
@@ -35,7 +36,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
+def open_model_texts(checkpoint: Checkpoint, folders: Iterable[Path]) -> ModelTexts:
     """The data of a checkpoint's training: in `folders`, where its command says, or in data/.
 
     Raises:
@@ -47,6 +48,7 @@ def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
             f"nothing in {checkpoint.folder} says what {checkpoint.name} learnt from: expected a "
             "training.json, as train.pretrain and train.finetune write it"
         )
+    hold(training, TRAINING_JSON, checkpoint.folder / "training.json")
     folders = list(folders)
     data = find_data(training, "train", folders)
     if data is None:
@@ -57,6 +59,6 @@ def open_judges(checkpoint: Checkpoint, folders: Iterable[Path]) -> Judges:
             f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
             f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
         )
-    return Judges(
+    return ModelTexts(
         data, ReferenceText(HeldOut("", data.train, data.tokenizer).documents()), held_out(data)
     )

@@ -1,6 +1,6 @@
 """The quality table of model text beside human text, four pass/fail thresholds, one distance.
 
-Input is a `Judged`: continuations of the same openings by a model and by people, each measured
+Input is a `Comparison`: continuations of the same openings by a model and by people, each measured
 (`train.quality.metrics.Quality`).
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from train.quality.continuations import Continuation, Judged
+from train.quality.continuations import Comparison, Continuation
 from train.quality.metrics import MEASURES, SURPRISE, Measure, Quality, jackknife
 
 MOST_COPIED = 30
@@ -79,13 +79,17 @@ COUNTS: tuple[tuple[str, Callable[[Sequence[Quality]], str]], ...] = (
 """Rows of the table that are no measure: a name, and what it says of a set of texts."""
 
 
-def table(judged: Judged) -> list[tuple[str, str, str]]:
+def measure_rows(comparison: Comparison) -> list[tuple[str, str, str]]:
     """Rows (measure, model, human) as text, with ± the jackknife's standard error if it exists."""
     rows = [
-        (measure.name, _with_error(measure, judged.model), _with_error(measure, judged.human))
+        (
+            measure.name,
+            _with_error(measure, comparison.model),
+            _with_error(measure, comparison.human),
+        )
         for measure in (SURPRISE, *MEASURES)
     ]
-    rows += [(name, said(judged.model), said(judged.human)) for name, said in COUNTS]
+    rows += [(name, said(comparison.model), said(comparison.human)) for name, said in COUNTS]
     return rows
 
 
@@ -107,22 +111,22 @@ def length_for(written: Sequence[Continuation], share: float = 0.95) -> int | No
     return lengths[needed - 1] if 0 < needed <= len(lengths) else None
 
 
-def verdict(judged: Judged) -> Iterator[str]:
+def threshold_items(comparison: Comparison) -> Iterator[str]:
     """Markdown list items: pass or fail of each of `BARS`, then how many stories end within
     max_new_tokens, which decides the first."""
     for bar in BARS:
-        said = "holds" if bar.holds(judged.model) else "**does not hold**"
-        yield f"- {bar.asks}: {said}, {bar.found(judged.model)}"
-    of, length = len(judged.written), judged.params.max_new_tokens
-    needed = length_for(judged.written)
-    over = sum(each.over and each.tokens <= length for each in judged.written)
+        said = "holds" if bar.holds(comparison.model) else "**does not hold**"
+        yield f"- {bar.asks}: {said}, {bar.found(comparison.model)}"
+    of, length = len(comparison.written), comparison.params.max_new_tokens
+    needed = length_for(comparison.written)
+    over = sum(each.over and each.tokens <= length for each in comparison.written)
     yield (
         f"- within {length} tokens {over} of {of} stories are over"
         + (f"; 95% are within {needed}" if needed else ", too few to say what length 95% need")
     )
 
 
-def distance(judged: Judged) -> float:
+def distance(comparison: Comparison) -> float:
     """How far model text is from human text: the mean over `MEASURES` of |model - human| / error,
     or of max(0, human - model) / error where more is no fault (`Measure.enough`).
 
@@ -131,9 +135,9 @@ def distance(judged: Judged) -> float:
     """
     found: list[float] = []
     for measure in MEASURES:
-        model, human = measure.of(judged.model), measure.of(judged.human)
+        model, human = measure.of(comparison.model), measure.of(comparison.human)
         if model is not None and human is not None:
-            error = jackknife(measure, judged.human) or 1 / len(judged.human)
+            error = jackknife(measure, comparison.human) or 1 / len(comparison.human)
             short = human - model
             found.append((max(0.0, short) if measure.enough else abs(short)) / error)
     return sum(found) / len(found) if found else 0.0

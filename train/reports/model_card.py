@@ -12,22 +12,25 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.generation_config import as_options, read_defaults
-from gpt.checkpoint.provenance import prepare_command
+from gpt.checkpoint.provenance import command_words, prepare_command
 from gpt.files import write_whole
 from gpt.generator import Generator
+from train.data.command import all_given, option, without
 from train.loop.config import TrainConfig
-from train.quality.continuations import judge
+from train.quality.continuations import compare_with_human
 from train.quality.openings import openings
-from train.quality.reference_text import Judges
-from train.quality.thresholds import table, verdict
+from train.quality.reference_text import ModelTexts
+from train.quality.thresholds import measure_rows, threshold_items
 from train.run.card import facts_table
-from train.run.document import Table, command_line, escaped, markdown, shell_word, told
+from train.run.document import Table, render
+from train.run.marks import escaped, writable
 from train.run.samples import prompts
 
 GOOD_AND_BAD = "## What it is good and bad at"
@@ -58,16 +61,16 @@ class CardRequest:
     openings: int
 
 
-def write_report(
+def write_model_card(
     checkpoint: Checkpoint,
-    judges: Judges,
+    model_texts: ModelTexts,
     scores: Mapping[str, Mapping[str, Any]],
     wish: CardRequest,
 ) -> Path:
     """Write README.md into the checkpoint's folder, all or nothing; return its path.
 
     Args:
-        judges: The training and validation text.
+        model_texts: The training and validation text.
         scores: By the name of a text: "val_loss", "val_bpb", and both with "_sliding" behind.
 
     Raises:
@@ -76,28 +79,30 @@ def write_report(
     """
     front, begins, ends = own_words(checkpoint.card)
     training = checkpoint.training
-    parts = [
-        begins or f"# {escaped(checkpoint.name)}",
-        "\n".join([facts_table(training), *map(_scored, scores, scores.values())]),
-    ]
-    if find_picture(checkpoint.folder):
-        parts.append(f"![Training and validation loss]({PICTURE})")
-    parts += [
-        *_again(training),
-        *_beside_human_text(checkpoint, judges, wish),
-        *_samples(checkpoint, wish),
-    ]
-    if ends:
-        parts.append(f"{GOOD_AND_BAD}\n\n{ends}")
-    parts.append(f"This card was made by\n\n    {wish.command}")
+    said, other = elsewhere(training)
+    text = render(
+        "model_card.md",
+        begins=Markup(begins) if begins else Markup("# ") + Markup(escaped(checkpoint.name)),
+        facts=facts_table(training),
+        scores=scores,
+        picture=PICTURE if find_picture(checkpoint.folder) else "",
+        steps=commands(training),
+        elsewhere=said,
+        other=other,
+        **_beside_human_text(checkpoint, model_texts, wish),
+        samples=list(_samples(checkpoint, wish)),
+        title_of_ends=Markup(GOOD_AND_BAD),
+        ends=Markup(ends),
+        made_by=wish.command,
+    )
     path = checkpoint.folder / "README.md"
-    write_whole(path, front + "\n\n".join(parts) + "\n")
+    write_whole(path, writable(front) + text)
     return path
 
 
-def default_prompts(checkpoint: Checkpoint, judges: Judges) -> tuple[str, ...]:
+def default_prompts(checkpoint: Checkpoint, model_texts: ModelTexts) -> tuple[str, ...]:
     """`sample_prompt` of the training, and two openings of its validation text."""
-    return prompts(TrainConfig.from_dict(checkpoint.training["config"]), judges.data)
+    return prompts(TrainConfig.from_dict(checkpoint.training["config"]), model_texts.data)
 
 
 def own_words(card: str) -> tuple[str, str, str]:
@@ -122,30 +127,15 @@ def find_picture(folder: Path) -> bool:
     return own.exists()
 
 
-def _scored(name: str, found: Mapping[str, Any]) -> str:
-    return (
-        f"| `train.evaluate`, {escaped(name)} | {found['val_loss']:.4f} nats per token, "
-        f"{found['val_bpb']:.4f} bits per byte; sliding {found['val_loss_sliding']:.4f}, "
-        f"{found['val_bpb_sliding']:.4f} |"
-    )
-
-
-def _again(training: dict[str, Any]) -> Iterator[str]:
-    command = training["command"]
-    kind = training["data"]["tokenizer"]
-    yield "## Train it again"
-    yield "From the text to this folder (`best/` in the run folder):"
-    steps = [prepare_command(training, kind, data_folder(command))]
-    steps += [*teachers_commands(training), command]
-    yield "\n".join(f"    {command_line(each)}" for each in steps)
-    said, other = elsewhere(training)
-    yield escaped(said)
-    yield f"    {command_line(other)}"
-    yield (
-        "The validation figure in the table was taken while training, in the precision of the "
-        "training; `train.evaluate` takes it again in float32, every token scored exactly once, in "
-        "windows that do not overlap and in sliding ones."
-    )
+def commands(training: Mapping[str, Any]) -> list[str]:
+    """The commands from the text to the model: its data, its teachers, itself."""
+    words, kind = command_words(training), training["data"]["tokenizer"]
+    folder = option(words, "--data") or "data/mine"
+    return [
+        prepare_command(training, kind, folder),
+        *teachers_commands(training),
+        training["command"],
+    ]
 
 
 def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
@@ -156,11 +146,7 @@ def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
     """
     machine, config = training["machine"]["device"], training["config"]
     windows = config["batch_size"] * config["accumulate"]
-    words = shlex.split(training["command"])
-    for option in ("--device", "--batch-size", "--accumulate"):
-        while option in words[:-1]:
-            at = words.index(option)
-            del words[at : at + 2]
+    words = without(command_words(training), ("--device", "--batch-size", "--accumulate"))
     if machine == "cpu":
         said, device, batch = (
             "It was trained on a CPU. On a GPU a step fits in one batch",
@@ -178,44 +164,36 @@ def elsewhere(training: Mapping[str, Any]) -> tuple[str, str]:
     return said, shlex.join(command)
 
 
-def teachers_commands(training: dict[str, Any]) -> Iterator[str]:
+def teachers_commands(training: Mapping[str, Any]) -> Iterator[str]:
     """For each teacher of a distilled model the command that trains it into the folder that the
     student's command names."""
-    words = shlex.split(training["command"])
-    after = words[words.index("--teachers") + 1 :] if "--teachers" in words else []
-    places = takewhile(lambda word: not word.startswith("--"), after)
+    places = all_given(command_words(training), "--teachers")
     taught = training.get("distilled", {"teachers": ()})["teachers"]
     for place, teacher in zip(map(Path, places), taught, strict=False):
-        own = shlex.split(teacher.get("command", ""))
+        own = command_words(teacher)
         out = ["--out", str(place.parent)] if place.name == "best" and "--out" not in own else []
         if own:
             yield shlex.join([*own, *out])
 
 
-def data_folder(command: str) -> str:
-    """The folder after --data in a training's command; data/mine where there is none."""
-    words = shlex.split(command)
-    return words[words.index("--data") + 1] if "--data" in words[:-1] else "data/mine"
-
-
-def _beside_human_text(checkpoint: Checkpoint, judges: Judges, wish: CardRequest) -> Iterator[str]:
+def _beside_human_text(
+    checkpoint: Checkpoint, model_texts: ModelTexts, wish: CardRequest
+) -> dict[str, Any]:
+    """What model_card.md says of the model's text and a person's."""
     params = replace(read_defaults(checkpoint.folder), seed=OPENING_SEED)
-    found = openings(judges.valid.documents(), wish.openings)
-    judged = judge(checkpoint, found, params, judges.source)
-    settings = as_options(replace(params, seed=None)) or "the defaults of gpt.generate"
-    yield "## Beside human text"
-    yield (
-        f"After {len(found)} openings of {escaped(judges.valid.name)}, a seed for each, at the "
-        f"settings of `generation_config.json` ({settings}). “Human” is how the text itself goes "
-        "on, cut to as many words. `train/quality/metrics.py` defines the measures; after ± stands "
-        "the jackknife's standard error."
-    )
-    yield markdown([Table(("", checkpoint.name, "human"), table(judged))]).strip()
-    yield "\n".join(verdict(judged))
+    found = openings(model_texts.valid.documents(), wish.openings)
+    comparison = compare_with_human(checkpoint, found, params, model_texts.source)
+    return {
+        "openings": len(found),
+        "valid": model_texts.valid.name,
+        "settings": as_options(replace(params, seed=None)) or "the defaults of gpt.generate",
+        "measures": Table(("", checkpoint.name, "human"), measure_rows(comparison)),
+        "thresholds": Markup("\n".join(threshold_items(comparison))),
+    }
 
 
-def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[str]:
-    yield "## What it writes"
+def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[tuple[str, str, str]]:
+    """What it writes: the command, the prompt, what comes after it."""
     generator = Generator(checkpoint.model, checkpoint.tokenizer)
     length = LENGTH_OF_CHARACTERS if checkpoint.tokenizer.kind == "char" else LENGTH
     start = replace(read_defaults(checkpoint.folder), seed=SEED, max_new_tokens=length)
@@ -227,6 +205,5 @@ def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[str]:
             # Said even where it is the usual one, for it is what differs.
             if "--temperature" not in options:
                 options = f"--temperature {temperature:g} {options}"
-            model = shell_word(wish.called)
-            yield f"    python -m gpt.generate {model} {shell_word(prompt)} {options}"
-            yield told(prompt, text)
+            words = shlex.join(["python", "-m", "gpt.generate", wish.called, prompt])
+            yield f"{words} {options}", prompt, text

@@ -73,10 +73,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def spread(items: Sequence[Any], count: int) -> list[Any]:
+def evenly_chosen(items: Sequence[Any], count: int) -> list[Any]:
     """The first, the last and others evenly between them, `count` at the most.
 
-    >>> spread(range(11), 3)
+    >>> evenly_chosen(range(11), 3)
     [0, 5, 10]
     """
     if len(items) <= count:
@@ -94,11 +94,13 @@ def _summary(found: Found) -> Iterator[Part]:
             (
                 "model",
                 f"{training['parameters']:,} parameters, family {config['family']}: "
-                f"{config['n_layer']} layers, {config['n_embd']} wide, window {training['window']}",
+                f"{config['n_layer']} layers, {config['n_embd']} wide, "
+                f"window {training.get('window', config['block_size'])}",
             ),
         )
-        where = f"at step {training['step']:,}, in {found.best}"
-        rows.append(("best", f"{_both(training['val_loss'], training['val_bpb'])} {where}"))
+        if "val_loss" in training and "val_bpb" in training:
+            where = f"at step {training['step']:,}, in {found.best}"
+            rows.append(("best", f"{_both(training['val_loss'], training['val_bpb'])} {where}"))
     if before := found.about.get("from"):
         rows.insert(1, ("begun from", f"{before['name']}, {found.about['finetune']['said']}"))
     seconds = last["elapsed_s"]
@@ -114,7 +116,7 @@ def _summary(found: Found) -> Iterator[Part]:
                 f"{machine['device']}, {machine['threads']} threads, {machine['cores']} cores, "
                 f"PyTorch {machine['torch']}",
             ),
-            ("code", training["commit"] or "not a git checkout"),
+            ("code", training.get("commit") or "not a git checkout"),
             ("date", training["date"]),
         ]
     yield Table(("", ""), rows)
@@ -149,13 +151,13 @@ def _losses(found: Found) -> Iterator[Part]:
     for record in found.records:
         if "train_loss" in record:
             learnt = f"{record['train_loss']:.4f}"
-        elif "val_loss" in record:
+        elif "val_loss" in record and "val_bpb" in record:
             step, took = f"{record['step']:,}", duration(record["elapsed_s"])
             rows.append(
                 (step, took, learnt, f"{record['val_loss']:.4f}", f"{record['val_bpb']:.4f}")
             )
     head = ("step", "time", "training, nats", "validation, nats", "validation, bits per byte")
-    yield Table(head, spread(rows, SHOWN))
+    yield Table(head, evenly_chosen(rows, SHOWN))
 
 
 def _held_out(found: Found) -> Iterator[Part]:
@@ -261,7 +263,7 @@ def _samples(found: Found) -> Iterator[Part]:
         "holds most probable after fixed beginnings. samples.md has all of them, of every "
         "evaluation."
     )
-    *before, last = spread(found.samples, SHOWN_SAMPLES)
+    *before, last = evenly_chosen(found.samples, SHOWN_SAMPLES)
     for record in before:
         yield Heading(f"Step {record['step']:,}", 3)
         yield text_part(record["text"])

@@ -3,15 +3,16 @@
 # matplotlib leaves out the types of what it passes on (`**kwargs`).
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gpt.tokenizers import Tokenizer
 from train.data.statistics import Statistics
+from train.run.document import Table, render, table
 from train.run.plot import drawable, save_figure
 
 INK = "#b5532a"
@@ -21,20 +22,14 @@ SHOWN = 8
 """Examples of one kind in the report."""
 
 
-def shown(text: str) -> str:
-    """Text as it can stand in a Markdown table and be seen."""
-    plain = "".join(MARKS.get(c, c if c.isprintable() else f"U+{ord(c):04X}") for c in text)
-    return plain.replace("|", "\\|").replace("`", "ˋ")
+def visible(text: str) -> str:
+    """Text in which every character can be seen."""
+    return "".join(MARKS.get(c, c if c.isprintable() else f"U+{ord(c):04X}") for c in text)
 
 
 def cell(text: str) -> str:
     """The same with its spaces as they are."""
-    return shown(text).replace(MARKS[" "], " ")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+    return visible(text).replace(MARKS[" "], " ")
 
 
 def advice(found: Statistics) -> str:
@@ -93,7 +88,7 @@ def remarks(found: Statistics, held_out: Statistics | None) -> list[str]:
     return said
 
 
-def sizes(found: Statistics, tokenizer: Tokenizer | None) -> str:
+def sizes(found: Statistics, tokenizer: Tokenizer | None) -> Markup:
     """The table of sizes."""
     lengths = np.array(found.lengths)
     low, middle, high = np.percentile(lengths, (25, 50, 75))
@@ -127,51 +122,50 @@ def sizes(found: Statistics, tokenizer: Tokenizer | None) -> str:
     return table(["", ""], rows)
 
 
-def report(found: Statistics, held_out: Statistics | None, tokenizer: Tokenizer | None) -> str:
+def report(found: Statistics, held_out: Statistics | None, tokenizer: Tokenizer | None) -> Markup:
     """explore.md without its title; the pictures lie beside it."""
-    parts = ["## What stands out\n", "\n".join(f"- {r}" for r in remarks(found, held_out)) + "\n"]
-    parts += ["## Sizes\n", sizes(found, tokenizer)]
-    parts += ["![Length of documents](lengths.png)\n"] if len(found.lengths) > 1 else []
-    parts += ["## Characters\n", "![How often each character stands there](characters.png)\n"]
-    if odd := found.odd():
-        rows = [
-            (f"U+{ord(o.character):04X}", o.name, f"{o.count:,}", f"{o.document:,}")
-            for o in odd[: 4 * SHOWN]
-        ]
-        parts += ["Seldom meant:\n", table(["", "name", "times", "first in document"], rows)]
-    if rare := [c for c, count in found.characters.items() if count < 10]:
-        parts.append(
-            f"Fewer than ten times: {' '.join(f'`{shown(c)}`' for c in sorted(rare)[:80])}\n"
-        )
-    parts += ["## Words\n", "![Words by rank](words.png)\n"]
-    words = ", ".join(f"{word} {count:,}" for word, count in found.words.most_common(30))
-    parts.append(f"The most frequent: {words}.\n")
-    if tokenizer and tokenizer.kind != "char" and found.tokens:
-        pieces = found.tokens.most_common(30)
-        listed = ", ".join(f"`{shown(tokenizer.piece(id))}` {count:,}" for id, count in pieces)
-        parts.append(f"The most frequent tokens: {listed}.\n")
-    if len(found.lengths) > 1:
-        rows = [(cell(words), f"{n:,}") for words, n in found.openings.most_common(SHOWN)]
-        parts += ["## How documents begin\n", table(["first words", "documents"], rows)]
-        parts += ["## Duplicates\n", duplicates(found)]
-    return "\n".join(parts)
+    odd = [
+        (f"U+{ord(o.character):04X}", o.name, f"{o.count:,}", f"{o.document:,}")
+        for o in found.odd()[: 4 * SHOWN]
+    ]
+    rare = sorted(c for c, count in found.characters.items() if count < 10)
+    pieces: list[tuple[str, int]] = []
+    if tokenizer and tokenizer.kind != "char":
+        most = found.tokens.most_common(30)
+        pieces = [(visible(tokenizer.piece(id)), count) for id, count in most]
+    return render(
+        "text_report.md",
+        remarks=remarks(found, held_out),
+        sizes=sizes(found, tokenizer),
+        several=len(found.lengths) > 1,
+        odd=Table(("", "name", "times", "first in document"), odd),
+        rare=[visible(character) for character in rare[:80]],
+        words=", ".join(f"{word} {count:,}" for word, count in found.words.most_common(30)),
+        pieces=pieces,
+        openings=Table(
+            ("first words", "documents"),
+            [(cell(words), f"{n:,}") for words, n in found.openings.most_common(SHOWN)],
+        ),
+        exact=len(found.duplicates.exact()),
+        near=len(found.duplicates.near()),
+        duplicates=Table(("documents", "", "begin with"), duplicates(found)),
+    )
 
 
-def duplicates(found: Statistics) -> str:
-    """The documents that stand twice, to the letter or nearly."""
+def duplicates(found: Statistics) -> list[tuple[str, str, str]]:
+    """Some of the documents that stand twice, to the letter or nearly: which, how, their start."""
     exact, near, starts = (
         found.duplicates.exact(),
         found.duplicates.near(),
         found.duplicates.starts,
     )
-    text = f"To the letter (white space aside): {len(exact):,} groups. "
-    text += f"Nearly (four fifths of their five-word stretches alike): {len(near):,} pairs.\n"
     rows = [
         (", ".join(str(i) for i in group[:6]), "the same", cell(starts[group[0]]))
         for group in exact[:SHOWN]
     ]
-    rows += [(f"{a}, {b}", f"{share:.0%} alike", cell(starts[a])) for a, b, share in near[:SHOWN]]
-    return text + ("\n" + table(["documents", "", "begin with"], rows) if rows else "")
+    return rows + [
+        (f"{a}, {b}", f"{share:.0%} alike", cell(starts[a])) for a, b, share in near[:SHOWN]
+    ]
 
 
 def _figure(path: Path, width: float = 7.0) -> tuple[Figure, Path]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
+from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -18,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from gpt.files import write_whole
 from train.loop.config import TrainConfig
-from train.run.document import command_line
+from train.run.document import render, table
 from train.run.plot import save_figure
 from train.studies.search_space import Space, apply
 
@@ -52,7 +53,7 @@ def outcome(trial: FrozenTrial) -> str:
     return f"{why} at {last[1]:.4f}, evaluation {last[0]}" if last else why
 
 
-def describe(trial: FrozenTrial, study: optuna.Study) -> str:
+def trial_line(trial: FrozenTrial, study: optuna.Study) -> str:
     """One progress line: how good, of which settings, how long."""
     values = ", ".join(f"{name} {shown(value)}" for name, value in trial.params.items())
     said = outcome(trial)
@@ -79,12 +80,12 @@ def importances(study: optuna.Study) -> dict[str, float]:
     return found if all(math.isfinite(share) for share in found.values()) else {}
 
 
-def table(study: optuna.Study, names: Sequence[str]) -> str:
+def trials_table(study: optuna.Study, names: Sequence[str]) -> Markup:
     """Every trial as a Markdown table: those trained to their end first, best on top."""
     ended = completed(study)
     rest = study.get_trials(deepcopy=False, states=[TrialState.PRUNED])
     head = ["trial", "nats per token", "bits per byte", *names, "outcome", "seconds"]
-    rows = [head, ["---"] * len(head)]
+    rows: list[list[str]] = []
     for trial in [*ended, *rest]:
         bpb = trial.user_attrs.get("bpb")
         rows.append(
@@ -97,7 +98,7 @@ def table(study: optuna.Study, names: Sequence[str]) -> str:
                 f"{trial.duration.total_seconds():.0f}" if trial.duration else "",
             ]
         )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(head, rows)
 
 
 def _figure(height: float) -> Figure:
@@ -145,7 +146,7 @@ def plot_history(study: optuna.Study, path: Path) -> None:
     save_figure(figure, path)
 
 
-def write_report(
+def write_search(
     study: optuna.Study, base: TrainConfig, space: Space, folder: Path, command: str
 ) -> str:
     """Write search.md, the charts and best.json into `folder`; what to print of it."""
@@ -154,25 +155,18 @@ def write_report(
         return "no trial was trained to its end yet, so there is nothing to report"
     shares = importances(study)
     plot_history(study, folder / "history.png")
-    pictures = "![Every trial and the best so far](history.png)\n"
-    said = f"Importance needs at least {ENOUGH} trials trained to their end that differ.\n"
+    said = f"Importance needs at least {ENOUGH} trials trained to their end that differ."
     if shares:
         plot_importances(shares, folder / "importance.png")
-        pictures += "\n![What mattered](importance.png)\n"
-        said = "What mattered: " + ", ".join(f"{n} {s:.0%}" for n, s in shares.items()) + ".\n"
+        said = "What mattered: " + ", ".join(f"{n} {s:.0%}" for n, s in shares.items()) + "."
     winner = apply(base, ended[0].params)
     text = json.dumps(winner.to_dict(), indent=2) + "\n"
     write_whole(folder / "best.json", text)
-    command = command_line(command)
-    ranges = "\n".join(f"- `{name}`: {values}" for name, values in space.items())
-    rows = table(study, list(space))
-    write_whole(
-        folder / "search.md",
-        f"# A search for better settings\n\n    {command}\n\nSearched:\n\n{ranges}\n\n{rows}\n\n"
-        f"{said}\n{pictures}",
-    )
+    rows = trials_table(study, list(space))
+    about = {"command": command, "space": space, "trials": rows, "said": said, "shares": shares}
+    write_whole(folder / "search.md", render("search.md", **about))
     return (
-        f"\n{rows}\n\n{said}Best: trial {ended[0].number}, {ended[0].value:.4f} nats per token. "
+        f"\n{rows}\n\n{said}\nBest: trial {ended[0].number}, {ended[0].value:.4f} nats per token. "
         f"{folder} holds search.md, its charts and best.json; train it with\n"
         f"  python -m train.pretrain --config {folder / 'best.json'} --data FOLDER --out runs/best"
     )

@@ -114,10 +114,10 @@ class Study:
         run = Run(folder / f"seed-{seed}")
         shutil.rmtree(run.folder, ignore_errors=True)  # one that was cut short begins again
         train_quietly(config, read, run, model)
-        judged = with_window(model, self.config(data, seed).block_size)
-        return self.judge(judged, variant, config, data, run)
+        evaluated = with_window(model, self.config(data, seed).block_size)
+        return self.score_model(evaluated, variant, config, data, run)
 
-    def judge(
+    def score_model(
         self, model: GPT, variant: TokenizerVariant, config: TrainConfig, data: Data, run: Run
     ) -> Result:
         """Score the validation text in its one cut, in windows that hold the study's context."""
@@ -173,9 +173,9 @@ def with_window(model: GPT, block_size: int) -> GPT:
     Cut with dropout, the same bytes are more tokens, so such a model is trained in longer windows
     than it is evaluated with.
     """
-    judged = GPT(replace(model.config, block_size=block_size))
-    judged.load_state_dict(model.state_dict())
-    return judged
+    evaluated = GPT(replace(model.config, block_size=block_size))
+    evaluated.load_state_dict(model.state_dict())
+    return evaluated
 
 
 def bytes_per_second(records: Sequence[dict[str, float]], bytes_per_step: float) -> float | None:

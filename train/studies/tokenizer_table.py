@@ -1,17 +1,19 @@
 """What `train.compare_tokenizers` found: one line for each training, the table and the chart."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
 
+from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gpt.strict_json import json_lines
+from train.run.document import Table, render
 from train.run.plot import save_figure
 from train.studies.tokenizer_variants import TITLES, TokenizerVariant
 
@@ -60,8 +62,9 @@ def add_result(path: Path, result: Result) -> None:
         file.write("\n" * half + json.dumps(asdict(result)) + "\n")
 
 
-def spread(values: Sequence[float], form: str) -> str:
+def mean_and_deviation(values: Iterable[float], form: str) -> str:
     """Mean ± standard deviation (of a sample, n - 1); of one value the value alone."""
+    values = list(values)
     if len(values) == 1:
         return format(values[0], form)
     return f"{mean(values):{form}} ± {stdev(values):{form}}"
@@ -85,53 +88,54 @@ def title(result: Result) -> str:
     )
 
 
-def markdown(groups: Sequence[Sequence[Result]], dropout: float) -> str:
+def markdown(groups: Sequence[Sequence[Result]], dropout: float) -> Markup:
     """The table, a row for each tokenizer and size, and a sample of each below it.
 
     Args:
         dropout: Of the variant that has it.
     """
-    head = "tokenizer | vocabulary | bits per byte | tokens per byte | window, tokens | steps"
-    head += " | parameters | text per second, kB | seconds | seeds"
-    lines = [head, " | ".join(["---"] * 10)]
+    head = [
+        "tokenizer",
+        "vocabulary",
+        "bits per byte",
+        "tokens per byte",
+        "window, tokens",
+        "steps",
+    ]
+    head += ["parameters", "text per second, kB", "seconds", "seeds"]
+    rows: list[list[str]] = []
     for group in groups:
         one = group[0]
         speeds = [r.bytes_per_second / 1000 for r in group if r.bytes_per_second is not None]
         cells = [
             title(one),
             f"{one.vocab_size:,}",
-            spread([r.bpb for r in group], ".3f"),
+            mean_and_deviation([r.bpb for r in group], ".3f"),
             f"{one.tokens_per_byte:.3f}",
             f"{one.window:,}",
-            spread([r.steps for r in group], ",.0f")
+            mean_and_deviation([r.steps for r in group], ",.0f")
             if len({r.steps for r in group}) > 1
             else f"{one.steps:,}",
             f"{one.parameters:,}",
-            spread(speeds, ".1f") if speeds else "not measured",
-            spread([r.seconds for r in group], ".0f"),
+            mean_and_deviation(speeds, ".1f") if speeds else "not measured",
+            mean_and_deviation([r.seconds for r in group], ".0f"),
             str(len(group)),
         ]
-        lines.append(" | ".join(cells))
-    table = "\n".join(f"| {line} |" for line in lines)
+        rows.append(cells)
     one = groups[0][0]
     same = f"Every model has {one.parameters - one.embedding_parameters:,} parameters beside its "
     same += "embeddings; mean ± standard deviation over the seeds."
     if any(group[0].variant.startswith("bpe-dropout") for group in groups):
         same += f" With dropout, each join is left out with probability {dropout:g}, in training "
         same += "only, where the same text is more tokens, and its windows are that much longer."
-    told = [
-        f"**{title(group[0])}, {group[0].vocab_size:,}**\n\n{_sample(group)}" for group in groups
-    ]
-    samples = "\n\n".join(told)
-    return f"{table}\n\n{same} {UPPER_BOUND}\n\n## Samples\n\n{samples}\n"
+    samples = [(title(g[0]), f"{g[0].vocab_size:,}", _sample(g)) for g in groups]
+    results, said = Table(head, rows), f"{same} {UPPER_BOUND}"
+    return render("tokenizer_results.md", results=results, said=said, samples=samples)
 
 
 def _sample(group: Sequence[Result]) -> str:
-    """Of the first seed that wrote anything, as a quotation."""
-    text = next((r.sample for r in group if r.sample.strip()), "")
-    if not text:
-        return "(It ended each story at once.)"
-    return "\n".join("    " + line for line in text.splitlines())
+    """Of the first seed that wrote anything; "" where none did."""
+    return next((r.sample for r in group if r.sample.strip()), "")
 
 
 def plot(groups: Sequence[Sequence[Result]], path: Path) -> None:

@@ -1,0 +1,54 @@
+"""The one door for files that others may have written: read with a bound, written whole.
+
+A model folder may come from anywhere, so nothing in it is opened as it lies; see `reading`.
+"""
+
+from gpt.files.reading import (
+    MOST_BYTES,
+    OTHERWISE,
+    CheckpointError,
+    MissingFileError,
+    changed_since,
+    facts_of,
+    is_there,
+    json_object,
+    opened,
+    printable,
+    read_bytes,
+    read_json,
+    read_json_lines,
+    read_text,
+    said,
+)
+from gpt.files.writing import (
+    drafted,
+    flush,
+    put_in_place,
+    sha256,
+    usual_mode,
+    write_whole,
+)
+
+__all__ = [
+    "MOST_BYTES",
+    "OTHERWISE",
+    "CheckpointError",
+    "MissingFileError",
+    "changed_since",
+    "drafted",
+    "facts_of",
+    "flush",
+    "is_there",
+    "json_object",
+    "opened",
+    "printable",
+    "put_in_place",
+    "read_bytes",
+    "read_json",
+    "read_json_lines",
+    "read_text",
+    "said",
+    "sha256",
+    "usual_mode",
+    "write_whole",
+]

@@ -1,0 +1,217 @@
+// What the panels ask, and are answered; with payloads.d.ts, one namespace.
+
+declare namespace Page {
+  /** A token of the vocabulary with its chance before and after the samplers. */
+  interface Chance {
+    id: number;
+    text: string;
+    raw_probability: number;
+    probability: number;
+  }
+
+  /** One token of the story, and what else might have stood there, best first. `entropy` is in nats. */
+  interface TokenDice extends Chance {
+    entropy: number;
+    moved: boolean;
+    top: Chance[];
+  }
+
+  interface Dice {
+    model: string;
+    after: string;
+    /** Whether each token is a character. */
+    characters: boolean;
+    settings: { name: string; label: string; value: number; shown: string }[];
+    top: Chance[];
+    /** Nats, before and after the samplers. */
+    raw_entropy: number;
+    entropy: number;
+    kept: number;
+    vocab_size: number;
+  }
+
+  interface Preset {
+    name: string;
+    about: string;
+    own: boolean;
+    settings: Record<string, string>;
+  }
+
+  /** A setting with its range; `value` as text, `by` whom it was decided, in words. */
+  interface Field {
+    name: string;
+    label: string;
+    about: string;
+    range: string;
+    value: string;
+    by: string;
+    off: number | null;
+    slider: { low: number; high: number; step: number } | null;
+  }
+
+  /** Losses in nats per token: [step, loss] in the order of the steps. */
+  interface Curve {
+    train: [number, number][];
+    valid: [number, number][];
+  }
+
+  interface SavedStep {
+    key: string;
+    version: string;
+    step: number;
+    val_loss: number | null;
+    /** Sentences on how far the model is. */
+    says: string[];
+  }
+
+  interface Run {
+    key: string;
+    starters: string[];
+    temperature: number;
+    window: number;
+    length: number;
+    steps: SavedStep[];
+    curve: Curve;
+  }
+
+  /** Nulls stand for what is not known. `unit` is what its tokens are. */
+  interface ModelLine {
+    key: string;
+    parameters: number | null;
+    val_bpb: number | null;
+    date: string | null;
+    unit: string | null;
+  }
+
+  interface ModelCard {
+    key: string;
+    facts: [string, string][];
+    commands: string[];
+    text: string;
+    curve: Curve;
+    /** A data URL. */
+    picture: string | null;
+  }
+
+  interface Training {
+    key: string;
+    title: string;
+    state: 'training' | 'paused' | 'stopped' | 'done' | 'broken';
+    step: number;
+    steps: number;
+    elapsed_s: number;
+    left_s: number | null;
+    /** Tokens a second. */
+    rate: number | null;
+    train: Curve['train'];
+    valid: Curve['valid'];
+    sample: { step: number; text: string } | null;
+    /** Whether there are weights to write with. */
+    model: boolean;
+    /** Whether everybody who comes in may write with it. */
+    shared: boolean;
+    why: string | null;
+  }
+
+  interface TrainingPlan {
+    steps: number;
+    seconds: number;
+    parameters: number;
+    tokens: number;
+    passes: number;
+  }
+
+  interface Copied {
+    model: string;
+    words: number;
+    /** The share of words that stand in no copied run, 0 to 1. */
+    new: number;
+    copied_words: number;
+    source_words: number;
+    pieces: ['new' | 'copied' | 'longest', string][];
+    longest: { words: number; before: string; quote: string; after: string } | null;
+  }
+
+  /** The text that a model learnt from is not on this machine; `command` brings it. */
+  interface NotHere {
+    missing: { why: string; command: string };
+  }
+
+  /** Rounds won, lost and level; the share won, and between which bounds the true one lies. */
+  interface VoteRecord {
+    wins: number;
+    losses: number;
+    ties: number;
+    rate: number;
+    low: number;
+    high: number;
+  }
+
+  interface Votes {
+    count: number;
+    pairs: (VoteRecord & { first: string; second: string; words: string })[];
+    contestants: (VoteRecord & { name: string })[];
+  }
+
+  interface CompareSetting {
+    name: string;
+    label: string;
+    about: string;
+    range: string;
+    set: string[];
+  }
+
+  /** "story_query", which changes nothing: the answer to each; an answer may be {error} instead. */
+  interface Queries {
+    card: ModelCard;
+    compare: { presets: Preset[]; settings: CompareSetting[] };
+    copied: Copied | NotHere;
+    dice: Dice;
+    models: { models: ModelLine[] };
+    runs: { runs: Run[] };
+    token: TokenDice;
+    /** `others`: whether somebody else may come in, to share with. */
+    training: { runs: Training[]; others: boolean };
+    tune: { fields: Field[]; presets: Preset[] };
+    votes: Votes;
+    votes_csv: { name: string; text: string };
+  }
+
+  /** What a page sends with each query. */
+  interface QueryRequests {
+    card: { model: string };
+    compare: { models: string[] };
+    copied: { passage: string };
+    dice: { model?: string | null; words: string; settings: Record<string, number> };
+    models: unknown;
+    runs: unknown;
+    token: { passage: string; at: number };
+    training: unknown;
+    tune: { passage: string } | { model?: string | null };
+    votes: unknown;
+    votes_csv: unknown;
+  }
+
+  /** "story_command", which changes something beside the story: the answer to each, or {error}. */
+  interface Commands {
+    training_halt: Record<string, never>;
+    training_plan: TrainingPlan;
+    training_resume: Record<string, never>;
+    training_share: Record<string, never>;
+    training_start: { key: string };
+    /** What the file holds, with its last piece; before that, nothing. */
+    training_text: { name: string; bytes: number; words: number; characters: number } | Record<string, never>;
+    votes_forget: { forgotten: number };
+  }
+
+  /** What a page sends with each command. */
+  interface CommandRequests {
+    training_halt: { key: string; for_good?: boolean };
+    training_plan: { source: string };
+    training_resume: { key: string };
+    training_share: { key: string; shared: boolean };
+    training_start: unknown;
+    training_text: Piece;
+    votes_forget: unknown;
+  }
+}
