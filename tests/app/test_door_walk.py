@@ -39,6 +39,8 @@ from tests.support.door import (
 )
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.server
+
 SECRET = "the hidden heron of ada"
 OWN_PRESET = "Adas own dice"
 
