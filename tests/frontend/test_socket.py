@@ -16,7 +16,7 @@ from chat.story.joining import joint
 from tests.support.app_server import running_app, status
 from tests.support.tiny_checkpoint import save_characters
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.heavy
 
 PATIENCE_S = 60
 
