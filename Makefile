@@ -59,7 +59,8 @@ types-of-code:
 	$(RUN) pyright $(wildcard gpt chat frontend train bench app.py)
 
 quick-tests:
-	$(RUN) pytest -m "not slow and not browser and not network and not torture"
+	$(RUN) pytest -n logical --maxprocesses 2 --dist loadfile \
+		-m "not slow and not heavy and not browser and not network and not torture"
 
 fix: .venv/.installed-dev node_modules/.installed ## mend what ruff and Biome can mend
 	$(RUN) ruff check --fix .

@@ -18,6 +18,8 @@ from tests.frontend.test_socket import Writer, until
 from tests.support.app_server import lend_stories, other_work, running_app
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 MOST_LAG_S = 0.5
 
 

@@ -35,6 +35,8 @@ from tests.support.door import (
 from tests.support.hostile import Hostile, http_request
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 SETTLES_S = 1.0
 """So long after the last event all that came of it is told and logged."""
 

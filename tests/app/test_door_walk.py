@@ -40,6 +40,8 @@ from tests.support.door import (
 )
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 SECRET = "the hidden heron of ada"
 OWN_PRESET = "Adas own dice"
 

@@ -20,6 +20,8 @@ from tests.frontend.test_socket import Writer, until
 from tests.support.app_server import other_work, running_app, start_app
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:

@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import test_page
 from tests.browser.test_loop import IDLE, press, settled, soon_s, tell
 from tests.browser.test_page import PATIENCE_MS, open_page, story, write
 from tests.support.app_server import lend_stories, running_app, status
 from tests.support.tiny_checkpoint import save_characters
 
-browser = test_page.browser
-page = test_page.page
 pytestmark = pytest.mark.browser
 
 

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from chat.story import Passage, Story
-from tests.browser import test_page
 from tests.browser.test_loop import passage
 from tests.browser.test_memory import open_file
 from tests.browser.test_page import story
@@ -17,8 +16,6 @@ from tests.chat.test_copied import root as trained
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
-browser = test_page.browser
-page = test_page.page
 root = trained
 pytestmark = pytest.mark.browser
 

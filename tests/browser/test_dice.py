@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import test_page
 from tests.browser.test_loop import settled, stop_while_it_writes, tell
 from tests.browser.test_page import story, write
 from tests.support.app_server import lend_stories, running_app
@@ -15,8 +14,6 @@ from tests.support.tiny_checkpoint import save_bytes, save_characters
 NOISE = " *#_<b>/:word\n"
 HALVES = "\U0001f642é a"
 
-browser = test_page.browser
-page = test_page.page
 pytestmark = pytest.mark.browser
 
 

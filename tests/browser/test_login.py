@@ -8,11 +8,9 @@ from playwright.sync_api import Browser, Page, expect
 from chat.accounts import write_account
 from chat.accounts.throttle import FREE_TRIES
 from tests.browser.test_memory import enter
-from tests.browser.test_page import PATIENCE_MS, browser
+from tests.browser.test_page import PATIENCE_MS
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 

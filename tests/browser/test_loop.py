@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from gpt.text.sentences import ends_sentence
-from tests.browser import test_page
 from tests.browser.test_page import send, story, write
 from tests.support.app_server import lend_stories, other_work, running_app, status
 
@@ -15,8 +14,6 @@ STOP_S = 0.2
 """So soon after a Stop nothing is being written."""
 IDLE = "document.querySelector('.tail[data-busy=false] #story-new')"
 
-browser = test_page.browser
-page = test_page.page
 pytestmark = pytest.mark.browser
 
 

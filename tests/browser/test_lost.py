@@ -6,14 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import test_loop, test_page
+from tests.browser import test_loop
 from tests.browser.test_loop import settled, soon_s
 from tests.browser.test_page import PATIENCE_MS, send, story, write
 from tests.support.app_server import running_app, status
 from tests.support.tiny_checkpoint import save_characters
 
-browser = test_page.browser
-page = test_page.page
 pytestmark = test_loop.pytestmark
 STILL = """new Promise(async resolve => {
     const count = () => document.querySelectorAll('#story-text .part').length;

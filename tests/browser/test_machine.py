@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import test_page
 from tests.browser.test_loop import soon_s
 from tests.browser.test_page import open_page, write
 from tests.support.app_server import ROOT, lend_stories, running_app, status
@@ -34,8 +33,6 @@ SMALL = {
 STEPS = [0, 1, 6, 40]
 SHIPPED = ROOT / "runs" / "shakespeare-small"
 
-browser = test_page.browser
-page = test_page.page
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 

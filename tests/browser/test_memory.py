@@ -13,11 +13,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import write_account
 from chat.story.joining import joint
-from tests.browser.test_page import PATIENCE_MS, browser, open_page, send, set_values, story, write
+from tests.browser.test_page import PATIENCE_MS, open_page, send, set_values, story, write
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import test_page
 from tests.browser.test_loop import settled
 from tests.browser.test_page import send, start_anew, story
 from tests.support.app_server import other_work, running_app
@@ -39,8 +38,6 @@ WATCH = """() => {
   requestAnimationFrame(frame);
 }"""
 
-browser = test_page.browser
-page = test_page.page
 pytestmark = pytest.mark.browser
 
 

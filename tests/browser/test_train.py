@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_page import browser, open_page, story, write
+from tests.browser.test_page import open_page, story, write
 from tests.support.app_server import ROOT, running_app, status
 from tests.support.begun import begin
 from tests.support.tiny_checkpoint import save_characters
-
-__all__ = ["browser"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SIZE = re.compile("300 steps, 51.1 passes over the text, 0.8 million parameters")

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import test_loop, test_page
+from tests.browser import test_loop
 from tests.browser.test_loop import passage, press, select, settled, tell
 from tests.browser.test_page import open_page, send, set_values, setting, start_anew, story, write
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
-browser = test_page.browser
-page = test_page.page
 base = test_loop.base
 pytestmark = test_loop.pytestmark
 

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import test_page
 from tests.browser.test_compare import compare, takes
 from tests.browser.test_loop import settled, tell
 from tests.browser.test_page import PATIENCE_MS, open_page, send, story
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
-browser = test_page.browser
 pytestmark = pytest.mark.browser
 
 CATS, DOGS = "The cats went out and", "A dog came in and"

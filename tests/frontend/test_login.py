@@ -26,6 +26,8 @@ from tests.frontend.test_socket import Writer, until
 from tests.support.app_server import PARTS, ROOT, START_S, other_work, running_app
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 PROXY, HOME, STRANGER = "127.0.0.9", "127.0.0.2", "127.0.0.3"
 RIGHT = {
     "ada": "correct horse",

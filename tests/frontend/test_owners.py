@@ -19,6 +19,8 @@ from tests.support.app_server import running_app, status
 from tests.support.begun import TALE, begin
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 PASSWORDS = {"ada": "her own words", "bob": "his own words"}
 
 

@@ -16,6 +16,8 @@ from chat.story.joining import joint
 from tests.support.app_server import running_app, status
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
+
 PATIENCE_S = 60
 
 

@@ -40,6 +40,7 @@ if "frontend.start" in sys.orig_argv:
 """
 
 
+@pytest.mark.heavy
 def test_a_story_is_written_with_nothing_unused_in_memory_and_nobody_called(tmp_path):
     models, look, app = tmp_path / "models", tmp_path / "look", tmp_path / "app"
     save_characters(models / "letters", starters=["once upon"])

@@ -255,6 +255,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_ctrl_c_ends_it_with_what_was_written(folder: Path, form: str) -> None:
     arguments = ["--max-new-tokens", "2048", "--n", "8", "--temperature", "2", "--top-p", "1"]
@@ -275,6 +276,7 @@ def test_ctrl_c_ends_it_with_what_was_written(folder: Path, form: str) -> None:
         assert out.startswith("── take 1 of 8".encode())
 
 
+@pytest.mark.heavy
 def test_a_reader_that_has_had_enough_hears_no_complaint(folder: Path) -> None:
     with start(folder, "--max-new-tokens", "300") as process:
         assert process.stdout

@@ -22,6 +22,9 @@ FORKS.set_forkserver_preload(
 LONGEST_S = 300
 """After this long a training hangs, even where many share the machine."""
 
+LOOK_S = 0.0005
+"""Between two looks: a save takes some milliseconds, and who looks without a pause takes a core."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -56,8 +59,14 @@ class Trial:
         return process.exitcode
 
 
-def command(arguments: list[str], said: str) -> None:
-    """What runs in the process: the command line of train.pretrain."""
+def command(arguments: list[str], said: str, variables: dict[str, str] | None = None) -> None:
+    """What runs in the process: the command line of train.pretrain.
+
+    Args:
+        said: The file to which all that it prints is added.
+        variables: More of its environment.
+    """
+    os.environ.update(variables or {})
     handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -83,6 +92,7 @@ def wait_until(seen: Callable[[], object], process: BaseProcess) -> bool:
             if seen():
                 return True
         assert time.monotonic() < ends, "the training hangs"
+        time.sleep(LOOK_S)
     return False
 
 

@@ -33,6 +33,8 @@ from train.studies.tokenizer_variants import (
     with_dropout,
 )
 
+pytestmark = pytest.mark.heavy
+
 STORY = "Once upon a time a cat sat on the mat.\nThe dög ran in the fog, all day long.\n"
 TEXT = "".join(f"{STORY}It saw {n} birds.\n<|endoftext|>\n" for n in range(60))
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--threads", "1", "--batch-size", "4"]

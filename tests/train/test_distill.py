@@ -18,6 +18,8 @@ from train.loop.config import TrainConfig
 from train.loop.run import Run
 from train.loop.step import cross_entropy
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["data"]  # the fixture
 
 

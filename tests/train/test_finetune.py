@@ -24,6 +24,8 @@ from train.data.texts import Text
 from train.loop.optimize import make_optimizers, set_learning_rate
 from train.loop.state import load_state
 
+pytestmark = pytest.mark.heavy
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz .,\n"
 OLD = "a bird in the hand is worth two in the bush.\n" * 8
 NEW = "the cat sat on the mat, the dog ran in the fog.\n" * 30

@@ -16,6 +16,8 @@ from train.loop.config import TrainConfig
 from train.reports.model_card import elsewhere, own_words, teachers_commands
 from train.run.marks import shell_word, told
 
+pytestmark = pytest.mark.heavy
+
 TRAINING = {
     "command": "python -m train.pretrain --data data/tales --preset story",
     "config": TrainConfig(batch_size=4, accumulate=3, sample_prompt="The fox").to_dict(),

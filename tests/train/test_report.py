@@ -31,6 +31,8 @@ from train.run.document import Heading, Paragraph, Picture, Table, Verbatim, mar
 from train.run.samples import greedy, opening, prompts, samples_page
 from train.run.tensorboard import BoardRun
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["data"]
 
 QUICK = ["--max-steps", "4", "--eval-every", "2", "--n-layer", "1", "--n-embd", "8", "--n-head"]

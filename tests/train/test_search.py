@@ -24,6 +24,8 @@ from train.loop.options import read_config
 from train.studies.search_report import importances, outcome
 from train.studies.search_space import Categorical, Range, apply, known_fields, parse_space
 
+pytestmark = pytest.mark.heavy
+
 STORY = "The cat sat on the mat.\nThe dog ran in the fog.\n"
 TEXT = "".join(f"{STORY * 3}<|endoftext|>\n" for _ in range(12))
 TINY = "--block-size 16 --n-layer 1 --n-head 1 --n-embd 8 --batch-size 4 --max-steps 6 --threads 1"

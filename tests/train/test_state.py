@@ -35,6 +35,8 @@ from train.loop.state import (
     saved,
 )
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["data"]  # the fixture
 
 

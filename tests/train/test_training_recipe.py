@@ -22,6 +22,8 @@ from train.loop.progress import Progress
 from train.loop.state import load_state
 from train.run.validate import Validation
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["data"]  # the fixture
 ALL = replace(
     TINY, average_decay=0.9, weight_decay_schedule="linear", order="documents", patience=50

@@ -4,6 +4,7 @@ Validation loss, samples, the best checkpoint (best/), checkpoints along the way
 """
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ from train.loop.device import autocast
 from train.loop.loss_eval import score, summary
 from train.loop.progress import Progress
 from train.loop.run import Run, TrainingError
+from train.loop.train import out_of_patience
 from train.run.card import about_training, write_card
 from train.run.plot import plot_losses
 from train.run.samples import greedy, sample, samples_page
+
+DRAWN_EVERY_S = 10.0
+"""Between two drawings of loss.png: each takes 0.3 s, more than the steps of a tiny training."""
 
 
 class Validation:
@@ -34,10 +39,12 @@ class Validation:
     def __init__(self, config: TrainConfig, data: Data, run: Run, about: dict[str, Any]) -> None:
         self.config, self.data, self.run, self.about = config, data, run, about
         self.kept = steps_to_keep(config.max_steps, config.save_steps)
+        self.drawn_s = -math.inf
 
     def evaluate(self, model: GPT, progress: Progress) -> dict[str, float]:
-        """Compute the validation loss, add it to metrics.jsonl and loss.png, write samples, and
-        save the model to best/ if its loss is the lowest so far.
+        """Compute the validation loss, add it to metrics.jsonl, write samples, and save the model
+        to best/ if its loss is the lowest so far. loss.png is drawn anew at the first and the last
+        evaluation, and in between every `DRAWN_EVERY_S` at most.
 
         Args:
             model: The model or its averaged copy; LoRA adapters are merged into a copy first.
@@ -66,7 +73,6 @@ class Validation:
             val_loss=facts["loss"],
             val_bpb=facts["bpb"],
         )
-        plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
         tqdm.write(
             f"\nstep {progress.step}: validation {facts['loss']:.4f} nats per token, "
             f"{facts['bpb']:.4f} bits per byte"
@@ -79,6 +85,10 @@ class Validation:
         if facts["loss"] < progress.best_loss:
             progress.best_loss, progress.best_step = facts["loss"], progress.step
             self._save(run.best, model, progress, losses=facts)
+        last = progress.step == config.max_steps or out_of_patience(progress, config)
+        if last or time.monotonic() - self.drawn_s >= DRAWN_EVERY_S:
+            plot_losses(run.records(), config.tokens_per_step, run.folder / "loss.png")
+            self.drawn_s = time.monotonic()
         return facts
 
     def keeps(self, step: int, *, last: bool) -> bool:
