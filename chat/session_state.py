@@ -24,7 +24,7 @@ from chat.settings.presets import Layer, OwnPresets
 from chat.story import Story
 from chat.story.library import Kept
 from chat.story.undo import History
-from gpt.fair_queue import Path
+from gpt.engine.fair_queue import Path
 
 
 class SessionState:

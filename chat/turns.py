@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from chat.errors import RefusedError
-from gpt.fair_queue import FairQueue, Path, same_group
+from gpt.engine.fair_queue import FairQueue, Path, same_group
 
 POLL_S = 0.1
 """Seconds between two readings of how many are ahead."""
@@ -28,7 +28,7 @@ class Turn:
 
 
 class Turns:
-    """Lets `most` of them be done at once; which is next, `gpt.fair_queue` says.
+    """Lets `most` of them be done at once; which is next, `gpt.engine.fair_queue` says.
 
     Args:
         each: How many of one writer's at once, those of all pages together.

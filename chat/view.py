@@ -11,7 +11,7 @@ from chat.generate.draft import Draft
 from chat.models.engines import Loaded
 from chat.settings import LABELS, shown
 from chat.story import ENDINGS, Passage, Story, StoryToken
-from gpt.generator import window_start
+from gpt.text.prompt import window_start
 from gpt.text.sentences import ends_sentence
 from gpt.tokenizers import TextError
 

@@ -18,8 +18,10 @@ from typing import Any
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.generation_config import KEYS, usable_defaults
 from gpt.checkpoint.hub import load
-from gpt.generator import Generator, Token, check_for, prompt_ids, window_start
+from gpt.generator import Generator
 from gpt.sampling import LIMITS, Limit, SamplingParams
+from gpt.text.prompt import check_for, prompt_ids, window_start
+from gpt.text.token import Token
 
 INTERRUPTED = 130
 """The exit status of what Ctrl-C ended, as shells have it."""

@@ -14,92 +14,10 @@ from gpt.cache import KVCache
 from gpt.decode.core import Core, TorchCore
 from gpt.model import GPT
 from gpt.sampling import N_ALTERNATIVES, Draw, SamplingParams, seeded
-from gpt.text.streamer import FinishReason, TextStreamer
+from gpt.text.prompt import check_for, prompt_ids, window_start
+from gpt.text.streamer import TextStreamer
+from gpt.text.token import Alternative, Token
 from gpt.tokenizers import Tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """A token that might have been drawn."""
-
-    id: int
-    text: str
-    """How it is shown alone (`Tokenizer.piece`)."""
-    raw_probability: float
-    """As the model said it."""
-    probability: float
-    """After all samplers: what it was drawn with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """One generated token, with the distribution it was drawn from."""
-
-    id: int
-    text: str
-    """The text released with this token: whole characters, nothing of a stop string, maybe ""."""
-    piece: str
-    """How the token is shown alone (`Tokenizer.piece`)."""
-    raw_probability: float
-    """As the model said it, before any sampler."""
-    probability: float
-    """In the distribution it was drawn from, after all samplers."""
-    entropy: float
-    """Of the model's own distribution, in nats."""
-    top: tuple[Alternative, ...]
-    """The ten likeliest before any sampler, likeliest first; fewer where fewer were asked for."""
-    finish_reason: FinishReason | None
-    """None but for a story's last token: the end-of-story token, a stop string, the length, or
-    beyond the length the end of a "sentence", which a token shows that is no more part of it."""
-    seed: int
-    """Gives the same text again, with the same prompt and settings and n = 1."""
-    take: int
-    """Which of the n stories of one prompt it belongs to: 0 .. n - 1."""
-    core: str
-    """What computed it (`Core.name`): the seed gives the same text again with the same one."""
-
-
-def window_start(n_tokens: int, block_size: int) -> int:
-    """The first of `n_tokens` tokens that the model still sees when it writes the next one.
-
-    0 while all fit; then the smallest multiple of half a window (rounded up) that leaves at most
-    `block_size`. It depends on nothing but the length, so a story that is continued later goes on
-    from what an uninterrupted one would have seen. (Learned positions cannot slide, so the kept
-    half is read again, at new positions.)
-    """
-    if n_tokens <= block_size:
-        return 0
-    stride = block_size - block_size // 2
-    return -(-(n_tokens - block_size) // stride) * stride
-
-
-def prompt_ids(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int]:
-    """The ids a model is given: of a text with `bos_id` before it; ids as they are.
-
-    "" and no ids at all begin a new story: `bos_id` alone.
-
-    Raises:
-        UnknownCharacterError: a character tokenizer never saw some of the text.
-        ValueError: an id is not in the vocabulary.
-    """
-    if isinstance(prompt, str):
-        return [tokenizer.bos_id, *tokenizer.encode(prompt)]
-    for id in prompt:
-        if not 0 <= id < tokenizer.vocab_size:
-            raise ValueError(
-                f"id {id} is not in the vocabulary: expected 0 to {tokenizer.vocab_size - 1}"
-            )
-    return list(prompt) or [tokenizer.bos_id]
-
-
-def check_for(params: SamplingParams, tokenizer: Tokenizer) -> None:
-    """Raise ValueError where settings that are valid make no sense with this tokenizer."""
-    if tokenizer.kind == "char" and params.repetition_penalty != 1:
-        raise ValueError(
-            "repetition_penalty must be 1 (off) with a model of characters, not "
-            f"{params.repetition_penalty}: every letter has already appeared, so a penalty would "
-            "only spoil the spelling"
-        )
 
 
 @dataclass(slots=True, eq=False)

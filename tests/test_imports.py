@@ -26,18 +26,8 @@ BELOW = {
 }
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
-        *("config", "strict_json", "files", "fair_queue", "tokenizers", "sampling", "dataset"),
-        *(
-            "text",
-            "cache",
-            "distribution",
-            "model",
-            "checkpoint",
-            "generator",
-            "request",
-            "engine",
-            "generate",
-        ),
+        *("config", "strict_json", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
+        *("distribution", "model", "decode", "checkpoint", "generator", "engine", "generate"),
     ),
     "chat": (
         *("errors", "accounts", "settings", "turns", "models", "story", "page", "generate"),
@@ -77,7 +67,11 @@ OUTSIDE = (
     Outside("gpt/checkpoint/hub.py", ("huggingface_hub", "torch")),
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
-    *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue")),
+    Outside("gpt/engine/fair_queue.py", ()),
+    Outside("gpt/decode/disk.py", ("platformdirs",)),
+    Outside("gpt/decode/choose.py", ("numba",), inside=True),
+    Outside("gpt/decode/*", ("llvmlite", "numba", "numpy", "torch")),
+    *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config")),
     *(Outside(f"gpt/{name}", ()) for name in ("files/*", "strict_json.py")),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),

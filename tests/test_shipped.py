@@ -15,8 +15,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import gpt
 from chat.models import GENERIC_STARTERS, default_model, find_models
 from chat.models.saved_steps import find_steps, read_curve
-from gpt.generator import Generator, prompt_ids
+from gpt.generator import Generator
 from gpt.sampling import SamplingParams
+from gpt.text.prompt import prompt_ids
 from gpt.tokenizers import load_tokenizer
 from tests.support.fuzzed_text import fuzzed_text
 from train.loop.state import FOLDER

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.hub import load
-from gpt.generator import check_for, prompt_ids, window_start
 from gpt.sampling import LIMITS, SamplingParams, probabilities
+from gpt.text.prompt import check_for, prompt_ids, window_start
 from train.run.plot import drawable
 
 TEMPERATURES = (0.2, 0.5, 0.8, 1.0, 1.3)

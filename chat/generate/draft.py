@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from chat.settings import used
 from chat.story import FinishReason, Passage, StoryToken, TokenChoice, new_id
-from gpt.generator import Token
 from gpt.sampling import SamplingParams
+from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
 
 FLUSH_S = 0.04

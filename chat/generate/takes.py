@@ -12,10 +12,10 @@ from chat.generate.request import GenerationRequest
 from chat.generate.resolve import ResolvedRequest
 from chat.story import FinishReason, Passage, Story
 from gpt.engine import EngineBusy
-from gpt.fair_queue import Path
-from gpt.generator import Token
-from gpt.request import Request
+from gpt.engine.fair_queue import Path
+from gpt.engine.request import Request
 from gpt.text.repetition import SIGHT, loop
+from gpt.text.token import Token
 
 WAIT_STEP_S = 0.02
 """How often a writer who is next in line looks whether it is their turn; those further back look

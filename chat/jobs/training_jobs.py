@@ -28,7 +28,7 @@ from chat.jobs.training_line import Line
 from chat.jobs.training_progress import LOG, progress
 from chat.models.ownership import OURS, about_run, begun_in, new_folder, options_of
 from chat.turns import Say, Turns
-from gpt.fair_queue import Path as WriterKey
+from gpt.engine.fair_queue import Path as WriterKey
 from gpt.files import write_whole
 
 try:

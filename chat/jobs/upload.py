@@ -10,7 +10,7 @@ from chat.errors import RefusedError
 from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
 from chat.story.pieces import FileError, FilePieces, Room, joined
 from chat.turns import Say
-from gpt.fair_queue import Path as WriterKey
+from gpt.engine.fair_queue import Path as WriterKey
 
 MOST_BYTES = 5_000_000
 LEAST_CHARACTERS = 2000

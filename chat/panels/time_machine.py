@@ -26,7 +26,7 @@ from chat.settings import SettingsError, layer
 from chat.story import ENDINGS, Story
 from chat.turns import Turns
 from gpt.checkpoint import CheckpointError
-from gpt.fair_queue import Path
+from gpt.engine.fair_queue import Path
 from gpt.strict_json import is_list
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from torch import Tensor
 from gpt.cache import KVCache
 from gpt.decode import draw as drawing
 from gpt.decode.forward import DONE, HELPERS, LEAVE, TICKET, forward, help_out, make_scratch
-from gpt.decode.helpers import Helpers, Pace
+from gpt.decode.threads import Helpers, Pace
 from gpt.decode.weights import Precision, exact_precision, pack
 from gpt.model import GPT
 from gpt.sampling import N_ALTERNATIVES, NOT_FINITE, Draw, SamplingParams, uniform

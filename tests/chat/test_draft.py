@@ -7,8 +7,9 @@ import pytest
 
 from chat.generate.draft import Draft, in_batches
 from chat.view import meter
-from gpt.generator import Token, window_start
 from gpt.sampling import SamplingParams
+from gpt.text.prompt import window_start
+from gpt.text.token import Token
 from gpt.tokenizers import CharTokenizer
 
 TOKENIZER = CharTokenizer.train(["abcdefgh"])

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from gpt.engine import Engine, EngineBusy, EngineClosed
-from gpt.generator import Generator, Token
+from gpt.engine.request import Request
+from gpt.generator import Generator
 from gpt.model import GPT
-from gpt.request import Request
 from gpt.sampling import SamplingParams
+from gpt.text.token import Token
 from gpt.tokenizers import CharTokenizer, UnknownCharacterError
 from tests.support.tiny import SHAPES, tiny_model
 

@@ -10,7 +10,7 @@ from chat.errors import RefusedError
 from chat.jobs.training_line import OFFER_S, WAITS_S, Line
 from chat.turns import Turns
 from gpt.engine import Engine, EngineBusy
-from gpt.fair_queue import FairQueue, Path
+from gpt.engine.fair_queue import FairQueue, Path
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from tests.gpt.test_engine import CHARACTERS, FOREVER, Gate, idle, in_time, model, read, until

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from gpt.cache import KVCache
 from gpt.config import GPTConfig
-from gpt.generator import Generator, Row, Token, check_for, prompt_ids, window_start
+from gpt.generator import Generator, Row
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
+from gpt.text.prompt import check_for, prompt_ids, window_start
 from gpt.text.stop_strings import StopStrings
+from gpt.text.token import Token
 from gpt.tokenizers import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
 from tests.gpt.test_model import in_transformers
 from tests.support.tiny import SHAPES, tiny_model

@@ -9,9 +9,10 @@ from itertools import islice
 import numpy as np
 
 from gpt.checkpoint import Checkpoint
-from gpt.generator import Generator, Row, prompt_ids
+from gpt.generator import Generator, Row
 from gpt.sampling import SamplingParams
 from gpt.text.memorization import ReferenceText
+from gpt.text.prompt import prompt_ids
 from gpt.text.sentences import ends_sentence
 from gpt.text.streamer import FinishReason, TextStreamer
 from gpt.tokenizers import Tokenizer

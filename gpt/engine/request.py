@@ -13,9 +13,9 @@ from typing import Self
 
 from torch import Tensor
 
-from gpt.fair_queue import Path
-from gpt.generator import Token
+from gpt.engine.fair_queue import Path
 from gpt.sampling import SamplingParams
+from gpt.text.token import Token
 
 
 class Job:

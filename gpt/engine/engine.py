@@ -2,7 +2,7 @@
 
 Requests wait in a bounded queue, join and leave the batch at token boundaries, and each has its
 own settings, seed and reader. Any number of event loops may read from one engine. Whose turn it is
-when many wait, `gpt.fair_queue` says.
+when many wait, `gpt.engine.fair_queue` says.
 """
 
 import asyncio
@@ -16,17 +16,19 @@ from torch import Tensor
 
 from gpt.decode.choose import prepare
 from gpt.decode.core import Core
-from gpt.fair_queue import FairQueue, Path, same_group
-from gpt.generator import Generator, Row, Token, check_for, prompt_ids
+from gpt.engine.fair_queue import FairQueue, Path, same_group
+from gpt.engine.request import Job, LogitsRequest, Request
+from gpt.generator import Generator, Row
 from gpt.model import GPT
-from gpt.request import Job, LogitsRequest, Request
 from gpt.sampling import SamplingParams
+from gpt.text.prompt import check_for, prompt_ids
+from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
 
 MAX_WAITING = 256
 """Stories that may wait for a place."""
 MAX_LOGITS_REQUESTS = 64
-"""Requests for logits (`gpt.request.LogitsRequest`) that may wait for their answer."""
+"""Requests for logits (`gpt.engine.request.LogitsRequest`) that may wait for their answer."""
 
 
 class EngineBusy(Exception):  # noqa: N818 - a state to wait out, not a fault
@@ -121,7 +123,7 @@ class Engine:
         """Queue a request; its tokens come through the `Request`.
 
         Args:
-            prompt: See `gpt.generator.prompt_ids`.
+            prompt: See `gpt.text.prompt.prompt_ids`.
             writer: Who asks, as opaque keys from the larger group to the smaller: (account, page).
                 Accounts share the batch equally, and so do the pages of one account.
             core: See `gpt.generator.Generator.add`.

@@ -1,0 +1,5 @@
+"""Many stories at once: the engine, its requests, and whose turn it is."""
+
+from gpt.engine.engine import Engine, EngineBusy, EngineClosed
+
+__all__ = ["Engine", "EngineBusy", "EngineClosed"]
