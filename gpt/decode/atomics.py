@@ -3,11 +3,16 @@
 import platform
 from typing import Any
 
+# llvmlite and the inside of Numba have no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 from numba.np import arrayobj
+
+from gpt.decode.jit import intrinsic
 
 SPACING = 8
 """Numbers (int64) between two shared ones: no two stand in one line of a processor's cache."""

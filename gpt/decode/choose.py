@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from gpt.cache import KVCache
@@ -51,7 +52,7 @@ def obstacle(model: GPT) -> str:
     if model.dtype.itemsize != 4:
         return f"the model is in {model.dtype}, and the compiled core needs float32"
     try:
-        import numba  # noqa: F401 - it takes half a second, and may be there and not run
+        import_module("numba")  # it may be there and not run
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, PyTorch can write
         return f"Numba does not run here: {error}"
     return ""
@@ -67,7 +68,7 @@ def make(model: GPT, vocab_size: int, cache: KVCache) -> Core:
         raise CoreError(reason)
     from gpt.decode.numba_core import NumbaCore
 
-    threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
     return NumbaCore(model, vocab_size, cache, threads=threads)
 
 

@@ -40,8 +40,8 @@ class Desk(NamedTuple):
 def make_desk(vocab_size: int, n_top: int) -> Desk:
     """A desk for so large a vocabulary, and so many of the likeliest tokens."""
     n_top = min(n_top, vocab_size)
-    numbers = (np.zeros(vocab_size) for _ in range(3))
-    return Desk(*numbers, np.zeros(BINS), np.zeros(n_top, np.int64), np.zeros((2, n_top)))
+    raw, scaled, after = np.zeros((3, vocab_size))
+    return Desk(raw, scaled, after, np.zeros(BINS), np.zeros(n_top, np.int64), np.zeros((2, n_top)))
 
 
 @inner()

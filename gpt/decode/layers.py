@@ -27,7 +27,7 @@ def multiply(weights: Any, first: int, last: int, x: Any, n: int, y: Any) -> Non
     """
     for b in range(0, n, 8):
         if n - b >= FULL:
-            for r in range(first, last):
+            for r in range(first, last, 2):
                 eight_stories(weights, r, x, b, y)
         else:
             for one in range(b, n):

@@ -4,8 +4,8 @@
 activations, `LANES` numbers at once, and add the products up in an order that is written here and
 not left to the compiler: each lane from the first number of the row to the last, then halves of the
 lanes onto halves. So a sum is the same to the bit whether it is computed beside seven others of its
-story or beside seven other stories. Weights are bfloat16 (as uint16), int8 or float32; activations
-and sums are float32.
+story or beside those of seven other stories. Weights are bfloat16 (as uint16), int8 or float32;
+activations and sums are float32.
 
 What stands here becomes LLVM's instructions; a processor whose registers are narrower runs them in
 pieces, with the same result. The functions take whole arrays and the indices to begin at, and check
@@ -14,14 +14,17 @@ no bounds.
 
 from typing import Any
 
+# llvmlite and the inside of Numba have no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportUnknownLambdaType=false, reportMissingTypeStubs=false, reportCallIssue=false
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from gpt.decode.jit import inner
+from gpt.decode.jit import inner, intrinsic
 
 LANES = 16
 """Numbers that are multiplied at once; rows are padded with zeros to a multiple of it."""
@@ -90,24 +93,29 @@ def _prefetch(builder: Any, pointer: Any) -> None:
     builder.call(fetch, [far, read, keep, data])
 
 
-def _products(builder: Any, dtype: Any, row: Any, stories: list[Any], count: Any) -> list[Any]:
-    """`LANES` partial sums of one weight row with each story: a loop over `count` numbers."""
+def _products(
+    builder: Any, dtype: Any, rows: list[Any], stories: list[Any], count: Any
+) -> list[Any]:
+    """`LANES` partial sums of each weight row with each story: a loop over `count` numbers."""
     before = builder.block
     loop, after = builder.append_basic_block("products"), builder.append_basic_block("sums")
     builder.branch(loop)
     builder.position_at_end(loop)
     index = builder.phi(I64)
-    sums = [builder.phi(VECTOR) for _ in stories]
-    at = builder.gep(row, [index])
-    if len(stories) > 1:
-        _prefetch(builder, at)
-    weights = _widened(builder, at, dtype)
-    added: list[Any] = []
-    for story, partial in zip(stories, sums, strict=True):
-        active = _load(builder, builder.gep(story, [index]), FLOAT)
-        # "contract" lets a product and its sum be one instruction, rounded once.
-        product = builder.fmul(weights, active, flags=["contract"])
-        added.append(builder.fadd(product, partial, flags=["contract"]))
+    sums = [builder.phi(VECTOR) for _ in range(len(rows) * len(stories))]
+    weights: list[Any] = []
+    for row in rows:
+        at = builder.gep(row, [index])
+        if len(stories) > 1:
+            _prefetch(builder, at)
+        weights.append(_widened(builder, at, dtype))
+    active = [_load(builder, builder.gep(story, [index]), FLOAT) for story in stories]
+    # "contract" lets a product and its sum be one instruction, rounded once.
+    products = [builder.fmul(w, x, flags=["contract"]) for w in weights for x in active]
+    added = [
+        builder.fadd(product, partial, flags=["contract"])
+        for product, partial in zip(products, sums, strict=True)
+    ]
     following = builder.add(index, ir.Constant(I64, LANES))
     index.add_incoming(ir.Constant(I64, 0), before)
     index.add_incoming(following, loop)
@@ -147,15 +155,17 @@ def _tile(n_rows: int, n_stories: int) -> Any:
             stories = [builder.add(values[3], ir.Constant(I64, i)) for i in range(n_stories)]
             active = [element(2, story, zero) for story in stories]
             count = cgutils.unpack_tuple(builder, arrays[0].shape)[1]
+            loops = [[row] for row in rows] if n_stories == 1 else [rows]
             vectors: list[Any] = []
-            for row in rows:
-                dtype = signature.args[0].dtype
-                vectors += _products(builder, dtype, element(0, row, zero), active, count)
-            sums = _folded(builder, vectors)
+            for together in loops:
+                weights = [element(0, row, zero) for row in together]
+                vectors += _products(builder, signature.args[0].dtype, weights, active, count)
             places = [(story, row) for row in rows for story in stories]
-            for i, place in enumerate(places):
-                number = builder.extract_element(sums, ir.Constant(I32, i))
-                builder.store(number, element(4, *place))
+            for first in range(0, len(places), 8):
+                sums = _folded(builder, vectors[first : first + 8])
+                for i, place in enumerate(places[first : first + 8]):
+                    number = builder.extract_element(sums, ir.Constant(I32, i))
+                    builder.store(number, element(4, *place))
             return context.get_dummy_value()
 
         return signature, emit
@@ -166,8 +176,8 @@ def _tile(n_rows: int, n_stories: int) -> Any:
 eight_rows: Any = _tile(8, 1)
 """y[b, r : r + 8] of weights (N, K), activations x (B, K), y (B, N). The rows are read one after
 the other: a processor fetches one stream of memory ahead better than eight."""
-eight_stories: Any = _tile(1, 8)
-"""y[b : b + 8, r]: a row of weights is read once for eight stories."""
+eight_stories: Any = _tile(2, 8)
+"""y[b : b + 8, r : r + 2]: two rows of weights are read once for eight stories."""
 
 
 @intrinsic
@@ -194,8 +204,8 @@ def _float_of(_: Any, bits: Any) -> Any:
 
 
 # Both exponentials work as Cody and Waite (1980, chapter 6) do: x = k ln 2 + r, |r| <= ln 2 / 2; eʳ
-# by its Taylor series, 2ᵏ by writing the exponent. They have no branch, so that a compiler runs them
-# for many numbers at once, which it cannot do with the C library's.
+# by its Taylor series, 2ᵏ by writing the exponent. They have no branch, so that a compiler runs
+# them for many numbers at once, which it cannot do with the C library's.
 
 
 @inner()

@@ -97,7 +97,7 @@ def _stored(matrix: Floats, precision: Precision) -> tuple[NDArray[Any], Floats]
     if precision == "float32":
         return matrix, scales
     if precision == "bfloat16":
-        halves = torch.from_numpy(matrix).bfloat16().view(torch.uint16).numpy()
+        halves = torch.from_numpy(matrix).bfloat16().view(torch.uint16).numpy()  # pyright: ignore[reportUnknownMemberType]
         return halves, scales
     largest = np.abs(matrix).max(axis=1)
     scales = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
@@ -143,7 +143,7 @@ def _mlp_rows(gate: Any, up: Any) -> _Rows:
     if gate is None:
         missing = rounded(len(up.weight)) - len(up.weight)
         return _Rows(padded(up), None if up.bias is None else pad(up.bias, (0, missing)))
-    both = [padded(linear).unflatten(0, (-1, 8)) for linear in (gate, up)]
+    both: list[Tensor] = [padded(linear).unflatten(0, (-1, 8)) for linear in (gate, up)]
     return _Rows(torch.stack(both, 1).flatten(0, 2), None)
 
 
