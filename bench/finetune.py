@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.recipe_table import spread
+from bench.tables import spread, table
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from train.adapt.base_model import suggest
 from train.adapt.forgetting import compare, held_out, old_text
@@ -139,27 +139,27 @@ def report_scratch(folder: Path, source: Checkpoint, data: Data, old: Path | Non
 
 def markdown(found: dict[str, list[Report]]) -> str:
     """The table: the model untouched, then each way with all its seeds."""
-    lines = [
-        "| | parameters that learn | new text, nats per token | bits per byte | old text, nats per "
-        "token | change | best step |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["", "parameters that learn", "new text, nats per token", "bits per byte"]
+    head += ["old text, nats per token", "change", "best step"]
     first = next(iter(found.values()))[0]
     old = first["old"]["before"]["loss"] if first["old"] else None
     new = first["new"]["before"]
-    lines.append(f"| untouched | 0 | {new['loss']:.3f} | {new['bpb']:.3f} | {_figure(old)} | | |")
+    rows = [["untouched", "0", f"{new['loss']:.3f}", f"{new['bpb']:.3f}", _figure(old), "", ""]]
     for name, reports in found.items():
         after = [report["new"]["after"] for report in reports]
         forgot = [report["old"]["after"]["loss"] for report in reports if report["old"]]
-        lines.append(
-            f"| {name} | {reports[0]['finetune']['parameters']:,} "
-            f"| {spread([a['loss'] for a in after], '.3f')} "
-            f"| {spread([a['bpb'] for a in after], '.3f')} "
-            f"| {spread(forgot, '.3f') if forgot else ''} "
-            f"| {f'{mean(forgot) - old:+.3f}' if forgot else ''} "
-            f"| {', '.join(str(report['step']) for report in reports)} |"
+        rows.append(
+            [
+                name,
+                f"{reports[0]['finetune']['parameters']:,}",
+                spread([a["loss"] for a in after], ".3f"),
+                spread([a["bpb"] for a in after], ".3f"),
+                spread(forgot, ".3f") if forgot else "",
+                f"{mean(forgot) - old:+.3f}" if forgot else "",
+                ", ".join(str(report["step"]) for report in reports),
+            ]
         )
-    return "\n".join(lines) + "\n"
+    return table(head, rows) + "\n"
 
 
 def _figure(value: float | None) -> str:
@@ -184,7 +184,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def table(options: argparse.Namespace) -> str:
+def compared(options: argparse.Namespace) -> str:
     """Train what is missing; the table of all.
 
     Raises:
@@ -212,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Make the table and print it."""
     options = make_parser().parse_args(arguments)
     try:
-        made = table(options)
+        made = compared(options)
     except (CheckpointError, DataError, FineTuneError, OSError, ValueError) as error:
         sys.exit(f"bench.finetune: {error}")
     print("\n" + made)

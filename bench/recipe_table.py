@@ -1,16 +1,14 @@
 """What a training reached and how soon, and the table that holds two recipes side by side."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean, stdev
+from statistics import mean
 
-import torch
-
+from bench.tables import environment, spread, table
 from train.data.folder import Data
 from train.loop.config import TrainConfig
-from train.loop.device import describe
 
 Record = Mapping[str, float]
 
@@ -59,14 +57,6 @@ def outcome(records: Sequence[Record], tokens_per_step: int) -> Outcome:
     )
 
 
-def spread(values: Iterable[float], form: str) -> str:
-    """Mean ± standard deviation (of a sample, n - 1); of one value the value alone."""
-    values = list(values)
-    if len(values) == 1:
-        return format(values[0], form)
-    return f"{mean(values):{form}} ± {stdev(values):{form}}"
-
-
 def markdown(
     data: Data,
     outcomes: Mapping[str, Sequence[Outcome]],
@@ -83,8 +73,7 @@ def markdown(
     """
     (base, theirs), (ours, own) = outcomes.items()
     goal = mean(o.loss for o in theirs)
-    rows = [["", base, ours]]
-    rows.append(["parameters", *(f"{size:,}" for size in sizes)])
+    rows = [["parameters", *(f"{size:,}" for size in sizes)]]
     both = (theirs, own)
     rows.append(["nats per token", *(spread((o.loss for o in each), ".4f") for each in both)])
     rows.append(["bits per byte", *(spread((o.bpb for o in each), ".4f") for each in both)])
@@ -99,21 +88,17 @@ def markdown(
             for each in reached
         ]
         rows.append([f"{name} to {goal:.4f}, the baseline's mean", *cells])
-    lines = [" | ".join(row) for row in rows]
-    lines.insert(1, "--- | --- | ---")
-    table = "\n".join(f"| {line} |" for line in lines)
     better = 1 - mean(o.bpb for o in own) / mean(o.bpb for o in theirs)
     said = f"{ours} needs {better:.1%} fewer bits per byte than {base}"
     if all(reached[1]):
         share = mean(hit[0] for hit in reached[1] if hit) / config.max_steps
         said += f", and reaches the baseline's last loss after {share:.0%} of its steps"
-    return f"{_heading(data, len(own), config)}\n\n{table}\n\n{said}.\n"
+    made = table(["", base, ours], rows)
+    return f"{_heading(data, len(own), config)}\n\n{made}\n\n{said}.\n"
 
 
 def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
     names = " and ".join(s["name"] for s in data.facts["sources"] if "train" in s["serves"])
-    machine = describe(torch.device("cpu"))
-    threads = config.threads or machine["threads"]
     return (
         f"## {names}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
         f"{seeds} seeds, mean ± standard deviation. {config.max_steps:,} steps of "
@@ -121,5 +106,5 @@ def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
         f"{data.facts['train']['tokens']:,} tokens of training text; every token of the validation "
         f"text ({data.facts['valid']['bytes']:,} bytes) scored once, in disjoint windows, every "
         f"{config.eval_every} steps. "
-        f"{machine['cores']} cores, {threads} thread(s), torch {machine['torch']}."
+        f"{environment(config.threads or None)}."
     )

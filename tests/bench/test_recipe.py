@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.recipe import RecipeError, at_its_end, check_fair, main, parameters, pretrain_command
-from bench.recipe_table import Outcome, markdown, outcome, spread
+from bench.recipe_table import Outcome, markdown, outcome
 from train.data.folder import load_data
 from train.data.prepare import prepare
 from train.data.texts import Text
@@ -66,11 +66,6 @@ def test_a_run_that_lost_patience_came_to_its_end_too(tmp_path: Path) -> None:
     run.log(step=30, tokens=30, elapsed_s=1.0, val_loss=3.0, val_bpb=3.0)
     assert at_its_end(run, patient)
     assert not at_its_end(run, config)
-
-
-def test_the_spread_is_that_of_a_sample() -> None:
-    assert spread([1.0, 2.0, 3.0], ".2f") == "2.00 ± 1.00"
-    assert spread([5.0], ".1f") == "5.0"
 
 
 def test_small_has_the_budget_and_the_size_of_the_baseline() -> None:
