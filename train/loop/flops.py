@@ -5,6 +5,7 @@ import time
 import torch
 
 from gpt.config import GPTConfig
+from gpt.model import GPT
 
 
 def flops_per_token(config: GPTConfig, n_params: int) -> float:
@@ -18,6 +19,23 @@ def flops_per_token(config: GPTConfig, n_params: int) -> float:
         looked_up += config.vocab_size * config.n_embd
     attended = config.n_layer * config.n_head * config.head_dim * config.block_size
     return 6.0 * (n_params - looked_up) + 12.0 * attended
+
+
+class Utilisation:
+    """Tokens per second → the share of what the device does at best (MFU), said of a GPU alone."""
+
+    def __init__(self, model: GPT, precision: str) -> None:
+        self.per_token = flops_per_token(model.config, model.n_params)
+        self.peak = 0.0
+        if model.device.type == "cuda":
+            self.peak = peak_flops(model.device, getattr(torch, precision))
+
+    def said(self, tokens_per_second: float) -> str:
+        """The end of a line of progress; "" on a CPU, where measuring costs a second."""
+        if not self.peak:
+            return ""
+        share = tokens_per_second * self.per_token / self.peak
+        return f", {share:.0%} of {self.peak / 1e12:.0f} TFLOP/s"
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype, size: int = 0, times: int = 5) -> float:

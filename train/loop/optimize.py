@@ -10,6 +10,7 @@ from torch.optim import AdamW, Muon, Optimizer
 
 from gpt.model import GPT
 from train.loop.config import TrainConfig
+from train.loop.muon import StackedMuon
 
 
 def make_optimizers(
@@ -53,8 +54,10 @@ def make_optimizers(
         betas = (config.beta1, config.beta2)
         optimizers.append(AdamW(rest, lr=config.learning_rate, betas=betas, fused=True))
     if muon:
+        # On a CPU a batched product gains nothing, and rounds otherwise than it always did.
+        kind = StackedMuon if model.device.type == "cuda" else Muon
         optimizers.append(
-            Muon(
+            kind(
                 groups(muon, config.weight_decay),
                 lr=config.learning_rate,
                 weight_decay=config.weight_decay,

@@ -16,6 +16,7 @@ from train.loop.device import pick_device, tune
 from train.loop.distributed import ALONE, Gradients, Processes
 from train.loop.ema import EMA
 from train.loop.fast import Way, choose, quicken, usual
+from train.loop.flops import Utilisation
 from train.loop.optimize import (
     clip,
     decay_factor,
@@ -117,6 +118,7 @@ def train(
         way = Way(progress.precision, progress.plain_attention)
     progress.precision, progress.plain_attention = way.precision, way.plain
     quicken(model, config, way)
+    utilisation = Utilisation(model, way.precision)
     processes.wait()
     if processes.first:
         if not resumes:  # a run that was killed before its first state begins again
@@ -189,7 +191,8 @@ def train(
 
         bar.update()
         speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
-        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
+        used = utilisation.said(speed)
+        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s{used}")
         if (step + 1) % LOG_EVERY == 0:
             if processes.first and progress.recent:
                 run.log(
