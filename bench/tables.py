@@ -28,9 +28,9 @@ def in_turns(
     Who is first changes from round to round, so that a machine that grows busier is so for all.
     """
     found: dict[str, list[float]] = {name: [] for name in sides}
+    names = list(sides)
     for number in range(-warm_up, rounds):
-        order = list(sides) if number % 2 == 0 else list(reversed(sides))
-        for name in order:
+        for name in names if number % 2 == 0 else names[::-1]:
             value = sides[name]()
             if number >= 0:
                 found[name].append(value)

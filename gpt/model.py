@@ -149,7 +149,7 @@ class Block(nn.Module):
         self.attention = Attention(config, layer)
         self.mlp_norm = norm(config)
         self.mlp = MLP(config)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop: nn.Module = nn.Dropout(config.dropout)
 
     def forward(
         self,
@@ -184,7 +184,7 @@ class GPT(nn.Module):
             self.register_buffer("cos", empty, persistent=False)
             self.register_buffer("sin", empty, persistent=False)
             self.fill_tables()
-        self.drop = nn.Dropout(config.dropout)
+        self.drop: nn.Module = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = norm(config)
         self.head = None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from gpt.model import GPT
+from gpt.model import GPT, Attention, Block
 from train.loop.config import TrainConfig
 from train.loop.device import autocast, has_fast_bfloat16
 from train.loop.distributed import ALONE, Processes
@@ -56,7 +56,7 @@ class _Drop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (kept,) = ctx.saved_tensors  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-        return gradient * kept, None
+        return gradient * kept, None  # pyright: ignore[reportUnknownVariableType]
 
 
 def drop(x: Tensor, p: float) -> Tensor:
@@ -105,14 +105,13 @@ def quicken(model: GPT, config: TrainConfig, way: Way) -> None:
     """
     if model.device.type != "cpu" or config.compile:
         return
-    for block in model.blocks:
-        # The fused kernel has no dropout on a CPU: with it PyTorch takes plain products too.
-        plain = way.plain or block.attention.dropout > 0
-        block.attention.trained_by = plain_attention if plain else None
-        if config.dropout:
-            block.drop = ByteDropout(config.dropout)
-    if config.dropout:
-        model.drop = ByteDropout(config.dropout)
+    for module in model.modules():
+        if isinstance(module, Attention):
+            # The fused kernel has no dropout on a CPU: with it PyTorch takes plain products too.
+            plain = way.plain or module.dropout > 0
+            module.trained_by = plain_attention if plain else None
+        elif isinstance(module, Block | GPT) and config.dropout:
+            module.drop = ByteDropout(config.dropout)
 
 
 def usual(config: TrainConfig, device: torch.device) -> Way:
@@ -139,7 +138,7 @@ def choose(
     inside = config.family == "gpt2" and config.dropout > 0
     kinds = (True,) if inside else (True, False)
     ways = [Way(precision, plain) for precision in precisions for plain in kinds]
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         seconds = measure(ways, replace(config, n_layer=1), vocab_size)
     fastest = min(range(len(ways)), key=lambda i: seconds[ways[i]])
     return ways[int(processes.total(fastest if processes.first else 0))]

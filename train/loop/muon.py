@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim import Muon
 
 
@@ -62,10 +63,10 @@ def orthogonal(
     a, b, c = coefficients
     x = matrices.bfloat16()
     if tall := x.shape[1] > x.shape[2]:
-        x = x.mT
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
+        x = x.transpose(1, 2)
+    x = F.normalize(x.flatten(1), dim=1, eps=eps).view(x.shape)
     for _ in range(steps):
-        gram = x @ x.mT
+        gram = x @ x.transpose(1, 2)
         gram = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         x = torch.baddbmm(x, gram, x, beta=a)
-    return x.mT if tall else x
+    return x.transpose(1, 2) if tall else x

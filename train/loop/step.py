@@ -61,7 +61,7 @@ def accumulate_gradients(
         nats.append(of_text)
     gradients.give()
     # Read all at once: a GPU would be waited for after each pass, and stand still meanwhile.
-    return sum(torch.stack(nats).tolist())
+    return sum(float(each) for each in torch.stack(nats).cpu())
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
