@@ -17,11 +17,13 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.recipe import RecipeError, parameters, pretrain_command, train
+from bench.tables import in_turns, middle, table
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from gpt.checkpoint.provenance import called
 from train.adapt.base_model import model_facts
@@ -33,7 +35,6 @@ from train.loop.loss_eval import score, summary
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import Run
 from train.loop.throughput import Throughput
-from train.run.document import table
 
 SHARED = (
     *("block_size", "n_layer", "n_head", "n_embd", "batch_size", "accumulate"),
@@ -135,20 +136,16 @@ def baseline_of(
 def block_seconds(
     recipes: Sequence[Recipe], data: Data, *, blocks: int, steps: int
 ) -> list[list[float]]:
-    """Seconds per step of each recipe, one for each block of `steps`, in turns.
-
-    Who is first changes from block to block, so that a machine that grows busier is busier for
-    all.
-    """
+    """Seconds per step of each recipe, one for each block of `steps`, in turns."""
     paces = [recipe.pace(data) for recipe in recipes]
     for pace in paces:
         pace.seconds(2)
-    found: list[list[float]] = [[] for _ in paces]
-    for block in range(blocks):
-        order = range(len(paces)) if block % 2 == 0 else reversed(range(len(paces)))
-        for place in order:
-            found[place].append(paces[place].seconds(steps) / steps)
-    return found
+    sides = {str(i): partial(_per_step, pace, steps) for i, pace in enumerate(paces)}
+    return list(in_turns(sides, blocks, warm_up=0).values())
+
+
+def _per_step(pace: Throughput, steps: int) -> float:
+    return pace.seconds(steps) / steps
 
 
 def kept_seconds(
@@ -195,16 +192,15 @@ def steps_that_fit(ours: Sequence[TrainConfig], seconds: Sequence[Sequence[float
 
 def seconds_table(names: Sequence[str], found: dict[str, Any], steps: Sequence[int]) -> str:
     """The measured seconds per step, with their spread over the blocks."""
-    rows: list[list[str]] = []
-    for name, each, count in zip(names, found["seconds"], steps, strict=True):
-        middle = median(each)
-        times = f"{middle:.3f} ({min(each):.3f} to {max(each):.3f})"
-        rows.append([name, times, f"{count:,}", f"{count * middle:,.0f}"])
-    machine = found["machine"]
     head = ["", "seconds per step, median (lowest to highest)", "steps", "seconds"]
+    rows = [
+        [name, middle(each, ".3f"), f"{count:,}", f"{count * median(each):,.0f}"]
+        for name, each, count in zip(names, found["seconds"], steps, strict=True)
+    ]
+    machine = found["machine"]
     return (
-        f"{table(head, rows)}\n\n{len(found['seconds'][0])} blocks of "
-        f"{found['steps_per_block']} steps each, in turns. "
+        f"{table(head, rows)}\n\n"
+        f"{len(found['seconds'][0])} blocks of {found['steps_per_block']} steps each, in turns. "
         f"{machine['cores']} cores, {machine['threads']} thread(s), {machine['device']}, "
         f"torch {machine['torch']}."
     )
@@ -219,12 +215,12 @@ def scores_table(names: tuple[str, str], models: tuple[Checkpoint, Checkpoint], 
         size = data.facts["valid"]["bytes"]
         found = summary(nats, data.valid[1:], data.tokenizer.eos_id, size)
         bits.append(found["bpb"])
-        size_and_step = [f"{checkpoint.model.n_params:,}", f"{checkpoint.training['step']:,}"]
-        rows.append([name, *size_and_step, f"{found['loss']:.4f}", f"{found['bpb']:.4f}"])
+        sizes = [f"{checkpoint.model.n_params:,}", f"{checkpoint.training['step']:,}"]
+        rows.append([name, *sizes, f"{found['loss']:.4f}", f"{found['bpb']:.4f}"])
     less = 1 - bits[0] / bits[1]
     said = f"{abs(less):.1%} {'fewer' if less >= 0 else 'more'} bits per byte than {names[1]}"
-    head = ["", "parameters", "step", "nats per token", "bits per byte"]
-    return f"{table(head, rows)}\n\n{names[0]} needs {said}, given the same seconds."
+    made = table(["", "parameters", "step", "nats per token", "bits per byte"], rows)
+    return f"{made}\n\n{names[0]} needs {said}, given the same seconds."
 
 
 def make_parser() -> argparse.ArgumentParser:

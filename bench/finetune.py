@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from bench.tables import table
 from gpt.checkpoint import Checkpoint, CheckpointError, load
 from train.adapt.base_model import suggest
 from train.adapt.forgetting import held_out, losses_of_both, old_text
@@ -25,7 +26,6 @@ from train.data.prepare import prepare
 from train.data.texts import Text
 from train.loop.config import SHAPE
 from train.loop.run import Run
-from train.run.document import table
 from train.studies.tokenizer_table import mean_and_deviation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,8 +145,7 @@ def markdown(found: dict[str, list[Report]]) -> str:
     first = next(iter(found.values()))[0]
     old = first["old"]["before"]["loss"] if first["old"] else None
     new = first["new"]["before"]
-    untouched = ["untouched", "0", f"{new['loss']:.3f}", f"{new['bpb']:.3f}", _figure(old), "", ""]
-    rows = [untouched]
+    rows = [["untouched", "0", f"{new['loss']:.3f}", f"{new['bpb']:.3f}", _figure(old), "", ""]]
     for name, reports in found.items():
         after = [report["new"]["after"] for report in reports]
         forgot = [report["old"]["after"]["loss"] for report in reports if report["old"]]
@@ -161,7 +160,7 @@ def markdown(found: dict[str, list[Report]]) -> str:
                 ", ".join(str(report["step"]) for report in reports),
             ]
         )
-    return f"{table(head, rows)}\n"
+    return table(head, rows) + "\n"
 
 
 def _figure(value: float | None) -> str:

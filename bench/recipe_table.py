@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
 
-import torch
-
+from bench.tables import environment, table
 from train.data.folder import Data
 from train.loop.config import TrainConfig
-from train.loop.device import machine_facts
-from train.run.document import table
 from train.run.marks import escaped
 from train.studies.tokenizer_table import mean_and_deviation
 
@@ -78,8 +75,7 @@ def markdown(
     """
     (base, theirs), (ours, own) = outcomes.items()
     goal = mean(o.loss for o in theirs)
-    rows = [["", base, ours]]
-    rows.append(["parameters", *(f"{size:,}" for size in sizes)])
+    rows = [["parameters", *(f"{size:,}" for size in sizes)]]
     both = (theirs, own)
     rows.append(
         ["nats per token", *(mean_and_deviation((o.loss for o in each), ".4f") for each in both)]
@@ -107,13 +103,12 @@ def markdown(
     if all(reached[1]):
         share = mean(hit[0] for hit in reached[1] if hit) / config.max_steps
         said += f", and reaches the baseline's last loss after {share:.0%} of its steps"
-    return f"{_heading(data, len(own), config)}\n\n{table(rows[0], rows[1:])}\n\n{escaped(said)}.\n"
+    made = table(["", base, ours], rows)
+    return f"{_heading(data, len(own), config)}\n\n{made}\n\n{escaped(said)}.\n"
 
 
 def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
     names = " and ".join(s["name"] for s in data.facts["sources"] if "train" in s["serves"])
-    machine = machine_facts(torch.device("cpu"))
-    threads = config.threads or machine["threads"]
     return (
         f"## {escaped(names)}, {data.facts['tokenizer']}, {data.facts['vocab_size']:,} tokens\n\n"
         f"{seeds} seeds, mean ± standard deviation. {config.max_steps:,} steps of "
@@ -121,5 +116,5 @@ def _heading(data: Data, seeds: int, config: TrainConfig) -> str:
         f"{data.facts['train']['tokens']:,} tokens of training text; every token of the validation "
         f"text ({data.facts['valid']['bytes']:,} bytes) scored once, in disjoint windows, every "
         f"{config.eval_every} steps. "
-        f"{machine['cores']} cores, {threads} thread(s), torch {machine['torch']}."
+        f"{environment(config.threads or None)}."
     )

@@ -61,6 +61,8 @@ class Attention(nn.Module):
         self.k = nn.Linear(config.n_embd, narrow, bias=config.bias)
         self.v = nn.Linear(config.n_embd, narrow, bias=config.bias)
         self.o = nn.Linear(wide, config.n_embd, bias=config.bias)
+        self.trained_by: Callable[[Tensor, Tensor, Tensor, float], Tensor] | None = None
+        """What a training sets in the place of PyTorch's kernel: q, k, v, dropout → y."""
 
     def forward(
         self,
@@ -95,6 +97,8 @@ class Attention(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, past: int) -> Tensor:
         """(B, H, T, D) queries over (B, H_kv, S, D) keys, S = past + T."""
+        if self.training and self.trained_by is not None:
+            return self.trained_by(q, k, v, self.dropout)
         T, S = q.shape[2], k.shape[2]
         mask = None
         if past and T > 1:
@@ -145,7 +149,7 @@ class Block(nn.Module):
         self.attention = Attention(config, layer)
         self.mlp_norm = norm(config)
         self.mlp = MLP(config)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop: nn.Module = nn.Dropout(config.dropout)
 
     def forward(
         self,
@@ -180,7 +184,7 @@ class GPT(nn.Module):
             self.register_buffer("cos", empty, persistent=False)
             self.register_buffer("sin", empty, persistent=False)
             self.fill_tables()
-        self.drop = nn.Dropout(config.dropout)
+        self.drop: nn.Module = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = norm(config)
         self.head = None

@@ -41,7 +41,7 @@ def report(loss: float, old: float) -> dict:
 
 def test_the_table_has_the_mean_over_seeds_and_what_was_forgotten() -> None:
     lines = markdown({"all weights": [report(2.0, 1.25), report(2.2, 1.75)]}).splitlines()
-    assert lines[2] == "| untouched | 0 | 3.000 | 1.500 | 1.000 | | |"
+    assert lines[2] == "| untouched | 0 | 3.000 | 1.500 | 1.000 |  |  |"
     assert lines[3] == (
         "| all weights | 1,234 | 2.100 ± 0.141 | 1.050 ± 0.071 | 1.500 ± 0.354 | +0.500 | 40, 40 |"
     )

@@ -208,15 +208,15 @@ def _take_a_piece_and_sleep(shared: Any) -> None:
 def test_a_pass_whose_helper_lost_its_processor_is_done_again_alone() -> None:
     model = lively(WIDE, 2, rounded=True)
     alone, helped = core_of(model), core_of(model, threads=2)
-    shared = helped._together.shared  # noqa: SLF001
+    shared = helped._together.shared
     thread = threading.Thread(target=_take_a_piece_and_sleep, args=(shared,), daemon=True)
     thread.start()
     ids = text_of(WIDE, 7, MAX_ROWS)
     expected = alone.read([0], [ids])[0]
 
     def read_together() -> torch.Tensor:
-        helped._pace._passes = 1  # noqa: SLF001 - a trial is at a pass with helpers
-        helped._cache.reset(0)  # noqa: SLF001
+        helped._pace._passes = 1
+        helped._cache.reset(0)
         return helped.read([0], [ids])[0]
 
     try:

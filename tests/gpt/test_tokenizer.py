@@ -18,6 +18,7 @@ from gpt.tokenizers import (
     load_tokenizer,
 )
 from gpt.tokenizers.files import merges_of
+from gpt.tokenizers.kinds import MOST_SPACES, has_too_many_spaces
 from tests.support.fuzzed_text import fuzzed_text
 from tests.support.trained_tokenizers import MAKERS, STORY, TOKENIZERS, TOTAL, encodable
 
@@ -260,3 +261,12 @@ def test_a_long_line_is_cut_into_the_same_pieces_as_its_words(name: str):
     ]
     assert len(line) > 4 * 4096
     assert tokenizer.encode(line) == one_by_one
+
+
+@pytest.mark.parametrize("before", [0, 1, 49_999, 50_000, 99_999, 123_456])
+def test_a_row_of_spaces_is_found_wherever_it_begins(before: int) -> None:
+    head, row = "a" * before, " \n" * (MOST_SPACES // 2)
+    assert has_too_many_spaces(head + row)
+    assert has_too_many_spaces(head + row + "b" * 70_000)
+    assert not has_too_many_spaces(head + row[1:] + "b" + row[1:])
+    assert not has_too_many_spaces(head + "b")

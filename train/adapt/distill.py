@@ -73,7 +73,7 @@ class Teachers:
             total = total + logits.float().softmax(-1)
         return total / len(self.forwards)
 
-    def __call__(self, inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+    def __call__(self, inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         expected = self.expect(inputs)
         text, nats = cross_entropy(inputs, logits, targets)
         taught = F.cross_entropy(logits.flatten(0, 1).float(), expected.flatten(0, 1))

@@ -27,6 +27,10 @@ class Progress:
     """Losses of the steps since the last line of metrics.jsonl."""
     skipped_in_row: int = 0
     """The steps just now whose loss or gradient was NaN or infinite."""
+    precision: str = ""
+    """Of the products, as the run began ("" in a state of an earlier version)."""
+    plain_attention: bool = False
+    """Whether attention is plain products, as the run began."""
 
 
 def snapshot(model: GPT, optimizers: list[Optimizer], ema: EMA, progress: Progress) -> State:

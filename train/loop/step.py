@@ -14,15 +14,15 @@ from train.loop.config import TrainConfig
 from train.loop.device import autocast
 from train.loop.distributed import Gradients
 
-Objective = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, float]]
+Objective = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """From inputs (B, T), logits (B, T, V) and targets (B, T): the loss, a mean over the tokens, and
 the nats per token of the text, which are what is logged."""
 
 
-def cross_entropy(inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+def cross_entropy(inputs: Tensor, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The loss of the text itself, in nats per token, computed in float32: the usual objective."""
     loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-    return loss, loss.item()
+    return loss, loss.detach()
 
 
 def accumulate_gradients(
@@ -45,19 +45,27 @@ def accumulate_gradients(
     Returns:
         The losses of the passes, in nats per token, summed (divide by `config.accumulate`).
     """
-    device, nats_sum = gradients.device, 0.0
+    device, nats = gradients.device, list[Tensor]()
     for part in passes:
         if gradients.processes.count > 1:
             # Dropout as one process would draw it, whoever takes this pass.
             torch.manual_seed(noise_seed(config.seed, step, part))  # pyright: ignore[reportUnknownMemberType]
         # (B, T) each
-        inputs, targets = (each.to(device) for each in batches.micro_batch(step, part))
+        inputs, targets = (to_device(each, device) for each in batches.micro_batch(step, part))
         with autocast(device, config.precision):
             logits = forward(inputs)  # (B, T, V)
-        loss, nats = objective(inputs, logits, targets)
+        loss, of_text = objective(inputs, logits, targets)
         # The mean over the whole step, so that the learning rate does not depend on its cuts.
         (loss / config.accumulate).backward()  # pyright: ignore[reportUnknownMemberType]
         gradients.take()
-        nats_sum += nats
+        nats.append(of_text)
     gradients.give()
-    return nats_sum
+    # Read all at once: a GPU would be waited for after each pass, and stand still meanwhile.
+    return sum(float(each) for each in torch.stack(nats).cpu())
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Send a batch on its way; from pinned memory a GPU fetches it while it still computes."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

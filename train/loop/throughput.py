@@ -1,6 +1,7 @@
 """How fast a training goes on this machine as it is now: its steps, on weights nobody keeps."""
 
 import time
+from dataclasses import replace
 
 import torch
 
@@ -10,6 +11,7 @@ from train.loop.batches import Batches
 from train.loop.config import TrainConfig
 from train.loop.device import pick_device
 from train.loop.distributed import ALONE, Gradients
+from train.loop.fast import choose, quicken
 from train.loop.optimize import clip, make_optimizers
 from train.loop.step import Objective, accumulate_gradients, cross_entropy
 
@@ -24,8 +26,11 @@ class Throughput:
     def __init__(
         self, config: TrainConfig, data: Data, objective: Objective = cross_entropy
     ) -> None:
-        self.config, self.device, self._objective = config, pick_device(config.device), objective
+        self.device, self._objective = pick_device(config.device), objective
         self.model = GPT(config.model_config(data.tokenizer.vocab_size)).to(self.device)
+        self.way = choose(config, data.tokenizer.vocab_size, self.device)
+        quicken(self.model, config, self.way)
+        self.config = replace(config, precision=self.way.precision)
         self.batches = Batches(data.train, config, data.tokenizer.eos_id)
         self._forward = torch.compile(self.model) if config.compile else self.model  # pyright: ignore[reportUnknownMemberType]
         self._optimizers = make_optimizers(self.model, config)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -11,9 +12,10 @@ from tqdm import tqdm
 from gpt.model import GPT
 from train.loop.batches import Batches
 from train.loop.config import TrainConfig
-from train.loop.device import pick_device, tune
+from train.loop.device import Utilisation, pick_device, tune
 from train.loop.distributed import ALONE, Gradients, Processes
 from train.loop.ema import EMA
+from train.loop.fast import Way, choose, quicken, usual
 from train.loop.optimize import (
     clip,
     decay_factor,
@@ -107,6 +109,15 @@ def train(
     say = print if processes.first else quiet
     if resumes := resume and (run.has_states or not run.begun):
         progress = restore(load_state(run.folder, say=say), model, optimizers, ema)
+    # What is fastest is measured once: another way would round and draw otherwise than the state.
+    way = usual(config, device)
+    if not resumes:
+        way = choose(config, data.tokenizer.vocab_size, device, processes)
+    elif progress.precision:
+        way = Way(progress.precision, progress.plain_attention)
+    progress.precision, progress.plain_attention = way.precision, way.plain
+    quicken(model, config, way)
+    utilisation = Utilisation(model, way.precision)
     processes.wait()
     if processes.first:
         if not resumes:  # a run that was killed before its first state begins again
@@ -114,7 +125,7 @@ def train(
         run.begin(config, {**evaluation.about, "data": data.facts}, step=progress.step)
     say(
         f"{model.n_params:,} parameters on {device.type}, {len(data.train):,} training tokens, "
-        f"{batches.epoch(config.max_steps):.1f} epochs"
+        f"{batches.epoch(config.max_steps):.1f} epochs; {way}"
     )
 
     started_s = time.monotonic() - progress.elapsed_s
@@ -156,7 +167,13 @@ def train(
         set_weight_decay(optimizers, decay_factor(step, config))
         model.train()  # dropout on: an evaluation turns it off
         nats = accumulate_gradients(
-            forward, batches, objective, config, step=step, passes=passes, gradients=gradients
+            forward,
+            batches,
+            objective,
+            replace(config, precision=way.precision),
+            step=step,
+            passes=passes,
+            gradients=gradients,
         )
         loss = processes.total(nats) / config.accumulate
         # One bad batch must not ruin the weights: its step is skipped, for all processes alike.
@@ -173,7 +190,8 @@ def train(
 
         bar.update()
         speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
-        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
+        used = utilisation.said(speed)
+        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s{used}")
         if (step + 1) % LOG_EVERY == 0:
             if processes.first and progress.recent:
                 run.log(

@@ -1,0 +1,63 @@
+"""Stacked Muon is torch's Muon."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import Muon
+
+from gpt.model import GPT
+from tests.train.test_pretrain import TINY
+from train.loop.optimize import StackedMuon, make_optimizers
+
+SHAPES = [(8, 24), (24, 8), (8, 24), (16, 16), (24, 8), (8, 24)]
+
+
+def matrices() -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(1)
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
+
+
+def give_gradients(parameters: list[nn.Parameter], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in parameters:
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("adjust", ["match_rms_adamw", "original"])
+def test_it_ends_where_torchs_ends_and_each_goes_on_from_the_others_state(
+    nesterov: bool, adjust: str
+) -> None:
+    kinds = (Muon, StackedMuon)
+    sides = [matrices() for _ in kinds]
+    options = {"lr": 0.02, "weight_decay": 0.1, "nesterov": nesterov, "adjust_lr_fn": adjust}
+    optimizers = [kind(side, **options) for kind, side in zip(kinds, sides, strict=True)]
+    for step in range(4):
+        if step == 2:  # each takes over the other's state
+            states = [copy.deepcopy(each.state_dict()) for each in reversed(optimizers)]
+            for optimizer, state in zip(optimizers, states, strict=True):
+                optimizer.load_state_dict(state)
+        for side, optimizer in zip(sides, optimizers, strict=True):
+            give_gradients(side, step)
+            optimizer.step()
+    for own, other, start in zip(*sides, matrices(), strict=True):
+        assert (other - start).abs().max() > 0.02
+        torch.testing.assert_close(own, other, rtol=0.02, atol=0.004)  # Newton-Schulz in bfloat16
+
+
+def test_a_matrix_without_a_gradient_stays() -> None:
+    parameters = matrices()
+    give_gradients(parameters, 1)
+    parameters[2].grad = None
+    before = [p.detach().clone() for p in parameters]
+    StackedMuon(parameters, lr=0.1).step()
+    assert [torch.equal(p, b) for p, b in zip(parameters, before, strict=True)].count(True) == 1
+    assert torch.equal(parameters[2], before[2])
+
+
+def test_on_a_cpu_torchs_own_muon_stays() -> None:
+    kinds = [type(each) for each in make_optimizers(GPT(TINY.model_config(20)), TINY)]
+    assert Muon in kinds
+    assert StackedMuon not in kinds
