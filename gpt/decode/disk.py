@@ -23,3 +23,8 @@ def folder() -> Path:
 def marker(precision: str) -> Path:
     """The file that says that all code for weights of a precision is there."""
     return folder() / f"{precision}.compiled"
+
+
+def claim(precision: str) -> Path:
+    """The file that says since when a process compiles for such weights, for a next start."""
+    return folder() / f"{precision}.begun"

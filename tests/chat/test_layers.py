@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -481,8 +482,11 @@ def other_core(monkeypatch) -> list:
     """What hands each engine its other core, as when it was compiled."""
     compiled: list = []
 
-    def prepare(model, vocab_size, cache, use) -> None:
+    def prepare(model, vocab_size, cache, use) -> Future:
         compiled.append(lambda: use(OtherCore(model, vocab_size, cache)))
+        decided = Future()
+        decided.set_result(None)
+        return decided
 
     monkeypatch.setattr(engine, "prepare", prepare)
     return compiled
