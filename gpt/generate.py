@@ -19,7 +19,6 @@ from typing import Any
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.generation_config import KEYS, usable_defaults
 from gpt.checkpoint.hub import load
-from gpt.decode.choose import compiled
 from gpt.generator import Generator
 from gpt.sampling import LIMITS, Limit, SamplingParams
 from gpt.text.prompt import check_for, prompt_ids, window_start
@@ -212,9 +211,7 @@ def open_generator(checkpoint: Checkpoint, takes: int) -> Generator:
     """What writes: with the compiled core where its code is on disk. Else with PyTorch, and a
     process begins to compile it for the next time."""
     generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=takes)
-    vocab_size = checkpoint.tokenizer.vocab_size
-    if core := compiled(checkpoint.model, vocab_size, generator.cache, wait=False):
-        generator.use(core)
+    generator.use_compiled(wait=False)
     return generator
 
 

@@ -4,10 +4,22 @@ from functools import partial
 from typing import Any
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
 from gpt.decode import disk
 
+
+class Locator(UserProvidedCacheLocator):
+    """Keeps the code in the folder itself: Numba's own has a folder for each place of the sources,
+    and what is marked as compiled would not be found from another one."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        return ""
+
+
 numba.config.CACHE_DIR = str(disk.folder())  # pyright: ignore[reportAttributeAccessIssue]
+numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.Locator"  # pyright: ignore[reportAttributeAccessIssue]
 
 compiled: Any = partial(numba.njit, nogil=True, cache=True)
 """`numba.njit` for what Python calls."""

@@ -1,5 +1,6 @@
 """Settings for one message, and the same again, over a real engine: what each applies to."""
 
+import asyncio
 import json
 import random
 from concurrent.futures import Future
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.generate import takes
+from chat.generate import resolve, takes
 from chat.generate.request import GenerationRequest, Variant
 from chat.models.saved_steps import step_listings
 from chat.panels.composer import handle_line
@@ -21,7 +22,7 @@ from gpt.decode.core import TorchCore
 from gpt.engine import engine
 from gpt.sampling import LIMITS
 from gpt.text.sentences import FINISH_CHARS
-from tests.chat.test_session import in_a_session
+from tests.chat.test_session import in_a_session, until
 from tests.support.tiny_checkpoint import save_characters
 
 SAME = "The same again, to the letter."
@@ -483,12 +484,17 @@ def other_core(monkeypatch) -> list:
     compiled: list = []
 
     def prepare(model, vocab_size, cache, use) -> Future:
-        compiled.append(lambda: use(OtherCore(model, vocab_size, cache)))
         decided = Future()
-        decided.set_result(None)
+
+        def hand_over() -> None:
+            use(OtherCore(model, vocab_size, cache))
+            decided.set_result(None)
+
+        compiled.append(hand_over)
         return decided
 
     monkeypatch.setattr(engine, "prepare", prepare)
+    monkeypatch.setattr(resolve, "CORE_S", 0.1)
     return compiled
 
 
@@ -545,6 +551,28 @@ def test_the_same_again_without_the_core_that_wrote_it_says_that_it_may_differ(r
         )
         assert session.story.last.core == "torch float32"
         assert story.last in session.story.alternatives(session.story.current)
+
+    in_a_session(root, act)
+
+
+def test_what_is_to_be_the_same_again_waits_for_its_core_that_is_on_its_way(
+    root, other_core, monkeypatch
+):
+    async def act(session, page):
+        monkeypatch.setattr(resolve, "CORE_S", 60)
+        await session.write("Once")
+        other_core[0]()
+        await session.write("Then")
+        before = session.story
+        session.engines.close()
+        writing = asyncio.create_task(session.ask_for({"ask": "again", "passage": before.last.id}))
+        await until(lambda: len(other_core) == 2)
+        await asyncio.sleep(0.2)
+        assert session.takes is None
+        assert not writing.done()
+        other_core[1]()
+        await writing
+        assert page.said[-1] == SAME
 
     in_a_session(root, act)
 
