@@ -49,12 +49,14 @@ from frontend.story_events import serve_story_events
 from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
 from frontend.time_machine import TimeMachines
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
+from gpt.decode.choose import wanted
 
 ROOT = Path(__file__).parent
 with start_privately():
     HOME = open_home(home(ROOT))
     MEMORY = Memory(HOME)
     TRAINING_JOBS = TrainingJobs(ROOT)
+    wanted()
     DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 ENGINES = Engines()
 SOURCES = TrainingTexts(ROOT / "data")

@@ -146,7 +146,7 @@ class Session(SessionState):
         # What is still on the Hub is fetched when it is asked for, and not before.
         listing = self.models.get(self.model or "")
         if listing is not None and listing.hub is None:
-            with suppress(CheckpointError, OSError):
+            with suppress(CheckpointError, RefusedError, OSError):
                 loaded = await self.engines.get(listing)
                 if self._loaded is None and self.story.passages:
                     self._loaded = loaded

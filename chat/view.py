@@ -35,6 +35,7 @@ def facts(passage: Passage) -> dict[str, Any] | None:
         "rate": _rate(count, seconds),
         "ending": ENDINGS.get(passage.finish_reason or ""),
         "moved": passage.moved,
+        "core": passage.core,
     }
 
 

@@ -33,7 +33,6 @@ CHAINLITS = frozenset(
         ("GET", "/project/translations"),
         ("GET", "/favicon"),
         ("GET", "/logo"),
-        ("GET", "/health"),
         ("HEAD", "/"),
     }
 )

@@ -2,7 +2,8 @@
 
 The continuation alone goes to standard output, as it is written; seeds and notes go to standard
 error. With no prompt, or -, the prompt is read from standard input; an empty one, or none in a
-terminal, begins a fresh story.
+terminal, begins a fresh story. INKLING_CORE=torch writes with PyTorch, INKLING_CORE=numba with the
+compiled core, which else writes from the second time on; a seed gives the same text with each.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,7 +26,8 @@ from gpt.text.token import Token
 
 INTERRUPTED = 130
 """The exit status of what Ctrl-C ended, as shells have it."""
-OF_TAKE = ("seed", "finish_reason", "take")
+REFERENCE = "torch float32"
+OF_TAKE = ("seed", "finish_reason", "take", "core")
 """What a token says of its whole take."""
 
 
@@ -112,14 +114,14 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def say_seeds(seeds: Sequence[int]) -> None:
-    """Say what writes the same again."""
-    say("seed " + ", ".join(map(str, seeds)))
+def say_seeds(seeds: Sequence[int], generator: Generator) -> None:
+    """Say what writes the same again: the seeds, and the core where it is not PyTorch's."""
+    core = generator.core.name
+    say("seed " + ", ".join(map(str, seeds)) + (f" with {core}" if core != REFERENCE else ""))
 
 
 def print_takes(tokens: Iterator[Token], seeds: Sequence[int]) -> None:
     """Print stories that are written side by side one after the other, the first one live."""
-    say_seeds(seeds)
     held, done, current = [""] * len(seeds), [False] * len(seeds), 0
     _title(current, seeds)
     for token in tokens:
@@ -149,6 +151,7 @@ def in_json(takes: Sequence[Sequence[Token]], seeds: Sequence[int]) -> list[dict
         {
             "text": "".join(token.text for token in tokens),
             "seed": seed,
+            "core": tokens[0].core if tokens else None,
             "finish_reason": tokens[-1].finish_reason if tokens else None,
             "tokens": [
                 {key: value for key, value in asdict(token).items() if key not in OF_TAKE}
@@ -178,21 +181,22 @@ def generate(args: argparse.Namespace) -> int:
     seeds = [take.seed for take in takes if take.seed is not None]
     if len(takes) < params.n:
         say(f"temperature 0 writes the same text each time: 1 take, not {params.n}")
-    generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=len(takes))
     # The first seed names all: one that was drawn here must not be drawn again.
     params = replace(params, seed=seeds[0])
-    tokens = generator.stream(ids, params)
-    if not args.json:
-        print_takes(tokens, seeds)
-        return 0
-    written: list[list[Token]] = [[] for _ in takes]
-    status = 0
-    try:
-        say_seeds(seeds)
-        for token in tokens:
-            written[token.take].append(token)
-    except KeyboardInterrupt:
-        status = INTERRUPTED
+    with closing(open_generator(checkpoint, len(takes))) as generator:
+        tokens = generator.stream(ids, params)
+        if not args.json:
+            say_seeds(seeds, generator)
+            print_takes(tokens, seeds)
+            return 0
+        written: list[list[Token]] = [[] for _ in takes]
+        status = 0
+        try:
+            say_seeds(seeds, generator)
+            for token in tokens:
+                written[token.take].append(token)
+        except KeyboardInterrupt:
+            status = INTERRUPTED
     result = {
         "model": checkpoint.name,
         "prompt": prompt,
@@ -201,6 +205,14 @@ def generate(args: argparse.Namespace) -> int:
     }
     print(json.dumps(result, ensure_ascii=False), flush=True)
     return status
+
+
+def open_generator(checkpoint: Checkpoint, takes: int) -> Generator:
+    """What writes: with the compiled core where its code is on disk. Else with PyTorch, and a
+    process begins to compile it for the next time."""
+    generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=takes)
+    generator.use_compiled(wait=False)
+    return generator
 
 
 def main(argv: Sequence[str] | None = None) -> int:

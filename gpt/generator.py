@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gpt.cache import KVCache
+from gpt.decode.choose import compiled
 from gpt.decode.core import Core, TorchCore
 from gpt.model import GPT
 from gpt.sampling import N_ALTERNATIVES, Draw, SamplingParams, seeded
@@ -70,6 +71,12 @@ class Generator:
         """Write new stories with `core`, which works on this generator's `cache`. The stories that
         are being written go on with theirs."""
         self._cores[core.name] = self._core = core
+
+    def use_compiled(self, *, wait: bool = True) -> None:
+        """Write new stories with the compiled core, if it is wanted and can run; see
+        `gpt.decode.choose.compiled`."""
+        if core := compiled(self.model, self.tokenizer.vocab_size, self.cache, wait=wait):
+            self.use(core)
 
     def close(self) -> None:
         """Let go of the cores' threads."""

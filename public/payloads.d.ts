@@ -16,6 +16,8 @@ declare namespace Page {
     ending: string | null;
     /** Whether the words before it were changed since. */
     moved: boolean;
+    /** What computed its tokens: "numba bfloat16"; null where it was not kept. */
+    core: string | null;
   }
 
   /** A turn of the story, or one of several takes. */

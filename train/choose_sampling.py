@@ -139,6 +139,7 @@ def choose(options: argparse.Namespace) -> SamplingParams:
             best = comparison
     assert best is not None  # an option with nargs="+" has a value
     print(_line(["human", "", ""], best.human, ["", ""]))
+    print(f"written with {best.core}")
     return replace(best.params, max_new_tokens=chosen_length(best), seed=None)
 
 

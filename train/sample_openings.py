@@ -120,7 +120,8 @@ def main(arguments: list[str] | None = None) -> None:
             checkpoint, comparison, model_texts = sampled(name, options)
             parts.append(model_part(checkpoint, comparison, model_texts.valid.name))
             print(
-                f"{checkpoint.name}, {len(comparison.written)} openings of {model_texts.valid.name}"
+                f"{checkpoint.name}, {len(comparison.written)} openings of "
+                f"{model_texts.valid.name}, written with {comparison.core}"
             )
             for row in measure_rows(comparison):
                 print(f"  {row[0]:45} {row[1]:>20} {row[2]:>20}")

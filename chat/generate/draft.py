@@ -75,6 +75,7 @@ class Draft:
     id: str = field(default_factory=new_id)
     tokens: list[StoryToken] = field(default_factory=list[StoryToken])
     seed: int | None = None
+    core: str | None = None
     finish_reason: FinishReason | None = None
     began_s: float = field(default_factory=time.monotonic)
 
@@ -82,7 +83,7 @@ class Draft:
         """Take in one token; what ends a story, or comes after its sentence, is no part of it."""
         if self.finish_reason is not None:
             return
-        self.seed = token.seed
+        self.seed, self.core = token.seed, token.core
         self.finish_reason = token.finish_reason
         # Text that was held back for a stop string comes with the last token.
         if token.id in end_ids and token.finish_reason == "end" and not token.text:
@@ -138,6 +139,7 @@ class Draft:
             seed=self.params.seed if self.seed is None else self.seed,
             finish_reason=self.finish_reason,
             elapsed_s=time.monotonic() - self.began_s,
+            core=self.core,
         )
 
     def finish(self, tokenizer: Tokenizer, reason: FinishReason | None) -> Passage:

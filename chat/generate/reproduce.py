@@ -3,7 +3,7 @@
 from chat import settings
 from chat.errors import RefusedError
 from chat.generate.request import LAST, GenerationRequest
-from chat.story import Passage, Story
+from chat.story import OLDER_CORE, Passage, Story
 
 IN_PART = ("stopped", "failed", "cut")
 """Endings that came from outside: the model itself would have gone on."""
@@ -40,6 +40,7 @@ def again(story: Story, passage_id: str) -> GenerationRequest:
         model=passage.model,
         settings=settings.layer({**passage.settings, "seed": passage.seed}),
         again=True,
+        core=passage.core or OLDER_CORE,
     )
 
 
@@ -56,6 +57,11 @@ def compared(old: Passage, new: Passage) -> str:
         return "The same again, as far as it was written."
     if old.finish_reason in IN_PART and new.text.startswith(old.text):
         return "The same again, and on from where it was stopped."
+    if new.core != (then := old.core or OLDER_CORE):
+        return (
+            f"This may differ: it was written with {then}, which is not here now, and this with "
+            f"{new.core}. The old one is kept, see the arrows."
+        )
     return (
         "This is not the same: the model was trained anew since, or a word of this passage was "
         "picked by hand. The old one is kept, see the arrows."

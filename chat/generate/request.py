@@ -63,6 +63,7 @@ class GenerationRequest:
             (chat/compare/contest.py).
         settings: For this request alone, checked (`chat.settings.layer`).
         again: The retry is to bring the same text once more (chat/generate/reproduce.py).
+        core: What shall compute it (`gpt.engine.Engine.submit`); None for what is best here.
     """
 
     words: str = ""
@@ -77,6 +78,7 @@ class GenerationRequest:
         default_factory=dict[str, float | int | None]
     )
     again: bool = False
+    core: str | None = None
 
 
 def request_from_page(data: Mapping[str, object], model: str | None) -> GenerationRequest:

@@ -23,6 +23,8 @@ from gpt.tokenizers.pieces import whole_characters
 
 DRAWN_SEEDS = 2**32
 """A seed that nobody chose is drawn below this: short enough to be copied by hand."""
+CORE_S = 5.0
+"""Seconds to wait for the core that wrote a passage, which is on its way after a start."""
 NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
 
 
@@ -90,6 +92,9 @@ async def resolve_request(
         story = story.at(_to_retry(story, request.retry).parent)
     variants = request.variants or (Variant(label=""),)
     loaded = [await engines.get(models[variant.model or key or ""]) for variant in variants]
+    for each in loaded:
+        if request.core not in (None, each.engine.core.name):
+            await each.engine.settled(CORE_S)
     if request.fork is not None:
         tokenizer = loaded[0].checkpoint.tokenizer
         story = fork(story, request.fork.passage, request.fork.at, request.fork.token, tokenizer)

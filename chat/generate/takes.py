@@ -99,7 +99,8 @@ class Takes:
         try:
             for each in resolved.writers:
                 engine = each.loaded.engine
-                submitted = engine.submit(each.prompt, each.params, writer=writer)
+                core = resolved.request.core
+                submitted = engine.submit(each.prompt, each.params, writer=writer, core=core)
                 self.requests.append(submitted)
         except BaseException:
             self.cancel()

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gpt
+from chat.errors import RefusedError
 from chat.models import Listing, fetched, without_place
 from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.decode.choose import CoreError
+from gpt.decode.core import Core
 from gpt.engine import Engine
 
 
@@ -107,8 +110,7 @@ class Engines:
             there = next(same, None)
             if there is None:
                 checkpoint = await loop.run_in_executor(None, self._read, listing.folder)
-                model, tokenizer = checkpoint.model, checkpoint.tokenizer
-                engine = Engine(model, tokenizer, max_batch=self._max_batch)
+                engine = await loop.run_in_executor(None, self._engine, checkpoint)
                 there = Loaded(listing, checkpoint, engine)
             else:
                 self._loaded.remove(there)
@@ -127,6 +129,11 @@ class Engines:
         return sum(loaded.engine.waiting for loaded in self._loaded)
 
     @property
+    def decoding(self) -> list[str]:
+        """What writes with each model: the core, its precision and its threads."""
+        return [_in_words(loaded.engine.core) for loaded in self._loaded]
+
+    @property
     def names(self) -> list[str]:
         return [loaded.listing.key for loaded in self._loaded]
 
@@ -142,6 +149,12 @@ class Engines:
             # Its own name stays: of many saved steps it tells which.
             raise CheckpointError(without_place(error, folder.parent)) from error
 
+    def _engine(self, checkpoint: Checkpoint) -> Engine:
+        try:
+            return Engine(checkpoint.model, checkpoint.tokenizer, max_batch=self._max_batch)
+        except CoreError as error:
+            raise RefusedError(f"The model cannot write: {error}.") from error
+
     def _make_room(self, for_folder: Path) -> None:
         """Give up older weights of the same model, and the longest rested beyond the bound."""
         for loaded in [each for each in self._loaded if self._rests(each)]:
@@ -152,6 +165,11 @@ class Engines:
 
     def _rests(self, loaded: Loaded) -> bool:
         return loaded.idle and not any(lease.holds(loaded) for lease in self._leases)
+
+
+def _in_words(core: Core) -> str:
+    """ "numba bfloat16, 2 threads"."""
+    return f"{core.name}, {core.threads} thread{'' if core.threads == 1 else 's'}"
 
 
 def _weights(listing: Listing) -> tuple[Path, int]:

@@ -2,6 +2,7 @@
 
 from chat.story.passage import (
     ENDINGS,
+    OLDER_CORE,
     Author,
     FinishReason,
     Passage,
@@ -14,6 +15,7 @@ from chat.story.tree import Story
 
 __all__ = [
     "ENDINGS",
+    "OLDER_CORE",
     "Author",
     "FinishReason",
     "Passage",

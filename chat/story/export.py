@@ -7,7 +7,7 @@ read back it is the same story.
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any, get_args
 
 from chat.settings import LABELS, shown
@@ -19,6 +19,7 @@ from chat.story.passage import (
     StoryError,
     StoryToken,
     TokenChoice,
+    entry_of,
 )
 from chat.story.pieces import FileError
 from chat.story.tree import Story
@@ -36,6 +37,8 @@ FAR = 2**64
 MOST_SETTINGS = 100
 LONGEST_NAME = 300
 """Of a model, as for whatever else a page names (frontend/ids.py)."""
+CORE = re.compile(r"(?:torch|numba) (?:b?float|u?int)[0-9]{1,2}", re.A)
+"""The name of what computed a passage, `gpt.decode.core.Core.name`."""
 # No line end may stand in the indent: from each of many empty lines it would be looked through
 # to the last.
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^([ \t]*\d+)([.)])", re.M)
@@ -56,6 +59,8 @@ def to_markdown(story: Story) -> str:
             for name, label in LABELS.items()
             if name in passage.settings
         )
+        if passage.core:
+            settings += f", Core {passage.core}"
         seed = "" if passage.seed is None else str(passage.seed)
         cells = [
             _beginning(passage.text),
@@ -72,7 +77,7 @@ def to_json(story: Story) -> str:
     """The whole tree with its tokens; `from_file` gives the same story back."""
     head = json.dumps({**replace(story, passages=()).to_dict(), "passages": []}, allow_nan=False)
     # One passage at a time: nothing else runs while `json` is at a text.
-    passages = (json.dumps(asdict(passage), allow_nan=False) for passage in story.passages)
+    passages = (json.dumps(entry_of(passage), allow_nan=False) for passage in story.passages)
     return head.removesuffix("]}") + ", ".join(passages) + "]}"
 
 
@@ -211,6 +216,7 @@ _FITS: dict[str, Fits] = {
     "finish_reason": lambda value: value is None or value in get_args(FinishReason),
     "elapsed_s": _or_none(_is_number),
     "moved": lambda value: isinstance(value, bool),
+    "core": _or_none(lambda value: _is_text(value) and CORE.fullmatch(value) is not None),
 }
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from chat.story.library_schema import (
     TITLES,
     UPDATE,
 )
+from chat.story.passage import entry_of
 from chat.story.tree import Story, StoryError
 
 PRESET = "preset"
@@ -148,7 +149,7 @@ class Library:
         story = kept.story
         known = before.by_id if before else {}
         changed = [each for each in story.passages if known.get(each.id) is not each]
-        data = {each.id: json.dumps(asdict(each)) for each in changed}
+        data = {each.id: json.dumps(entry_of(each)) for each in changed}
         values = {
             "id": story_id,
             "owner": owner,
@@ -167,7 +168,7 @@ class Library:
             for each in story.passages:
                 # Another window may have taken out what this one still has.
                 if each.id in data or each.id not in stored:
-                    text = data.get(each.id) or json.dumps(asdict(each))
+                    text = data.get(each.id) or json.dumps(entry_of(each))
                     rows.execute(KEEP_PASSAGE, [story_id, each.id, each.parent, text])
             for gone in [each for each in reversed(known) if each not in story.by_id]:
                 rows.execute(DROP_PASSAGE, {"story": story_id, "id": gone})

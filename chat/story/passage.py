@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from gpt.tokenizers import Tokenizer
@@ -20,6 +20,8 @@ ENDINGS = {
     "cut": "cut by you",
 }
 """How a passage came to its end, in words."""
+OLDER_CORE = "torch float32"
+"""What wrote the passages that do not say it."""
 
 
 class StoryError(ValueError):
@@ -72,6 +74,8 @@ class Passage:
             a "loop" of the same words; or the writer "cut" it shorter later.
         moved: The words before it were changed after it was written. Its seed and its
             probabilities tell of the words that stood there then.
+        core: What computed its tokens, and how exactly (`gpt.text.token.Token.core`): its seed
+            brings it again with that one. None in what older versions kept, see `OLDER_CORE`.
     """
 
     id: str = field(default_factory=new_id)
@@ -86,6 +90,7 @@ class Passage:
     finish_reason: FinishReason | None = None
     elapsed_s: float | None = None
     moved: bool = False
+    core: str | None = None
 
 
 def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
@@ -95,7 +100,7 @@ def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
 
 
 def passage_of(entry: Mapping[str, Any]) -> Passage:
-    """The passage that `dataclasses.asdict` made a dictionary of; one of an older version too.
+    """The passage that `entry_of` made a dictionary of; one of an older version too.
 
     Raises:
         StoryError, KeyError, TypeError: It is none.
@@ -112,6 +117,15 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
         settings = {**settings, "finish_chars": 0}
     read: dict[str, Any] = {"settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
     return Passage(**{**entry, **read})
+
+
+def entry_of(passage: Passage) -> dict[str, Any]:
+    """The dictionary that `passage_of` reads. What older versions kept of a passage stays as it is:
+    a core that it does not have is left out."""
+    entry = asdict(passage)
+    if passage.core is None:
+        del entry["core"]
+    return entry
 
 
 def _token_from(entry: Mapping[str, Any]) -> StoryToken:

@@ -7,12 +7,12 @@ there already (edit them, cut them) is in chat/story/editing.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
 
-from chat.story.passage import Passage, StoryError, new_id, passage_of, says_its_ids
+from chat.story.passage import Passage, StoryError, entry_of, new_id, passage_of, says_its_ids
 from gpt.tokenizers import Tokenizer
 
 FORMAT = 1
@@ -157,7 +157,7 @@ class Story:
 
     def to_dict(self) -> dict[str, Any]:
         """The whole tree, ready for JSON; `from_dict` gives the same story back."""
-        passages = [asdict(passage) for passage in self.passages]
+        passages = [entry_of(passage) for passage in self.passages]
         return {
             "format": FORMAT,
             "id": self.id,

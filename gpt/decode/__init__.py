@@ -1,7 +1,8 @@
 """The decode core: a token of several stories in one compiled call.
 
 In the order one reads it: `core` (what a core is, and PyTorch's), `numba_core` (the compiled one),
-`weights` (how it lays them out), `forward` (one pass), `layers` (its steps), `simd` and `atomics`
+`precision` and `weights` (how exactly it keeps
+a model, and how it lays it out), `forward` (one pass), `layers` (its steps), `simd` and `atomics`
 (what Numba has no word for), `draw` (the samplers), `threads` (who helps), `jit`, `disk`, `compile`
 and `choose` (when it is compiled, where that is kept, which core writes).
 """

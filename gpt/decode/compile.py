@@ -15,7 +15,7 @@ from gpt.cache import KVCache
 from gpt.config import GPTConfig
 from gpt.decode import disk
 from gpt.decode.numba_core import NumbaCore
-from gpt.decode.weights import Precision
+from gpt.decode.precision import Precision
 from gpt.model import GPT
 from gpt.sampling import SamplingParams, seeded
 
@@ -36,6 +36,7 @@ def compile_for(precision: Precision) -> None:
     core.close()
     core.help_out(1)
     disk.marker(precision).touch()
+    disk.claim(precision).unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str]) -> int:

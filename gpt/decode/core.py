@@ -20,6 +20,11 @@ class Core(Protocol):
         and seed give the same text again."""
         ...
 
+    @property
+    def threads(self) -> int:
+        """How many work on a pass now."""
+        ...
+
     def read(self, slots: Sequence[int], unread: Sequence[Sequence[int]]) -> list[Tensor]:
         """Read on in some rows of the cache: the logits (V,) behind the last token of each,
         float32 on the CPU.
@@ -63,6 +68,11 @@ class TorchCore:
         self._vocab_size = vocab_size
         self._cache = cache
         self.name = f"torch {str(model.dtype).removeprefix('torch.')}"
+
+    @property
+    def threads(self) -> int:
+        """As PyTorch was told; on the CPU."""
+        return torch.get_num_threads()
 
     def read(self, slots: Sequence[int], unread: Sequence[Sequence[int]]) -> list[Tensor]:
         """See `Core.read`; rows that have equally much to read are read together."""

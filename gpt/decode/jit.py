@@ -4,12 +4,25 @@ from functools import partial
 from typing import Any
 
 import numba
-import numba.core.config
 import numba.extending
+from numba.core import config
+from numba.core.caching import UserProvidedCacheLocator
 
 from gpt.decode import disk
 
-setattr(numba.core.config, "CACHE_DIR", str(disk.folder()))  # noqa: B010 - it has no types
+
+class Locator(UserProvidedCacheLocator):
+    """Keeps the code in the folder itself: Numba's own has a folder for each place of the sources,
+    and what is marked as compiled would not be found from another one."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        return ""
+
+
+# Numba's settings have no types.
+setattr(config, "CACHE_DIR", str(disk.folder()))  # noqa: B010
+setattr(config, "CACHE_LOCATOR_CLASSES", f"{__name__}.Locator")  # noqa: B010
 
 # Numba's decorators have no types that tell what they make.
 _njit: Any = numba.njit

@@ -12,8 +12,9 @@ from torch import Tensor
 from gpt.cache import KVCache
 from gpt.decode import draw as drawing
 from gpt.decode.forward import DONE, HELPERS, LEAVE, TICKET, forward, help_out, make_scratch
+from gpt.decode.precision import Precision, exact_precision
 from gpt.decode.threads import Helpers, Pace
-from gpt.decode.weights import Precision, exact_precision, pack
+from gpt.decode.weights import pack
 from gpt.model import GPT
 from gpt.sampling import N_ALTERNATIVES, NOT_FINITE, Draw, SamplingParams, uniform
 

@@ -5,17 +5,17 @@ the MLP, V vocabulary, S positions. N' is N rounded up to a multiple of `BLOCK` 
 change no sum, so that no kernel has an end of a row to treat apart.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gpt.decode.precision import Precision
 from gpt.decode.simd import LANES
 from gpt.model import GPT
 
-Precision = Literal["bfloat16", "float32", "int8"]
 BLOCK = LANES
 """Rows and columns come in multiples of it."""
 Floats = NDArray[np.float32]
@@ -69,13 +69,6 @@ class Weights(NamedTuple):
 def rounded(n: int) -> int:
     """n rounded up to a multiple of `BLOCK`."""
     return -(-n // BLOCK) * BLOCK
-
-
-def exact_precision(model: GPT) -> Precision:
-    """ "bfloat16" if that rounds none of the model's matrices, else "float32"."""
-    matrices = (p for p in model.parameters() if p.dim() == 2)
-    exact = all(torch.equal(p, p.bfloat16().to(p.dtype)) for p in matrices)
-    return "bfloat16" if exact else "float32"
 
 
 def _array(tensor: Tensor) -> Floats:

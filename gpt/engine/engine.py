@@ -88,7 +88,7 @@ class Engine:
         self._closed = False
         # Putting into a SimpleQueue is safe even in the middle of a garbage collection.
         self._news: SimpleQueue[None] = SimpleQueue()
-        prepare(model, tokenizer.vocab_size, self._generator.cache, self._use)
+        self._decided = prepare(model, tokenizer.vocab_size, self._generator.cache, self._use)
         self._worker = threading.Thread(target=self._work, name="inkling-engine", daemon=True)
         self._worker.start()
         # Python must not end while the thread is inside the model.
@@ -105,6 +105,11 @@ class Engine:
     def core(self) -> Core:
         """What new stories are written with."""
         return self._generator.core
+
+    async def settled(self, timeout_s: float) -> None:
+        """Wait, but not for long, until what writes new stories will not change any more: the
+        compiled core is on its way for a moment, or longer where it was never compiled."""
+        await asyncio.wait([asyncio.wrap_future(self._decided)], timeout=timeout_s)
 
     @property
     def waiting(self) -> int:

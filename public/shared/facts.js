@@ -7,16 +7,17 @@ import { make } from './dom.js';
  *
  * @param {Page.Facts} facts
  * @returns {{about: string, settings: {name: string, label: string, value: string}[], made: string}}
- *   about: what follows the model's name. made: how much it wrote and how fast; "" while it still writes.
+ *   about: what follows the model's name. made: how much it wrote, how fast and with what; "" while it still writes.
  */
 export const factsInWords = (facts) => {
   const about = [facts.ending, facts.moved && 'the words before it were changed since'].filter(Boolean);
   const seed = facts.seed === null ? [] : [{ name: 'seed', label: 'Seed', value: facts.seed }];
   const rate = facts.rate ? ` · ${facts.rate} a second` : '';
+  const core = facts.core ? ` · ${facts.core}` : '';
   return {
     about: about.map((each) => ` · ${each}`).join(''),
     settings: [...facts.settings, ...seed],
-    made: facts.ending ? `${facts.tokens}${facts.tokens === 1 ? ' token' : ' tokens'}${rate}` : '',
+    made: facts.ending ? `${facts.tokens}${facts.tokens === 1 ? ' token' : ' tokens'}${rate}${core}` : '',
   };
 };
 

@@ -19,7 +19,7 @@ def token(text: str, id: int | None = None, finish=None) -> Token:
     id = TOKENIZER.encode(text)[0] if id is None else id
     return Token(
         id=id, text=text, piece=text, raw_probability=0.5, probability=0.6, entropy=1.0, top=(),
-        finish_reason=finish, seed=3, take=0,
+        finish_reason=finish, seed=3, take=0, core="numba float32",
     )  # fmt: skip
 
 

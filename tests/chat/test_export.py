@@ -46,10 +46,12 @@ def test_markdown_says_how_each_passage_was_made():
         settings={"temperature": 0.8, "top_k": 0},
         seed=7,
         finish_reason="length",
+        core="numba bfloat16",
     )
     last = to_markdown(Story().append(wrote("Once")).append(passage)).splitlines()[-1]
     assert last == (
-        r"| upon \| a time | stories | Temperature 0.8, Top\-k Off | 7 | reached its length |"
+        r"| upon \| a time | stories | Temperature 0.8, Top\-k Off, Core numba bfloat16 | 7 "
+        "| reached its length |"
     )
 
 
@@ -108,6 +110,10 @@ def tree() -> dict:
         ("finish_reason", "because"),
         ("model", 7),
         ("model", "m" * 301),
+        ("core", 7),
+        ("core", "numba bfloat16 "),
+        ("core", "numba float" + "1" * 300),
+        ("core", "<b>torch float32</b>"),
         ("id", "../x"),
         ("tokens", [{"id": "x", "text": "a", "top": []}]),
         ("tokens", [{"id": 1, "text": 2, "top": []}]),
@@ -122,6 +128,14 @@ def test_a_tree_with_a_value_of_another_kind_is_refused(field, value):
         data["current"] = value
     with pytest.raises(FileError, match=r"cannot be opened"):
         from_file("a.json", json.dumps(data))
+
+
+def test_a_tree_of_before_passages_had_a_core_opens_and_is_written_without_one():
+    data = tree()
+    assert "core" not in data["passages"][0]
+    story = from_file("a.json", json.dumps(data))
+    assert story.last.core is None
+    assert to_json(story) == json.dumps(data)
 
 
 @pytest.mark.parametrize("seconds", [0, 5e-324, 1e-320, 1e-9, -1, -1e-320, 2**64])

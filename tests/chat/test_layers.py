@@ -1,12 +1,15 @@
 """Settings for one message, and the same again, over a real engine: what each applies to."""
 
+import asyncio
 import json
 import random
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chat.generate import takes
+from chat.generate import resolve, takes
 from chat.generate.request import GenerationRequest, Variant
 from chat.models.saved_steps import step_listings
 from chat.panels.composer import handle_line
@@ -15,9 +18,11 @@ from chat.panels.settings import act_on_settings
 from chat.story import Story
 from chat.story.export import from_file, to_json
 from chat.story.library import Kept
+from gpt.decode.core import TorchCore
+from gpt.engine import engine
 from gpt.sampling import LIMITS
 from gpt.text.sentences import FINISH_CHARS
-from tests.chat.test_session import in_a_session
+from tests.chat.test_session import in_a_session, until
 from tests.support.tiny_checkpoint import save_characters
 
 SAME = "The same again, to the letter."
@@ -457,6 +462,124 @@ def test_a_story_from_a_file_is_written_the_same_again(root):
         assert passage.text == before.path[-1].text
 
     in_a_session(root, act)
+
+
+# The core that wrote it
+
+
+class OtherCore(TorchCore):
+    """Draws the likeliest token but one: what it writes is never what PyTorch does."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.name = "numba bfloat16"
+
+    def draw(self, logits, params, seen, rng, n_top):
+        return super().draw(-logits, params, seen, rng, n_top)
+
+
+@pytest.fixture
+def other_core(monkeypatch) -> list:
+    """What hands each engine its other core, as when it was compiled."""
+    compiled: list = []
+
+    def prepare(model, vocab_size, cache, use) -> Future:
+        decided = Future()
+
+        def hand_over() -> None:
+            use(OtherCore(model, vocab_size, cache))
+            decided.set_result(None)
+
+        compiled.append(hand_over)
+        return decided
+
+    monkeypatch.setattr(engine, "prepare", prepare)
+    monkeypatch.setattr(resolve, "CORE_S", 0.1)
+    return compiled
+
+
+def test_a_passage_notes_its_core_and_the_same_again_takes_that_one(root, other_core):
+    async def act(session, page):
+        await session.write("Once")
+        first = session.story.last
+        other_core[0]()
+        await session.write("Then")
+        second = session.story.last
+        assert (first.core, second.core) == ("torch float32", "numba bfloat16")
+        facts = [each["facts"] for each in page.state["passages"] if each["facts"]]
+        assert [each["core"] for each in facts] == [first.core, second.core]
+        story = from_file("story.json", to_json(session.story))
+        for each in (first, second, replace(first, core=None)):
+            await session.take(session_kept(session, with_passage(story, each)))
+            before = session.story
+            await session.ask_for({"ask": "again", "passage": each.id})
+            assert page.said[-1] == SAME
+            assert session.story == before
+        # A retry is a new passage: the core of now writes it.
+        await session.ask_for({"ask": "retry", "passage": first.id})
+        assert session.story.last.core == "numba bfloat16"
+
+    in_a_session(root, act)
+
+
+def test_of_two_takes_that_are_compared_each_notes_its_own_core(root, other_core):
+    async def act(session, page):
+        await session.write("Once")
+        other_core[0]()
+        both = (Variant(label="a"), Variant(label="b", model="others"))
+        await session.ask(GenerationRequest(variants=both))
+        takes = session.story.alternatives(session.story.current)
+        assert [each.core for each in takes] == ["numba bfloat16", "torch float32"]
+        for each in takes:
+            await session.ask_for({"ask": "again", "passage": each.id})
+            assert page.said[-1] == SAME
+
+    in_a_session(root, act)
+
+
+def test_the_same_again_without_the_core_that_wrote_it_says_that_it_may_differ(root, other_core):
+    async def act(session, page):
+        await session.write("Once")
+        other_core[0]()
+        await session.write("Then")
+        story = session.story
+        session.engines.close()
+        await session.ask_for({"ask": "again", "passage": story.last.id})
+        assert page.said[-1] == (
+            "This may differ: it was written with numba bfloat16, which is not here now, and this "
+            "with torch float32. The old one is kept, see the arrows."
+        )
+        assert session.story.last.core == "torch float32"
+        assert story.last in session.story.alternatives(session.story.current)
+
+    in_a_session(root, act)
+
+
+def test_what_is_to_be_the_same_again_waits_for_its_core_that_is_on_its_way(
+    root, other_core, monkeypatch
+):
+    async def act(session, page):
+        monkeypatch.setattr(resolve, "CORE_S", 60)
+        await session.write("Once")
+        other_core[0]()
+        await session.write("Then")
+        before = session.story
+        session.engines.close()
+        writing = asyncio.create_task(session.ask_for({"ask": "again", "passage": before.last.id}))
+        await until(lambda: len(other_core) == 2)
+        await asyncio.sleep(0.2)
+        assert session.takes is None
+        assert not writing.done()
+        other_core[1]()
+        await writing
+        assert page.said[-1] == SAME
+
+    in_a_session(root, act)
+
+
+def with_passage(story: Story, passage) -> Story:
+    passages = tuple(passage if each.id == passage.id else each for each in story.passages)
+    return replace(story, passages=passages)
 
 
 def session_kept(session, story):

@@ -53,6 +53,7 @@ passages = st.builds(
     seed=st.none() | st.integers(0, 2**63 - 1),
     finish_reason=st.sampled_from([None, "end", "length", "stopped"]),
     elapsed_s=st.none() | st.floats(0, 100),
+    core=st.sampled_from([None, "torch float32", "numba bfloat16"]),
 )
 
 

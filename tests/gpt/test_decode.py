@@ -22,7 +22,7 @@ from gpt.decode import atomics
 from gpt.decode.forward import HELPERS, LEAVE, TICKET
 from gpt.decode.jit import compiled
 from gpt.decode.numba_core import MAX_ROWS, NumbaCore
-from gpt.decode.weights import Precision, exact_precision
+from gpt.decode.precision import Precision, exact_precision
 from gpt.model import GPT
 
 PRECISIONS = get_args(Precision)

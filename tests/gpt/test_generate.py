@@ -167,7 +167,8 @@ def test_json_holds_prompt_settings_and_every_token(
     assert set(result) == {"model", "prompt", "settings", "takes"}
     assert (result["model"], result["prompt"]) == ("noise", "Once")
     for seed, take in zip((7, 8), result["takes"], strict=True):
-        assert set(take) == {"text", "seed", "finish_reason", "tokens"}
+        assert set(take) == {"text", "seed", "core", "finish_reason", "tokens"}
+        assert take["core"] == "torch float32"
         assert (take["seed"], take["finish_reason"]) == (seed, "length")
         assert take["text"] == expected(folder, "Once", seed=seed)
         assert take["text"] == "".join(token["text"] for token in take["tokens"])

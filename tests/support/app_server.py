@@ -62,6 +62,7 @@ def start_app(
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
     environment = {
         **others,
+        "INKLING_CORE": "torch",
         **variables,
         "INKLING_MODELS": str(models),
         "CHAINLIT_APP_ROOT": str(folder),

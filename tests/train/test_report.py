@@ -240,6 +240,7 @@ def test_the_copy_rate_is_that_of_what_anyone_can_write_again(data: Path, tmp_pa
         assert (each.words, each.new) == (found.words, found.new)
         assert each.longest == (found.longest.words if found.longest else 0)
         assert each.quote in TEXT.replace("\n", " ")
+        assert each.core == "torch float32"
     none = final_eval.copied(checkpoint, opened, "The", most=1)
     assert all(each.longest == 0 for each in none)
 

@@ -67,6 +67,7 @@ def test_each_opening_is_gone_on_from_as_if_it_were_alone(tmp_path: Path) -> Non
         tokens = alone.stream(found[at].text, replace(params, seed=3 + at))
         assert one.text == "".join(token.text for token in tokens)
         assert (one.seed, one.tokens, one.reason) == (3 + at, 20, "length")
+        assert one.core == "torch float32"
     assert len({one.text for one in written}) == 3
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -35,6 +36,7 @@ class Continuation:
         text: At its settings, to the letter.
         tokens: How many it drew, with one that only showed that the story or sentence is over.
         reason: Why it stopped there.
+        core: What computed it (`gpt.text.token.Token.core`): the seed gives it again with that.
     """
 
     opening: Opening
@@ -42,6 +44,7 @@ class Continuation:
     text: str = ""
     tokens: int = 0
     reason: FinishReason | None = None
+    core: str = ""
 
     @property
     def over(self) -> bool:
@@ -64,6 +67,11 @@ class Comparison:
     model: list[Quality] = field(repr=False)
     human: list[Quality] = field(repr=False)
 
+    @property
+    def core(self) -> str:
+        """What computed the model's."""
+        return self.written[0].core
+
 
 def write_on(
     checkpoint: Checkpoint, openings: Sequence[Opening], params: SamplingParams
@@ -75,6 +83,14 @@ def write_on(
         ValueError: settings that do not suit the model.
     """
     generator = Generator(checkpoint.model, checkpoint.tokenizer, max_batch=BATCH)
+    generator.use_compiled()
+    with closing(generator):
+        return _written(generator, openings, params)
+
+
+def _written(
+    generator: Generator, openings: Sequence[Opening], params: SamplingParams
+) -> list[Continuation]:
     written = [
         Continuation(opening, seed=(params.seed or 0) + at) for at, opening in enumerate(openings)
     ]
@@ -90,7 +106,7 @@ def write_on(
             one = running[row]
             one.text += token.text
             one.tokens += 1
-            one.reason = token.finish_reason
+            one.reason, one.core = token.finish_reason, token.core
             if one.reason is not None:
                 del running[row]
     return written

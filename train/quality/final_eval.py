@@ -1,5 +1,6 @@
 """What is measured once, on the finished model: both protocols of the loss, and what it copied."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from gpt.checkpoint import Checkpoint
@@ -43,6 +44,7 @@ class Copied:
         new: Share of them outside the runs that count as copied.
         longest: The longest run of words that stands in the training text just so, in words.
         quote: That run.
+        core: What computed the sample (`gpt.text.token.Token.core`).
     """
 
     seed: int
@@ -51,6 +53,7 @@ class Copied:
     new: float
     longest: int
     quote: str
+    core: str
 
 
 def scores(checkpoint: Checkpoint, data: Data, trained_tokens: int | None) -> Scores:
@@ -80,13 +83,22 @@ def copied(checkpoint: Checkpoint, data: Data, prompt: str, *, most: int | None)
     """
     source = ReferenceText(HeldOut("", data.train[:most], data.tokenizer).documents())
     generator = Generator(checkpoint.model, checkpoint.tokenizer)
+    generator.use_compiled()
+    with closing(generator):
+        texts = [
+            "".join(token.text for token in generator.stream(prompt, _drawn(seed)))
+            for seed in SEEDS
+        ]
     samples: list[Copied] = []
-    for seed in SEEDS:
-        params = SamplingParams(temperature=TEMPERATURE, seed=seed, max_new_tokens=LENGTH)
-        text = "".join(token.text for token in generator.stream(prompt, params))
+    for seed, text in zip(SEEDS, texts, strict=True):
         found = source.overlap(text)
         run = found.longest
         quote = source.quote(run.at, run.words) if run else ""
         length = run.words if run else 0
-        samples.append(Copied(seed, text, found.words, found.new, length, quote))
+        core = generator.core.name
+        samples.append(Copied(seed, text, found.words, found.new, length, quote, core))
     return samples
+
+
+def _drawn(seed: int) -> SamplingParams:
+    return SamplingParams(temperature=TEMPERATURE, seed=seed, max_new_tokens=LENGTH)

@@ -247,10 +247,11 @@ def _copied(found: Found) -> Iterator[Part]:
         ],
     )
     prompt = shlex.quote(found.about["config"]["sample_prompt"])
-    yield Paragraph("A sample is written again by")
+    core = found.copied[0].core
+    yield Paragraph(f"A sample, which {core} computed, is written again by")
     yield Verbatim(
-        f"python -m gpt.generate {shlex.quote(found.best)} {prompt} --temperature {TEMPERATURE} "
-        f"--seed {found.copied[0].seed} --max-new-tokens {LENGTH}"
+        f"INKLING_CORE={core.split()[0]} python -m gpt.generate {shlex.quote(found.best)} {prompt} "
+        f"--temperature {TEMPERATURE} --seed {found.copied[0].seed} --max-new-tokens {LENGTH}"
     )
 
 
