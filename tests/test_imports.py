@@ -84,6 +84,9 @@ OUTSIDE = (
             *("safetensors", "sqlalchemy", "tokenizers", "torch", "tqdm"),
         ),
     ),
+    Outside("bench/writers.py", ("torch", "transformers", "xllamacpp")),
+    Outside("bench/gguf_files.py", ("gguf", "numpy", "torch")),
+    Outside("bench/reading.py", ("numba", "numpy")),
     Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),
 )
 
