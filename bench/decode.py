@@ -12,13 +12,14 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import gguf_files, workload
+from bench import gguf_files, picture, workload
 from bench.reading import Reading
 from bench.tables import in_turns, middle, ratios, show, table
 from bench.workload import Work
@@ -153,51 +154,90 @@ def beside_busy(work: Work, folder: Path, threads: int, rounds: int) -> Speeds:
         return measure(sides, rounds)
 
 
-HEAD = ["", "tokens a second", "ours over it", "the same tokens"]
+HEAD = ["tokens a second", "ours over it", "the same tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was measured with one model."""
+
+    tables: list[str]
+    speeds: dict[int, Speeds]
+    """By the number of threads."""
+    busy: Speeds
+    """Beside a busy process; empty where that was not measured."""
+
+
+def measure_model(name: str, args: argparse.Namespace, missing: set[str]) -> Found:
+    """All writers with each number of threads; with stories beside a busy process too."""
+    sizes = {"prompt_tokens": 8, "new_tokens": 12} if args.quick else {}
+    work = workload.load(name, quick=args.quick, **sizes)
+    found = Found([], {}, {})
+    most = max(args.threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        save(work, folder := Path(temporary), missing)
+        for threads in args.threads:
+            # Without a cache a large model takes minutes: once is enough.
+            made = writers(work, folder, threads, cacheless=threads == most, missing=missing)
+            with opened(made) as sides:
+                speeds = found.speeds[threads] = measure(sides, args.rounds)
+                head = [f"{name}, {threads} thread(s)", *HEAD]
+                found.tables.append(table(head, rows(sides, speeds)))
+        if name == "stories":
+            found.busy.update(beside_busy(work, folder, most, args.rounds))
+    if found.busy:
+        own = found.busy["ours bfloat16"]
+        cells = [
+            [each, middle(values, ",.0f"), middle(ratios(own, values), ".2f")]
+            for each, values in found.busy.items()
+        ]
+        head = [f"{name}, {most} thread(s), beside a busy process", *HEAD[:2]]
+        found.tables.append(table(head, cells))
+    return found
+
+
+def result_of(found: Mapping[str, Found]) -> dict[str, Any]:
+    """The line of JSON: ratios with the most threads, then with each number of them."""
+    last = {name: one.speeds[max(one.speeds)] for name, one in found.items()}
+    by_threads: dict[str, dict[str, Any]] = {}
+    for name, one in found.items():
+        for threads, speeds in one.speeds.items():
+            by_threads.setdefault(str(threads), {})[name] = summary(speeds)
+    busy = [one.busy for one in found.values() if one.busy]
+    limits = {
+        name: median(ratios(speeds["ours bfloat16"], speeds[READING]))
+        for name, speeds in last.items()
+    }
+    return {
+        "ratio": {name: summary(speeds) for name, speeds in last.items()},
+        "threads": by_threads,
+        "busy": {"llama.cpp": ratio(busy[0], "llama.cpp bfloat16") if busy else None},
+        "limit": min(limits.values()),
+        "limits": limits,
+        "sampling": {
+            name: median(ratios(speeds[SAMPLED], speeds["ours bfloat16"]))
+            for name, speeds in last.items()
+        },
+    }
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, print the tables and the line of JSON."""
-    tables: list[str] = []
+    """Measure, print the tables and the line of JSON, draw the picture."""
     missing: set[str] = set()
-    by_threads: dict[str, dict[str, Any]] = {str(threads): {} for threads in args.threads}
-    result: dict[str, Any] = {"ratio": {}, "threads": by_threads, "busy": {"llama.cpp": None}}
-    limits, sampling = {}, {}
+    found = {name: measure_model(name, args, missing) for name in args.models}
+    tables = [each for one in found.values() for each in one.tables]
     most = max(args.threads)
-    sizes = {"prompt_tokens": 8, "new_tokens": 12} if args.quick else {}
-    for name in args.models:
-        work = workload.load(name, quick=args.quick, **sizes)
-        with tempfile.TemporaryDirectory() as temporary:
-            save(work, folder := Path(temporary), missing)
-            for threads in args.threads:
-                last = threads == most
-                made = writers(work, folder, threads, cacheless=last, missing=missing)
-                with opened(made) as sides:
-                    speeds = measure(sides, args.rounds)
-                    head = [f"{name}, {threads} thread(s)", *HEAD[1:]]
-                    tables.append(table(head, rows(sides, speeds)))
-                by_threads[str(threads)][name] = summary(speeds)
-                if last:
-                    result["ratio"][name] = summary(speeds)
-                    limits[name] = median(ratios(speeds["ours bfloat16"], speeds[READING]))
-                    sampling[name] = median(ratios(speeds[SAMPLED], speeds["ours bfloat16"]))
-            if name == "stories":
-                speeds = beside_busy(work, folder, most, args.rounds)
-                result["busy"]["llama.cpp"] = ratio(speeds, "llama.cpp bfloat16")
-                cells = [
-                    [
-                        each,
-                        middle(values, ",.0f"),
-                        middle(ratios(speeds[own_of(each)], values), ".2f"),
-                    ]
-                    for each, values in speeds.items()
-                ]
-                tables.append(table([f"{name}, beside a busy process", *HEAD[1:3]], cells))
-    # A model that fits into the processor's cache reads it from there; the least share is told.
-    result |= {"limit": min(limits.values()), "limits": limits, "sampling": sampling}
     if missing:
         tables.append(f"Not measured, for a package is missing: {', '.join(sorted(missing))}.")
-    show(tables, result, most)
+    if args.picture:
+        panels = {
+            f"{name}, {most} thread(s)": {
+                each: values for each, values in one.speeds[most].items() if each != READING
+            }
+            for name, one in found.items()
+        }
+        picture.draw(panels, args.picture)
+    show(tables, result_of(found), most)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -209,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--models", nargs="+", choices=workload.MODELS, default=workload.MODELS)
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the speeds as well")
     parser.add_argument("--quick", action="store_true", help="tiny models, a test of the bench")
     run(parser.parse_args(argv))
 

@@ -99,7 +99,9 @@ class Transformers:
 
     def __init__(self, work: Work, folder: Path, precision: Precision, threads: int) -> None:
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         self._work, self._threads = work, threads
         loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
         self._model = loaded.eval()

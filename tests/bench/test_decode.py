@@ -65,13 +65,17 @@ def test_as_many_bytes_are_read_as_a_token_needs_from_the_weights(work) -> None:
     reading.close()
 
 
-def test_the_last_line_has_every_ratio_even_where_packages_are_missing(monkeypatch, capsys) -> None:
+def test_the_last_line_has_every_ratio_even_where_packages_are_missing(
+    monkeypatch, capsys, tmp_path: Path
+) -> None:
     def not_here(*_: object, **__: object) -> None:
         raise ImportError
 
     monkeypatch.setattr(decode, "Transformers", not_here)
     monkeypatch.setattr(decode, "LlamaCpp", not_here)
-    decode.main(["--quick", "--rounds", "1", "--threads", "1"])
+    png = tmp_path / "speeds.png"
+    decode.main(["--quick", "--rounds", "1", "--threads", "1", "--picture", str(png)])
+    assert png.read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr().out.splitlines()
     assert any("a package is missing: transformers, xllamacpp" in line for line in said)
     result = json.loads(said[-1])
