@@ -4,10 +4,23 @@ from functools import partial
 from typing import Any
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
 from gpt.decode import disk
 
+
+class CodeLocator(UserProvidedCacheLocator):
+    """Keeps code by its sources alone, as `disk.folder` names them, and not by their path: the same
+    sources in another folder, or behind a link, find what was compiled for them."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """The same folder for a file, wherever it lies."""
+        return "code"
+
+
 numba.config.CACHE_DIR = str(disk.folder())  # pyright: ignore[reportAttributeAccessIssue]
+numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{CodeLocator.__name__}"  # pyright: ignore[reportAttributeAccessIssue]
 
 compiled: Any = partial(numba.njit, nogil=True, cache=True)
 """`numba.njit` for what Python calls."""
