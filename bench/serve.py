@@ -192,8 +192,12 @@ def run(args: argparse.Namespace) -> None:
         "versions": median(ratios(several, one)),
     }
     if args.crowd:
-        result["crowd"] = crowd.measure(args.crowd, quick=args.quick)
-        tables.append(crowd.in_table(result["crowd"]))
+        try:
+            result["crowd"] = crowd.measure(args.crowd, quick=args.quick)
+            tables.append(crowd.in_table(result["crowd"]))
+        except (AssertionError, OSError, RuntimeError) as error:  # what was measured before counts
+            result["crowd"] = None
+            tables.append(f"The crowd was not measured: {error}.")
     if missing:
         tables.append(f"Not measured, for a package is missing: {', '.join(sorted(missing))}.")
     show(tables, result, threads)

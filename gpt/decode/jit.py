@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import numba
+import numba.core.config
 from numba.core.caching import UserProvidedCacheLocator
 
 from gpt.decode import disk
@@ -20,7 +21,7 @@ class CodeLocator(UserProvidedCacheLocator):
 
 
 numba.config.CACHE_DIR = str(disk.folder())  # pyright: ignore[reportAttributeAccessIssue]
-numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{CodeLocator.__name__}"  # pyright: ignore[reportAttributeAccessIssue]
+setattr(numba.core.config, "CACHE_LOCATOR_CLASSES", f"{__name__}.{CodeLocator.__name__}")  # noqa: B010 - it has no types
 
 compiled: Any = partial(numba.njit, nogil=True, cache=True)
 """`numba.njit` for what Python calls."""
