@@ -84,6 +84,10 @@ OUTSIDE = (
             *("safetensors", "sqlalchemy", "tokenizers", "torch", "tqdm"),
         ),
     ),
+    Outside("bench/writers.py", ("torch", "transformers", "xllamacpp")),
+    Outside("bench/gguf_files.py", ("gguf", "numpy", "torch")),
+    *(Outside(f"bench/{name}.py", ("tests",)) for name in ("crowd", "start")),
+    Outside("bench/reading.py", ("numba", "numpy")),
     Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),
 )
 

@@ -65,12 +65,16 @@ def test_code_that_would_run_a_data_file_is_found(tmp_path: Path, code: str) -> 
 
 @pytest.mark.parametrize(
     ("folders", "requirements"),
-    [(OURS, ["requirements.in"]), (("tests",), ["requirements.in", "requirements-dev.in"])],
+    [
+        ([name for name in OURS if name != "bench"], ["requirements.in"]),
+        (["bench", "tests"], ["requirements.in", "requirements-dev.in"]),
+    ],
 )
 def test_every_package_imported_is_named_in_requirements(
-    folders: tuple[str, ...], requirements: list[str]
+    folders: list[str], requirements: list[str]
 ) -> None:
-    files = code_files(ROOT) if folders == OURS else list((ROOT / "tests").rglob("*.py"))
+    files = [file for name in folders for file in (ROOT / name).rglob("*.py")]
+    files += [ROOT / f"{name}.py" for name in folders if (ROOT / f"{name}.py").exists()]
     known = {name for file in requirements for name in named(file)}
     local = {"tests", *OURS, *sys.stdlib_module_names, *(file.stem for file in files)}
     tops = {entry.module.split(".")[0] for file in files for entry in imports(ROOT, file)} - local

@@ -8,7 +8,7 @@ class StopStrings:
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
-        self._held = ""
+        self._held: str = ""
 
     def push(self, text: str) -> tuple[str, bool]:
         """Take in `text`; give what is free to go, and whether a stop string is complete.
@@ -16,6 +16,8 @@ class StopStrings:
         The one that is complete first counts, as if characters came one by one, so that it does
         not matter how the text is cut into tokens.
         """
+        if not self._stops:
+            return text, False
         text = self._held + text
         found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
