@@ -18,6 +18,7 @@ from typing import Any
 from bench.tables import table
 from gpt import checkpoint
 from gpt.decode.choose import compile_now, obstacle
+from gpt.decode.precision import exact_precision
 from tests.frontend.test_socket import Writer, until
 from tests.support.app_server import lend_stories, running_app
 from tests.support.tiny_checkpoint import save_characters
@@ -147,7 +148,7 @@ def measure(count: int, *, quick: bool = False) -> dict[str, Any]:
             lend_stories(models)
         model = checkpoint.load(models / "stories").model
         if not obstacle(model):
-            compile_now(model)
+            compile_now(exact_precision(model))
         with running_app(folder, models, module="frontend.start", INKLING_GUESTS="1") as base:
             return asyncio.run(_ask(base, count, 6 if quick else MAX_NEW_TOKENS))
 

@@ -23,6 +23,7 @@ from bench.tables import middle, show, table
 from bench.workload import ROOT, STORIES
 from gpt import checkpoint
 from gpt.decode.choose import compile_now, obstacle
+from gpt.decode.precision import exact_precision
 from tests.support.app_server import start_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -105,7 +106,7 @@ def run(rounds: int, quick: bool) -> None:
             (models / "stories").symlink_to(STORIES)
         model = checkpoint.load(models / "stories").model
         if not obstacle(model):
-            compile_now(model)  # once for each machine, not at each start
+            compile_now(exact_precision(model))  # once for each machine, not at each start
         for _ in range(rounds):
             found: dict[str, Any] = app(models)
             found["generate_first_token_s"] = generate(models / "stories")

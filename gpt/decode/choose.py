@@ -68,7 +68,7 @@ def compiled(model: GPT, vocab_size: int, cache: KVCache, *, wait: bool = True) 
     if choice == "numba":
         return make(model, vocab_size, cache)
     try:
-        if reason := _unfit(model):
+        if reason := obstacle(model):
             raise CoreError(reason)
         precision = exact_precision(model)
         if wait:
@@ -122,7 +122,7 @@ def make(model: GPT, vocab_size: int, cache: KVCache) -> Core:
     Raises:
         CoreError: it cannot run here.
     """
-    if reason := _unfit(model):
+    if reason := obstacle(model):
         raise CoreError(reason)
     try:
         from gpt.decode.numba_core import NumbaCore
@@ -139,7 +139,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _unfit(model: GPT) -> str:
+def obstacle(model: GPT) -> str:
     """Why the compiled core cannot write with a model here; "" where it may."""
     if type(model) is not GPT:
         return "the model is not a plain GPT"
