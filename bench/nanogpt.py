@@ -11,8 +11,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -94,18 +96,26 @@ def step_of(
     return step
 
 
+def read_given(path: str) -> tuple[dict[str, Any], NanoGPT, list[tuple[Tensor, Tensor]]]:
+    """What `bench.train.peer_file` wrote: the settings, the model with its weights, the batches."""
+    with safe_open(path, "pt") as file:
+        given = json.loads(file.metadata()["given"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    model = NanoGPT(**given["shape"]).train()
+    batches = list(zip(tensors.pop("inputs"), tensors.pop("targets"), strict=True))
+    model.load_state_dict({name.removeprefix("weights."): each for name, each in tensors.items()})
+    return given, model, batches
+
+
 def main() -> None:
     """Answer each line of stdin, a number of steps, with the seconds they took and the last loss.
 
     Arguments: a file with the shape, the weights and the batches; "float32" or "autocast".
     """
     path, precision = sys.argv[1:]
-    given = torch.load(path, weights_only=True)
+    given, model, batches = read_given(path)
     torch.set_num_threads(given["threads"])
-    model = NanoGPT(**given["shape"]).train()
-    model.load_state_dict(given["weights"])
-    batches = itertools.cycle(zip(given["inputs"], given["targets"], strict=True))
-    step = step_of(model, batches, precision == "autocast")
+    step = step_of(model, itertools.cycle(batches), precision == "autocast")
     for line in sys.stdin:
         loss, began = 0.0, time.perf_counter()
         for _ in range(int(line)):

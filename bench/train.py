@@ -26,6 +26,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from bench.tables import in_turns, middle, ratios, show, table
 from gpt.model import GPT
@@ -72,12 +73,14 @@ def peer_weights(model: GPT) -> dict[str, torch.Tensor]:
 
 def peer_file(pace: Throughput, folder: Path) -> Path:
     """What a process of the peer begins with: the shape, our weights, our batches."""
-    config, path = pace.config, folder / f"{pace.config.n_embd}.pt"
+    config, path = pace.config, folder / f"{pace.config.n_embd}.safetensors"
     inputs, targets = zip(*(pace.batches.micro_batch(i, 0) for i in range(BATCHES)), strict=True)
     shape = {"vocab_size": VOCAB_SIZE, "window": config.block_size, "n_layer": config.n_layer}
     shape |= {"n_head": config.n_head, "n_embd": config.n_embd, "dropout": config.dropout}
-    given = {"shape": shape, "weights": peer_weights(pace.model), "threads": config.threads}
-    torch.save({**given, "inputs": list(inputs), "targets": list(targets)}, path)
+    weights = {f"weights.{name}": tensor for name, tensor in peer_weights(pace.model).items()}
+    batches = {"inputs": torch.stack(inputs), "targets": torch.stack(targets)}
+    given = json.dumps({"shape": shape, "threads": config.threads})
+    save_file({**weights, **batches}, path, metadata={"given": given})
     return path
 
 

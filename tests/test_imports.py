@@ -88,7 +88,7 @@ OUTSIDE = (
     Outside("bench/gguf_files.py", ("gguf", "numpy", "torch")),
     *(Outside(f"bench/{name}.py", ("tests",)) for name in ("crowd", "start")),
     Outside("bench/reading.py", ("numba", "numpy")),
-    Outside("bench/*", ("matplotlib", "numpy", "torch", "tqdm")),
+    Outside("bench/*", ("matplotlib", "numpy", "safetensors", "torch", "tqdm")),
 )
 
 

@@ -31,6 +31,7 @@ from gpt.dataset import TokenizedText, read_tokens, validation_start
 from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.loop.loss_eval import losses_of_text
+from train.loop.stored import TRAINING_JSON, hold
 from train.quality.reference_text import add_data_option, open_model_texts
 from train.reports.model_card import CardRequest, default_prompts, write_model_card
 
@@ -92,6 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
         checkpoint = load(options.checkpoint, device=str(pick_device(options.device)))
         model_texts = open_model_texts(checkpoint, options.data) if options.report else None
         texts = list(_texts(checkpoint, options.text, options.last_fraction))
+        if model_texts:
+            hold(checkpoint.training, TRAINING_JSON, checkpoint.folder / "training.json")
         if model_texts and not texts:
             texts = [(model_texts.valid.name, model_texts.valid.read_by(checkpoint.tokenizer))]
         scores = {name: _told(checkpoint, name, text) for name, text in texts}

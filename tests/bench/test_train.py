@@ -10,7 +10,7 @@ import torch
 
 from bench import prepare
 from bench import train as bench
-from bench.nanogpt import NanoGPT
+from bench.nanogpt import read_given
 from train.loop.step import cross_entropy
 from train.loop.throughput import Throughput
 
@@ -19,12 +19,10 @@ TINY = replace(bench.SMALL, n_layer=2, n_embd=32, n_head=2, block_size=16, threa
 
 def test_the_peer_has_the_same_loss_on_the_same_batch(tmp_path: Path) -> None:
     pace = Throughput(replace(TINY, precision="float32"), bench.text())
-    given = torch.load(bench.peer_file(pace, tmp_path), weights_only=True)
-    model = NanoGPT(**given["shape"])
-    model.load_state_dict(given["weights"])
+    _, model, batches = read_given(str(bench.peer_file(pace, tmp_path)))
     inputs, targets = pace.batches.micro_batch(0, 0)
-    assert torch.equal(given["inputs"][0], inputs)
-    assert torch.equal(given["targets"][0], targets)
+    assert torch.equal(batches[0][0], inputs)
+    assert torch.equal(batches[0][1], targets)
     ours, _ = cross_entropy(inputs, pace.model.eval()(inputs), targets)
     torch.testing.assert_close(model.eval()(inputs, targets), ours)
 

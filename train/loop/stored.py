@@ -75,6 +75,8 @@ TRAINING_JSON = {
     "commit": Maybe(TEXT),
     "date": TEXT,
 }
+LEARNT_FROM = {"command": Maybe(TEXT), "data": DATA}
+"""What a model must say of its text, so that it can be found again."""
 _LOSSES = {"loss": NUMBER, "bpb": NUMBER}
 _BOTH = {"text": TEXT, "before": OrNull(_LOSSES), "after": OrNull(_LOSSES)}
 REPORT_JSON = {"new": _BOTH, "old": OrNull(_BOTH)}

@@ -10,7 +10,7 @@ from gpt.checkpoint.provenance import prepare_command
 from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data, DataError, find_data
-from train.loop.stored import TRAINING_JSON, hold
+from train.loop.stored import LEARNT_FROM, hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def open_model_texts(checkpoint: Checkpoint, folders: Iterable[Path]) -> ModelTe
             f"nothing in {checkpoint.folder} says what {checkpoint.name} learnt from: expected a "
             "training.json, as train.pretrain and train.finetune write it"
         )
-    hold(training, TRAINING_JSON, checkpoint.folder / "training.json")
+    hold(training, LEARNT_FROM, checkpoint.folder / "training.json")
     folders = list(folders)
     data = find_data(training, "train", folders)
     if data is None:
