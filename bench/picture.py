@@ -37,6 +37,6 @@ def draw(panels: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> Non
                 f"{value:,.0f}", (0, row), xytext=(4, 0), textcoords="offset points", va="center"
             )
         axes.set_title(title)
-        axes.set_xlabel("tokens a second: median, lowest and highest")
+        axes.set_xlabel("tokens a second")
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
