@@ -404,6 +404,7 @@ def test_a_tokenizer_from_elsewhere_is_kept_as_it_was_with_a_model_tuned_here(
         ids = there.tokenizer.encode(text)
         assert ours.tokenizer.encode(text) == ids
         assert theirs.encode(text, add_special_tokens=False) == ids
+        assert theirs.encode(text) == [ours.tokenizer.bos_id, *ids]
     assert ours.tokenizer.bos_id == there.tokenizer.bos_id == theirs.bos_token_id
     assert ours.tokenizer.end_ids == there.tokenizer.end_ids
     config = json.loads((tmp_path / "ours" / "config.json").read_text())
