@@ -26,7 +26,7 @@ BELOW = {
 }
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
-        *("config", "strict_json", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
+        *("config", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
         *("distribution", "model", "decode", "checkpoint", "generator", "engine", "generate"),
     ),
     "chat": (
@@ -72,7 +72,7 @@ OUTSIDE = (
     Outside("gpt/decode/choose.py", ("numba",), inside=True),
     Outside("gpt/decode/*", ("llvmlite", "numba", "numpy", "torch")),
     *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config")),
-    *(Outside(f"gpt/{name}", ()) for name in ("files/*", "strict_json.py")),
+    Outside("gpt/files/*", ()),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),
