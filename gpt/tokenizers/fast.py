@@ -68,6 +68,11 @@ class FastTokenizer(Pieces):
             raise TokenizerError(f"its pieces have {size:,} bytes together: {MAX_PIECES:,} at most")
         super().__init__(pieces, end_ids[0], bos_id, end_ids)
 
+    @property
+    def text(self) -> str:
+        """What tokenizer.json holds."""
+        return self._text
+
     def encode(self, text: str) -> list[int]:
         """The ids of `text`."""
         # A batch, for with a single text the library holds up all other threads.
