@@ -28,6 +28,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
         *("config", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
         *("distribution", "model", "decode", "checkpoint", "generator", "engine", "generate"),
+        "export",
     ),
     "chat": (
         *("errors", "accounts", "settings", "turns", "models", "story", "page", "generate"),
@@ -64,6 +65,7 @@ OUTSIDE = (
     Outside("gpt/checkpoint/generation_config.py", ()),
     Outside("gpt/checkpoint/hf_format.py", ("pydantic", "torch")),
     Outside("gpt/checkpoint/training_json.py", ()),
+    Outside("gpt/checkpoint/gguf.py", ("gguf", "numpy", "torch")),
     Outside("gpt/checkpoint/hub.py", ("huggingface_hub", "torch")),
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
