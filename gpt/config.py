@@ -130,4 +130,5 @@ class GPTConfig(Shape):
         if unknown := sorted(values.keys() - known):
             raise ValueError(f"unknown config fields {unknown}: known are {sorted(known)}")
         scaling: dict[str, Any] | None = values.get("rope_scaling")
-        return cls(**{**values, "rope_scaling": RopeScaling(**scaling) if scaling else None})
+        made: dict[str, Any] = {"rope_scaling": RopeScaling(**scaling) if scaling else None}
+        return cls(**{**values, **made})

@@ -4,7 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import tiktoken
@@ -65,7 +65,7 @@ def test_transformers_with_nothing_but_defaults_writes_our_greedy_text(
     shape = replace(SHAPES[family], vocab_size=tokenizer.vocab_size, block_size=64)
     model = tiny_model(shape)
     save(tmp_path / "model", model, tokenizer, card="", training={}, dtype=torch.float32)
-    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    theirs: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     reader = AutoTokenizer.from_pretrained(tmp_path / "model")
     greedy = SamplingParams(temperature=0, max_new_tokens=32)
     for prompt in ("Once upon a time", "the  dog\n"):

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import xllamacpp
+xllamacpp: Any = import_module("xllamacpp")  # compiled, and without types
 
 
 class LlamaCpp:
