@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if out.suffix != ".gguf":
             raise CheckpointError(f"expected a name that ends with .gguf, got {out.name!r}")
+        if not out.parent.is_dir():
+            raise CheckpointError(f"there is no folder {out.parent} to write to: make it first")
         write_gguf(load(options.checkpoint), out, type=options.type)
     except (CheckpointError, OSError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

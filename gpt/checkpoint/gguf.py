@@ -20,7 +20,7 @@ from gpt.checkpoint.folder import Checkpoint
 from gpt.checkpoint.generation_config import usable_defaults
 from gpt.checkpoint.hf_names import to_hf
 from gpt.config import GPTConfig
-from gpt.files import CheckpointError, drafted
+from gpt.files import CheckpointError, drafted, write_whole
 from gpt.model import rotary_frequencies
 from gpt.tokenizers import TokenizerError
 from gpt.tokenizers.gguf_vocabulary import GgufVocabulary, TokenType, gguf_vocabulary
@@ -98,7 +98,7 @@ def write_gguf(checkpoint: Checkpoint, path: Path, *, type: GgufType = "f32") ->
             writer.write_tensors_to_file()
         finally:
             writer.close()
-    modelfile_of(path).write_text(modelfile(checkpoint, path, sampling), encoding="utf-8")
+    write_whole(modelfile_of(path), modelfile(checkpoint, path, sampling))
 
 
 def modelfile_of(path: Path) -> Path:
@@ -125,7 +125,7 @@ def modelfile(checkpoint: Checkpoint, path: Path, sampling: Mapping[str, float])
     values = {theirs: ({**usual, **sampling}).get(ours) for ours, theirs in names.items()}
     lines = [f"PARAMETER {name} {value}" for name, value in values.items() if value is not None]
     lines += [f"PARAMETER num_ctx {checkpoint.config.block_size}"]
-    return "\n".join([f"FROM ./{path.name}", "TEMPLATE {{ .Prompt }}", *lines]) + "\n"
+    return "\n".join([f"FROM ./{path.name}", 'TEMPLATE "{{ .Prompt }}"', *lines]) + "\n"
 
 
 def gguf_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:

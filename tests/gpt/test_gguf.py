@@ -36,9 +36,12 @@ LENGTH = 64
 TIE = 1e-4
 """Logits this near are equal: two programs add the same numbers in another order."""
 RUNS = ("char", "bpe", "sentencepiece", "sentencepiece-of-a-story")
-SCALED = {
-    "linear": RopeScaling(kind="linear", factor=2.0),
-    "llama3": RopeScaling(kind="llama3", factor=8.0, original_block_size=40),
+LLAMA3 = RopeScaling(kind="llama3", factor=8.0, original_block_size=40)
+OTHER_SHAPES = {
+    **{name: SHAPES[name] for name in ("gpt2-no-bias", "llama-untied-grouped", "llama-odd")},
+    "gpt2-narrow": replace(SHAPES["gpt2"], n_inner=72),
+    "linear": replace(SHAPES["llama"], rope_scaling=RopeScaling(kind="linear", factor=2.0)),
+    "llama3": replace(SHAPES["llama"], rope_scaling=LLAMA3),
 }
 
 
@@ -117,6 +120,7 @@ def made(
         yield checkpoint, server
 
 
+@pytest.mark.slow
 def test_llama_cpp_reads_the_same_ids_and_writes_the_same_greedy_text(
     made: tuple[gpt.Checkpoint, LlamaCpp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,12 +139,11 @@ def test_llama_cpp_reads_the_same_ids_and_writes_the_same_greedy_text(
     assert compared.tokens > 12_000
 
 
-@pytest.mark.parametrize("name", ["gpt2-no-bias", "llama-untied-grouped", "llama-odd", *SCALED])
+@pytest.mark.parametrize("name", OTHER_SHAPES)
 def test_every_shape_writes_the_same_greedy_text(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shape = SHAPES.get(name) or replace(SHAPES["llama"], rope_scaling=SCALED[name])
-    checkpoint = exported(tmp_path / "model", shape, TOKENIZERS["bpe"], unused=5)
+    checkpoint = exported(tmp_path / "model", OTHER_SHAPES[name], TOKENIZERS["bpe"], unused=5)
     monkeypatch.setattr(torch.nn.functional, "gelu", gelu_of_ggml)
     prompts = prompts_of(40)
     with llama_cpp(file_of(tmp_path / "model"), context=CONTEXT) as server:
@@ -203,7 +206,7 @@ def test_the_models_own_settings_count_where_a_request_says_nothing(tmp_path: Pa
     names = {"temperature": 0.7, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.25}
     assert {name: used[name] for name in names} == pytest.approx(names)
     lines = modelfile_of(file_of(folder)).read_text().splitlines()
-    assert lines[:2] == ["FROM ./model.gguf", "TEMPLATE {{ .Prompt }}"]
+    assert lines[:2] == ["FROM ./model.gguf", 'TEMPLATE "{{ .Prompt }}"']
     assert {line.split()[1]: float(line.split()[2]) for line in lines[2:]} == {
         **names,
         "top_k": 7,
@@ -314,7 +317,11 @@ def test_what_a_gguf_cannot_say_is_refused_with_the_way_round(
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("nowhere", "out.gguf"), "no checkpoint"), (("nowhere", "out.bin"), "ends with .gguf")],
+    [
+        (("nowhere", "out.gguf"), "no checkpoint"),
+        (("nowhere", "out.bin"), "ends with .gguf"),
+        (("nowhere", "not-here/out.gguf"), "there is no folder not-here"),
+    ],
 )
 def test_a_command_that_cannot_be_followed_says_why(
     arguments: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
