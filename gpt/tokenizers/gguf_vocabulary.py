@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
+from gpt.tokenizers.checks import added_tokens
 from gpt.tokenizers.errors import TokenizerError
 from gpt.tokenizers.fast import FastTokenizer
 from gpt.tokenizers.files import SPACE, byte_characters, merges_of
@@ -141,6 +142,7 @@ _LLAMA3 = {
     "behavior": "Isolated",
     "invert": False,
 }
+_REACHES = ("lstrip", "rstrip", "single_word")
 _SPLITS: Mapping[str, list[dict[str, Any]]] = {
     "gpt-2": [_GPT2],
     "smollm": [_DIGITS, _GPT2],
@@ -168,7 +170,14 @@ def _from_elsewhere(tokenizer: FastTokenizer) -> GgufVocabulary:
             "it is none of those that Inkling can say: byte pairs with the split of GPT-2, SmolLM "
             "or Llama 3, and nothing before it"
         )
-    added: dict[int, dict[str, Any]] = {each["id"]: each for each in values["added_tokens"]}
+    added = {each["id"]: each for each in added_tokens(values)}
+    reaching = [
+        each["content"]
+        for each in added.values()
+        if not each["special"] and any(each.get(flag) for flag in _REACHES)
+    ]
+    if reaching:
+        raise _refused(f"its token {reaching[0]!r:.60} takes the space beside it, or whole words")
     names = {id: name for name, id in model["vocab"].items()}
     names |= {id: each["content"] for id, each in added.items()}
     types = [TokenType.NORMAL if id in names else TokenType.UNUSED for id in range(max(names) + 1)]

@@ -242,7 +242,9 @@ def test_a_matrix_whose_rows_are_no_whole_blocks_stays_as_it_is(tmp_path: Path) 
         assert len(server.greedy(["the dog"], 8)[0]) == 8
 
 
-def learnt_elsewhere(split: Any, *, whole_first: bool) -> FastTokenizer:
+def learnt_elsewhere(
+    split: Any, *, whole_first: bool, added: Sequence[tokenizers.AddedToken] = ()
+) -> FastTokenizer:
     """A byte-level tokenizer with a split and control tokens that Inkling's own do not have."""
     learnt = tokenizers.Tokenizer(tokenizers.models.BPE(ignore_merges=whole_first))
     learnt.pre_tokenizer = split
@@ -254,6 +256,7 @@ def learnt_elsewhere(split: Any, *, whole_first: bool) -> FastTokenizer:
         show_progress=False,
     )
     learnt.train_from_iterator(TRAINING, trainer)
+    learnt.add_tokens(list(added))
     return FastTokenizer(learnt.to_str(), end_ids=[1, 2], bos_id=0)
 
 
@@ -298,6 +301,16 @@ def test_a_byte_pair_tokenizer_from_elsewhere_gives_the_same_ids(pre: str, tmp_p
         (
             lambda: learnt_elsewhere(pre_tokenizers.ByteLevel(False), whole_first=True),
             "the split of GPT-2, SmolLM or Llama 3",
+        ),
+        (
+            lambda: learnt_elsewhere(
+                pre_tokenizers.Sequence(
+                    [pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(False)]
+                ),
+                whole_first=False,
+                added=[tokenizers.AddedToken("[name]", lstrip=True)],
+            ),
+            "takes the space beside it",
         ),
     ],
 )
