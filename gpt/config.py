@@ -31,6 +31,35 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RopeScaling:
+    """Rotary positions that turn more slowly, so that a window is longer than it was learnt with.
+
+    ``linear``: all `factor` times more slowly (Chen et al. 2023). ``llama3``: only those that turn
+    less than `low_freq_factor` times in the `original_block_size` tokens of the first training,
+    none that turn more than `high_freq_factor` times, and in between from one to the other (Llama
+    3.1, Grattafiori et al. 2024, section 3.4.2).
+
+    Raises:
+        ValueError: factors that mean nothing.
+    """
+
+    kind: Literal["linear", "llama3"]
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_block_size: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.factor <= 0:
+            raise ValueError(f"rope scaling needs a factor above 0, not {self.factor}")
+        if not 0 < self.low_freq_factor < self.high_freq_factor:
+            raise ValueError(
+                f"rope scaling needs 0 < low_freq_factor < high_freq_factor, not "
+                f"{self.low_freq_factor} and {self.high_freq_factor}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GPTConfig(Shape):
     """A decoder-only Transformer of one of two families, each exactly what the ecosystem runs.
 
@@ -47,6 +76,7 @@ class GPTConfig(Shape):
     head_dim: int = 0
     """Channels of one head; 0 takes n_embd // n_head."""
     rope_theta: float = 10_000.0
+    rope_scaling: RopeScaling | None = None
     norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
@@ -99,4 +129,6 @@ class GPTConfig(Shape):
         known = {field.name for field in fields(cls)}
         if unknown := sorted(values.keys() - known):
             raise ValueError(f"unknown config fields {unknown}: known are {sorted(known)}")
-        return cls(**values)
+        scaling: dict[str, Any] | None = values.get("rope_scaling")
+        made: dict[str, Any] = {"rope_scaling": RopeScaling(**scaling) if scaling else None}
+        return cls(**{**values, **made})

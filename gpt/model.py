@@ -17,13 +17,31 @@ if TYPE_CHECKING:
     from gpt.cache import KVCache
 
 
-def rotary_tables(config: GPTConfig) -> tuple[Tensor, Tensor]:
-    """Cosines and sines for every position, (block_size, D) each (Su et al. 2021, 3.4.2)."""
+def rotary_frequencies(config: GPTConfig) -> Tensor:
+    """How far each pair of channels turns at one position, in radians, (D/2,)."""
     # transformers' order of operations: another one rounds the same angles differently, and at
     # position 500 that moves the logits of a trained model by 7e-5.
-    frequency = 1.0 / config.rope_theta ** (
+    plain = 1.0 / config.rope_theta ** (
         torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
-    )  # (D/2,)
+    )
+    scaling = config.rope_scaling
+    if scaling is None:
+        return plain
+    slow = plain / scaling.factor
+    if scaling.kind == "linear":
+        return slow
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    length = 2 * math.pi / plain  # of one turn, in tokens
+    # 0 where a turn takes the whole window of the first training or more, 1 where it is short.
+    share = (scaling.original_block_size / length - low) / (high - low)
+    between = (1 - share) * plain / scaling.factor + share * plain
+    between = torch.where(length < scaling.original_block_size / high, plain, between)
+    return torch.where(length > scaling.original_block_size / low, slow, between)
+
+
+def rotary_tables(config: GPTConfig) -> tuple[Tensor, Tensor]:
+    """Cosines and sines for every position, (block_size, D) each (Su et al. 2021, 3.4.2)."""
+    frequency = rotary_frequencies(config)
     angle = torch.arange(config.block_size, dtype=torch.float32)[:, None] * frequency
     angle = torch.cat([angle, angle], dim=-1)  # (block_size, D)
     return angle.cos(), angle.sin()

@@ -26,8 +26,9 @@ BELOW = {
 }
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
-        *("config", "strict_json", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
+        *("config", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
         *("distribution", "model", "decode", "checkpoint", "generator", "engine", "generate"),
+        "export",
     ),
     "chat": (
         *("errors", "accounts", "settings", "turns", "models", "story", "page", "generate"),
@@ -64,6 +65,7 @@ OUTSIDE = (
     Outside("gpt/checkpoint/generation_config.py", ()),
     Outside("gpt/checkpoint/hf_format.py", ("pydantic", "torch")),
     Outside("gpt/checkpoint/training_json.py", ()),
+    Outside("gpt/checkpoint/gguf.py", ("gguf", "numpy", "torch")),
     Outside("gpt/checkpoint/hub.py", ("huggingface_hub", "torch")),
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
@@ -72,7 +74,7 @@ OUTSIDE = (
     Outside("gpt/decode/choose.py", ("numba",), inside=True),
     Outside("gpt/decode/*", ("llvmlite", "numba", "numpy", "torch")),
     *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config")),
-    *(Outside(f"gpt/{name}", ()) for name in ("files/*", "strict_json.py")),
+    Outside("gpt/files/*", ()),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),

@@ -1,8 +1,9 @@
 """`python -m train.publish CHECKPOINT USER/NAME`: share a model on the Hugging Face Hub.
 
 Uploads the checkpoint with its card: results, samples, the picture of the loss. With --space also
-a Space, a page on the Hub where anyone can write with the model. --dry-run FOLDER uploads nothing
-and writes all of it there, to be looked at first.
+a Space, a page on the Hub where anyone can write with the model, with --gguf the model in one file
+for llama.cpp, Ollama and LM Studio. --dry-run FOLDER uploads nothing and writes all of it there, to
+be looked at first.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from huggingface_hub import HfApi, errors
 from huggingface_hub.utils import httpx
 
 from gpt.checkpoint import INDEX, WEIGHTS, Checkpoint, CheckpointError, weight_files
+from gpt.checkpoint.gguf import write_gguf
 from gpt.checkpoint.hub import CONFIG, LOG_IN, SMALL_FILES, hub_name, load
 from gpt.files import facts_of, is_there, write_whole
 from train.hub.hub_card import published_card
@@ -32,15 +34,24 @@ class PublishError(Exception):
     """The model cannot be published; the message has the reason and what to do."""
 
 
-def stage(checkpoint: Checkpoint, repo: str, folder: Path, *, license: str | None = None) -> None:
+def stage(
+    checkpoint: Checkpoint,
+    repo: str,
+    folder: Path,
+    *,
+    license: str | None = None,
+    gguf: bool = False,
+) -> None:
     """Write into `folder` all files that are uploaded for a model: config, weights, tokenizer, the
     card for the Hub and loss.png.
 
     Args:
         repo: Its name on the Hub, USER/NAME, for the card.
         license: Of the model, as the Hub spells it; by default what its card says.
+        gguf: Whether NAME.gguf, and a Modelfile, lie beside them.
 
     Raises:
+        CheckpointError: A GGUF cannot say what the model holds.
         OSError: A file cannot be read or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +67,9 @@ def stage(checkpoint: Checkpoint, repo: str, folder: Path, *, license: str | Non
         per_step = int(checkpoint.training.get("tokens") or 0) // steps
         if records := Run(folder).records():
             plot_losses(records, per_step or int(config.get("block_size", 1)), picture)
-    card = published_card(checkpoint, repo, license=license, picture=picture.exists())
+    if gguf:
+        write_gguf(checkpoint, folder / f"{repo.split('/')[1]}.gguf")
+    card = published_card(checkpoint, repo, license=license, picture=picture.exists(), gguf=gguf)
     write_whole(folder / "README.md", card)
 
 
@@ -164,6 +177,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--space", action="store_true", help="also make a Space, where anyone can write with it"
     )
+    parser.add_argument(
+        "--gguf", action="store_true", help="also the model as a GGUF, as gpt.export writes it"
+    )
     parser.add_argument("--private", action="store_true", help="only you can see it")
     parser.add_argument("--license", help="of the model, as mit or cc-by-4.0 (default: its card's)")
     parser.add_argument(
@@ -189,7 +205,10 @@ def publish(options: argparse.Namespace) -> None:
         if options.dry_run is None:
             check_owner(api, repo)
         parts: list[tuple[str, Callable[[Path], None]]] = [
-            ("model", lambda to: stage(checkpoint, repo, to, license=options.license))
+            (
+                "model",
+                lambda to: stage(checkpoint, repo, to, license=options.license, gguf=options.gguf),
+            )
         ]
         if options.space:
             parts.append(("space", lambda to: write_space(to, repo, private=private)))

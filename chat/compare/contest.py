@@ -27,7 +27,7 @@ from chat.models import Listing
 from chat.story import Passage, Story
 from gpt.checkpoint import weight_files
 from gpt.files import opened
-from gpt.strict_json import is_list, is_object
+from gpt.files.strict_json import is_list, is_object
 
 LETTERS = ("A", "B")
 CHOOSE_FIRST = (

@@ -6,8 +6,8 @@ from typing import Literal
 
 from chat import settings
 from chat.errors import RefusedError
+from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
-from gpt.strict_json import is_object
 
 TAKES = range(1, int(LIMITS["n"].high or 1) + 1)
 LAST = "last"

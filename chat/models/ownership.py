@@ -16,7 +16,7 @@ from typing import Any
 
 from chat.accounts import LOCAL
 from gpt.files import CheckpointError, read_json
-from gpt.strict_json import is_list
+from gpt.files.strict_json import is_list
 
 OURS = "page.json"
 """In the run folder: whose it is, what was begun, and how."""

@@ -26,7 +26,7 @@ from gpt.checkpoint import (
 )
 from gpt.checkpoint.generation_config import GenerationDefaults, usable_defaults
 from gpt.files import facts_of, read_bytes
-from gpt.strict_json import is_list, is_object
+from gpt.files.strict_json import is_list, is_object
 from gpt.tokenizers import kind_in
 
 NOT_KNOWN = "not known"

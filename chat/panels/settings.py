@@ -8,8 +8,8 @@ from chat.errors import RefusedError
 from chat.generate.request import OTHER_PAGE
 from chat.session import Session
 from chat.settings.presets import Preset
+from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
-from gpt.strict_json import is_object
 
 SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""

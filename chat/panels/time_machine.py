@@ -27,7 +27,7 @@ from chat.story import ENDINGS, Story
 from chat.turns import Turns
 from gpt.checkpoint import CheckpointError
 from gpt.engine.fair_queue import Path
-from gpt.strict_json import is_list
+from gpt.files.strict_json import is_list
 
 log = logging.getLogger(__name__)
 

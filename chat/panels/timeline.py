@@ -9,7 +9,7 @@ from chat.models import UNITS, Listing
 from chat.models.saved_steps import Curve, SavedStep, find_steps, read_curve, run_folder
 from chat.session import Session
 from chat.settings import defaults
-from gpt.strict_json import is_object
+from gpt.files.strict_json import is_object
 from gpt.text.memorization import SPELT
 
 RISE = 1.005

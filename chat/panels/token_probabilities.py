@@ -12,7 +12,7 @@ from chat.models.engines import Loaded
 from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
 from gpt.distribution import token_distribution
-from gpt.strict_json import is_object
+from gpt.files.strict_json import is_object
 from gpt.text.prompt import window_start
 from gpt.tokenizers.pieces import whole_characters
 

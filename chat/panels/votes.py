@@ -10,8 +10,8 @@ from chat.errors import RefusedError
 from chat.panels.settings import preset_data
 from chat.session import Session
 from chat.settings import LABELS, shown
+from gpt.files.strict_json import is_list
 from gpt.sampling import LIMITS
-from gpt.strict_json import is_list
 
 SHORT = 6
 """Digits of a fingerprint that tell two models of one name apart."""

@@ -23,7 +23,7 @@ from chat.story.passage import (
 )
 from chat.story.pieces import FileError
 from chat.story.tree import Story
-from gpt.strict_json import is_object
+from gpt.files.strict_json import is_object
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""

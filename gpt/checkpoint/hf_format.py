@@ -1,15 +1,17 @@
-"""Our config ⇄ `config.json` of Hugging Face's GPT-2 and Llama classes.
+"""Our config ⇄ `config.json` of Hugging Face's GPT-2, Llama and Mistral classes.
+
+A Mistral without a sliding window computes what a Llama does, and is one here.
 
 Pure functions over dictionaries; reading and writing the files is `gpt.checkpoint`'s.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 
-from gpt.checkpoint.schema import Gpt2Values, LlamaValues, explained
-from gpt.config import GPTConfig
+from gpt.checkpoint.schema import Gpt2Values, LlamaValues, Rope, explained
+from gpt.config import GPTConfig, RopeScaling
 
 
 class FormatError(ValueError):
@@ -54,6 +56,7 @@ def hf_config(
             "resid_pdrop": 0.0,
             **shared,
         }
+    rope = _hf_rope(config)
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -69,11 +72,26 @@ def hf_config(
         "attention_bias": False,
         "attention_dropout": 0.0,
         "mlp_bias": False,
-        # transformers 5 reads rope_parameters, MLX only rope_theta.
+        # transformers 5 reads rope_parameters, MLX and older ones only the others.
         "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "rope_parameters": rope,
+        **({"rope_scaling": rope} if config.rope_scaling else {}),
         **shared,
     }
+
+
+def _hf_rope(config: GPTConfig) -> dict[str, Any]:
+    scaling = config.rope_scaling
+    if scaling is None:
+        return {"rope_type": "default", "rope_theta": config.rope_theta}
+    rope = {"rope_type": scaling.kind, "rope_theta": config.rope_theta, "factor": scaling.factor}
+    if scaling.kind == "llama3":
+        rope |= {
+            "low_freq_factor": scaling.low_freq_factor,
+            "high_freq_factor": scaling.high_freq_factor,
+            "original_max_position_embeddings": scaling.original_block_size,
+        }
+    return rope
 
 
 def config_from_hf(values: dict[str, Any]) -> GPTConfig:
@@ -84,18 +102,21 @@ def config_from_hf(values: dict[str, Any]) -> GPTConfig:
             model has.
     """
     family = values.get("model_type")
-    if family not in ("gpt2", "llama"):
+    if family not in ("gpt2", "llama", "mistral"):
         raise FormatError(
-            f"expected a gpt2 or llama model, config.json says model_type={family!r:.80}: "
-            "Inkling runs these two families"
+            "expected a gpt2 or llama model, or a mistral without a sliding window, config.json "
+            f"says model_type={family!r:.80}: Inkling runs these families"
         )
     if "auto_map" in values:
         raise FormatError(
             "config.json asks for code of its own to be run (auto_map), which Inkling never does"
         )
     try:
-        _check_variant(values, GPT2_ONLY if family == "gpt2" else LLAMA_ONLY)
-        config = _gpt2_config(values) if family == "gpt2" else _llama_config(values)
+        if family == "gpt2":
+            _expect("", values, BOTH | GPT2_ONLY)
+            config = _gpt2_config(values)
+        else:
+            config = _llama_config(_mistral_as_llama(values) if family == "mistral" else values)
     except ValidationError as error:
         raise FormatError(f"config.json of a {family} model {explained(error)}") from error
     except FormatError:
@@ -125,8 +146,14 @@ def _gpt2_config(values: dict[str, Any]) -> GPTConfig:
 
 
 def _llama_config(values: dict[str, Any]) -> GPTConfig:
+    _expect("", values, BOTH | LLAMA_ONLY)
+    for name in ("rope_parameters", "rope_scaling"):
+        if not isinstance(given := values.get(name), dict | None):
+            raise FormatError(f"expected {name} of config.json to be an object, not {given!r:.80}")
     given = LlamaValues.model_validate(values)
-    rope = given.rope_parameters.rope_theta if given.rope_parameters else None
+    # As transformers: a rope_scaling that says anything counts alone.
+    which = "rope_scaling" if values.get("rope_scaling") else "rope_parameters"
+    rope = (given.rope_scaling if which == "rope_scaling" else given.rope_parameters) or Rope()
     return GPTConfig(
         family="llama",
         vocab_size=given.vocab_size,
@@ -138,11 +165,61 @@ def _llama_config(values: dict[str, Any]) -> GPTConfig:
         head_dim=given.head_dim or 0,
         n_inner=given.intermediate_size,
         tie_embeddings=given.tie_word_embeddings,
-        rope_theta=rope or given.rope_theta or 10_000.0,
+        rope_theta=rope.rope_theta or given.rope_theta or 10_000.0,
+        rope_scaling=_scaling(which, values.get(which) or {}, rope, given),
         norm_eps=given.rms_norm_eps,
     )
 
 
+def _scaling(
+    which: str, values: dict[str, Any], rope: Rope, given: LlamaValues
+) -> RopeScaling | None:
+    """The scaling that `values`, an object of config.json named `which`, ask for."""
+    # "type" is what files from before 2024 call it.
+    kind = values.get("rope_type", values.get("type", "default"))
+    _expect(f"{which}.", values, UNSCALED if kind == "default" else SCALED)
+    if kind == "default":
+        return None
+    if rope.factor is None:
+        raise FormatError(f"config.json scales its positions ({kind}) and {which} has no factor")
+    if kind == "linear":
+        return RopeScaling(kind="linear", factor=rope.factor)
+    if rope.low_freq_factor is None or rope.high_freq_factor is None:
+        raise FormatError(
+            f"config.json scales its positions (llama3) and {which} has no low_freq_factor and "
+            "high_freq_factor"
+        )
+    return RopeScaling(
+        kind="llama3",
+        factor=rope.factor,
+        low_freq_factor=rope.low_freq_factor,
+        high_freq_factor=rope.high_freq_factor,
+        original_block_size=given.original_max_position_embeddings
+        or rope.original_max_position_embeddings
+        or given.max_position_embeddings,
+    )
+
+
+def _mistral_as_llama(values: dict[str, Any]) -> dict[str, Any]:
+    """The config.json of a Mistral in a Llama's terms, where its defaults are others.
+
+    Raises:
+        FormatError: its sliding window is shorter than the whole.
+    """
+    window: object = values.get("sliding_window", MISTRAL_WINDOW)
+    length: object = values.get("max_position_embeddings")
+    if type(window) is int and type(length) is int and window < length:
+        raise FormatError(
+            f"this mistral model attends over a sliding window of {window:,} of its {length:,} "
+            "positions, which Inkling's model does not have: take one whose config.json says "
+            "sliding_window: null, as Mistral's from version 0.2 on"
+        )
+    whole = {"sliding_window": None} if type(window) is int else {}
+    return {"num_key_value_heads": MISTRAL_KV_HEADS} | values | whole
+
+
+MISTRAL_WINDOW, MISTRAL_KV_HEADS = 4096, 8
+"""What a config.json of a Mistral means that names no sliding_window, or no num_key_value_heads."""
 LARGEST_TABLE = 1 << 25
 """Positions times channels of a head: the rotary tables of this are 134 MB."""
 BOTH: dict[str, tuple[Any, ...]] = {
@@ -157,30 +234,19 @@ GPT2_ONLY: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
+WHOLE: tuple[Any, ...] = (None, 1, 1.0)
 LLAMA_ONLY: dict[str, tuple[Any, ...]] = {
     "hidden_act": ("silu",),
     "attention_bias": (False,),
     "mlp_bias": (False,),
+    "partial_rotary_factor": WHOLE,
 }
-PLAIN_ROPE: dict[str, tuple[Any, ...]] = {
-    # "type" is what files from before 2024 call it.
-    "rope_type": ("default",),
-    "type": ("default",),
-    "partial_rotary_factor": (None, 1, 1.0),
-    "factor": (None, 1, 1.0),
+SCALED: dict[str, tuple[Any, ...]] = {
+    "rope_type": ("default", "linear", "llama3"),
+    "type": ("default", "linear", "llama3"),
+    "partial_rotary_factor": WHOLE,
 }
-
-
-def _check_variant(values: dict[str, Any], family: dict[str, tuple[Any, ...]]) -> None:
-    """Refuse what changes the logits and our model does not have."""
-    _expect("", values, BOTH | family)
-    for name in ("rope_parameters", "rope_scaling"):
-        if family is LLAMA_ONLY and (given := values.get(name)) is not None:
-            if not isinstance(given, dict):
-                raise FormatError(
-                    f"expected {name} of config.json to be an object, not {given!r:.80}"
-                )
-            _expect(f"{name}.", cast("dict[str, Any]", given), PLAIN_ROPE)
+UNSCALED = SCALED | {"factor": WHOLE}
 
 
 def _expect(where: str, values: dict[str, Any], allowed: dict[str, tuple[Any, ...]]) -> None:

@@ -42,12 +42,21 @@ class Gpt2Values(_Strict):
     layer_norm_epsilon: Norm = 1e-5
 
 
+Factor = Annotated[float, Field(gt=0, le=1e6)]
+
+
 class Rope(_Strict):
+    """What is read of `rope_parameters`, and of `rope_scaling` in files from before 2026."""
+
     rope_theta: Theta | None = None
+    factor: Factor | None = None
+    low_freq_factor: Factor | None = None
+    high_freq_factor: Factor | None = None
+    original_max_position_embeddings: Window | None = None
 
 
 class LlamaValues(_Strict):
-    """What is read of the config.json of a Llama."""
+    """What is read of the config.json of a Llama, or of a Mistral, whose names are the same."""
 
     vocab_size: Vocabulary
     max_position_embeddings: Window
@@ -60,6 +69,8 @@ class LlamaValues(_Strict):
     tie_word_embeddings: bool = False
     rope_theta: Theta | None = None
     rope_parameters: Rope | None = None
+    rope_scaling: Rope | None = None
+    original_max_position_embeddings: Window | None = None
     rms_norm_eps: Norm = 1e-6
 
 

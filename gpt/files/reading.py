@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from gpt.strict_json import MOST_ENTRIES, is_object, json_lines, parsed
+from gpt.files.strict_json import MOST_ENTRIES, is_object, json_lines, parsed
 
 MB = 1_000_000
 MOST_BYTES: Mapping[str, int] = {

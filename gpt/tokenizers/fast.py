@@ -13,7 +13,13 @@ from typing import Any, cast
 from gpt.files import is_there, read_json, read_text
 from gpt.tokenizers.checks import MAX_ID, MAX_PIECE, added_tokens
 from gpt.tokenizers.errors import TokenizerError, panics_said
-from gpt.tokenizers.files import byte_characters, byte_level_json, config_json, write_files
+from gpt.tokenizers.files import (
+    begins_with,
+    byte_characters,
+    byte_level_json,
+    config_json,
+    write_files,
+)
 from gpt.tokenizers.pieces import EOS, Pieces, whole_characters
 from gpt.tokenizers.trial import Spec
 
@@ -62,6 +68,11 @@ class FastTokenizer(Pieces):
             raise TokenizerError(f"its pieces have {size:,} bytes together: {MAX_PIECES:,} at most")
         super().__init__(pieces, end_ids[0], bos_id, end_ids)
 
+    @property
+    def text(self) -> str:
+        """What tokenizer.json holds."""
+        return self._text
+
     def encode(self, text: str) -> list[int]:
         """The ids of `text`."""
         # A batch, for with a single text the library holds up all other threads.
@@ -76,10 +87,15 @@ class FastTokenizer(Pieces):
         return self._names[id] if id in self._special else super().piece(id)
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json as it was, and a tokenizer_config.json."""
+        """Write tokenizer.json as it was, but that a text begins after `bos_id`, as it does here,
+        and a tokenizer_config.json."""
         names = {"bos_token": self._names[self.bos_id], "eos_token": self._names[self.eos_id]}
         config = config_json("PreTrainedTokenizerFast", **names, pad_token=names["eos_token"])
-        write_files(folder, json.loads(self._text), config)
+        values: dict[str, Any] = json.loads(self._text)
+        if self._tokenizer.encode("").ids[:1] != [self.bos_id]:
+            first = begins_with(names["bos_token"], self.bos_id, values.get("post_processor"))
+            values["post_processor"] = first
+        write_files(folder, values, config)
 
 
 def read_tokenizer(folder: Path) -> str:

@@ -183,17 +183,40 @@ def _special_pieces_parted(pieces: Sequence[str]) -> dict[str, Any]:
 
 
 def config_json(tokenizer_class: str, **extra: Any) -> dict[str, Any]:
-    """tokenizer_config.json: nothing is put around a text, and a typed `<|endoftext|>` is text."""
+    """tokenizer_config.json: a text begins after `bos_token`, as every story was trained to, and a
+    typed `<|endoftext|>` is text."""
     return {
         "tokenizer_class": tokenizer_class,
         "bos_token": EOS,
         "eos_token": EOS,
         "pad_token": EOS,
-        "add_bos_token": False,
+        "add_bos_token": True,
         "add_eos_token": False,
         "clean_up_tokenization_spaces": False,
         "split_special_tokens": True,
     } | extra
+
+
+def begins_with(token: str, id: int, then: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The post-processor that puts a token before each text, unless `add_special_tokens=False`.
+
+    Args:
+        then: What it comes after, where a tokenizer has one already.
+    """
+
+    def part(sequence: str, type_id: int) -> list[dict[str, Any]]:
+        return [
+            {"SpecialToken": {"id": token, "type_id": type_id}},
+            {"Sequence": {"id": sequence, "type_id": type_id}},
+        ]
+
+    template: dict[str, Any] = {
+        "type": "TemplateProcessing",
+        "single": part("A", 0),
+        "pair": part("A", 0) + part("B", 1),
+        "special_tokens": {token: {"id": token, "ids": [id], "tokens": [token]}},
+    }
+    return template if then is None else {"type": "Sequence", "processors": [then, template]}
 
 
 def kind_of_ours(values: Mapping[str, Any]) -> Literal["char", "byte", "bpe", "unigram"] | None:
@@ -276,7 +299,7 @@ def _tokenizer_json(
         ],
         "normalizer": None,
         "pre_tokenizer": pre_tokenizer,
-        "post_processor": None,
+        "post_processor": begins_with(EOS, special[EOS]) if EOS in special else None,
         "decoder": decoder,
         "model": model,
     }

@@ -147,6 +147,11 @@ class BPETokenizer(Pieces):
             raise too_large(vocab_size, len(vocab) + 1)
         return cls(ranks_of(vocab), eos_id=vocab_size - 1)
 
+    @property
+    def ranks(self) -> Mapping[bytes, int]:
+        """The id of each piece of bytes, in order; lower ones are joined first."""
+        return self._ranks
+
     def encode(self, text: str) -> list[int]:
         """The ids of `text`.
 
@@ -241,19 +246,33 @@ class SentencePieceTokenizer(Pieces):
         encoded = cast("list[list[int]]", self._processor.encode(stretches, num_threads=1))
         return [id for ids in encoded for id in ids]
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Each piece as SentencePiece writes it: ▁ for a space, `<0x0A>` for a byte."""
+        return self._names
+
+    @property
+    def scores(self) -> list[float]:
+        """Of each piece: the pair with the highest is joined first, or its log probability."""
+        return [self._processor.get_score(id) for id in range(self.vocab_size)]
+
+    def is_byte(self, id: int) -> bool:
+        """Whether a piece stands for one byte of a character that has no piece."""
+        return self._processor.is_byte(id)
+
     def piece(self, id: int) -> str:
         """As in `Tokenizer`; the unknown piece, which has no text, as `<unk>`."""
         return UNK if id == 0 else super().piece(id)
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, tokenizer_config.json and the model itself."""
-        scores = [self._processor.get_score(id) for id in range(self.vocab_size)]
+        scores = self.scores
         if self.model_type == "unigram":
             tokenizer = sentencepiece_unigram_json(list(zip(self._names, scores, strict=True)))
             config = config_json("PreTrainedTokenizerFast", unk_token=UNK)
             write_files(folder, tokenizer, config, {SENTENCEPIECE_FILES["unigram"]: self._model})
             return
-        ordinary = [id for id in range(2, self.vocab_size) if not self._processor.is_byte(id)]
+        ordinary = [id for id in range(2, self.vocab_size) if not self.is_byte(id)]
         ordinary.sort(key=lambda id: -scores[id])
         ranks = {self._names[id]: rank for rank, id in enumerate(ordinary)}
         tokenizer = sentencepiece_bpe_json(self._names, ranks)
@@ -264,7 +283,7 @@ class SentencePieceTokenizer(Pieces):
     def _bytes(self, id: int) -> bytes:
         if self._processor.is_control(id) or self._processor.is_unknown(id):
             return b""
-        if self._processor.is_byte(id):
+        if self.is_byte(id):
             return bytes([int(self._names[id][1:-1], 16)])  # "<0x0A>"
         return self._names[id].replace(SPACE, " ").encode()
 

@@ -25,6 +25,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
 )
 
@@ -54,6 +56,24 @@ GPT2: dict[str, Any] = {
     "eos_token_id": 0,
 }
 ROPE: Any = {"rope_type": "default", "rope_theta": 5e5}
+LINEAR: Any = {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.5}
+LLAMA3: Any = {
+    "rope_type": "llama3",
+    "rope_theta": 1e3,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 2.5,
+    "original_max_position_embeddings": 20,
+}
+"""Short enough that of the 8 turns some stay, some are slowed and some lie between."""
+SMOLLM2: dict[str, Any] = {
+    **LLAMA,
+    "hidden_size": 72,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "tie_word_embeddings": True,
+    "rms_norm_eps": 1e-5,
+}
 MODELS: dict[str, Callable[[int], Any]] = {
     "gpt2": lambda size: GPT2LMHeadModel(GPT2Config(vocab_size=size, **GPT2)),
     "gpt2-wide": lambda size: GPT2LMHeadModel(GPT2Config(vocab_size=size, n_inner=72, **GPT2)),
@@ -65,6 +85,32 @@ MODELS: dict[str, Callable[[int], Any]] = {
     ),
     "llama-one-key-head": lambda size: LlamaForCausalLM(
         LlamaConfig(vocab_size=size, num_key_value_heads=1, head_dim=16, **LLAMA)
+    ),
+    "smollm2": lambda size: LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=size,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e5},
+            **SMOLLM2,
+        )
+    ),
+    "llama-linear": lambda size: LlamaForCausalLM(
+        LlamaConfig(vocab_size=size, rope_parameters=LINEAR, **LLAMA)
+    ),
+    "llama-llama3": lambda size: LlamaForCausalLM(
+        LlamaConfig(vocab_size=size, rope_parameters=LLAMA3, head_dim=16, **LLAMA)
+    ),
+    "mistral": lambda size: MistralForCausalLM(
+        MistralConfig(vocab_size=size, sliding_window=None, num_key_value_heads=2, **LLAMA)
+    ),
+    "mistral-tied-llama3": lambda size: MistralForCausalLM(
+        MistralConfig(
+            vocab_size=size,
+            sliding_window=48,  # as long as the whole: it cuts nothing
+            num_key_value_heads=4,
+            rope_parameters=LLAMA3,
+            tie_word_embeddings=True,
+            **LLAMA,
+        )
     ),
 }
 
@@ -156,6 +202,68 @@ def test_rope_theta_is_found_where_old_and_new_files_keep_it(
     assert_same_logits(theirs, tmp_path)
 
 
+def test_the_layout_of_smollm2_on_the_hub_is_read(tmp_path: Path) -> None:
+    """HuggingFaceTB/SmolLM2-135M: tied, three query heads a key head, keys that say nothing new."""
+    theirs = random_model("smollm2")
+    theirs.save_pretrained(tmp_path)
+    change_weights(tmp_path, lambda w: {name: t for name, t in w.items() if "lm_head" not in name})
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", **SMOLLM2}
+    config |= {"vocab_size": 300, "rope_theta": 1e5, "is_llama_config": True, "pretraining_tp": 1}
+    config |= {"rope_interleaved": False, "rope_scaling": None, "hidden_act": "silu"}
+    config |= {"transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert_same_logits(theirs, tmp_path)
+
+
+def older(rope: dict[str, Any], type_key: str = "rope_type") -> dict[str, Any]:
+    """The keys of config.json that say `rope`, as before transformers 5."""
+    inner = {name: value for name, value in rope.items() if not name.startswith("rope_")}
+    scaling = {type_key: rope["rope_type"], **inner}
+    return {
+        "rope_parameters": "gone",
+        "rope_theta": rope["rope_theta"],
+        "rope_scaling": scaling,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("llama-linear", older(LINEAR)),
+        ("llama-linear", older(LINEAR, "type")),
+        ("llama-llama3", older(LLAMA3)),
+        ("llama-llama3", {"rope_scaling": LLAMA3, "rope_parameters": ROPE}),
+    ],
+)
+def test_rope_scaling_is_found_where_old_and_new_files_keep_it(
+    name: str, keys: dict[str, Any], tmp_path: Path
+) -> None:
+    random_model(name).save_pretrained(tmp_path)
+    change_config(tmp_path, **keys)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert theirs.config.rope_parameters["factor"] > 1
+    assert_same_logits(theirs, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["llama-linear", "llama-llama3", "mistral-tied-llama3"])
+def test_a_model_with_scaled_positions_is_saved_as_it_came(name: str, tmp_path: Path) -> None:
+    theirs = random_model(name)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = load_model(tmp_path / "theirs")
+    assert type(ours.config).from_dict(ours.config.to_dict()) == ours.config
+    save(tmp_path / "ours", ours, byte_tokens(), card="", training={}, dtype=torch.float32)
+    assert read_config(tmp_path / "ours") == ours.config
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "ours")
+    assert_same_logits(again, tmp_path / "ours")
+    tokens = torch.arange(48)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(again(tokens).logits, theirs(tokens).logits)
+
+
+def byte_tokens() -> BPETokenizer:
+    return BPETokenizer.train(["a"], 257)
+
+
 def test_a_tied_output_layer_that_is_stored_again_and_old_tables_are_left_out(
     tmp_path: Path,
 ) -> None:
@@ -180,19 +288,30 @@ def test_a_llama_saved_without_its_outermost_name_is_read(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "values", "said"),
     [
-        ("llama-untied", {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling.type"),
+        ("llama-untied", {"rope_scaling": {"type": "linear"}}, "no factor"),
+        ("llama-untied", {"rope_scaling": {"type": "linear", "factor": 0.0}}, "factor"),
+        ("llama-untied", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_scaling.type"),
+        ("llama-llama3", {"rope_parameters": {**LLAMA3, "low_freq_factor": 4.0}}, "low_freq"),
         (
             "llama-untied",
             {"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0}},
-            "rope_parameters.rope_type",
+            "no low_freq_factor",
         ),
+        ("llama-untied", {"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+        ("mistral", {"sliding_window": 16}, "sliding window of 16 of its 48 positions"),
+        (
+            "mistral",
+            {"sliding_window": "gone", "max_position_embeddings": 8192},
+            "sliding window of 4,096",
+        ),
+        ("mistral", {"sliding_window": "wide"}, "sliding_window"),
         ("llama-untied", {"rope_scaling": {"rope_type": "yarn"}}, "rope_scaling.rope_type"),
         ("llama-untied", {"attention_bias": True}, "attention_bias"),
         ("llama-untied", {"mlp_bias": True}, "mlp_bias"),
         ("llama-untied", {"hidden_act": "gelu"}, "hidden_act"),
         ("llama-untied", {"sliding_window": 16}, "sliding_window"),
         ("llama-untied", {"quantization_config": {"quant_method": "gptq"}}, "quantization_config"),
-        ("llama-untied", {"model_type": "mistral"}, "model_type='mistral'"),
+        ("llama-untied", {"model_type": "mixtral"}, "model_type='mixtral'"),
         ("llama-untied", {"auto_map": {"AutoModel": "x.py"}}, "code of its own"),
         ("llama-untied", {"max_position_embeddings": 10**9}, "block_size"),
         ("llama-untied", {"num_hidden_layers": 10**9}, "n_layer"),
@@ -404,6 +523,7 @@ def test_a_tokenizer_from_elsewhere_is_kept_as_it_was_with_a_model_tuned_here(
         ids = there.tokenizer.encode(text)
         assert ours.tokenizer.encode(text) == ids
         assert theirs.encode(text, add_special_tokens=False) == ids
+        assert theirs.encode(text) == [ours.tokenizer.bos_id, *ids]
     assert ours.tokenizer.bos_id == there.tokenizer.bos_id == theirs.bos_token_id
     assert ours.tokenizer.end_ids == there.tokenizer.end_ids
     config = json.loads((tmp_path / "ours" / "config.json").read_text())

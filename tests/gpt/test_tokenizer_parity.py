@@ -2,17 +2,24 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import tiktoken
+import torch
 from sentencepiece import SentencePieceProcessor
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from gpt.checkpoint import save
+from gpt.generator import Generator
+from gpt.sampling import SamplingParams
 from gpt.tokenizers import BPETokenizer, Tokenizer, TokenizerError, load_tokenizer
 from gpt.tokenizers.files import byte_characters, merges_of
 from gpt.tokenizers.sentencepiece_scores import STEP
 from tests.support.fuzzed_text import fuzzed_text
+from tests.support.tiny import SHAPES, tiny_model
 from tests.support.trained_tokenizers import MAKERS, TOKENIZERS, encodable
 
 GPT2 = Path(__file__).parents[3] / "shared" / "data" / "gpt2"
@@ -40,11 +47,34 @@ def assert_transformers_agrees(
     theirs = AutoTokenizer.from_pretrained(folder)
     texts = [text for text in encodable(tokenizer, texts) if text]
     ours = [tokenizer.encode(text) for text in texts]
-    assert theirs(texts)["input_ids"] == ours
+    assert theirs(texts, add_special_tokens=False)["input_ids"] == ours
+    assert theirs(texts)["input_ids"] == [[tokenizer.bos_id, *ids] for ids in ours]
+    assert theirs("")["input_ids"] == [tokenizer.bos_id]
     assert theirs.batch_decode(ours) == texts
     assert theirs.eos_token_id == tokenizer.eos_id
     assert len(theirs) == tokenizer.vocab_size
     assert theirs.decode([tokenizer.eos_id], skip_special_tokens=True) == ""
+
+
+@all_tokenizers
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_transformers_with_nothing_but_defaults_writes_our_greedy_text(
+    name: str, family: Literal["llama", "gpt2"], tmp_path: Path
+):
+    tokenizer = TOKENIZERS[name]
+    shape = replace(SHAPES[family], vocab_size=tokenizer.vocab_size, block_size=64)
+    model = tiny_model(shape)
+    save(tmp_path / "model", model, tokenizer, card="", training={}, dtype=torch.float32)
+    theirs: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    reader = AutoTokenizer.from_pretrained(tmp_path / "model")
+    greedy = SamplingParams(temperature=0, max_new_tokens=32)
+    for prompt in ("Once upon a time", "the  dog\n"):
+        written = [token.id for token in Generator(model, tokenizer).stream(prompt, greedy)]
+        asked = reader(prompt, return_tensors="pt")
+        read = theirs.generate(
+            **asked, do_sample=False, temperature=None, top_p=None, max_new_tokens=32
+        )[0, asked.input_ids.shape[1] :].tolist()
+        assert [id for id in read if id != tokenizer.eos_id] == written
 
 
 def test_transformers_refuses_an_unknown_character_too(tmp_path: Path):

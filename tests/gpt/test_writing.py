@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpt.files import drafted, put_in_place, usual_mode, write_whole
-from gpt.strict_json import json_lines
+from gpt.files.strict_json import json_lines
 
 
 def mode(path: Path) -> int:

@@ -86,6 +86,16 @@ def test_a_dry_run_writes_all_that_would_be_uploaded(
     assert "is not empty" in capsys.readouterr().err
 
 
+def test_a_gguf_lies_beside_the_folder_where_one_is_asked_for(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "look"
+    asked = [str(run / "best"), "ada/tales", "--gguf", "--dry-run", str(place)]
+    assert publish.main(asked) == 0
+    model = place / "model"
+    assert (model / "tales.gguf").read_bytes().startswith(b"GGUF")
+    assert (model / "tales.Modelfile").read_text().startswith("FROM ./tales.gguf\n")
+    assert "llama-server -m tales.gguf" in (model / "README.md").read_text()
+
+
 def test_the_card_keeps_its_own_words_and_gains_what_a_reader_needs(
     run: Path, tmp_path: Path
 ) -> None:

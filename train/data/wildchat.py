@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from gpt.dataset import END_OF_DOCUMENT
 from gpt.files import drafted
-from gpt.strict_json import is_object
+from gpt.files.strict_json import is_object
 from train.data.download import TIMEOUT_S, DownloadError
 
 DATASET = "allenai/WildChat"

@@ -20,7 +20,12 @@ DEFAULT_LICENSE = "unknown"
 
 
 def published_card(
-    checkpoint: Checkpoint, repo: str, *, license: str | None = None, picture: bool = False
+    checkpoint: Checkpoint,
+    repo: str,
+    *,
+    license: str | None = None,
+    picture: bool = False,
+    gguf: bool = False,
 ) -> str:
     """The card as it is published: the checkpoint's own words stay, what they lack is added.
 
@@ -28,6 +33,7 @@ def published_card(
         repo: USER/NAME on the Hub.
         license: Replaces what the card says.
         picture: Whether loss.png is published with it.
+        gguf: Whether a GGUF is.
     """
     own = ModelCard(checkpoint.card, ignore_metadata_errors=True)
     training, text = checkpoint.training, own.text.strip()
@@ -41,6 +47,7 @@ def published_card(
         parameters=checkpoint.model.n_params,
         results=_results(training) if "bits per byte" not in text else [],
         picture=picture and "(loss.png)" not in text,
+        gguf=repo.split("/")[1] if gguf else "",
         samples=list(samples(checkpoint, repo)) if "## What it writes" not in text else [],
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from gpt.files import MissingFileError, read_bytes, write_whole
-from gpt.strict_json import json_lines
+from gpt.files.strict_json import json_lines
 from train.loop.config import TrainConfig
 from train.loop.state import FOLDER, damage, saved
 from train.loop.stored import RECORD, SAMPLE, fault

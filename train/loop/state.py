@@ -23,7 +23,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from gpt.files import flush, write_whole
-from gpt.strict_json import is_list, is_object, parsed
+from gpt.files.strict_json import is_list, is_object, parsed
 
 FOLDER = "state"
 MANIFEST = "manifest.json"

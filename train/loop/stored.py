@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gpt.files import CheckpointError, MissingFileError, read_json, said
-from gpt.strict_json import is_list, is_object
+from gpt.files.strict_json import is_list, is_object
 from train.loop.config import TrainConfig
 
 MOST_WHOLE, MOST_NUMBER, MOST_TEXT = 1 << 53, 1e12, 100_000

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gpt.strict_json import json_lines
+from gpt.files.strict_json import json_lines
 from train.run.document import Table, render
 from train.run.plot import save_figure
 from train.studies.tokenizer_variants import TITLES, TokenizerVariant
