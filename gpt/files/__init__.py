@@ -3,6 +3,7 @@
 A model folder may come from anywhere, so nothing in it is opened as it lies; see `reading`.
 """
 
+from gpt.files.printable import count_controls, is_printable, printable
 from gpt.files.reading import (
     MOST_BYTES,
     OTHERWISE,
@@ -13,7 +14,6 @@ from gpt.files.reading import (
     is_there,
     json_object,
     opened,
-    printable,
     read_bytes,
     read_json,
     read_json_lines,
@@ -35,9 +35,11 @@ __all__ = [
     "CheckpointError",
     "MissingFileError",
     "changed_since",
+    "count_controls",
     "drafted",
     "facts_of",
     "flush",
+    "is_printable",
     "is_there",
     "json_object",
     "opened",

@@ -17,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from gpt.files.printable import printable
 from gpt.strict_json import MOST_ENTRIES, is_object, json_lines, parsed
 
 MB = 1_000_000
@@ -146,11 +147,6 @@ def said(path: Path) -> str:
     """A path as a message names it: one line of printable characters."""
     text = printable(str(path))
     return text if len(text) <= 300 else f"…{text[-300:]}"
-
-
-def printable(text: str) -> str:
-    """The text in one line; what a terminal or a page could not show as it is becomes U+FFFD."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _no_file(path: Path) -> str:

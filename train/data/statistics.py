@@ -13,11 +13,11 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gpt.dataset import read_chunks
+from gpt.text.scripts import SPELT
 from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.duplicates import Duplicates
 from train.data.folder import DataError, load_data
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # UTF-8 that was read as Windows-1252 and saved again: é → Ã©, ’ → â€™.
 _MOJIBAKE = re.compile(r"[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€[\u0080-\u00bf™œž¦“”˜¢]")
 OPENING_WORDS = 4
@@ -69,7 +69,7 @@ class Statistics:
         for character in found.keys() - self.first_seen.keys():
             self.first_seen[character] = len(self.lengths)
         self.characters.update(found)
-        words = [word.lower() for word in _WORD.findall(text)]
+        words = [word.lower() for word in SPELT.findall(text)]
         self.words.update(words)
         if words:
             self.openings[" ".join(words[:OPENING_WORDS])] += 1
