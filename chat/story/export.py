@@ -23,6 +23,7 @@ from chat.story.passage import (
 from chat.story.pieces import FileError
 from chat.story.tree import Story
 from gpt.strict_json import is_object
+from gpt.text.scripts import as_name
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
@@ -86,8 +87,7 @@ WRITERS = {
 
 def file_name(story: Story, ending: str) -> str:
     """A name that every system takes, from the story's first words."""
-    words = re.sub(r"[^\w’' -]+", "", story.title).strip(" .-")
-    return f"{words[:60].strip() or 'story'}.{ending}"
+    return f"{as_name(story.title) or 'story'}.{ending}"
 
 
 def from_file(name: str, text: str) -> Story:
