@@ -14,7 +14,7 @@ from typing import get_args
 from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.download import NAMED_TEXTS
 from train.data.prepare import Kind, prepare
-from train.data.texts import Text, find_text
+from train.data.texts import Text, find_texts
 from train.data.wildchat import fetch_rows, read_rows, write_text
 
 WILDCHAT = "wildchat"
@@ -44,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
         "texts",
         nargs="+",
         metavar="NAME_OR_FILE",
-        help="text files in UTF-8, or texts that are downloaded: "
+        help="text files in UTF-8, folders of them (.txt, .md), or texts that are downloaded: "
         f"{', '.join([*NAMED_TEXTS, WILDCHAT])}",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
@@ -143,8 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         facts = prepare(
             [
-                _wildchat(options) if name == WILDCHAT else find_text(name, options.downloads)
+                text
                 for name in options.texts
+                for text in (
+                    [_wildchat(options)]
+                    if name == WILDCHAT
+                    else find_texts(name, options.downloads)
+                )
             ],
             options.out,
             kind=options.tokenizer,
