@@ -79,7 +79,7 @@ OUTSIDE = (
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
     *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config", "fair_queue")),
-    Outside("gpt/files/printable.py", ("regex",)),
+    Outside("gpt/files/text.py", ("regex",)),
     *(Outside(f"gpt/{name}", ()) for name in ("files/*", "strict_json.py")),
     Outside("gpt/*", ("torch",)),
     Outside("chat/*", ("jwt", "numpy")),

@@ -37,8 +37,9 @@ def make_parser() -> argparse.ArgumentParser:
     """The options of `python -m train.prepare`."""
     parser = argparse.ArgumentParser(
         prog="python -m train.prepare",
-        description="Turn text into token files and a tokenizer, ready for train.pretrain. A line "
-        "<|endoftext|> in a text ends a document; line ends of any system are read as one.",
+        description="Turn text into token files and a tokenizer, ready for train.pretrain. "
+        "<|endoftext|> in a text ends a document, <|startoftext|> begins one; line ends of any "
+        "system are read as one.",
     )
     parser.add_argument(
         "texts",

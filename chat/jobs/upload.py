@@ -11,7 +11,7 @@ from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
 from chat.story.pieces import FileError, FilePieces, Room, joined
 from chat.turns import Say
 from gpt.fair_queue import Path as WriterKey
-from gpt.files import count_controls
+from gpt.files import count_controls, plain_text
 from gpt.text.scripts import WORD
 
 MOST_BYTES = 5_000_000
@@ -69,8 +69,7 @@ class Upload:
         Raises:
             RefusedError: Nothing can be learnt from it.
         """
-        text = joined(parts)
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        text = plain_text(joined(parts))
         check(name, text)
         self.brought = (name, text)
         return {

@@ -22,6 +22,7 @@ from chat.story.passage import (
 )
 from chat.story.pieces import FileError
 from chat.story.tree import Story
+from gpt.files import plain_text
 from gpt.strict_json import is_object
 from gpt.text.scripts import as_name
 
@@ -100,7 +101,7 @@ def from_file(name: str, text: str) -> Story:
         raise FileError(f"“{name}” is no text: open a .txt, or a .json that was saved here.")
     if name.lower().endswith(".json"):
         return _from_json(name, text)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = plain_text(text)
     if not text.strip():
         raise FileError(f"“{name}” is empty.")
     if len(text) > MAX_TEXT:

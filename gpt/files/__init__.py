@@ -3,7 +3,6 @@
 A model folder may come from anywhere, so nothing in it is opened as it lies; see `reading`.
 """
 
-from gpt.files.printable import count_controls, is_printable, printable
 from gpt.files.reading import (
     MOST_BYTES,
     OTHERWISE,
@@ -20,6 +19,7 @@ from gpt.files.reading import (
     read_text,
     said,
 )
+from gpt.files.text import count_controls, decoded, is_printable, plain_text, printable
 from gpt.files.writing import (
     drafted,
     flush,
@@ -36,6 +36,7 @@ __all__ = [
     "MissingFileError",
     "changed_since",
     "count_controls",
+    "decoded",
     "drafted",
     "facts_of",
     "flush",
@@ -43,6 +44,7 @@ __all__ = [
     "is_there",
     "json_object",
     "opened",
+    "plain_text",
     "printable",
     "put_in_place",
     "read_bytes",

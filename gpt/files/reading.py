@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from gpt.files.printable import printable
+from gpt.files.text import LFS, LOOKED_AT, printable, shape_of
 from gpt.strict_json import MOST_ENTRIES, is_object, json_lines, parsed
 
 MB = 1_000_000
@@ -85,6 +85,8 @@ def opened(folder: Path, name: str, *, most: int | None = None) -> Generator[Buf
                 f"{said(path)} is too large for a {_kind(name)}: it has {facts.st_size:,} bytes, "
                 f"{limit:,} is the most"
             )
+        if facts.st_size <= LOOKED_AT and file.peek(len(LFS)).startswith(LFS):
+            raise CheckpointError(f"{said(path)} {shape_of(LFS)}")
         try:
             yield file
         except OSError as error:
