@@ -6,8 +6,9 @@ from gpt.text.scripts import compiled, needs_space
 
 CLOSING = compiled(r"[\p{Terminal_Punctuation}…\p{Pe}]")
 """A message that begins with one of these belongs to the word before it."""
-OPENING = compiled(r"[\p{Ps}\p{Pd}]")
-"""What follows one of these belongs to it."""
+OPENING = compiled(r"[\p{Ps}\p{Pd}¡¿]|[[\p{LB=BA}&&\p{P}]--\p{Terminal_Punctuation}]")
+"""What follows one of these belongs to it; so it does to the dot of Tibetan, after which a line may
+break, and which ends nothing."""
 QUOTE = compiled(r"[\p{Pi}\p{Pf}\"']")
 """Which of two quotation marks opens is another in each language: » in German, « in French."""
 SPEAKER = compiled(r"(?:\p{Lu}[\w’' ]{1,40}:|\p{Lo}[\w’' ]{0,40}：)[ \t]*(?:\n|$)")

@@ -207,6 +207,8 @@ def json_object(data: bytes, path: Path, *, finite: bool = True) -> dict[str, An
     try:
         values = parsed(data, finite=finite)
     except (ValueError, RecursionError) as error:
+        if what := shape_of(data[:LOOKED_AT]):
+            raise CheckpointError(f"expected JSON in {said(path)}, which {what}") from error
         why = " ".join(str(error).split())[:200]
         raise CheckpointError(f"expected JSON in {said(path)}: {why}") from error
     if not is_object(values):

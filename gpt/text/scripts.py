@@ -29,7 +29,7 @@ SPELT = compiled(rf"{UNSPACED}\p{{M}}*|{_LETTER}+(?:['’]{_LETTER}+)*")
 letter with its marks stands for one."""
 WORD = compiled(rf"{UNSPACED}\p{{M}}*[[^\s]--{UNSPACED}]*|[[^\s]--{UNSPACED}]+")
 """The same with its punctuation: what stands between white space, for a script that has any."""
-NOT_IN_NAMES = compiled(r"[^\w’' -]+")
+NOT_IN_NAMES = compiled(r"[^\w’' -]+|\p{Join_Control}(?!\w)|(?<![\p{L}\p{M}])\p{Join_Control}")
 _CHARACTER = compiled(r"\X")
 """A letter with all its marks."""
 _DEVICE = compiled(r"(?i:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])")

@@ -6,7 +6,7 @@ Pure functions of text; used to stop a generation at a sentence rather than at a
 
 import re
 
-from gpt.text.scripts import GLUE, compiled
+from gpt.text.scripts import GLUE, UNSPACED, compiled
 
 _ENDS = r"[\p{Sentence_Terminal}…]"
 _SURE = r"[\p{Sentence_Terminal}--[\p{SB=ATerm}!?]]"
@@ -20,6 +20,8 @@ END = compiled(
 """A run of terminal punctuation and the quotes or brackets that close after it."""
 MARK = compiled(rf"{_ENDS}|[{_CLOSING}\p{{Pi}}]|{GLUE}")
 """The characters that `END` matches."""
+BARE = compiled(rf"{UNSPACED}[.!?]{UNSPACED}")
+"""A mark of Western width in a script without spaces: there is no other sign of an end."""
 OPENS = compiled(r"[\p{Ps}\p{Pi}]")
 MOST_MARKS = 100
 """How far back a run of `MARK`s is searched again with each token, in characters; it bounds the
@@ -58,6 +60,8 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
         if following.start() == end:
             # 。and a word: the next sentence. But in 「止まれ！」と the sentence goes on.
             if found["sure"] and (not found["closed"] or OPENS.match(following[0])):
+                return end
+            if BARE.fullmatch(text[max(0, found.start() - 1) : end + 1]):
                 return end
         elif "\n" in text[end : end + 2] or not following[0].islower():
             return end

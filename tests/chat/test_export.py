@@ -156,6 +156,7 @@ def test_a_file_name_is_one_that_every_system_takes(story):
         ("第一夜", "第一夜.txt"),
         ("a" * 59 + "क्षि", "a" * 59 + ".txt"),
         ("😀", "story.txt"),
+        ("👩\u200d👧 family", "family.txt"),
     ],
 )
 def test_a_file_name_keeps_the_letters_of_every_script_whole(title, name):

@@ -48,6 +48,9 @@ from chat.story.joining import joint, strip_trailing_spaces
         ("дело.", "РОМЕО:\nО", "\n\n"),
         ("😀", "Then", " "),
         ("(“", "Then", ""),
+        ("ཁོང་", "ཕྱིན", ""),
+        ("¡", "Hola", ""),
+        ("Hola", "¿Qué?", " "),
     ],
 )
 def test_words_are_joined_as_a_writer_expects(before, words, between):

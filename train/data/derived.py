@@ -35,6 +35,7 @@ def prepared(
     """
     texts = texts_in(given)
     held = _facts(folder)
+    now: list[SourceFile] = []
     if held is not None:
         now = fingerprints(*split_texts(texts, (), VALID_FRACTION))
         if _same_texts(held, now) and (data := _cut_by(kind, folder)) is not None:
