@@ -14,7 +14,7 @@ from typing import get_args
 from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.download import NAMED_TEXTS
 from train.data.prepare import Kind, prepare
-from train.data.texts import Text, find_texts
+from train.data.texts import Text, find_texts, text_files
 from train.data.wildchat import fetch_rows, read_rows, write_text
 
 WILDCHAT = "wildchat"
@@ -74,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         metavar="FILE",
-        help="validation text; may be given several times",
+        help="validation text, a file or a folder of them; may be given several times",
     )
     valid.add_argument(
         "--valid-fraction",
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             kind=options.tokenizer,
             vocab_size=4096 if options.vocab_size is None else options.vocab_size,
             model_type=options.model_type or "bpe",
-            valid_files=options.valid or [],
+            valid_files=[file for given in options.valid or [] for file in text_files(given)],
             valid_fraction=0.1 if options.valid_fraction is None else options.valid_fraction,
             workers=options.workers,
         )

@@ -115,6 +115,8 @@ def check_text(path: Path) -> None:
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder: expected a text file")
+    if path.exists() and not path.is_file():  # a pipe would be waited for, and is read but once
+        raise ValueError(f"{path} is a pipe or a device: expected a text file")
     with path.open("rb") as file:
         if why := shape_of(file.read(LOOKED_AT)):
             raise ValueError(f"{path} {why}")

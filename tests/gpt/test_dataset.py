@@ -1,5 +1,6 @@
 """Documents, token files and windows: what is in the text is in the tokens, and nothing else."""
 
+import os
 import random
 import re
 import tracemalloc
@@ -206,6 +207,12 @@ def test_a_file_that_is_no_text_is_refused_by_its_name(data: bytes, said: str, t
     with pytest.raises(ValueError, match=re.escape(str(path))) as error:
         list(read_chunks(path))
     assert said in str(error.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        validation_start(tmp_path / "pipe", 0.1)
 
 
 def test_a_folder_is_no_text(tmp_path: Path):

@@ -253,6 +253,11 @@ def test_a_folder_of_texts_is_prepared_file_by_file(tmp_path: Path) -> None:
     main([str(tmp_path / "texts"), "--tokenizer", "char", "--out", str(tmp_path / "data")])
     facts = load_data(tmp_path / "data").facts
     assert [source["name"] for source in facts["sources"]] == ["a.TXT", "b.md"]
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid/c.txt").write_text("The dog sat on the cat.")
+    valid = ["--valid", str(tmp_path / "valid"), "--tokenizer", "char"]
+    main([str(tmp_path / "texts"), *valid, "--out", str(tmp_path / "two")])
+    assert load_data(tmp_path / "two").facts["sources"][2]["serves"] == "valid"
 
 
 def test_a_folder_without_texts_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpt.dataset import read_chunks, validation_start
+from gpt.files.text import check_text
 from train.data.download import NAMED_TEXTS, fetch
 
 
@@ -156,6 +157,7 @@ def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
 
 
 def _fingerprint(path: Path, serves: str) -> SourceFile:
+    check_text(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     size = path.stat().st_size
