@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--file and --conversations have a meaning with wildchat only")
     if options.workers < 1:
         parser.error(f"--workers must be at least 1, not {options.workers}")
+    valid: list[Path] = options.valid or []
     try:
         facts = prepare(
             [
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             kind=options.tokenizer,
             vocab_size=4096 if options.vocab_size is None else options.vocab_size,
             model_type=options.model_type or "bpe",
-            valid_files=[file for given in options.valid or [] for file in text_files(given)],
+            valid_files=[file for given in valid for file in text_files(given)],
             valid_fraction=0.1 if options.valid_fraction is None else options.valid_fraction,
             workers=options.workers,
         )

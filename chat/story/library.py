@@ -292,7 +292,7 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 
 def _holds(text: object, words: str) -> bool:
-    """Whether words, folded, stand in a text; in linear time, which LIKE is not."""
+    """Whether words, `folded`, stand in a text; in linear time, which LIKE is not."""
     return isinstance(text, str) and words in folded(text)
 
 
