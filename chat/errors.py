@@ -10,6 +10,8 @@ import sqlite3
 import traceback
 from pathlib import Path
 
+from gpt.files import is_printable
+
 ROOT = Path(__file__).parents[1]
 LONGEST = 300
 """Characters of an error's own message that are logged: it may quote what a stranger sent."""
@@ -49,7 +51,7 @@ def in_one_line(error: BaseException) -> str:
 
 def one_line(text: str) -> str:
     """The text with whatever could break a line, or a terminal, written out: \\n, \\x1b …"""
-    return text if text.isprintable() else repr(text)[1:-1]
+    return text if is_printable(text) else repr(text)[1:-1]
 
 
 def reason(error: OSError | sqlite3.Error) -> str:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from chat.errors import fault, in_one_line, one_line
+from gpt.files import is_printable
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def log_in_lines() -> None:
         if made.exc_info and made.exc_info[1]:
             said = f"{said}: {in_one_line(made.exc_info[1])}" if said else ""
             made.exc_info = None
-        if made.exc_text or made.stack_info or not said.isprintable() or said != _message(made):
+        if made.exc_text or made.stack_info or not is_printable(said) or said != _message(made):
             made.exc_text = made.stack_info = None
             made.msg, made.args = one_line(said), ()
         return made

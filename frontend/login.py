@@ -32,6 +32,7 @@ from chat.accounts import LOCAL, LONGEST_NAME, SHORTEST_SECRET, Accounts, read_a
 from chat.accounts.throttle import CheckQueue, CheckQueueFullError
 from chat.accounts.tokens import GUEST, Ended, Pass, Tokens
 from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
+from gpt.files import printable
 
 SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"
 GUESTS_VARIABLE = "INKLING_GUESTS"
@@ -175,7 +176,7 @@ class Door:
             return _refuse(429, BUSY, 3)
         if owner is None:
             return _refuse(401, WRONG)
-        shown = "".join(letter for letter in name if letter.isprintable())[:LONGEST_NAME]
+        shown = printable(name, "")[:LONGEST_NAME]
         answer = self._let_in(request, owner, shown)
         browser = browser or secrets.token_hex(8)
         value = f"{browser}.{self._mark(browser, name)}"

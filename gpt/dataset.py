@@ -1,14 +1,15 @@
 """Text files read as documents, token files mapped into memory, and the windows a model trains on.
 
-In a text file a line that is exactly `<|endoftext|>` ends a document. The marker line, its line end
-included, is no text; the line end before it belongs to the document. As tokens the marker is the
-end-of-story id, which also stands at the start of every file, so that each document's start is
-preceded by one; two never stand in a row.
+In a text file `<|endoftext|>` ends a document and `<|startoftext|>` begins one, on lines of their
+own or within one. Neither is text, nor is the line end behind it; the one before it belongs to the
+document. As tokens a marker is the end-of-story id, which also stands at the start of every file,
+so that each document's start is preceded by one; two never stand in a row.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,10 +19,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gpt.files.text import check_text, no_utf8, shape_of
+
 END_OF_DOCUMENT = "<|endoftext|>"
 CHUNK_CHARACTERS = 1 << 18
 
-_MARKER_LINE = re.compile(r"^<\|endoftext\|>(?:\n|\Z)", re.MULTILINE)
+MARKERS = (END_OF_DOCUMENT, "<|startoftext|>")
+_LONGEST_MARKER = max(map(len, MARKERS))
+_MARKER = re.compile(rf"(?:{'|'.join(map(re.escape, MARKERS))})\n?")
 # No tokenizer of ours joins anything across these places, so text cut there and encoded in parts
 # gives the ids of the whole: after a line end between two visible characters, before such a space.
 _LINE_START = re.compile(r"\S\n(?=\S)")
@@ -129,7 +134,7 @@ def read_chunks(
         size: Parts are `size` to 2 * size characters long.
 
     Raises:
-        ValueError: The file is not UTF-8.
+        ValueError: The file is not UTF-8; the message says what it is.
     """
     part, in_document = "", False
     for text in _texts_and_ends(_blocks(path, start, stop, size)):
@@ -168,12 +173,12 @@ def read_tokens(
 def validation_start(path: Path, fraction: float) -> int:
     """Where the last `fraction` of a text begins, in characters: int((1 - fraction) * n).
 
-    This is nanoGPT's split. Where it would cut a marker line in two, or make one of what is none,
-    the next place that does not is taken.
+    This is nanoGPT's split. Where it would cut a marker in two, the next place that does not is
+    taken.
     """
     n = sum(len(block) for block in _blocks(path, 0, None, CHUNK_CHARACTERS))
     cut = int((1 - fraction) * n)
-    length = len(END_OF_DOCUMENT) + 1
+    length = _LONGEST_MARKER + 1
     first = max(0, cut - length)
     around = "".join(_blocks(path, first, cut + 2 * length, CHUNK_CHARACTERS))
     at = cut - first
@@ -183,24 +188,25 @@ def validation_start(path: Path, fraction: float) -> int:
 
 
 def _markers(text: str, offset: int = 0) -> list[tuple[int, int]]:
-    return [(offset + m.start(), offset + m.end()) for m in _MARKER_LINE.finditer(text)]
+    return [(offset + m.start(), offset + m.end()) for m in _MARKER.finditer(text)]
 
 
 def _blocks(path: Path, start: int, stop: int | None, size: int) -> Iterator[str]:
     """Characters start .. stop of a file, in blocks of at most `size`."""
+    check_text(Path(path))
     with Path(path).open(encoding="utf-8-sig") as file:
         try:
             position = 0
             for block in _read(file, size):
+                if "\0" in block:
+                    raise ValueError(f"{path} {shape_of(bytes(2))}")
                 begin, position = position, position + len(block)
                 if position > start:
                     yield block[max(0, start - begin) : None if stop is None else stop - begin]
                 if stop is not None and position >= stop:
                     return
         except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8"
-            ) from error
+            raise ValueError(no_utf8(str(path), error)) from error
 
 
 def _read(file: TextIO, size: int) -> Iterator[str]:
@@ -209,31 +215,23 @@ def _read(file: TextIO, size: int) -> Iterator[str]:
 
 
 def _texts_and_ends(blocks: Iterable[str]) -> Iterator[str | None]:
-    """Stretches of text, and None wherever a marker line ends a document."""
-    rest, at_line_start = "", True
-    for block in blocks:
-        rest += block
-        if not at_line_start:
-            line_end = rest.find("\n") + 1
-            if not line_end:
-                yield rest
-                rest = ""
-                continue
-            yield rest[:line_end]
-            rest, at_line_start = rest[line_end:], True
-        lines_end = rest.rfind("\n") + 1
-        texts = _MARKER_LINE.split(rest[:lines_end])
-        rest = rest[lines_end:]
-        for i, text in enumerate(texts):
-            if i:
+    """Stretches of text, and None wherever a marker ends a document."""
+    rest = ""
+    for block in chain(blocks, [None]):
+        ready, rest = (rest, "") if block is None else _without_half_marker(rest + block)
+        for number, text in enumerate(_MARKER.split(ready)):
+            if number:
                 yield None
             if text:
                 yield text
-        if not END_OF_DOCUMENT.startswith(rest):
-            yield rest
-            rest, at_line_start = "", False
-    if rest:
-        yield None if rest == END_OF_DOCUMENT else rest
+
+
+def _without_half_marker(text: str) -> tuple[str, str]:
+    """The text, and what at its end may belong to a marker or the line end behind one."""
+    at = text.rfind("<", -_LONGEST_MARKER)
+    if at >= 0 and any(marker.startswith(text[at:]) for marker in MARKERS):
+        return text[:at], text[at:]
+    return text, ""
 
 
 def _cut(text: str, size: int) -> int:

@@ -10,6 +10,7 @@ import argparse
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -19,6 +20,7 @@ from typing import Any
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.generation_config import KEYS, usable_defaults
 from gpt.checkpoint.hub import load
+from gpt.files import decoded, plain_text
 from gpt.generator import Generator
 from gpt.sampling import LIMITS, Limit, SamplingParams
 from gpt.text.prompt import check_for, prompt_ids, window_start
@@ -26,6 +28,7 @@ from gpt.text.token import Token
 
 INTERRUPTED = 130
 """The exit status of what Ctrl-C ended, as shells have it."""
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 REFERENCE = "torch float32"
 OF_TAKE = ("seed", "finish_reason", "take", "core")
 """What a token says of its whole take."""
@@ -47,7 +50,10 @@ def make_parser() -> argparse.ArgumentParser:
     for limit in LIMITS.values():
         option = "--" + limit.name.replace("_", "-")
         if limit.kind == "strings":
-            about = f"{limit.explanation} May be given up to {limit.high:g} times."
+            about = (
+                f"{limit.explanation} May be given up to {limit.high:g} times; "
+                r"\n is a line end."
+            )
             parser.add_argument(option, action="append", default=[], metavar="TEXT", help=about)
             continue
         default = "random" if limit.default is None else f"{limit.default}"
@@ -83,10 +89,26 @@ def _number(limit: Limit) -> Callable[[str], float]:
 
 
 def read_prompt(given: str | None) -> str:
-    """The prompt as it was given, from the command line or from standard input."""
+    """The prompt as it was given, from the command line or from standard input.
+
+    Raises:
+        ValueError: what came from there is no text in UTF-8.
+    """
     if given == "-" or (given is None and not sys.stdin.isatty()):
-        return sys.stdin.read()
-    return given or ""
+        # As bytes: the locale may be another, and a text stream keeps marks and \r.
+        data = sys.stdin.buffer.read()
+        return decoded(data, "the prompt on standard input")
+    return plain_text(given or "")
+
+
+def stop_string(given: str) -> str:
+    r"""A stop string as a shell can give it: \n, \r and \t are a line end, a return and a tab, \\ a
+    backslash.
+
+    >>> stop_string(r"\n\nEND")
+    '\n\nEND'
+    """
+    return re.sub(r"\\([nrt\\])", lambda found: _ESCAPES[found[1]], given)
 
 
 def prepare(checkpoint: Checkpoint, given: str, params: SamplingParams) -> tuple[str, list[int]]:
@@ -168,7 +190,7 @@ def resolve_params(args: argparse.Namespace, checkpoint: Checkpoint) -> Sampling
     for note in own.notes:
         say(note)
     given = {name: value for name in LIMITS if (value := getattr(args, name)) is not None}
-    values: dict[str, Any] = {**own.values, **given, "stop": tuple(args.stop)}
+    values: dict[str, Any] = {**own.values, **given, "stop": tuple(map(stop_string, args.stop))}
     return SamplingParams(**values)
 
 

@@ -18,7 +18,8 @@ import torch
 from gpt.checkpoint import CheckpointError, load
 from train.adapt import base_model
 from train.adapt.trainable import Trainable
-from train.data.folder import Data, DataError, open_or_prepare
+from train.data.derived import open_or_prepare
+from train.data.folder import Data, DataError
 from train.loop.config import TrainConfig, story
 from train.loop.device import tune
 from train.loop.throughput import Throughput

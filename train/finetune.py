@@ -20,11 +20,13 @@ from train.adapt.base_model import model_facts, open_data, suggest
 from train.adapt.forgetting import held_out, losses_of_both, losses_table, old_text
 from train.adapt.trainable import Trainable, rate_scale, steer
 from train.adapt.vocabulary import Carried, change_vocabulary, same_tokenizer
+from train.data.derived import check_same_data
 from train.data.folder import Data, DataError
 from train.loop.config import SHAPE, TrainConfig
 from train.loop.device import pick_device
 from train.loop.optimize import make_optimizers
 from train.loop.options import add_field_options, given_fields
+from train.loop.resumed import resumed_with
 from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
 from train.loop.stored import RESUMED, read_config_json
@@ -76,7 +78,7 @@ def finetune(
         "vocabulary": asdict(carried) if carried else None,
     }
     if resume:
-        check_resumed(run, about, data)
+        check_resumed(run, about, data, config)
     print(f"from {source.name}: {steering}; {learning:,} parameters learn")
     if carried:
         print(f"another vocabulary: {carried}")
@@ -117,8 +119,12 @@ def start(
     return copy, carried
 
 
-def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
-    """A StateError unless the run in the folder began from this checkpoint, way and text."""
+def check_resumed(run: Run, about: dict[str, Any], data: Data, config: TrainConfig) -> None:
+    """Say which settings are others than the run in the folder began with.
+
+    Raises:
+        StateError, DataError: it began from another checkpoint, in another way, or from other text.
+    """
     if not run.begun:
         raise StateError(f"no run in {run.folder}: start without --resume")
     begun = read_config_json(run.folder, RESUMED)
@@ -129,8 +135,9 @@ def check_resumed(run: Run, about: dict[str, Any], data: Data) -> None:
             f"the run in {run.folder} began with {begun['finetune']['said']}, not with "
             f"{about['finetune']['said']}: give the options it was started with"
         )
-    if begun["data"]["train"]["sha256"] != data.facts["train"]["sha256"]:
-        raise StateError(f"the run in {run.folder} is of another text, or it has changed since")
+    check_same_data(run.folder, begun, data)
+    for line in resumed_with(run.folder, begun, config):
+        print(line)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -218,7 +225,8 @@ def main(arguments: list[str] | None = None) -> None:
         out = options.out or Path("runs") / f"{source.name}-{options.data.stem}"
         if not options.resume and (out / "metrics.jsonl").exists():
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
-        data = open_data(source, options.data, options.tokenizer, out)
+        kept = out if options.resume and Run(out).has_states else None
+        data = open_data(source, options.data, options.tokenizer, out, kept)
         given = given_fields(options)
         config = replace(suggest(source, data, steering, given.get("optimizer")), **given)
         if config.block_size > source.config.block_size:

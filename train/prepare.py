@@ -14,7 +14,7 @@ from typing import get_args
 from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.download import NAMED_TEXTS
 from train.data.prepare import Kind, prepare
-from train.data.texts import Text, find_text
+from train.data.texts import Text, find_texts, text_files
 from train.data.wildchat import fetch_rows, read_rows, write_text
 
 WILDCHAT = "wildchat"
@@ -37,14 +37,15 @@ def make_parser() -> argparse.ArgumentParser:
     """The options of `python -m train.prepare`."""
     parser = argparse.ArgumentParser(
         prog="python -m train.prepare",
-        description="Turn text into token files and a tokenizer, ready for train.pretrain. A line "
-        "<|endoftext|> in a text ends a document; line ends of any system are read as one.",
+        description="Turn text into token files and a tokenizer, ready for train.pretrain. "
+        "<|endoftext|> in a text ends a document, <|startoftext|> begins one; line ends of any "
+        "system are read as one.",
     )
     parser.add_argument(
         "texts",
         nargs="+",
         metavar="NAME_OR_FILE",
-        help="text files in UTF-8, or texts that are downloaded: "
+        help="text files in UTF-8, folders of them (.txt, .md), or texts that are downloaded: "
         f"{', '.join([*NAMED_TEXTS, WILDCHAT])}",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
@@ -73,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         metavar="FILE",
-        help="validation text; may be given several times",
+        help="validation text, a file or a folder of them; may be given several times",
     )
     valid.add_argument(
         "--valid-fraction",
@@ -140,17 +141,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--file and --conversations have a meaning with wildchat only")
     if options.workers < 1:
         parser.error(f"--workers must be at least 1, not {options.workers}")
+    valid: list[Path] = options.valid or []
     try:
         facts = prepare(
             [
-                _wildchat(options) if name == WILDCHAT else find_text(name, options.downloads)
+                text
                 for name in options.texts
+                for text in (
+                    [_wildchat(options)]
+                    if name == WILDCHAT
+                    else find_texts(name, options.downloads)
+                )
             ],
             options.out,
             kind=options.tokenizer,
             vocab_size=4096 if options.vocab_size is None else options.vocab_size,
             model_type=options.model_type or "bpe",
-            valid_files=options.valid or [],
+            valid_files=[file for given in valid for file in text_files(given)],
             valid_fraction=0.1 if options.valid_fraction is None else options.valid_fraction,
             workers=options.workers,
         )

@@ -3,18 +3,23 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from gpt.checkpoint import CheckpointError
 from train.adapt.distill import add_teacher_options, objective_from
-from train.data.folder import DataError, default_data, open_or_prepare
+from train.data.derived import check_same_data, default_text, open_or_prepare
+from train.data.folder import Data, DataError
 from train.loop.batches import steps_in
+from train.loop.config import TrainConfig
 from train.loop.distributed import join, leave
 from train.loop.options import add_config_options, config_from
-from train.loop.run import TrainingError, faults_told
+from train.loop.resumed import resumed_with
+from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
-from train.loop.train import train
+from train.loop.stored import RESUMED, read_config_json
+from train.loop.train import quiet, train
 from train.report import write_report
 from train.run.tensorboard import add_watching_options, cost, open_run
 from train.run.validate import Validation
@@ -46,6 +51,20 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def tell_resumed(
+    folder: Path, config: TrainConfig, data: Data, say: Callable[[str], object]
+) -> None:
+    """Say what is another now than when the run began.
+
+    Raises:
+        CheckpointError, DataError: it does not say how it began, or learns from other tokens.
+    """
+    begun = read_config_json(folder, RESUMED)
+    check_same_data(folder, begun, data)
+    for line in resumed_with(folder, begun, config):
+        say(line)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the options, open the data, train; a fault the user can mend is one line."""
     parser = make_parser()
@@ -63,11 +82,14 @@ def main(arguments: list[str] | None = None) -> None:
             raise DataError(f"{out} holds a run: go on with --resume, or choose another --out")
         if not processes.first:
             processes.wait()  # while the first prepares the text, if it has to be
-        data = open_or_prepare(options.data or default_data(name), out)
+        kept = out if options.resume and Run(out).has_states else None
+        data = open_or_prepare(options.data or default_text(name), out, kept)
         if processes.first:
             processes.wait()
         if options.epochs is not None:
             config = replace(config, max_steps=steps_in(options.epochs, len(data.train), config))
+        if kept:
+            tell_resumed(kept, config, data, print if processes.first else quiet)
         objective, taught = objective_from(options, config, data, out)
         run = open_run(out, options, first=processes.first)
         with faults_told(run):

@@ -264,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name = options.name or f"{options.data.name}-{options.preset}"
         storage = options.storage or f"sqlite:///{(search.out / 'study.sqlite').resolve()}"
         study = open_study(search, name, storage, make_pruner(options.pruner, search.evaluations))
-    except (DataError, SearchError, ValueError) as error:
+    except (DataError, SearchError, OSError, ValueError) as error:
         parser.error(str(error))
     given = sys.argv[1:] if arguments is None else arguments
     command = "python -m train.search " + shlex.join(given)
@@ -272,9 +272,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_trials(search, study, options.trials, search.base.seed)
     except KeyboardInterrupt:
         print("stopped; every trial that ended is kept: the same command goes on")
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"train.search: {error}")
-    print(write_search(study, search.base, search.space, search.out, command))
+    try:
+        print(write_search(study, search.base, search.space, search.out, command))
+    except OSError as error:
+        sys.exit(f"train.search: {error}; the study itself is kept, the same command writes it")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from chat.jobs.training_jobs import PlannedTraining, TrainingJobs
 from chat.story.pieces import FileError, FilePieces, Room, joined
 from chat.turns import Say
 from gpt.engine.fair_queue import Path as WriterKey
+from gpt.files import count_controls, plain_text
+from gpt.text.scripts import WORD
 
 MOST_BYTES = 5_000_000
 LEAST_CHARACTERS = 2000
@@ -67,14 +69,13 @@ class Upload:
         Raises:
             RefusedError: Nothing can be learnt from it.
         """
-        text = joined(parts)
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        text = plain_text(joined(parts))
         check(name, text)
         self.brought = (name, text)
         return {
             "name": name,
             "bytes": len(text.encode("utf-8", "replace")),
-            "words": len(text.split()),
+            "words": sum(1 for _ in WORD.finditer(text)),
             "characters": len(set(text)),
         }
 
@@ -141,6 +142,5 @@ def check(name: str, text: str) -> None:
         )
     if re.search("[\ud800-\udfff]", text):
         raise RefusedError(f"“{name[:60]}” holds halves of characters: save it as UTF-8 text anew.")
-    odd = sum(not (c.isprintable() or c in "\n\r\t\f\u2028") for c in text)
-    if "\0" in text or odd > len(text) / 100:
+    if "\0" in text or count_controls(text) > len(text) / 100:
         raise RefusedError(f"“{name[:60]}” is no plain text: it is full of control characters.")

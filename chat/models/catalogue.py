@@ -14,7 +14,7 @@ from chat.models.ownership import begun_in, begun_run_of
 from gpt.checkpoint import INDEX, WEIGHTS, CheckpointError, read_config, read_training, version
 from gpt.checkpoint.generation_config import usable_defaults
 from gpt.checkpoint.hub import HubName, cached, fetch, on_hub
-from gpt.files import is_there
+from gpt.files import is_there, printable
 
 DEFAULT = "stories"
 FOLDERS_VARIABLE = "INKLING_MODELS"
@@ -202,7 +202,7 @@ def _is_folder(path: Path) -> bool:
 def _shown(name: str) -> str:
     """The name of a folder as a page can show it: no half characters, no line ends, not endless."""
     whole = name.encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() else "\ufffd" for c in whole)[:120]
+    return printable(whole)[:120]
 
 
 def read_listing(key: str, folder: Path) -> Listing | None:

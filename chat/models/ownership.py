@@ -17,6 +17,7 @@ from typing import Any
 from chat.accounts import LOCAL
 from gpt.files import CheckpointError, read_json
 from gpt.files.strict_json import is_list
+from gpt.text.scripts import as_name, compiled
 
 OURS = "page.json"
 """In the run folder: whose it is, what was begun, and how."""
@@ -96,7 +97,8 @@ def new_folder(runs: Path, owner: str, title: str, taken: Container[str] = ()) -
         title: The name of a text; untrusted.
         taken: More names that are not free.
     """
-    plain = re.sub(r"[^a-z0-9]+", "-", title.rsplit(".", 1)[0].lower()).strip("-")[:40] or "mine"
+    words = compiled(r"[\W_]+").sub("-", title.rsplit(".", 1)[0].lower()).strip("-")
+    plain = as_name(words, 40).strip("- ") or "mine"
     place, name, count = place_of(runs, owner), plain, 1
     runs.mkdir(parents=True, exist_ok=True)
     if place != runs:

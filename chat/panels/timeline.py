@@ -10,7 +10,7 @@ from chat.models.saved_steps import Curve, SavedStep, find_steps, read_curve, ru
 from chat.session import Session
 from chat.settings import defaults
 from gpt.files.strict_json import is_object
-from gpt.text.memorization import SPELT
+from gpt.text.scripts import SPELT
 
 RISE = 1.005
 """A loss counts as risen above this multiple of the lowest: less is within the noise."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from chat.settings import values as settings
 from chat.settings.presets import AS_SET, BUILT_IN, Layer, OwnPresets, Preset, find_preset
+from gpt.text.scripts import folded
 
 MODELS_OWN = "the model's own"
 
@@ -164,7 +165,7 @@ class SettingLayers:
             SettingsError: There is none of that name that is the writer's own.
         """
         self._shelf().delete(name)
-        if self.preset and self.preset.name.casefold() == name.casefold():
+        if self.preset and folded(self.preset.name) == folded(name):
             self.preset = None
         self.changes += 1
 

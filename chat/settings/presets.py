@@ -15,6 +15,8 @@ from pathlib import Path
 
 from chat.accounts.home import make_private
 from chat.settings.values import LABELS, SettingsError, layer, shown
+from gpt.files import is_printable
+from gpt.text.scripts import folded
 
 NAME_LENGTH = 30
 MOST = 50
@@ -74,10 +76,10 @@ def find_preset(presets: Mapping[str, Preset], name: str | None) -> Preset | Non
     Raises:
         SettingsError: There is no such preset; the message names those there are.
     """
-    if name is None or name.casefold() == AS_SET.casefold():
+    if name is None or folded(name) == folded(AS_SET):
         return None
     for preset in presets.values():
-        if preset.name.casefold() == name.casefold():
+        if folded(preset.name) == folded(name):
             return preset
     known = ", ".join([AS_SET, *presets])
     raise SettingsError(f"There is no preset “{name[:NAME_LENGTH]}”. These are: {known}.")
@@ -120,10 +122,10 @@ class OwnPresets:
             SettingsError: The name or a value will not do, or there are too many.
         """
         name = " ".join(name.split())
-        if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
+        if not 0 < len(name) <= NAME_LENGTH or not is_printable(name):
             raise SettingsError(f"A preset needs a name of 1 to {NAME_LENGTH} characters.")
-        taken = {AS_SET.casefold(), *(preset.name.casefold() for preset in BUILT_IN)}
-        if name.casefold() in taken:
+        taken = {folded(AS_SET), *(folded(preset.name) for preset in BUILT_IN)}
+        if folded(name) in taken:
             raise SettingsError(f"“{name}” is there already, and not yours to change.")
         settings = layer({key: raw[key] for key in DECIDES if key in raw})
         if not settings:
@@ -131,7 +133,7 @@ class OwnPresets:
             raise SettingsError(f"A preset decides at least one of: {labels}.")
         with self._rows() as rows:
             rows.execute(
-                "DELETE FROM presets WHERE owner = ? AND lower(name) = lower(?)",
+                "DELETE FROM presets WHERE owner = ? AND folded(name) = folded(?)",
                 [self.owner, name],
             )
             query = "SELECT count(*) FROM presets WHERE owner = ?"
@@ -150,7 +152,7 @@ class OwnPresets:
             SettingsError: There is none of that name that is the owner's own.
         """
         with self._rows() as rows:
-            query = "DELETE FROM presets WHERE owner = ? AND lower(name) = lower(?)"
+            query = "DELETE FROM presets WHERE owner = ? AND folded(name) = folded(?)"
             if not rows.execute(query, [self.owner, name]).rowcount:
                 raise SettingsError(f"“{name[:NAME_LENGTH]}” is no preset of yours.")
 
@@ -159,6 +161,7 @@ class OwnPresets:
         """The file for one question: all or nothing, and closed again."""
         make_private(self.path)
         with closing(sqlite3.connect(self.path, timeout=30)) as rows, rows:
+            rows.create_function("folded", 1, folded, deterministic=True)
             rows.execute(
                 "CREATE TABLE IF NOT EXISTS presets (owner TEXT NOT NULL, name TEXT NOT NULL, "
                 "settings TEXT NOT NULL, saved_s REAL NOT NULL, PRIMARY KEY (owner, name))"

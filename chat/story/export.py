@@ -23,7 +23,9 @@ from chat.story.passage import (
 )
 from chat.story.pieces import FileError
 from chat.story.tree import Story
+from gpt.files import plain_text
 from gpt.files.strict_json import is_object
+from gpt.text.scripts import as_name
 
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
@@ -91,8 +93,7 @@ WRITERS = {
 
 def file_name(story: Story, ending: str) -> str:
     """A name that every system takes, from the story's first words."""
-    words = re.sub(r"[^\w’' -]+", "", story.title).strip(" .-")
-    return f"{words[:60].strip() or 'story'}.{ending}"
+    return f"{as_name(story.title) or 'story'}.{ending}"
 
 
 def from_file(name: str, text: str) -> Story:
@@ -105,7 +106,7 @@ def from_file(name: str, text: str) -> Story:
         raise FileError(f"“{name}” is no text: open a .txt, or a .json that was saved here.")
     if name.lower().endswith(".json"):
         return _from_json(name, text)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = plain_text(text)
     if not text.strip():
         raise FileError(f"“{name}” is empty.")
     if len(text) > MAX_TEXT:

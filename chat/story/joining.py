@@ -2,9 +2,16 @@
 
 import re
 
-CLOSING = ".,;:!?)]}»”’…"
+from gpt.text.scripts import compiled, needs_space
+
+CLOSING = compiled(r"[\p{Terminal_Punctuation}…\p{Pe}]")
 """A message that begins with one of these belongs to the word before it."""
-SPEAKER = re.compile(r"[A-Z][\w’' ]{1,40}:[ \t]*(?:\n|$)")
+OPENING = compiled(r"[\p{Ps}\p{Pd}¡¿]|[[\p{LB=BA}&&\p{P}]--\p{Terminal_Punctuation}]")
+"""What follows one of these belongs to it; so it does to the dot of Tibetan, after which a line may
+break, and which ends nothing."""
+QUOTE = compiled(r"[\p{Pi}\p{Pf}\"']")
+"""Which of two quotation marks opens is another in each language: » in German, « in French."""
+SPEAKER = compiled(r"(?:\p{Lu}[\w’' ]{1,40}:|\p{Lo}[\w’' ]{0,40}：)[ \t]*(?:\n|$)")
 """A line of a play that says who speaks, and nothing else."""
 SHORT_FORM = re.compile(r"['’](?:s|t|d|m|ll|re|ve)\b", re.IGNORECASE)
 
@@ -39,18 +46,20 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
         return ""
     if ended:
         return "\n"
-    if words[0] in CLOSING or SHORT_FORM.match(words) or _closes_quote(words):
+    if CLOSING.match(words) or SHORT_FORM.match(words) or _closes_quote(words):
         return ""
-    if before[-1] in "([{«“‘-—" or _opens_quote(before):
+    if OPENING.match(before[-1]) or _opens_quote(before) or not needs_space(before, words):
         return ""
     return " "
 
 
 def _closes_quote(words: str) -> bool:
     """`" she said` closes what was said; `"Yes` opens it."""
-    return words[0] in "\"'" and (len(words) == 1 or not words[1].isalnum())
+    return bool(QUOTE.match(words)) and (len(words) == 1 or not words[1].isalnum())
 
 
 def _opens_quote(before: str) -> bool:
     """`said: "` waits for what is said."""
-    return before[-1] in "\"'" and (len(before) == 1 or before[-2].isspace())
+    return bool(QUOTE.match(before[-1])) and (
+        len(before) == 1 or before[-2].isspace() or bool(OPENING.match(before[-2]))
+    )

@@ -29,6 +29,7 @@ from chat.story.library_schema import (
 )
 from chat.story.passage import entry_of
 from chat.story.tree import Story, StoryError
+from gpt.text.scripts import folded
 
 PRESET = "preset"
 CONTEST = "contest"
@@ -205,7 +206,7 @@ class Library:
         Args:
             search: Only those with this in their text or their name, in capitals or not.
         """
-        words = _storable(search).casefold()
+        words = folded(_storable(search))
         with self._transaction() as rows:
             values = {"owner": owner, "words": words, "limit": limit + 1, "skip": skip}
             found = rows.execute(TITLES, values).fetchall()
@@ -292,8 +293,8 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 
 def _holds(text: object, words: str) -> bool:
-    """Whether words, in small letters, stand in a text; in linear time, which LIKE is not."""
-    return isinstance(text, str) and words in text.casefold()
+    """Whether words, `folded`, stand in a text; in linear time, which LIKE is not."""
+    return isinstance(text, str) and words in folded(text)
 
 
 def _storable(text: str) -> str:

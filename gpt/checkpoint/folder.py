@@ -17,6 +17,7 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 
 from gpt.checkpoint.hf_format import FormatError, config_from_hf, hf_config
 from gpt.checkpoint.hf_names import from_hf, hf_shapes, to_hf
+from gpt.checkpoint.instead import found_instead
 from gpt.checkpoint.shards import weight_files
 from gpt.checkpoint.training_json import (
     HASHES,
@@ -165,11 +166,20 @@ def find(folder: str | Path) -> Path:
         raise CheckpointError(f"no checkpoint in {said(folder)}: {why}") from error
     for name in ("config.json", *weight_files(folder)):
         if not is_there(folder, name):
-            raise CheckpointError(
-                f"no checkpoint in {said(folder)}, {name} is missing: train one with "
-                "`python -m train.pretrain`"
-            )
+            raise CheckpointError(f"no checkpoint in {said(folder)}{_instead(folder, name)}")
     return folder
+
+
+def _instead(folder: Path, missing: str) -> str:
+    try:
+        found = found_instead(folder)
+    except OSError as error:
+        found = f"it cannot be looked at ({error.strerror})"
+    return (
+        f": {found}"
+        if found
+        else (f", {missing} is missing: train one with `python -m train.pretrain`")
+    )
 
 
 def is_here(folder: Path) -> bool:

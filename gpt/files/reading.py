@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt.files.strict_json import MOST_ENTRIES, is_object, json_lines, parsed
+from gpt.files.text import LFS, LOOKED_AT, printable, shape_of
 
 MB = 1_000_000
 MOST_BYTES: Mapping[str, int] = {
@@ -84,6 +85,8 @@ def opened(folder: Path, name: str, *, most: int | None = None) -> Generator[Buf
                 f"{said(path)} is too large for a {_kind(name)}: it has {facts.st_size:,} bytes, "
                 f"{limit:,} is the most"
             )
+        if facts.st_size <= LOOKED_AT and file.peek(len(LFS)).startswith(LFS):
+            raise CheckpointError(f"{said(path)} {shape_of(LFS)}")
         try:
             yield file
         except OSError as error:
@@ -148,11 +151,6 @@ def said(path: Path) -> str:
     return text if len(text) <= 300 else f"…{text[-300:]}"
 
 
-def printable(text: str) -> str:
-    """The text in one line; what a terminal or a page could not show as it is becomes U+FFFD."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
 def _no_file(path: Path) -> str:
     return f"{said(path)} is no regular file: expected one, not a folder, a pipe or a device"
 
@@ -209,6 +207,8 @@ def json_object(data: bytes, path: Path, *, finite: bool = True) -> dict[str, An
     try:
         values = parsed(data, finite=finite)
     except (ValueError, RecursionError) as error:
+        if what := shape_of(data[:LOOKED_AT]):
+            raise CheckpointError(f"expected JSON in {said(path)}, which {what}") from error
         why = " ".join(str(error).split())[:200]
         raise CheckpointError(f"expected JSON in {said(path)}: {why}") from error
     if not is_object(values):

@@ -1,7 +1,7 @@
 """What of a text stands word for word in another: did the model write it, or remember it?
 
-A word is what stands between white space, with its punctuation and its case. The comparison is
-exact: no hashing, no sampling.
+A word is what stands between white space, with its punctuation and its case; of a script that has
+none, a letter (`gpt.text.scripts.WORD`). The comparison is exact: no hashing, no sampling.
 
 Shapes: N words of the source, M of the text in question.
 """
@@ -17,11 +17,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from gpt.text.scripts import SPELT, WORD, in_a_row
+
 COPIED_WORDS = 8
 """The fewest words in a row that count as copied: shorter runs are how the language goes."""
 
-SPELT = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-"""A word without the punctuation around it, as a dictionary has it."""
 ENDS = re.compile(r"[.!?…:\"“”’)]$|--$")
 """After such a word the next may begin a sentence."""
 NO_NAME = re.compile(r"\w$|i['’]")
@@ -87,7 +87,7 @@ class ReferenceText:
         parts: list[npt.NDArray[np.int32]] = []
         border = np.array([-1], np.int32)
         for document in documents:
-            words = document.split()
+            words: list[str] = WORD.findall(document)
             ids = (self._ids.setdefault(word, len(self._ids)) for word in words)
             parts += [np.fromiter(ids, np.int32, len(words)), border]
         self._words = np.concatenate([border, *parts])
@@ -138,7 +138,7 @@ class ReferenceText:
     def quote(self, at: int, words: int) -> str:
         """The words from a place of the source on, as far as its document goes."""
         ids = cast("list[int]", self._words[at : at + words].tolist())
-        return " ".join(self._names[id] for id in takewhile(lambda id: id >= 0, ids))
+        return in_a_row(self._names[id] for id in takewhile(lambda id: id >= 0, ids))
 
     def before(self, at: int, words: int) -> str:
         """As many of the words before a place, as far as its document goes."""
@@ -150,7 +150,7 @@ class ReferenceText:
     def effort(self, text: str) -> int:
         """How many places of the source `overlap` would look at for `text`, one after another."""
         counts = np.diff(self._firsts)
-        ids = (self._ids.get(word) for word in text.split())
+        ids = (self._ids.get(word) for word in WORD.findall(text))
         return sum(int(counts[id]) for id in ids if id is not None)
 
     def overlap(self, text: str) -> Memorization:
@@ -158,7 +158,7 @@ class ReferenceText:
 
         Time grows with M times how often its words stand in the source; see `effort`.
         """
-        found = list(re.finditer(r"\S+", text))
+        found: list[re.Match[str]] = list(WORD.finditer(text))
         lengths, ends = self._runs([match[0] for match in found])
         longest: Run | None = None
         inside = np.zeros(len(found), np.bool_)

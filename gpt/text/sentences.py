@@ -1,19 +1,33 @@
-"""Sentence ends in English prose, found by rules: in a whole text, or while it is streamed.
+"""Sentence ends in prose, found by rules: in a whole text, or while it is streamed.
 
+The marks are Unicode's Sentence_Terminal, in any script; abbreviations are known in English alone.
 Pure functions of text; used to stop a generation at a sentence rather than at a token count.
 """
 
 import re
 
-END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*")
+from gpt.text.scripts import GLUE, UNSPACED, compiled
+
+_ENDS = r"[\p{Sentence_Terminal}…]"
+_SURE = r"[\p{Sentence_Terminal}--[\p{SB=ATerm}!?]]"
+"""A mark that does nothing but end sentences, as 。 and । do: no space need follow it."""
+_CLOSING = r"\p{Pe}\p{Pf}\"'*_"
+# In German “ closes. After a wide mark it opens, and there is no space to tell the two apart.
+END = compiled(
+    rf"(?P<sure>{_ENDS}*{_SURE}{_ENDS}*)(?P<closed>(?:{GLUE}*[{_CLOSING}])*)"
+    rf"|{_ENDS}+(?:{GLUE}*[{_CLOSING}\p{{Pi}}])*"
+)
 """A run of terminal punctuation and the quotes or brackets that close after it."""
-MARKS = ".!?…\"'”’»)]*_"
+MARK = compiled(rf"{_ENDS}|[{_CLOSING}\p{{Pi}}]|{GLUE}")
 """The characters that `END` matches."""
+BARE = compiled(rf"{UNSPACED}[.!?]{UNSPACED}")
+"""A mark of Western width in a script without spaces: there is no other sign of an end."""
+OPENS = compiled(r"[\p{Ps}\p{Pi}]")
 MOST_MARKS = 100
-"""How far back a run of `MARKS` is searched again with each token, in characters; it bounds the
+"""How far back a run of `MARK`s is searched again with each token, in characters; it bounds the
 cost of a text that is nothing but marks."""
 NO_SPACE = re.compile(r"\S")
-SHORTENED = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc)|\b[A-Z])\.$")
+SHORTENED = compiled(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc|\p{Lu}\p{M}*)\.$")
 """Ends in a full stop that ends no sentence: an abbreviation, an initial."""
 FINISH_CHARS = 400
 """Default of `SamplingParams.finish_chars` in the chat and in new checkpoints, in characters: how
@@ -43,8 +57,13 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
             if complete or "\n" in text[end:]:
                 return end
             continue
-        spaced = following.start() > end
-        if spaced and not ("\n" not in text[end : end + 2] and following[0].islower()):
+        if following.start() == end:
+            # 。and a word: the next sentence. But in 「止まれ！」と the sentence goes on.
+            if found["sure"] and (not found["closed"] or OPENS.match(following[0])):
+                return end
+            if BARE.fullmatch(text[max(0, found.start() - 1) : end + 1]):
+                return end
+        elif "\n" in text[end : end + 2] or not following[0].islower():
             return end
     return None
 
@@ -52,7 +71,7 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
 def _begins(text: str, after: int) -> int:
     """Where the marks begin in which `after` may lie: what stands before them ends before it."""
     begin = min(after, len(text))
-    while begin > max(0, after - MOST_MARKS) and text[begin - 1] in MARKS:
+    while begin > max(0, after - MOST_MARKS) and MARK.match(text[begin - 1]):
         begin -= 1
     return begin
 

@@ -223,3 +223,30 @@ def test_a_phone_shows_it_all(browser, base, tmp_path):
     expect(page.locator(".facts-below")).to_contain_text("Temperature ")
     page.screenshot(path=tmp_path / "phone.png")
     page.close()
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        '<textarea id="chat-input" style="width: 400px">',
+        '<div class="story-text">',
+        '<textarea class="edit-words" style="width: 400px">',
+        '<span class="take-words" style="display: block">',
+        '<li id="thread-1"><a href="#" style="display: block">',
+        '<blockquote class="train-sample">',
+    ],
+)
+def test_a_line_stands_as_its_own_script_is_read(browser: Browser, begins: str):
+    page = browser.new_page()
+    style = (ROOT / "public/style.css").read_text(encoding="utf-8")
+    ends = "</textarea>" if "textarea" in begins else ""
+    page.set_content(f"<style>{style}</style>{begins}המלך הזקן.\nThe old king.{ends}")
+    found = page.evaluate(
+        """() => {
+          const all = [...document.body.querySelectorAll('*')];
+          const style = getComputedStyle(all.at(-1));
+          return [style.unicodeBidi, style.textAlign];
+        }"""
+    )
+    assert found == ["plaintext", "start"]
+    page.close()

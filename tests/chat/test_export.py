@@ -159,6 +159,24 @@ def test_a_file_name_is_one_that_every_system_takes(story):
         assert name[0] not in ". -"
 
 
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("नमस्ते दुनिया", "नमस्ते दुनिया.txt"),
+        ("می\u200cخواهم", "می\u200cخواهم.txt"),
+        ("CON", "CON_.txt"),
+        ("nul", "nul_.txt"),
+        ("u\u0308ber", "über.txt"),
+        ("第一夜", "第一夜.txt"),
+        ("a" * 59 + "क्षि", "a" * 59 + ".txt"),
+        ("😀", "story.txt"),
+        ("👩\u200d👧 family", "family.txt"),
+    ],
+)
+def test_a_file_name_keeps_the_letters_of_every_script_whole(title, name):
+    assert file_name(Story().append(wrote(title)), "txt") == name
+
+
 @given(st.text(max_size=50), st.integers(1, 9))
 def test_pieces_make_the_file(text, size):
     parts = [text[at : at + size] for at in range(0, len(text), size)] or [""]

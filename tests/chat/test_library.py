@@ -154,6 +154,14 @@ def test_a_search_finds_words_in_the_text_and_in_the_name(library):
     assert names(library, "bob", search="fox") == []
 
 
+def test_a_search_does_not_mind_how_an_accent_or_a_capital_is_spelt(library):
+    library.save("a", "ada", kept(told("Über die Berge")), new=True)
+    for search in ("über", "u\u0308ber", "ÜBER"):
+        assert names(library, search=search) == ["Über die Berge"]
+    library.rename("a", "ada", "Straße")
+    assert names(library, search="STRASSE") == ["Straße"]
+
+
 def test_a_story_is_called_by_its_first_words_until_it_has_a_name(library):
     story = told("Once upon a time")
     library.save("one", "ada", kept(story), new=True)

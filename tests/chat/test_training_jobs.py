@@ -219,6 +219,20 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_reason(shop):
     check("a.txt", TEXT)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\u3000その晩、老人は古い井戸のそばに腰を下ろした。\n",
+        "«\xa0Qui est là\xa0?\xa0» demanda-t-il\u202f!\n",
+        "می\u200cخواهم به خانه بروم.\n",
+        "\u200fהוא אמר \u202bשלום\u202c.\n",
+        "A syl\xadla\xadble, and a fam\u200dily.\r\n\x0b",
+    ],
+)
+def test_prose_of_every_script_can_be_learnt_from(line):
+    check("a.txt", line * 200)
+
+
 def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
     bench = Upload(shop, "ada")
     bench.open("a.txt", ["\ufeff" + "One.\r\nTwo.\r" * 300])
@@ -226,7 +240,14 @@ def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_as_one(shop):
 
 
 def test_each_training_has_a_folder_of_its_own_by_a_name_that_is_free(shop):
-    for name, folder in (("Ä.txt", "mine"), ("../../etc/x.txt", "etc-x"), ("", "mine-2")):
+    for name, folder in (("!.txt", "mine"), ("../../etc/x.txt", "etc-x"), ("", "mine-2")):
+        assert new_folder(shop.runs, "ada", name).name == folder
+    for name, folder in (
+        ("Über die Berge.txt", "über-die-berge"),
+        ("नमस्ते.txt", "नमस्ते"),
+        ("雪国.txt", "雪国"),
+        ("CON.txt", "con_"),
+    ):
         assert new_folder(shop.runs, "ada", name).name == folder
     assert new_folder(shop.runs, "ada", "Stories.txt", {"stories"}).name == "stories-2"
 

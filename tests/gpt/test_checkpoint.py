@@ -102,6 +102,48 @@ def test_a_save_cut_off_between_its_renames_is_put_right_on_load(tmp_path: Path)
     assert gpt.load(tmp_path / "model").training == {"step": 7}
 
 
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 9000\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "said"),
+    [
+        (["m.gguf"], "m.gguf", "a GGUF model of llama.cpp: give the folder"),
+        (["m.gguf"], "", "a GGUF model of llama.cpp: give the folder"),
+        (["model.safetensors"], "model.safetensors", "it is one file of one: give its folder"),
+        (["model.safetensors"], "", "copy the whole folder"),
+        (["config.json", "m.safetensors"], "", "has to be called model.safetensors"),
+        (["config.json", "pytorch_model.bin"], "", "as a pickle, which could run code"),
+        (["config.json", "training_args.bin"], "", "model.safetensors is missing: train one"),
+        (["consolidated.00.pth"], "consolidated.00.pth", "as a pickle, which could run code"),
+        (["adapter_config.json", "adapter_model.safetensors"], "", "LoRA adapters without"),
+        (["config.json", "tf_model.h5"], "", "weights of TensorFlow"),
+        (["model.tar.gz"], "model.tar.gz", "an archive: unpack it"),
+        (["best/config.json"], "", "it is a run, and its model is in"),
+        (["data.json"], "", "trains on it"),
+        (["snap/config.json"], "", "there is one in"),
+        (["notes.txt"], "notes.txt", "it is a file: give the folder with config.json"),
+    ],
+)
+def test_what_lies_there_in_place_of_a_checkpoint_is_called_by_its_name(
+    tmp_path: Path, files: list[str], given: str, said: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(CheckpointError) as error:
+        gpt.load(tmp_path / given)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_git_lfs_pointer_is_called_by_its_name(tmp_path: Path, name: str) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    (tmp_path / "model" / name).write_text(LFS)
+    with pytest.raises(CheckpointError, match=r"is a git-lfs pointer.*git lfs pull"):
+        gpt.load(tmp_path / "model")
+
+
 def test_a_folder_that_is_no_checkpoint_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"config.json is missing: train one"):
         gpt.load(tmp_path / "nothing")

@@ -1,5 +1,6 @@
 """Documents, token files and windows: what is in the text is in the tokens, and nothing else."""
 
+import os
 import random
 import re
 import tracemalloc
@@ -91,21 +92,16 @@ def test_windows_of_a_large_file_take_no_memory(tmp_path: Path):
 
 def documents_of(text: str) -> list[tuple[str, bool]]:
     """(document, whether a marker ends it), by the definition and in one go."""
-    documents, current = [], ""
-    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
-        if line.rstrip("\n") == END_OF_DOCUMENT:
-            documents.append((current, True))
-            current = ""
-        else:
-            current += line
-    documents.append((current, False))
+    *ended, last = re.split(r"(?:<\|endoftext\|>|<\|startoftext\|>)\n?", text)
+    documents = [*((document, True) for document in ended), (last, False)]
     return [(document, ends) for document, ends in documents if document]
 
 
-def test_documents_are_what_lies_between_marker_lines(tmp_path: Path):
+def test_documents_are_what_lies_between_markers(tmp_path: Path):
     rng = random.Random(0)
     path = tmp_path / "text.txt"
     scraps = ["a", "bc d", " ", "\n", "<|", EOS, f"{EOS}\n", f"\n{EOS}\n", f" {EOS}\n", f"{EOS} "]
+    scraps += ["<|startoftext|>", "<|startoftext|>\n", "<", "<|end", "oftext|>"]
     for _ in range(1500):
         text = "".join(rng.choices(scraps, k=rng.randrange(30)))
         path.write_text(text, newline="\n")
@@ -131,7 +127,9 @@ def test_a_text_in_parts_has_the_ids_of_the_whole(name: str, size: int, tmp_path
         tokenizer, [STORY, *fuzzed_text(100, seed=4), " ".join(fuzzed_text(300, seed=5))]
     ):
         # Places to cut are never far apart here, as in any text of words.
-        words = text.replace("\r", "").replace("\ufeff", "").replace(EOS, "").split(" ")
+        for left_out in ("\r", "\ufeff", "\0", EOS):
+            text = text.replace(left_out, "")
+        words = text.split(" ")
         text = "".join(word + rng.choice([" ", "\n", "\n\n", "  ", " so "]) for word in words)
         path.write_text(text, encoding="utf-8", newline="\n")
         chunks = list(read_chunks(path, size=size))
@@ -170,6 +168,56 @@ def test_line_ends_of_any_system_and_a_byte_order_mark_are_read_alike(tmp_path: 
         ("one\ntwo\n", True),
         ("three\n", False),
     ]
+
+
+def test_markers_within_a_line_part_documents_and_are_no_text(tmp_path: Path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"<|startoftext|>Tale {n}.<|endoftext|>\n" for n in range(80)))
+    chunks = list(read_chunks(path))
+    assert [chunk.text for chunk in chunks] == [f"Tale {n}." for n in range(80)]
+    assert all(chunk.ends_document for chunk in chunks)
+
+
+LINE = "The old king opened a door.\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (LINE.encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        (LINE.encode("utf-16-be"), "UTF-16 without a byte order mark"),
+        (LINE.encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (LINE.encode("utf-32"), "is UTF-32"),
+        ("Старый король.\nОткрыл дверь.\n".encode("utf-16-le"), "UTF-16 without a byte order"),
+        ("国王打开了门。\n".encode("utf-16-be") * 3, "UTF-16 without a byte order"),
+        (b"\xff\xfe\0\0" + LINE.encode("utf-32-le"), "is UTF-32"),
+        (LINE.encode() * 300 + b"\0", "is no text, it holds NUL"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"PK\x03\x04word/document.xml", "a zip archive, as .docx, .odt and .epub are"),
+        (b"%PDF-1.7 ...", "is a PDF"),
+        (b"{\\rtf1 text}", "is RTF"),
+        (b"\x1f\x8b\x08", "is gzip: unpack it first"),
+        (b"PAR1....", "is Parquet"),
+        (b"GGUF\x03\0\0\0", "llama.cpp"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused_by_its_name(data: bytes, said: str, tmp_path: Path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=re.escape(str(path))) as error:
+        list(read_chunks(path))
+    assert said in str(error.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        validation_start(tmp_path / "pipe", 0.1)
+
+
+def test_a_folder_is_no_text(tmp_path: Path):
+    with pytest.raises(ValueError, match="is a folder: expected a text file"):
+        list(read_chunks(tmp_path))
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path):

@@ -98,7 +98,14 @@ def test_spaces_at_the_end_are_left_out_and_newlines_kept(
 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "prompt"),
-    [(["-"], "Once\n", "Once\n"), ([], "Once", "Once"), ([], "", ""), ([""], "unread", "")],
+    [
+        (["-"], "Once\n", "Once\n"),
+        ([], "Once", "Once"),
+        ([], "", ""),
+        ([""], "unread", ""),
+        (["-"], "\ufeffOnce\r\nupon\r\n", "Once\nupon\n"),
+        (["\ufeffOnce\r\n"], "", "Once\n"),
+    ],
 )
 def test_the_prompt_comes_from_stdin_where_none_is_given(
     folder: Path,
@@ -108,9 +115,34 @@ def test_the_prompt_comes_from_stdin_where_none_is_given(
     stdin: str,
     prompt: str,
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
     assert generate.main([str(folder), *arguments, "--seed", "7", *SHORT]) == 0
     assert capsys.readouterr().out == expected(folder, prompt, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("Once".encode("utf-16-le") + b"\n\0", "UTF-16 without a byte order mark"),
+        ("Märchen".encode("latin-1"), "is not UTF-8 text"),
+    ],
+)
+def test_a_prompt_that_is_no_text_in_utf8_is_refused(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data: bytes,
+    said: str,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert generate.main([str(folder), "-"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_stop_string_may_be_a_line_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--stop", r"\n", "--stop", r"\\n", "--stop", r"\d", *SHORT, "--json"]
+    assert generate.main([str(folder), "Once", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["stop"] == ["\n", r"\n", r"\d"]
 
 
 def test_no_prompt_in_a_terminal_begins_a_fresh_story(

@@ -78,3 +78,12 @@ def test_a_text_without_words_is_new():
     for documents in ([], ["", " "], ["one"]):
         found = ReferenceText(documents).overlap(" \n")
         assert (found.words, found.longest, found.copied, found.new) == (0, None, (), 1.0)
+
+
+def test_where_no_space_parts_words_each_letter_is_one() -> None:
+    source = ReferenceText(["从前有一只狐狸住在山里，它每天看月亮。"])
+    found = source.overlap("他说：从前有一只狐狸住在山里。")
+    assert found.longest is not None
+    assert (found.longest.words, found.copied) == (10, ((3, 13),))
+    assert source.quote(found.longest.at, 4) == "从前有一"
+    assert ReferenceText(["ฉันไปตลาด"]).overlap("ไปตลาด").new == 1.0  # six, fewer than eight

@@ -25,6 +25,23 @@ from gpt.text.sentences import SentenceEnd, ends_sentence, sentence_end
         (" Mr. Fox and Dr. J. Smith came. Then", " Mr. Fox and Dr. J. Smith came."),
         (" had 3.5 apples. Then", " had 3.5 apples."),
         (" sat (it was late.) Then", " sat (it was late.)"),
+        ("他走了。第二天", "他走了。"),
+        ("他说：「走吧！」「好」", "他说：「走吧！」"),
+        ("「止まれ！」と言った。次の", "「止まれ！」と言った。"),
+        ("他走了。“你好", "他走了。"),
+        ("他走了……她哭了。次", "他走了……她哭了。"),
+        ("他走了!她哭了。次", "他走了!"),
+        ("彼は行った｡次", "彼は行った｡"),
+        ("वह गया। फिर", "वह गया।"),
+        ("هل جاء؟ ثم", "هل جاء؟"),
+        ("وہ گیا۔ پھر", "وہ گیا۔"),
+        ("Նա գնաց։ Հետո", "Նա գնաց։"),
+        ("ሄደ። ከዚያ", "ሄደ።"),
+        ("ထွက်သွားသည်။နောက်", "ထွက်သွားသည်။"),
+        ("« Qui est là\xa0?\xa0» Il dit", "« Qui est là\xa0?\xa0»"),
+        ("„Halt!“ Dann", "„Halt!“"),
+        ("А. С. Пушкин ушёл. Потом", "А. С. Пушкин ушёл."),
+        ("3．5個です。次", "3．5個です。"),
     ],
 )
 def test_the_first_sentence_end_is_found_with_its_closing_quotes(text, sentence):
@@ -73,7 +90,12 @@ def test_whether_a_text_stops_where_a_sentence_does(text, is_one):
 
 
 PIECES = st.lists(
-    st.sampled_from(["a", "A", ".", "!", "”", '"', " ", "\n", "Mr", "x. B", "…", ". "])
+    st.sampled_from(
+        [
+            *("a", "A", ".", "!", "”", '"', " ", "\n", "Mr", "x. B", "…", ". "),
+            *("。", "人", "“", "\xa0", "؟"),
+        ]
+    )
 )
 
 

@@ -129,3 +129,9 @@ def test_named_texts_lie_where_their_authors_put_them():
         f"https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main/{name}"
         for name in ("TinyStories-train.txt", "TinyStories-valid.txt")
     ]
+
+
+def test_a_download_that_was_changed_since_is_not_taken_for_the_text(site: Site, tmp_path: Path):
+    fetch(remote(site), tmp_path).write_bytes(CONTENT + b"more")
+    with pytest.raises(DownloadError, match="move it away to download it again"):
+        fetch(remote(site), tmp_path)

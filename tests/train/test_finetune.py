@@ -200,7 +200,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(
     Path("new.txt").write_text(NEW + "more.\n")
     with pytest.raises(SystemExit):
         run(*options, "--resume")
-    assert "is of another text, or it has changed since" in capsys.readouterr().err
+    assert "put the text back as it was" in capsys.readouterr().err
 
 
 def test_what_is_forgotten_is_seen_on_the_models_own_validation_text() -> None:

@@ -15,6 +15,7 @@ from tests.support.fuzzed_text import fuzzed_text
 from tests.support.trained_tokenizers import STORY, TOKENIZERS
 from train.data import encode
 from train.data.encode import Part, token_dtype, write_tokens
+from train.data.folder import load_data
 from train.data.prepare import prepare
 from train.data.texts import Text, sample_texts
 from train.prepare import main
@@ -107,7 +108,7 @@ def test_ids_do_not_depend_on_the_number_of_threads_or_processes(tmp_path: Path)
     tokenizer = TOKENIZERS["bpe"]
     tokenizer.save(tmp_path / "tokenizer")
     for seed, file in enumerate(["one", "two"]):  # more batches than processes have waiting
-        text = "".join(fuzzed_text(20_000, seed)).replace("\r", "\n")
+        text = "".join(fuzzed_text(20_000, seed)).replace("\r", "\n").replace("\0", "")
         (tmp_path / file).write_text(f"{text}\n{EOS}\n{STORY}", encoding="utf-8")
     written = [
         write_tokens(
@@ -243,3 +244,23 @@ def test_tiny_shakespeare_is_split_as_the_field_splits_it(tmp_path: Path):
     facts = prepare([Text(path=SHAKESPEARE)], tmp_path, kind="char")
     assert facts["vocab_size"] == 65 + 1
     assert (facts["train"]["bytes"], facts["valid"]["bytes"]) == (1_003_854, 111_540)
+
+
+def test_a_folder_of_texts_is_prepared_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "texts/more").mkdir(parents=True)
+    (tmp_path / "texts/more/b.md").write_text("The dog ran. " * 9)
+    (tmp_path / "texts/a.TXT").write_text("The cat sat. " * 9)
+    (tmp_path / "texts/picture.png").write_bytes(b"\x89PNG")
+    main([str(tmp_path / "texts"), "--tokenizer", "char", "--out", str(tmp_path / "data")])
+    facts = load_data(tmp_path / "data").facts
+    assert [source["name"] for source in facts["sources"]] == ["a.TXT", "b.md"]
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid/c.txt").write_text("The dog sat on the cat.")
+    valid = ["--valid", str(tmp_path / "valid"), "--tokenizer", "char"]
+    main([str(tmp_path / "texts"), *valid, "--out", str(tmp_path / "two")])
+    assert load_data(tmp_path / "two").facts["sources"][2]["serves"] == "valid"
+
+
+def test_a_folder_without_texts_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"files ending in .txt or .md; there is none in"):
+        main([str(tmp_path), "--out", str(tmp_path / "data")])

@@ -18,6 +18,7 @@ from gpt.sampling import SamplingParams
 from tests.support.stopping import stopped_after
 from tests.support.training import train_into
 from train import pretrain
+from train.data.derived import open_or_prepare
 from train.data.folder import DataError, load_data
 from train.data.prepare import prepare
 from train.data.texts import Text
@@ -335,3 +336,75 @@ def test_data_that_is_not_whole_is_refused(data: Path, tmp_path: Path) -> None:
     (data / "train.bin").write_bytes((data / "train.bin").read_bytes()[:-2])
     with pytest.raises(DataError, match="prepare the text again"):
         load_data(data)
+
+
+SMALL = [
+    *("--n-layer", "1", "--n-embd", "8", "--n-head", "1", "--block-size", "32"),
+    *("--max-steps", "4", "--eval-every", "2", "--sample-tokens", "0", "--save-steps", "0"),
+    *("--precision", "float32", "--device", "cpu", "--threads", "1"),
+]
+
+
+def test_a_text_that_changed_is_prepared_anew_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, out = tmp_path / "g.txt", tmp_path / "run"
+    text.write_text("A fox met the king. " * 2)
+    command = ["--data", str(text), "--out", str(out), *SMALL]
+    with pytest.raises(SystemExit):
+        pretrain.main(command)
+    assert "use more text" in capsys.readouterr().err
+    text.write_text(TEXT)
+    pretrain.main(command)
+    assert f"prepared anew from g.txt ({len(TEXT)} bytes" in capsys.readouterr().out
+    assert load_data(out / "data").facts["sources"][0]["bytes"] == len(TEXT)
+
+
+@pytest.mark.parametrize("name", ["train.bin", "tokenizer.json", "data.json"])
+def test_tokens_of_ours_that_are_damaged_are_made_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    text, folder = tmp_path / "g.txt", tmp_path / "run/data"
+    text.write_text(TEXT)
+    prepare([Text(path=text)], folder, kind="char")
+    (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+    data = open_or_prepare(text, tmp_path / "run")
+    assert "prepared anew" in capsys.readouterr().out
+    assert data.tokenizer.decode(data.train[1:].tolist()) == TEXT[: len(data.train) - 1]
+
+
+def test_a_run_goes_on_with_the_text_it_began_with_or_says_both_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, out = tmp_path / "g.txt", tmp_path / "run"
+    text.write_text(TEXT)
+    command = ["--data", str(text), "--out", str(out), *SMALL]
+    pretrain.main(command)
+    tokens = (out / "data/train.bin").read_bytes()
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT + "More.\n")
+    prepare([Text(path=other)], tmp_path / "anew", kind="char")
+    text.write_text(TEXT + "Less.\n")
+    for data in (other, tmp_path / "anew", text):
+        with pytest.raises(SystemExit):
+            pretrain.main(["--data", str(data), "--out", str(out), *SMALL, "--resume"])
+        said = capsys.readouterr().err
+        assert f"g.txt ({len(TEXT)} bytes" in said
+        assert f"{'g' if data == text else 'other'}.txt ({len(TEXT) + 6} bytes" in said
+    assert (out / "data/train.bin").read_bytes() == tokens
+    text.write_text(TEXT)
+    pretrain.main([*command, "--resume"])
+
+
+def test_a_run_that_goes_on_with_more_steps_says_what_becomes_of_the_learning_rate(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--data", str(data), "--out", str(tmp_path / "run"), *SMALL, "--warmup-steps", "0"]
+    pretrain.main(command)
+    capsys.readouterr()
+    pretrain.main([*command, "--resume"])
+    assert "learning rate" not in capsys.readouterr().out
+    pretrain.main([*command, "--max-steps", "12", "--resume"])
+    said = capsys.readouterr().out
+    assert "goes on with other settings than it began with: max_steps 4 → 12" in said
+    assert "2.4 times that" in said

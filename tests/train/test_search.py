@@ -291,3 +291,13 @@ def test_a_config_is_read_from_a_search_or_a_run(tmp_path: Path) -> None:
         (tmp_path / "wrong.json").write_text(text)
         with pytest.raises(ValueError, match="expected a training config in"):
             read_config(tmp_path / "wrong.json")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as end:
+        run(data, tmp_path / "file" / "out", "--trials 1")
+    assert end.value.code == 2
+    assert "file" in capsys.readouterr().err.splitlines()[-1]

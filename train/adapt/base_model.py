@@ -13,9 +13,9 @@ from gpt.files import opened
 from gpt.tokenizers import CharTokenizer, Tokenizer, UnknownCharacterError, load_tokenizer
 from train.adapt.trainable import Trainable
 from train.adapt.vocabulary import same_tokenizer
+from train.data.derived import VALID_FRACTION, is_text, prepared
 from train.data.folder import Data, DataError, load_data
-from train.data.prepare import prepare
-from train.data.texts import Text, read_texts, split_texts
+from train.data.texts import read_texts, split_texts, texts_in
 from train.loop.config import SHAPE, TrainConfig
 
 LEARNING_RATES = {"muon": 1e-3, "adamw": 3e-4}
@@ -24,7 +24,6 @@ MEASURED_WIDTH = 384
 """Where the rates were measured; a wider model takes less in proportion (Yang et al. 2022)."""
 LORA_TIMES = 10
 """What adapters take of AdamW's rate (Schulman et al. 2025, "LoRA Without Regret")."""
-VALID_FRACTION = 0.1
 PATIENCE = 5
 """Early stopping: evaluations without a better one, after which the model overfits a short text."""
 
@@ -78,17 +77,20 @@ def suggest(
     return TrainConfig(**values)
 
 
-def open_data(source: Checkpoint, given: Path, tokenizer: Path | None, out: Path) -> Data:
+def open_data(
+    source: Checkpoint, given: Path, tokenizer: Path | None, out: Path, run: Path | None = None
+) -> Data:
     """A data folder, or a text prepared in out/data, that the model is to read.
 
     Args:
         tokenizer: A folder whose tokenizer the model takes over; by default it keeps its own.
+        run: A run that is to go on; see `train.data.derived.prepared`.
 
     Raises:
         DataError: there is nothing to train on, or it was cut by another tokenizer.
     """
     wanted = load_tokenizer(tokenizer) if tokenizer else source.tokenizer
-    if given.is_dir():
+    if given.is_dir() and not is_text(given):
         data = load_data(given)
         if same_tokenizer(data.tokenizer, wanted):
             return data
@@ -98,11 +100,10 @@ def open_data(source: Checkpoint, given: Path, tokenizer: Path | None, out: Path
             f"prepare it with --tokenizer {tokenizer or source.folder}; or, to change the "
             f"vocabulary of the model to that of the data, add --tokenizer {given}"
         )
-    if not given.is_file():
+    if not is_text(given):
         raise DataError(f"expected a data folder or a text file as --data, there is no {given}")
-    texts = [Text(path=given)]
     if isinstance(wanted, CharTokenizer):
-        parts = split_texts(texts, (), VALID_FRACTION)
+        parts = split_texts(texts_in(given), (), VALID_FRACTION)
         found = CharTokenizer.train(read_texts([*parts[0], *parts[1]])).characters
         if unknown := sorted(set(found) - set(wanted.characters)):
             raise DataError(
@@ -110,8 +111,7 @@ def open_data(source: Checkpoint, given: Path, tokenizer: Path | None, out: Path
                 f"model a new vocabulary: `python -m train.prepare {given} --tokenizer char --out "
                 "FOLDER`, then --data FOLDER --tokenizer FOLDER"
             )
-    prepare(texts, out / "data", kind=wanted, valid_fraction=VALID_FRACTION)
-    return load_data(out / "data")
+    return prepared(given, out / "data", kind=wanted, run=run)
 
 
 def _said(tokenizer: Tokenizer) -> str:

@@ -76,6 +76,11 @@ def fetch(remote: Remote, folder: Path) -> Path:
     """
     path = folder / remote.name
     if path.exists():
+        if remote.sha256 is not None and _sha256(path) != remote.sha256:
+            raise DownloadError(
+                f"{path} is not the text that {remote.url} gives (SHA-256 {remote.sha256}): "
+                "move it away to download it again, or give it by its path as a text of your own"
+            )
         return path
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{remote.name}.part"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from gpt.text.scripts import WORD
+
 SHINGLE = 5
 """Words in a row that two texts must share to count as alike there."""
 BANDS, ROWS = 16, 4
@@ -36,7 +38,7 @@ def signature(text: str) -> Signature | None:
 
     Two texts agree in as large a share of their signatures, about, as of their shingles.
     """
-    words = text.lower().split()
+    words: list[str] = WORD.findall(text.lower())
     if len(words) < SHINGLE:
         return None
     ids = np.array([zlib.crc32(word.encode()) for word in words], np.uint64)

@@ -15,8 +15,6 @@ from gpt.dataset import open_tokens
 from gpt.files import CheckpointError, MissingFileError, facts_of, read_json, said
 from gpt.tokenizers import Tokenizer, TokenizerError, load_tokenizer, read_spec
 from train.data.command import option
-from train.data.prepare import prepare
-from train.data.texts import Text
 
 LOOKED_AT_ONCE = 1 << 24
 """Tokens of a file that are in memory while it is looked through."""
@@ -116,34 +114,3 @@ def find_data(
         with suppress(DataError, OSError, ValueError):
             return load_data(folder)
     return None
-
-
-def default_data(preset: str) -> Path:
-    """The data folder of a preset that brings its own text.
-
-    Raises:
-        DataError: the preset needs --data.
-    """
-    text = Path("data/story.txt")
-    if preset != "story" or not text.exists():
-        raise DataError(
-            "expected --data FOLDER: make one with `python -m train.prepare YOUR.txt --out FOLDER`"
-        )
-    folder = text.with_suffix("")
-    if not (folder / "data.json").exists():
-        prepare([Text(path=text)], folder, kind="char")
-    return folder
-
-
-def open_or_prepare(given: Path, out: Path) -> Data:
-    """A folder of train.prepare, or a text that is prepared in out/data if it is not yet.
-
-    Raises:
-        DataError: there is nothing to train on.
-    """
-    if not given.is_file():
-        return load_data(given)
-    folder = out / "data"
-    if not (folder / "data.json").exists():
-        prepare([Text(path=given)], folder, kind="char")
-    return load_data(folder)

@@ -13,15 +13,15 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gpt.dataset import read_chunks
+from gpt.text.scripts import SPELT
 from gpt.tokenizers import Tokenizer, load_tokenizer
 from train.data.duplicates import Duplicates
-from train.data.folder import DataError, load_data
+from train.data.folder import load_data
+from train.data.texts import text_files
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # UTF-8 that was read as Windows-1252 and saved again: é → Ã©, ’ → â€™.
 _MOJIBAKE = re.compile(r"[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€[\u0080-\u00bf™œž¦“”˜¢]")
 OPENING_WORDS = 4
-TEXTS = (".txt", ".md")
 Document = TypeVar("Document")
 
 
@@ -69,7 +69,7 @@ class Statistics:
         for character in found.keys() - self.first_seen.keys():
             self.first_seen[character] = len(self.lengths)
         self.characters.update(found)
-        words = [word.lower() for word in _WORD.findall(text)]
+        words = [word.lower() for word in SPELT.findall(text)]
         self.words.update(words)
         if words:
             self.openings[" ".join(words[:OPENING_WORDS])] += 1
@@ -122,23 +122,6 @@ def documents_of_tokens(
         if stop - start > 1:
             ids = np.asarray(tokens[start + 1 : stop])
             yield tokenizer.decode(ids.tolist()), ids
-
-
-def text_files(place: Path) -> list[Path]:
-    """The file itself, or the text files of a folder, in order.
-
-    Raises:
-        DataError: there is no text.
-    """
-    if place.is_file():
-        return [place]
-    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in TEXTS and p.is_file())
-    if not found:
-        raise DataError(
-            f"expected a text file, a folder with files ending in {' or '.join(TEXTS)}, or a "
-            f"folder that train.prepare made; there is none in {place}"
-        )
-    return found
 
 
 def _counted(documents: Iterator[Document]) -> Iterator[Document]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpt.dataset import read_chunks, validation_start
+from gpt.files.text import check_text
 from train.data.download import NAMED_TEXTS, fetch
 
 
@@ -37,15 +38,16 @@ class SourceFile:
     """The splits it is read for: "train", "valid" or "train, valid"."""
 
 
-def find_text(name_or_file: str, downloads: Path) -> Text:
-    """A file, or else a text known by name, downloaded into `downloads` unless it is there.
+def find_texts(name_or_file: str, downloads: Path) -> list[Text]:
+    """A file, those of a folder, or else a text known by name, downloaded into `downloads` unless
+    it is there.
 
     Raises:
         FileNotFoundError: It is neither.
         DownloadError: It could not be downloaded.
     """
     if Path(name_or_file).exists():
-        return Text(path=Path(name_or_file))
+        return texts_in(Path(name_or_file))
     if name_or_file not in NAMED_TEXTS:
         raise FileNotFoundError(
             f"no file {name_or_file}, nor a text of that name; these can be downloaded: "
@@ -53,7 +55,32 @@ def find_text(name_or_file: str, downloads: Path) -> Text:
         )
     named = NAMED_TEXTS[name_or_file]()
     valid = fetch(named.valid, downloads) if named.valid else None
-    return Text(path=fetch(named.train, downloads), valid=valid)
+    return [Text(path=fetch(named.train, downloads), valid=valid)]
+
+
+TEXT_ENDINGS = (".txt", ".md")
+
+
+def texts_in(place: Path) -> list[Text]:
+    """The file itself as a text, or the text files of a folder, in order.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    return [Text(path=path) for path in text_files(place)]
+
+
+def text_files(place: Path) -> list[Path]:
+    """See `texts_in`."""
+    if not place.is_dir():
+        return [place]
+    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in TEXT_ENDINGS and p.is_file())
+    if not found:
+        raise FileNotFoundError(
+            f"expected a text file, or a folder with files ending in {' or '.join(TEXT_ENDINGS)}; "
+            f"there is none in {place}"
+        )
+    return found
 
 
 def split_texts(
@@ -130,6 +157,7 @@ def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
 
 
 def _fingerprint(path: Path, serves: str) -> SourceFile:
+    check_text(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     size = path.stat().st_size

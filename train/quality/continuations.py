@@ -1,7 +1,6 @@
 """A model and a person go on from the same openings, and both are measured in the same way."""
 
 import math
-import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from gpt.generator import Generator, Row
 from gpt.sampling import SamplingParams
 from gpt.text.memorization import ReferenceText
 from gpt.text.prompt import prompt_ids
+from gpt.text.scripts import WORD
 from gpt.text.sentences import ends_sentence
 from gpt.text.streamer import FinishReason, TextStreamer
 from gpt.tokenizers import Tokenizer
@@ -131,7 +131,7 @@ def compare_with_human(
     human: list[Quality] = []
     for each in written:
         opening, own, rest = each.opening.text, each.text, each.opening.rest
-        theirs = first_words(rest, len(own.split()))
+        theirs = first_words(rest, len(WORD.findall(own)))
         both = min(len(words(own)), len(words(theirs)))
         for text, measured, over in ((own, model, each.over), (theirs, human, False)):
             needed = bits(checkpoint, opening, text) if thorough else None
@@ -145,7 +145,7 @@ def compare_with_human(
 def first_words(text: str, count: int) -> str:
     """The first words of a text, as they stand there; all of it where it has no more."""
     end = 0
-    for found in islice(re.finditer(r"\S+", text), count):
+    for found in islice(WORD.finditer(text), count):
         end = found.end()
     return text[:end]
 

@@ -1,6 +1,6 @@
 """What can be counted in a story, to hold a model's text against a person's.
 
-A word is what `gpt.text.memorization.SPELT` finds, in small letters: no punctuation, no digits.
+A word is what `gpt.text.scripts.SPELT` finds, in small letters: no punctuation, no digits.
 """
 
 import math
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpt.text.memorization import SPELT, ReferenceText, plain
+from gpt.text.memorization import ReferenceText, plain
 from gpt.text.repetition import LONGEST, length_of_loop
+from gpt.text.scripts import SPELT
 from gpt.text.sentences import ends_sentence
 
 STRAIGHT, CURLED = '"', ("“", "”")

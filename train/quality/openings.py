@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gpt.text.scripts import WORD
 from gpt.text.sentences import sentence_end
 
 LEAST_WORDS, MOST_WORDS = 20, 60
@@ -56,7 +57,7 @@ def cut(text: str) -> Opening | None:
 
 def _first_words(text: str, most: int) -> list[re.Match[str]]:
     found: list[re.Match[str]] = []
-    for match in re.finditer(r"\S+", text):
+    for match in WORD.finditer(text):
         found.append(match)
         if len(found) == most:
             break

@@ -1,0 +1,122 @@
+"""Text as it comes from other programs, and as a line can show it.
+
+What a file is that was taken for text is known by how it begins, and said with what to do about it.
+"""
+
+from pathlib import Path
+
+import regex
+
+_UNSEEN = regex.compile(
+    r"[[\p{C}\p{Zl}\p{Zp}]--[\p{Join_Control}[\p{Bidi_Control}--[\u202a-\u202e\u2066-\u2069]]]]",
+    regex.VERSION1,
+)
+"""Control characters, halves of a pair, invisible and unassigned ones, what ends or turns a line.
+Spaces of any width are seen by what they part, joiners (Persian, Hindi) and direction marks
+(Hebrew, Arabic) by what they do to the letters beside them."""
+_CONTROL = regex.compile(r"[[\p{Cc}\p{Cn}]--[\n\r\t\f\v\x85]]", regex.VERSION1)
+
+
+def printable(text: str, instead: str = "\ufffd") -> str:
+    """The text in one line; what could not be shown as it is becomes `instead`."""
+    return text if text.isprintable() else str(_UNSEEN.sub(instead, text))
+
+
+def is_printable(text: str) -> bool:
+    """Whether all of a text can be shown, in one line."""
+    return text.isprintable() or _UNSEEN.search(text) is None
+
+
+def count_controls(text: str) -> int:
+    """How many characters no text has: control characters other than white space, unassigned."""
+    return sum(1 for _ in _CONTROL.finditer(text))
+
+
+LOOKED_AT = 4096
+"""Bytes from the beginning that are enough to know a file by."""
+LFS = b"version https://git-lfs.github.com/spec/"
+_TO_UTF8 = "save it as UTF-8, or `iconv -f {} -t UTF-8 OLD > NEW`"
+_UNPACK = "unpack it first"
+_AS_TEXT = "save it as plain text (.txt) in UTF-8"
+_SHAPES = (
+    (LFS, "a git-lfs pointer, not the file itself", "run `git lfs pull` in its folder"),
+    (b"\xff\xfe\0\0", "UTF-32", _TO_UTF8.format("UTF-32")),
+    (b"\0\0\xfe\xff", "UTF-32", _TO_UTF8.format("UTF-32")),
+    (b"\xff\xfe", "UTF-16", _TO_UTF8.format("UTF-16")),
+    (b"\xfe\xff", "UTF-16", _TO_UTF8.format("UTF-16")),
+    (b"PK\x03\x04", "a zip archive, as .docx, .odt and .epub are", _AS_TEXT),
+    (b"%PDF-", "a PDF", _AS_TEXT),
+    (b"{\\rtf", "RTF", _AS_TEXT),
+    (b"\xd0\xcf\x11\xe0", "a document of old Word", _AS_TEXT),
+    (b"\x1f\x8b", "gzip", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "zstd", _UNPACK),
+    (b"BZh", "bzip2", _UNPACK),
+    (b"\xfd7zXZ", "xz", _UNPACK),
+    (b"7z\xbc\xaf", "7z", _UNPACK),
+    (b"PAR1", "Parquet", "write its text to a .txt first"),
+    (b"SQLite format 3\0", "an SQLite database", "write its text to a .txt first"),
+    (b"GGUF", "a GGUF model of llama.cpp", "give the folder of the model that it was made from"),
+)
+
+
+def shape_of(head: bytes) -> str:
+    """What a file is that begins so, and what to do, as the end of a sentence; "" for what may be
+    UTF-8."""
+    for begins, what, do in _SHAPES:
+        if head.startswith(begins):
+            return f"is {what}: {do}"
+    if b"\0" in head:
+        for kind in ("UTF-16LE", "UTF-16BE"):
+            text = head[: len(head) // 2 * 2].decode(kind, "ignore")
+            if set(" \n") & set(text) and not count_controls(text):
+                return f"is UTF-16 without a byte order mark: {_TO_UTF8.format(kind)}"
+        return f"is no text, it holds NUL: {_AS_TEXT}"
+    return ""
+
+
+def plain_text(text: str) -> str:
+    r"""Text of any system: without a byte order mark, its line ends \n."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text in bytes of UTF-8, whatever system wrote it.
+
+    Args:
+        name: What a message calls it.
+
+    Raises:
+        ValueError: it is another encoding, or no text.
+    """
+    if why := shape_of(data[:LOOKED_AT]):
+        raise ValueError(f"{name} {why}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(no_utf8(name, error)) from error
+    if "\0" in text:
+        raise ValueError(f"{name} {shape_of(bytes(2))}")
+    return plain_text(text)
+
+
+def no_utf8(name: str, error: UnicodeDecodeError) -> str:
+    """What is said of bytes that are no UTF-8."""
+    return (
+        f"{name} is not UTF-8 text ({error.reason}): save it as UTF-8; from an older Windows, "
+        f"`iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+    )
+
+
+def check_text(path: Path) -> None:
+    """Raise a ValueError that names what it is for a file that is no text in UTF-8.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: expected a text file")
+    if path.exists() and not path.is_file():  # a pipe would be waited for, and is read but once
+        raise ValueError(f"{path} is a pipe or a device: expected a text file")
+    with path.open("rb") as file:
+        if why := shape_of(file.read(LOOKED_AT)):
+            raise ValueError(f"{path} {why}")
