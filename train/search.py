@@ -30,8 +30,8 @@ from train.data.folder import Data, DataError, load_data
 from train.data.folds import cut_folds
 from train.loop.config import TrainConfig
 from train.loop.options import add_config_options, config_from
+from train.loop.progress import own_signals
 from train.loop.run import Run, TrainingError
-from train.loop.signals import own_signals
 from train.loop.state import FOLDER as STATE
 from train.loop.train import train
 from train.run.validate import Validation

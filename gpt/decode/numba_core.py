@@ -16,7 +16,7 @@ from gpt.decode.precision import Precision, exact_precision
 from gpt.decode.threads import Helpers, Pace
 from gpt.decode.weights import pack
 from gpt.model import GPT
-from gpt.sampling import N_ALTERNATIVES, NOT_FINITE, Draw, SamplingParams, uniform
+from gpt.sampling import N_ALTERNATIVES, NOT_FINITE, Draw, SamplingParams, seeded, uniform
 
 MAX_ROWS = 32
 """Positions that one pass reads: the weights are read once for all, and the rows stay in cache."""
@@ -60,6 +60,7 @@ class NumbaCore:
         self._desk = drawing.make_desk(vocab_size, N_ALTERNATIVES)
         self._pace = Pace()
         self._helpers = Helpers(threads - 1, self.help_out)
+        self._load()
 
     @property
     def threads(self) -> int:
@@ -117,6 +118,15 @@ class NumbaCore:
         desk = self._desk
         ids, columns = desk.top_ids[:n_top].tolist(), desk.top[:, :n_top].tolist()
         return Draw(id, raw, probability, entropy, tuple(zip(ids, *columns, strict=True)))
+
+    def _load(self) -> None:
+        """Read the compiled code from disk now, and not while the first story waits."""
+        self._forward(self._alone, np.zeros((3, 0), np.int64), [])
+        self.draw(torch.zeros(self._vocab_size), SamplingParams(), (), seeded(0), 0)
+        shared = self._together.shared
+        shared[LEAVE] = 1
+        self.help_out(1)
+        shared[LEAVE] = 0
 
     def _passes(
         self, slots: Sequence[int], unread: Sequence[Sequence[int]]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gpt.decode.choose import prepare
 from gpt.decode.core import Core
+from gpt.engine.errors import EngineBusy, EngineClosed
 from gpt.engine.fair_queue import FairQueue, Path, same_group
 from gpt.engine.request import Job, LogitsRequest, Request
 from gpt.generator import Generator, Row
@@ -29,27 +30,6 @@ MAX_WAITING = 256
 """Stories that may wait for a place."""
 MAX_LOGITS_REQUESTS = 64
 """Requests for logits (`gpt.engine.request.LogitsRequest`) that may wait for their answer."""
-
-
-class EngineBusy(Exception):  # noqa: N818 - a state to wait out, not a fault
-    """The queue is full, or one writer's share of it is.
-
-    Attributes:
-        ahead: Requests that wait already.
-        own: Those of them that are the same writer's.
-    """
-
-    def __init__(self, ahead: int, own: int = 0) -> None:
-        self.ahead, self.own = ahead, own
-        requests = "1 request is" if ahead == 1 else f"{ahead} requests are"
-        yours = f" ({own} of the same writer)" if own else ""
-        super().__init__(
-            f"the model is busy, {requests} waiting already{yours}: try again in a moment"
-        )
-
-
-class EngineClosed(Exception):  # noqa: N818 - nothing went wrong
-    """The engine was closed, before or while a request was served."""
 
 
 class Engine:

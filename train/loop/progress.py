@@ -1,7 +1,10 @@
-"""A training in memory ⇄ its state on disk: weights, optimizers, randomness, how far it is."""
+"""A training in memory ⇄ its state on disk: weights, optimizers, randomness, how far it is; and the
+signal that asks it to stop."""
 
 import math
-from collections.abc import Iterable
+import signal
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -88,3 +91,29 @@ def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 def finite(tensors: Iterable[Tensor]) -> bool:
     """Whether no value is NaN or infinite."""
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+class StopSignal:
+    """Remembers that SIGINT or SIGTERM came, so that a step is never cut in half."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, _frame: object) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait for the step
+        self.asked = True
+
+
+@contextmanager
+def own_signals() -> Generator[None]:
+    """Put back, afterwards, what answers SIGINT and SIGTERM: a training takes them for itself."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -24,9 +24,8 @@ from train.loop.optimize import (
     set_learning_rate,
     set_weight_decay,
 )
-from train.loop.progress import Progress, finite, restore, snapshot
+from train.loop.progress import Progress, StopSignal, finite, restore, snapshot
 from train.loop.run import Run, TrainingError
-from train.loop.signals import StopSignal
 from train.loop.state import forget_states, load_state, save_state
 from train.loop.step import Objective, accumulate_gradients, cross_entropy
 

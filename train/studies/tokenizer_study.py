@@ -18,8 +18,8 @@ from train.data.texts import Text, fingerprints, split_texts
 from train.loop.config import TrainConfig
 from train.loop.device import autocast, pick_device
 from train.loop.loss_eval import score, summary
+from train.loop.progress import own_signals
 from train.loop.run import Run, TrainingError
-from train.loop.signals import own_signals
 from train.loop.state import FOLDER as STATE
 from train.loop.train import train
 from train.run.samples import sample
