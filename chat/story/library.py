@@ -17,16 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chat.accounts.home import make_private
-from chat.story.library_schema import (
-    DROP_PASSAGE,
-    FORMAT,
-    INSERT,
-    KEEP_PASSAGE,
-    PROBES,
-    SCHEMA,
-    TITLES,
-    UPDATE,
-)
+from chat.story import library_schema as schema
 from chat.story.passage import entry_of
 from chat.story.tree import Story, StoryError
 from gpt.text.scripts import folded
@@ -108,15 +99,15 @@ class Library:
         with self._transaction() as rows:
             (found,) = rows.execute("PRAGMA user_version").fetchone()
             if found == 0:
-                for statement in SCHEMA.split(";"):
+                for statement in schema.SCHEMA.split(";"):
                     rows.execute(statement)
-                rows.execute(f"PRAGMA user_version = {FORMAT}")
-            elif found != FORMAT:
+                rows.execute(f"PRAGMA user_version = {schema.FORMAT}")
+            elif found != schema.FORMAT:
                 raise LibraryError(
-                    f"{path} has format {found}, and this version reads {FORMAT}: "
+                    f"{path} has format {found}, and this version reads {schema.FORMAT}: "
                     "open it with the version that wrote it"
                 )
-            for probe in PROBES:
+            for probe in schema.PROBES:
                 rows.execute(probe).close()
 
     def close(self) -> None:
@@ -162,7 +153,7 @@ class Library:
             "now": time.time(),
         }
         with self._transaction() as rows:
-            if not rows.execute(INSERT if new else UPDATE, values).rowcount:
+            if not rows.execute(schema.INSERT if new else schema.UPDATE, values).rowcount:
                 raise GoneError(f"no story {story_id} of {owner}'s is kept")
             query = "SELECT id FROM passages WHERE story = ?"
             stored = {row[0] for row in rows.execute(query, [story_id])}
@@ -170,9 +161,9 @@ class Library:
                 # Another window may have taken out what this one still has.
                 if each.id in data or each.id not in stored:
                     text = data.get(each.id) or json.dumps(entry_of(each))
-                    rows.execute(KEEP_PASSAGE, [story_id, each.id, each.parent, text])
+                    rows.execute(schema.KEEP_PASSAGE, [story_id, each.id, each.parent, text])
             for gone in [each for each in reversed(known) if each not in story.by_id]:
-                rows.execute(DROP_PASSAGE, {"story": story_id, "id": gone})
+                rows.execute(schema.DROP_PASSAGE, {"story": story_id, "id": gone})
 
     def load(self, story_id: str, owner: str) -> Kept:
         """The story as it was kept.
@@ -209,7 +200,7 @@ class Library:
         words = folded(_storable(search))
         with self._transaction() as rows:
             values = {"owner": owner, "words": words, "limit": limit + 1, "skip": skip}
-            found = rows.execute(TITLES, values).fetchall()
+            found = rows.execute(schema.TITLES, values).fetchall()
         titles = [Title(id=row[0], owner=row[1], title=row[2], began_s=row[3]) for row in found]
         return titles[:limit], len(titles) > limit
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from gpt.decode.choose import prepare
 from gpt.decode.core import Core
 from gpt.engine.errors import EngineBusy, EngineClosed
-from gpt.engine.fair_queue import FairQueue, Path, same_group
+from gpt.engine.fair_queue import MAX_LOGITS_REQUESTS, MAX_WAITING, FairQueue, Path, same_group
 from gpt.engine.request import Job, LogitsRequest, Request
 from gpt.generator import Generator, Row
 from gpt.model import GPT
@@ -25,11 +25,6 @@ from gpt.sampling import SamplingParams
 from gpt.text.prompt import check_for, prompt_ids
 from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
-
-MAX_WAITING = 256
-"""Stories that may wait for a place."""
-MAX_LOGITS_REQUESTS = 64
-"""Requests for logits (`gpt.engine.request.LogitsRequest`) that may wait for their answer."""
 
 
 class Engine:
@@ -279,11 +274,7 @@ class Engine:
             self._logits_queue.drop_done()
         if request is None:
             return False
-        if request.answer.set_running_or_notify_cancel():
-            try:
-                request.answer.set_result(self._generator.logits(request.ids))
-            except Exception as error:  # noqa: BLE001 - goes to whoever asked
-                request.answer.set_exception(error)
+        request.answer_with(self._generator.logits)
         return True
 
     def _deliver(self, row: Row, token: Token | Exception) -> None:

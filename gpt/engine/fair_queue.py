@@ -12,6 +12,11 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
 from typing import Generic, Protocol, TypeVar
 
+MAX_WAITING = 256
+"""Stories that may wait for a place."""
+MAX_LOGITS_REQUESTS = 64
+"""Requests for logits (`gpt.engine.request.LogitsRequest`) that may wait for their answer."""
+
 Path = tuple[Hashable, ...]
 """Who asks, (account, page); () where it is not known. Opaque keys, not a path of files."""
 

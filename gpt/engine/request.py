@@ -116,6 +116,14 @@ class LogitsRequest:
         """Whether it still waits: 1 or 0."""
         return 0 if self.begun or self.answer.cancelled() else 1
 
+    def answer_with(self, logits: Callable[[Sequence[int]], Tensor]) -> None:
+        """Compute the answer, from the worker, unless nobody waits for it any more."""
+        if self.answer.set_running_or_notify_cancel():
+            try:
+                self.answer.set_result(logits(self.ids))
+            except Exception as error:  # noqa: BLE001 - goes to whoever asked
+                self.answer.set_exception(error)
+
 
 def _set(came: asyncio.Future[None]) -> None:
     if not came.done():

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, AnyStr, Literal
+from typing import Any, Literal
 
 from gpt.files import write_whole
+from gpt.tokenizers.merges import merges_of
 from gpt.tokenizers.pieces import EOS
 
 UNK = "<unk>"
@@ -60,29 +61,6 @@ def byte_characters() -> list[str]:
     stand_in = {byte: chr(byte) for byte in printable}
     stand_in |= {byte: chr(256 + i) for i, byte in enumerate(others)}
     return [stand_in[byte] for byte in range(256)]
-
-
-def merges_of(ranks: Mapping[AnyStr, int]) -> list[tuple[AnyStr, AnyStr]]:
-    """The pairs that byte-pair encoding joins, in order, from the ranks of the joined pieces.
-
-    Encoders differ in what they store: tiktoken and SentencePiece rank the pieces, tokenizer.json
-    lists pairs. The last two parts of a piece, encoded with lower ranks alone, are the one pair
-    that ever makes it, in any text. A piece that no order of joins reaches gets no pair.
-    """
-    pairs = (_last_pair(piece, ranks) for piece in sorted(ranks, key=ranks.__getitem__))
-    return [pair for pair in pairs if pair is not None]
-
-
-def _last_pair(piece: AnyStr, ranks: Mapping[AnyStr, int]) -> tuple[AnyStr, AnyStr] | None:
-    parts = [piece[i : i + 1] for i in range(len(piece))]
-    while len(parts) > 2:
-        joined = [ranks.get(a + b, ranks[piece]) for a, b in pairwise(parts)]
-        rank = min(joined)
-        if rank == ranks[piece]:
-            return None
-        at = joined.index(rank)
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-    return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
 def character_json(characters: Sequence[str], eos_id: int) -> dict[str, Any]:

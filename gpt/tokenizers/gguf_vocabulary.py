@@ -14,8 +14,9 @@ from typing import Any, Literal
 from gpt.tokenizers.checks import added_tokens
 from gpt.tokenizers.errors import TokenizerError
 from gpt.tokenizers.fast import FastTokenizer
-from gpt.tokenizers.files import SPACE, byte_characters, merges_of
+from gpt.tokenizers.files import SPACE, byte_characters
 from gpt.tokenizers.kinds import BPETokenizer, CharTokenizer, SentencePieceTokenizer
+from gpt.tokenizers.merges import merges_of
 from gpt.tokenizers.pieces import EOS
 
 

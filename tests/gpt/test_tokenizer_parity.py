@@ -16,7 +16,8 @@ from gpt.checkpoint import save
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import BPETokenizer, Tokenizer, TokenizerError, load_tokenizer
-from gpt.tokenizers.files import byte_characters, merges_of
+from gpt.tokenizers.files import byte_characters
+from gpt.tokenizers.merges import merges_of
 from gpt.tokenizers.sentencepiece_scores import STEP
 from tests.support.fuzzed_text import fuzzed_text
 from tests.support.tiny import SHAPES, tiny_model

@@ -1,4 +1,4 @@
-"""`SamplingParams`, and pure functions from logits to probabilities to the token drawn.
+"""Pure functions from logits to probabilities to the token drawn.
 
 Order: repetition penalty → temperature → top-k → top-p → min-p → renormalise → draw. It is the
 order of transformers, so the two can be held against each other on the same logits.
@@ -7,16 +7,15 @@ Shapes: V vocabulary; … any leading dimensions, each row on its own.
 """
 
 import math
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
-N_SEEDS = 2**63
-MAX_STOPS = 4
+from gpt.sampling.params import SamplingParams
+
 N_ALTERNATIVES = 10
 """How many of the likeliest tokens `sample` reports beside the one it drew."""
 
@@ -27,121 +26,6 @@ NOT_FINITE = (
 
 HEAD = 128
 """top-p looks among this many of the likeliest tokens before it sorts the whole vocabulary."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SamplingParams:
-    """How the next tokens are chosen. Every value is checked against `LIMITS`, none is clamped.
-
-    Raises:
-        ValueError: a value is of the wrong type or outside its range; the message names the range.
-    """
-
-    temperature: float = 0.8
-    top_k: int = 0
-    top_p: float = 0.95
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    max_new_tokens: int = 200
-    finish_chars: int = 0
-    seed: int | None = None
-    """None: one is drawn at random when the story begins, and reported with each token."""
-    n: int = 1
-    """How many takes of the same prompt. Temperature 0 always writes one: all would be the same."""
-    stop: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for limit in LIMITS.values():
-            limit.check(getattr(self, limit.name))
-
-    def takes(self) -> tuple["SamplingParams", ...]:
-        """The settings of each story to write, one by one: n = 1 and a seed in each.
-
-        Take i uses seed + i (mod 2⁶³), so it can be written again alone. A seed of None is drawn
-        here, once.
-        """
-        seed = secrets.randbelow(N_SEEDS) if self.seed is None else self.seed
-        n = 1 if self.temperature == 0 else self.n
-        return tuple(replace(self, n=1, seed=(seed + take) % N_SEEDS) for take in range(n))
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What one field of `SamplingParams` may be, in numbers and in words."""
-
-    name: str
-    kind: Literal["number", "whole number", "strings"]
-    low: float
-    high: float | None
-    """None: no bound of its own; `top_k` above the vocabulary's size means the whole vocabulary."""
-    off: float | tuple[str, ...] | None
-    """The value at which the setting does nothing; None where there is no such value."""
-    explanation: str
-    above_low: bool = False
-    """Whether `low` itself is refused."""
-
-    @property
-    def default(self) -> float | tuple[str, ...] | None:
-        """What `SamplingParams()` holds; None is a seed drawn at random."""
-        return getattr(SamplingParams(), self.name)
-
-    @property
-    def range(self) -> str:
-        """The range in words, as errors and help texts say it."""
-        if self.kind == "strings":
-            return f"up to {self.high} strings, none of them empty"
-        high = "the vocabulary's size" if self.high is None else f"{self.high}"
-        return f"above {self.low}, up to {high}" if self.above_low else f"{self.low} to {high}"
-
-    def check(self, value: object) -> None:
-        """Raise ValueError, naming the range, unless `value` is allowed."""
-        if self.name == "seed" and value is None:
-            return
-        if self.kind == "strings":
-            if not self._allows_strings(value):
-                raise ValueError(f"{self.name} must be a tuple of {self.range}, not {value!r}")
-        elif not self._allows_number(value):
-            raise ValueError(f"{self.name} must be a {self.kind}, {self.range}, not {value!r}")
-
-    def _allows_strings(self, value: object) -> bool:
-        if not isinstance(value, tuple):
-            return False
-        return len(value) <= MAX_STOPS and all(isinstance(s, str) and s for s in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-
-    def _allows_number(self, value: object) -> bool:
-        # True is an int to Python, but no one means a temperature of True.
-        kinds = int if self.kind == "whole number" else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            return False
-        # A comparison with NaN is false, so NaN is refused here too.
-        above = value > self.low if self.above_low else value >= self.low
-        return above and (self.high is None or value <= self.high)
-
-
-_LIMITS = (
-    Limit("temperature", "number", 0, 2, 1, "How daring the choice of words is: 0 always takes the "
-          "likeliest, low is careful, high is wild."),
-    Limit("top_k", "whole number", 0, None, 0, "Choose only among this many of the likeliest "
-          "tokens; 0 is off."),
-    Limit("top_p", "number", 0, 1, 1, "Choose only among the likeliest tokens that together hold "
-          "this share of the probability; 1 is off.", above_low=True),
-    Limit("min_p", "number", 0, 1, 0, "Drop every token less likely than this share of the "
-          "likeliest one; 0 is off."),
-    Limit("repetition_penalty", "number", 1, 2, 1, "Make tokens that already stand in the story "
-          "less likely; 1 is off."),
-    Limit("max_new_tokens", "whole number", 1, 2048, None, "The most tokens to write, but for the "
-          "end of the sentence; the story may end sooner."),
-    Limit("finish_chars", "whole number", 0, 1000, 0, "The most characters to write beyond the "
-          "length, to come to the next end of a sentence; 0 is off."),
-    Limit("seed", "whole number", 0, N_SEEDS - 1, None, "The number the dice start from: the same "
-          "seed and settings write the same text again."),
-    Limit("n", "whole number", 1, 8, 1, "How many versions to write at once; at temperature 0 "
-          "always one."),
-    Limit("stop", "strings", 0, MAX_STOPS, (), "Stop writing as soon as one of these texts would "
-          "appear; it is left out."),
-)  # fmt: skip
-LIMITS = {limit.name: limit for limit in _LIMITS}
-"""The ranges of `SamplingParams`, field by field, in the order a reader meets them."""
 
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
