@@ -75,8 +75,8 @@ def rotate(x: Any, cos: Any, sin: Any) -> None:
 
 @inner()
 def swiglu(gate: Any, up: Any, out: Any) -> None:
-    """out[:8] = silu(gate) · up (Shazeer 2020), of eight."""
-    for i in range(8):
+    """out[:16] = silu(gate) · up (Shazeer 2020), of sixteen."""
+    for i in range(16):
         out[i] = gate[i] / (np.float32(1) + exp(-gate[i])) * up[i]
 
 

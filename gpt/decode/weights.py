@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gpt.decode.memory import in_huge_pages
 from gpt.decode.precision import Precision
 from gpt.decode.simd import LANES
 from gpt.model import GPT
@@ -54,7 +55,7 @@ class Weights(NamedTuple):
     """Rows of q, then of k, then of v: (H + 2 G) D."""
     o: Matrices
     up: Matrices
-    """2 F' rows (llama), eight of gate and eight of up in turn; F' rows of up (gpt2)."""
+    """2 F' rows (llama), 16 of gate and 16 of up in turn; F' rows of up (gpt2)."""
     down: Matrices
     norms: tuple[Norms, Norms, Norms]
     """Before attention, before the MLP, and (of one layer) at the end."""
@@ -126,7 +127,7 @@ class _Rows(NamedTuple):
 
 
 def _mlp_rows(gate: Any, up: Any) -> _Rows:
-    """The MLP's first matrix with rows up to F': of up alone, or eight of gate and eight of up in
+    """The MLP's first matrix with rows up to F': of up alone, or 16 of gate and 16 of up in
     turn, so that a few rows that stand together make a few channels."""
 
     def padded(linear: Any) -> Tensor:
@@ -136,15 +137,14 @@ def _mlp_rows(gate: Any, up: Any) -> _Rows:
     if gate is None:
         missing = rounded(len(up.weight)) - len(up.weight)
         return _Rows(padded(up), None if up.bias is None else pad(up.bias, (0, missing)))
-    both: list[Tensor] = [padded(linear).unflatten(0, (-1, 8)) for linear in (gate, up)]
+    both: list[Tensor] = [padded(linear).unflatten(0, (-1, BLOCK)) for linear in (gate, up)]
     return _Rows(torch.stack(both, 1).flatten(0, 2), None)
 
 
 def pack(model: GPT, precision: Precision) -> Weights:
-    """The weights of a model on the CPU at a precision; float32 shares memory where it can."""
+    """The weights of a model on the CPU at a precision, a copy of them."""
     config, blocks = model.config, list(model.blocks)
     llama = config.family == "llama"
-    tokens = _matrices([[model.tokens]], precision)
     half = config.head_dim // 2
     nothing = torch.empty(0, 0)
 
@@ -152,16 +152,24 @@ def pack(model: GPT, precision: Precision) -> Weights:
         return [block.get_submodule(name) for block in blocks]
 
     attention, mlp = each("attention"), each("mlp")
+    matrices = {
+        "tokens": _matrices([[model.tokens]], precision),
+        "qkv": _matrices([[one.q, one.k, one.v] for one in attention], precision),
+        "o": _matrices([[one.o] for one in attention], precision),
+        "up": _matrices([[_mlp_rows(one.gate, one.up)] for one in mlp], precision),
+        "down": _matrices([[one.down] for one in mlp], precision),
+    }
+    if model.head is not None:
+        matrices["head"] = _matrices([[model.head]], precision)
+    moved = in_huge_pages([each.weights for each in matrices.values()])
+    for name, weights in zip(list(matrices), moved, strict=True):
+        matrices[name] = matrices[name]._replace(weights=weights)
+    matrices.setdefault("head", matrices["tokens"])
     return Weights(
-        tokens=tokens,
-        head=tokens if model.head is None else _matrices([[model.head]], precision),
+        **matrices,
         positions=_array(
             torch.empty(0, config.n_embd) if model.positions is None else model.positions.weight
         ),
-        qkv=_matrices([[one.q, one.k, one.v] for one in attention], precision),
-        o=_matrices([[one.o] for one in attention], precision),
-        up=_matrices([[_mlp_rows(one.gate, one.up)] for one in mlp], precision),
-        down=_matrices([[one.down] for one in mlp], precision),
         norms=(_norms(each("attention_norm")), _norms(each("mlp_norm")), _norms([model.norm])),
         cos=np.ascontiguousarray(_array(model.cos if llama else nothing)[:, :half]),
         sin=np.ascontiguousarray(_array(model.sin if llama else nothing)[:, :half]),
