@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> None:
         [name, middle(values, ",.0f"), middle(ratios(values, alone), ".2f")]
         for name, values in speeds.items()
     ]
-    tables = [table(["stories", "tokens a second", "over one of ours"], rows)]
+    tables: list[str] = [table(["stories", "tokens a second", "over one of ours"], rows)]
     users = compared(speeds, args.users)
     passage = (work.prompt * PASSAGE)[: min(PASSAGE, work.model.config.block_size - 8)]
     first = waits(work, passage, threads, args.rounds)

@@ -155,15 +155,16 @@ class LlamaCpp:
     def __init__(self, work: Work, file: Path, threads: int, *, slots: int = 1) -> None:
         import xllamacpp
 
+        package: Any = xllamacpp  # it has no types
         self._work = work
-        params = xllamacpp.CommonParams()
+        params = package.CommonParams()
         params.model.path = str(file)
         params.n_ctx = work.model.config.block_size * slots
         params.n_parallel = slots
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.fit_params = False
         params.verbosity = -1
-        self._server: Any = xllamacpp.Server(params)
+        self._server: Any = package.Server(params)
         self.written: list[int] = []
 
     def warm(self) -> None:

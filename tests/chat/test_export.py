@@ -134,6 +134,7 @@ def test_a_tree_of_before_passages_had_a_core_opens_and_is_written_without_one()
     data = tree()
     assert "core" not in data["passages"][0]
     story = from_file("a.json", json.dumps(data))
+    assert story.last
     assert story.last.core is None
     assert to_json(story) == json.dumps(data)
 

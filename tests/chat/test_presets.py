@@ -47,7 +47,9 @@ def test_a_preset_has_a_name_in_any_script_and_is_found_by_it_in_capitals_or_not
     presets.save("u\u0308BER", {"temperature": 0.9})
     presets.save("نیم\u200cفاصله", {"temperature": 0.9})
     assert [*presets.all()][len(BUILT_IN) :] == ["u\u0308BER", "نیم\u200cفاصله"]
-    assert find_preset(presets.all(), "über").settings == {"temperature": 0.9}
+    found = find_preset(presets.all(), "über")
+    assert found
+    assert found.settings == {"temperature": 0.9}
     presets.delete("ÜBER")
     with pytest.raises(SettingsError):
         presets.save("a\u202eb", {"temperature": 1})

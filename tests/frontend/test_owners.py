@@ -124,7 +124,7 @@ async def refused_everywhere(writer: Account, names: tuple[str, ...]) -> None:
     for name in names:
         assert name not in writer.models
         assert f'"{name}"' not in told
-        answers: list[list[str]] = []
+        answers: list[dict[str, Any]] = []
         for key in (name, "no-such-model"):
             answers = [
                 await writer.query("card", model=key),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpt.model import GPT
+from gpt.model import GPT, Attention
 from tests.support.stopping import stopped_after
 from tests.train.test_pretrain import TINY, data, losses, run, same_state
 from train.loop import fast, train
@@ -113,7 +113,8 @@ def test_without_dropout_a_float32_training_is_what_it_was() -> None:
     parts = [type(module) for module in model.modules()]
     quicken(model, config, FUSED)
     assert [type(module) for module in model.modules()] == parts
-    assert all(block.attention.trained_by is None for block in model.blocks)
+    attentions = [module for module in model.modules() if isinstance(module, Attention)]
+    assert [each.trained_by for each in attentions] == [None] * config.n_layer
 
 
 def test_only_where_there_is_a_choice_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
