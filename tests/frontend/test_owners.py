@@ -124,7 +124,7 @@ async def refused_everywhere(writer: Account, names: tuple[str, ...]) -> None:
     for name in names:
         assert name not in writer.models
         assert f'"{name}"' not in told
-        answers: list[dict[str, Any]] = []
+        refusals: list[list[str]] = []
         for key in (name, "no-such-model"):
             answers = [
                 await writer.query("card", model=key),
@@ -150,8 +150,8 @@ async def refused_everywhere(writer: Account, names: tuple[str, ...]) -> None:
             await until(lambda refused=refused: writer.count("story_refused") > refused)
             said.append(writer.said[-1])
             assert writer.state["model"] != key
-            answers.append([each.replace(key, "NAME") for each in said])
-        assert answers[0] == answers[1]
+            refusals.append([each.replace(key, "NAME") for each in said])
+        assert refusals[0] == refusals[1]
 
 
 async def bring_story(writer: Account, text: str, model: str) -> "Account":
