@@ -461,7 +461,7 @@ def test_a_ladder_writes_at_five_temperatures_from_one_seed_in_one_batch(root, w
         base = session.story.current
         generator = (await session.engines.get(session.models["letters"])).engine._generator
         forward = generator._forward
-        generator._forward = lambda rows: sizes.append(len(rows)) or forward(rows)
+        generator._forward = lambda rows, core: sizes.append(len(rows)) or forward(rows, core)
         if way == "button":
             await session.ask_for({"ask": "ladder"})
         else:

@@ -141,9 +141,9 @@ def test_the_command_writes_a_report_with_its_pictures(
     ("make", "message"),
     [
         (lambda path: None, "there is no"),
-        (lambda path: path.mkdir(), "expected a text file, a folder with files ending in"),
+        (lambda path: path.mkdir(), "expected a text file, or a folder with files ending in"),
         (lambda path: path.write_text(""), "expected some text"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is not UTF-8 text"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is UTF-16: save it as UTF-8"),
     ],
 )
 def test_what_is_no_text_is_said_in_one_line(make, message: str, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ ROWS = [
     row("Something bad.", "No.", toxic=True),
     row("And a bear?", "A bear slept. 🐻"),
     row(" ", ""),
-    row("Write the marker.", "Here:\n<|endoftext|>\nDone, and <|endoftext|> in a line stays."),
+    row("Write the marker.", "Here:\n<|endoftext|>\nDone, and <|startoftext|> in a line."),
 ]
 TEXT = """User: Tell me a story about a fox.
 
@@ -54,7 +54,7 @@ User: Write the marker.
 
 Assistant: Here:
 endoftext
-Done, and <|endoftext|> in a line stays.
+Done, and startoftext in a line.
 <|endoftext|>
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gpt.dataset import END_OF_DOCUMENT
+from gpt.dataset import END_OF_DOCUMENT, MARKERS
 from gpt.files import drafted
 from gpt.files.strict_json import is_object
 from train.data.download import TIMEOUT_S, DownloadError
@@ -27,7 +27,7 @@ ROWS_URL = "https://datasets-server.huggingface.co/rows"
 PAGE = 100
 """Rows in one answer, the most that the viewer gives."""
 SPEAKERS = {"user": "User", "assistant": "Assistant"}
-_MARKER = re.compile(rf"^{re.escape(END_OF_DOCUMENT)}[ \t]*$", re.MULTILINE)
+_MARKER = re.compile("|".join(map(re.escape, MARKERS)))
 
 Row = dict[str, Any]
 
@@ -60,7 +60,7 @@ def plain_text(row: Row) -> str:
     try:
         for turn in row["conversation"]:
             lines = str(turn["content"] or "").replace("\r\n", "\n").replace("\r", "\n")
-            if content := _MARKER.sub("endoftext", lines).strip():
+            if content := _MARKER.sub(lambda found: found[0][2:-2], lines).strip():
                 turns.append(f"{SPEAKERS.get(turn['role'], str(turn['role']))}: {content}\n")
     except (KeyError, TypeError) as error:
         raise ValueError(
