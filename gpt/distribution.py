@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from gpt.sampling import SamplingParams, probabilities
+from gpt.sampling import SamplingParams, likeliest, probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,8 @@ def token_distribution(
     """
     raw = logits.double().softmax(-1)  # (V,)
     after = probabilities(logits, params, seen)  # (V,)
-    ids = raw.sort(descending=True, stable=True).indices[:n]
-    columns = cast(
-        list[list[float]],
-        torch.stack([raw[ids], after[ids]]).tolist(),  # pyright: ignore[reportUnknownMemberType]
-    )
-    top = zip(cast(list[int], ids.tolist()), *columns, strict=True)  # pyright: ignore[reportUnknownMemberType]
     return TokenDistribution(
-        top=tuple(top),
+        top=likeliest(raw, after, n),
         raw_entropy=entropy(raw),
         entropy=entropy(after),
         kept=int((after > 0).sum()),

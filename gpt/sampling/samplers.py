@@ -184,11 +184,11 @@ def sample(
             raise ValueError(NOT_FINITE)
     after = probabilities(logits, params, seen)  # (V,)
     id = int(after.argmax()) if params.temperature == 0 else draw(after, rng)
-    alternatives = _likeliest(raw, after, n_top) if n_top else ()
+    alternatives = likeliest(raw, after, n_top) if n_top else ()
     return Draw(id, float(raw[id]), float(after[id]), max(entropy, 0.0), alternatives)
 
 
-def _likeliest(raw: Tensor, after: Tensor, n: int) -> tuple[tuple[int, float, float], ...]:
+def likeliest(raw: Tensor, after: Tensor, n: int) -> tuple[tuple[int, float, float], ...]:
     """(id, raw, after) of the n likeliest raw probabilities (V,); of equal ones the lowest ids."""
     top = keep_top_k(raw, n).topk(min(n, len(raw))).indices.sort().values
     columns = cast(list[list[float]], torch.stack([raw[top], after[top]]).tolist())  # pyright: ignore[reportUnknownMemberType]
