@@ -62,7 +62,9 @@ def app(models: Path) -> dict[str, float | None]:
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
         folder = Path(name)
-        process, base = start_app(folder, models, module="frontend.start", INKLING_GUESTS="1")
+        process, base = start_app(
+            folder, models, module="frontend.start", INKLING_GUESTS="1", INKLING_CORE=""
+        )
         try:
             urllib.request.urlopen(base, timeout=60).close()
             page_s = time.perf_counter() - began
