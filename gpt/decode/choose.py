@@ -76,7 +76,7 @@ def compiled(model: GPT, vocab_size: int, cache: KVCache, *, wait: bool = True) 
         elif not _is_compiled(precision):
             _begin_to_compile(precision)
             return None
-        return make(model, vocab_size, cache)
+        return make(model, vocab_size, cache, precision)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, PyTorch can write
         message = f"PyTorch writes the stories: {error}"
         if message not in _said:
@@ -116,8 +116,11 @@ def prepare(
     return decided
 
 
-def make(model: GPT, vocab_size: int, cache: KVCache) -> Core:
+def make(model: GPT, vocab_size: int, cache: KVCache, precision: Precision | None = None) -> Core:
     """The compiled core; where its code is not on disk, this compiles it.
+
+    Args:
+        precision: None for `exact_precision`.
 
     Raises:
         CoreError: it cannot run here.
@@ -129,7 +132,7 @@ def make(model: GPT, vocab_size: int, cache: KVCache) -> Core:
     except Exception as error:  # Numba may be there and not run
         raise CoreError(f"Numba does not run here: {error}") from error
     threads = min(MAX_THREADS, processors())
-    return NumbaCore(model, vocab_size, cache, threads=threads)
+    return NumbaCore(model, vocab_size, cache, precision=precision, threads=threads)
 
 
 def processors() -> int:

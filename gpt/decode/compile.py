@@ -17,24 +17,17 @@ from gpt.decode import disk
 from gpt.decode.numba_core import NumbaCore
 from gpt.decode.precision import Precision
 from gpt.model import GPT
-from gpt.sampling import SamplingParams, seeded
 
 
 def compile_for(precision: Precision) -> None:
-    """Write a token with a tiny model: that compiles every function for weights of a precision.
+    """Make the core of a tiny model, which reads, or compiles, every function for such weights.
 
     Raises:
         OSError: the code cannot be kept on disk.
     """
     disk.folder().mkdir(parents=True, exist_ok=True)
     config = GPTConfig(vocab_size=32, n_layer=1, n_head=1, n_embd=16, block_size=8)
-    cache = KVCache(config, 1)
-    core = NumbaCore(GPT(config).eval(), config.vocab_size, cache, precision=precision, threads=2)
-    params = SamplingParams(repetition_penalty=1.1)
-    (logits,) = core.read([0], [[1, 2]])
-    core.draw(logits, params, [1, 2], seeded(1), 1)
-    core.close()
-    core.help_out(1)
+    NumbaCore(GPT(config), config.vocab_size, KVCache(config, 1), precision=precision).close()
     disk.marker(precision).touch()
     disk.claim(precision).unlink(missing_ok=True)
 

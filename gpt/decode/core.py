@@ -85,16 +85,7 @@ class TorchCore:
                 logits.update(zip(at, out[:, : self._vocab_size].float().cpu(), strict=True))
         return [logits[i] for i in range(len(unread))]
 
-    def draw(
-        self,
-        logits: Tensor,
-        params: SamplingParams,
-        seen: Sequence[int],
-        rng: torch.Generator,
-        n_top: int,
-    ) -> Draw:
-        """See `gpt.sampling.sample`."""
-        return sample(logits, params, seen, rng, n_top)
+    draw = staticmethod(sample)
 
     def close(self) -> None:
         """There is nothing to let go of."""

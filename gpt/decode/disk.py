@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +18,15 @@ def folder() -> Path:
     Other sources get another one: Numba itself looks only at the file in which a function stands,
     not at those that it calls. Wherever they lie, the same sources have the same.
     """
+    return user_cache_path("inkling") / f"decode-{_key()}"
+
+
+@cache
+def _key() -> str:
     key = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py"))))
     for part in (version("numba"), sys.implementation.cache_tag, _processor()):
         key.update(f"\0{part}".encode())
-    return user_cache_path("inkling") / f"decode-{key.hexdigest()[:16]}"
+    return key.hexdigest()[:16]
 
 
 def _processor() -> str:

@@ -129,7 +129,7 @@ def keep_largest(scaled: Any, after: Any, sums: Any, need: float, count: bool) -
 
 @inner()
 def apply_samplers(
-    logits: Any, desk: Any, best: int, params: tuple[float, int, float, float, float], seen: Any
+    logits: Any, desk: Any, params: tuple[float, int, float, float, float], seen: Any
 ) -> None:
     """Fill `desk.scaled` and `desk.after`: penalty, temperature, top-k, top-p, min-p."""
     temperature, top_k, top_p, min_p, penalty = params
@@ -140,13 +140,9 @@ def apply_samplers(
         for id in seen:
             logit = np.float64(logits[id])
             scaled[id] = logit / penalty if logit > 0 else logit * penalty
-        for i in range(len(scaled)):
-            best = i if scaled[i] > scaled[best] else best
-        for i in range(len(scaled)):  # the lowest id of equal ones
-            if scaled[i] == scaled[best]:
-                best = i
-                break
-    largest = scaled[best]
+    largest = scaled[0]
+    for i in range(len(scaled)):
+        largest = max(largest, scaled[i])
     for i in range(len(scaled)):
         scaled[i] = (scaled[i] - largest) / temperature
     exponentials(scaled, 0.0, after)
@@ -211,7 +207,7 @@ def draw(
         desk.after[:] = 0
         desk.after[best] = 1
     else:
-        apply_samplers(logits, desk, best, params, seen)
+        apply_samplers(logits, desk, params, seen)
         after_total = total_of(desk.after)
         passed = 0.0
         for i in range(len(desk.after)):

@@ -32,8 +32,10 @@ from gpt.decode.weights import Floats, Weights, rounded
 TICKET, DONE, HELPERS, LEAVE = (i * atomics.SPACING for i in range(4))
 """Where the shared numbers stand: the phase and its next piece; pieces the helpers have finished;
 helpers that are there; 1 when they are to go."""
-PIECE_BITS, COUNT_BITS = 16, 16
-"""A ticket is one number, so that it is taken whole: phase << 32 | pieces in it << 16 | next."""
+BITS = 16
+MASK = (1 << BITS) - 1
+"""A ticket is one number, so that it is taken whole: the phase, how many pieces it has, and which
+is next, the last two in `BITS` each."""
 PIECES = 4
 """Of each product, for several threads: enough for an even share, few enough to cost nothing."""
 PATIENCE = 20_000
@@ -168,14 +170,14 @@ def run_phase(w: Any, s: Any, keys: Any, values: Any, phase: int, pieces: int) -
         pieces = 1
     if not alone:
         atomics.store(s.shared, DONE, 0)
-        atomics.store(s.shared, TICKET, phase << 32 | pieces << 16)
+        atomics.store(s.shared, TICKET, (phase << BITS | pieces) << BITS)
     mine = 0
-    piece = 0 if alone else atomics.fetch_add(s.shared, TICKET, 1) & 0xFFFF
+    piece = 0 if alone else atomics.fetch_add(s.shared, TICKET, 1) & MASK
     while piece < pieces:
         work(w, s, keys, values, phase, piece, pieces, 0)
         mine += 1
         # Each ticket waits for the memory behind it, a tenth of the time of a small model's pass.
-        piece = mine if alone else atomics.fetch_add(s.shared, TICKET, 1) & 0xFFFF
+        piece = mine if alone else atomics.fetch_add(s.shared, TICKET, 1) & MASK
     if alone:
         return True
     for _ in range(PATIENCE):
@@ -192,11 +194,11 @@ def help_out(w: Any, s: Any, keys: Any, values: Any, thread: int) -> None:
     idle = 0
     while idle < IDLE and atomics.load(s.shared, LEAVE) == 0:
         ticket = atomics.load(s.shared, TICKET)
-        if ticket & 0xFFFF < ticket >> 16 & 0xFFFF:
+        if ticket & MASK < ticket >> BITS & MASK:
             ticket = atomics.fetch_add(s.shared, TICKET, 1)
-            pieces, piece = ticket >> 16 & 0xFFFF, ticket & 0xFFFF
+            pieces, piece = ticket >> BITS & MASK, ticket & MASK
             if piece < pieces:
-                work(w, s, keys, values, ticket >> 32, piece, pieces, thread)
+                work(w, s, keys, values, ticket >> 2 * BITS, piece, pieces, thread)
                 atomics.fetch_add(s.shared, DONE, 1)
                 idle = 0
                 continue

@@ -98,7 +98,6 @@ class NumbaCore:
     ) -> Draw:
         """As `gpt.sampling.sample`."""
         n_top = min(n_top, len(self._desk.top_ids))
-        penalised = params.temperature != 0 and params.repetition_penalty != 1
         id, raw, probability, entropy = drawing.draw(
             logits.numpy(),
             self._desk,
@@ -109,7 +108,7 @@ class NumbaCore:
                 float(params.min_p),
                 float(params.repetition_penalty),
             ),
-            np.array(seen, np.int64) if penalised else NONE_SEEN,
+            np.array(seen, np.int64) if seen else NONE_SEEN,
             uniform(rng) if params.temperature != 0 else 0.0,
             n_top,
         )

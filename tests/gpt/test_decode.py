@@ -19,15 +19,18 @@ from hypothesis import strategies as st
 from gpt.cache import KVCache
 from gpt.config import GPTConfig
 from gpt.decode import atomics
-from gpt.decode.forward import HELPERS, LEAVE, TICKET
+from gpt.decode.draw import draw
+from gpt.decode.forward import BITS, HELPERS, LEAVE, MASK, TICKET, forward, help_out
 from gpt.decode.jit import compiled
 from gpt.decode.numba_core import MAX_ROWS, NumbaCore
 from gpt.decode.precision import Precision, exact_precision
 from gpt.model import GPT
+from gpt.sampling import SamplingParams, seeded
 
 PRECISIONS = get_args(Precision)
 ROWS = 12
 """Stories that a cache has room for."""
+WIDE = GPTConfig(vocab_size=500, n_layer=3, n_head=4, n_embd=128, block_size=64)
 
 
 @st.composite
@@ -154,6 +157,21 @@ def test_bfloat16_is_taken_only_where_it_rounds_nothing() -> None:
     assert exact_precision(model) == "float32"
 
 
+def test_a_core_that_was_made_has_all_the_code_that_a_story_needs() -> None:
+    model = lively(WIDE, 1, rounded=True)
+    core = core_of(model, threads=2)
+    functions = (forward, help_out, draw)
+    before = [len(each.signatures) for each in functions]
+    assert min(before) >= 1
+    params = SamplingParams(top_k=5, min_p=0.1, repetition_penalty=1.3)
+    (logits,) = core.read([0], [[1, 2, 3]])
+    core.draw(logits, params, [1, 2, 3], seeded(1), 10)
+    for at in range(4):
+        core.read([0, 1], [[at], [at]])
+    assert [len(each.signatures) for each in functions] == before
+    core.close()
+
+
 def test_more_than_the_model_can_see_is_refused_before_anything_is_read() -> None:
     config = GPTConfig(vocab_size=9, n_layer=1, n_head=1, n_embd=16, block_size=8)
     core = core_of(lively(config, 1, rounded=True))
@@ -172,9 +190,6 @@ def busy_processes(n: int) -> Iterator[None]:
         for process in busy:
             process.kill()
             process.wait()
-
-
-WIDE = GPTConfig(vocab_size=500, n_layer=3, n_head=4, n_embd=128, block_size=64)
 
 
 def test_two_threads_give_the_same_bits_as_one_beside_busy_processes() -> None:
@@ -198,7 +213,7 @@ def _take_a_piece_and_sleep(shared: Any) -> None:
     atomics.fetch_add(shared, HELPERS, 1)
     while atomics.load(shared, LEAVE) == 0:
         ticket = atomics.load(shared, TICKET)
-        if ticket & 0xFFFF < ticket >> 16 & 0xFFFF:
+        if ticket & MASK < ticket >> BITS & MASK:
             atomics.fetch_add(shared, TICKET, 1)
             while atomics.load(shared, LEAVE) != 2:
                 atomics.pause()
