@@ -44,11 +44,16 @@ ModelType = Literal["bpe", "unigram"]
 _STRETCH = re.compile(r"\n|[^\n]{4096}[^\n]*?\S(?= \S)|[^\n]+")
 
 
-_LONG_RUN = re.compile(r"\s{1000}|\d{1000}|[^\W\d_]{1000}|(?:[^\w\s]|_){1000}")
+# Each looks back first, so that a run that is too short is gone through once and not from each of
+# its characters.
+_LONG_RUN = re.compile(
+    r"(?<!\s)\s{1000,}|(?<!\d)\d{1000,}|(?<![^\W\d_])[^\W\d_]{1000,}"
+    r"|(?<![^\w\s])(?<!_)(?:[^\w\s]|_){1000,}"
+)
 """What GPT-2's split leaves in one part. The trainer takes time with the square of its length."""
 MOST_SPACES = 100_000
 """In more of them, in a row, tiktoken's search for a split gives up."""
-_SPACES = re.compile(rf"\s{{{MOST_SPACES}}}")
+_SPACES = re.compile(rf"(?<!\s)\s{{{MOST_SPACES},}}")
 
 
 def has_too_many_spaces(text: str) -> bool:
@@ -144,7 +149,7 @@ class BPETokenizer(Pieces):
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - 1, initial_alphabet=letters, show_progress=False
         )
-        parts = (part for text in texts for part in _parts(_LONG_RUN, whole_characters(text)))
+        parts = (part for text in texts for part in _parts(_LONG_RUN, 1000, whole_characters(text)))
         model.train_from_iterator(parts, trainer)
         vocab = model.get_vocab()
         if len(vocab) < vocab_size - 1:
@@ -162,7 +167,7 @@ class BPETokenizer(Pieces):
         with panics_said():
             if not has_too_many_spaces(text):
                 return self.encoding.encode_ordinary(text)
-            encoded = map(self.encoding.encode_ordinary, _parts(_SPACES, text))
+            encoded = map(self.encoding.encode_ordinary, _parts(_SPACES, MOST_SPACES, text))
             return [id for ids in encoded for id in ids]
 
     def save(self, folder: Path) -> None:
@@ -293,7 +298,8 @@ def ranks_of(vocab: Mapping[str, int]) -> dict[bytes, int]:
     return {bytes(byte_of[letter] for letter in name): id for name, id in vocab.items()}
 
 
-def _parts(run: re.Pattern[str], text: str) -> list[str]:
-    """A text cut behind each match of `run`, of which there are none in ordinary text."""
-    ends = [found.end() for found in run.finditer(text)]
+def _parts(run: re.Pattern[str], most: int, text: str) -> list[str]:
+    """A text cut behind each `most` characters of a `run`; ordinary text has no such runs."""
+    runs = (found.span() for found in run.finditer(text))
+    ends = [end for start, stop in runs for end in range(start + most, stop + 1, most)]
     return [text[start:end] for start, end in pairwise([0, *ends, len(text)])]

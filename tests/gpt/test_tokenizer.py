@@ -1,6 +1,7 @@
 """Three tokenizers on one interface: text comes back, streams are whole, errors say what to do."""
 
 import pickle
+import time
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,10 @@ def test_a_row_of_spaces_is_found_wherever_it_begins(before: int) -> None:
     assert has_too_many_spaces(head + row + "b" * 70_000)
     assert not has_too_many_spaces(head + row[1:] + "b" + row[1:])
     assert not has_too_many_spaces(head + "b")
+
+
+def test_rows_of_spaces_that_are_just_short_enough_are_gone_through_once() -> None:
+    begun_s = time.process_time()
+    assert not has_too_many_spaces((" " * (MOST_SPACES - 1) + "b") * 10)
+    # 123 seconds, where each character of a row was a place to begin.
+    assert time.process_time() - begun_s < 2
