@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_loop import soon_s
 from tests.browser.test_page import open_page, write
 from tests.support.app_server import ROOT, lend_stories, running_app, status
+from tests.support.forks import run_module
 from tests.support.tiny_checkpoint import save_characters
 from train.data.prepare import prepare
 from train.data.texts import Text
@@ -44,8 +43,8 @@ def folder(browser: Browser, tmp_path_factory) -> Path:
     prepare([Text(path=ROOT / "data" / "story.txt")], data, kind="char")
     options = [str(each) for pair in SMALL.items() for each in pair]
     run = ["--data", str(data), "--out", str(folder / "runs" / "tiny")]
-    command = [sys.executable, "-m", "train.pretrain", "--preset", "story", *run, *options]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=400)
+    done = run_module("train.pretrain", "--preset", "story", *run, *options, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     for name in ("best", "steps/000000", "steps/000010"):
         save_characters(folder / "runs" / "endless" / name, n_embd=128, n_layer=4, block_size=256)
     (folder / "runs" / SHIPPED.name).symlink_to(SHIPPED)

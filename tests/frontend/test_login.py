@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +22,7 @@ from frontend.cookies import address_of, ruled, well_named
 from tests.chat.test_accounts import cheap
 from tests.frontend.test_socket import Writer, until
 from tests.support.app_server import PARTS, ROOT, START_S, other_work, running_app
+from tests.support.forks import run_module
 from tests.support.tiny_checkpoint import save_characters
 
 pytestmark = pytest.mark.heavy
@@ -357,8 +356,8 @@ def test_a_home_that_cannot_be_used_ends_in_one_sentence(tmp_path):
         (tmp_path / part).symlink_to(ROOT / part)
     (tmp_path / "stories").mkdir()
     (tmp_path / "stories" / "users").write_text("ada:secret\n")
-    command = [sys.executable, "-m", "chainlit", "run", "app.py", "-h", "--port", "0"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_S)
+    command = ("run", "app.py", "-h", "--port", "0")
+    done = run_module("chainlit", *command, cwd=tmp_path, timeout=START_S)
     assert done.returncode == 1
     assert re.search("Inkling cannot start: .*“ada:secret” is no account", done.stderr)
     assert "Traceback" not in done.stdout + done.stderr

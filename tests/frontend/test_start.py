@@ -48,7 +48,7 @@ def test_a_story_is_written_with_nothing_unused_in_memory_and_nobody_called(tmp_
     app.mkdir()
     (look / "sitecustomize.py").write_text(LOOK)
     variables = {"PYTHONPATH": str(look), "LOOK": str(look)}
-    with running_app(app, models, module="frontend.start", **variables) as base:
+    with running_app(app, models, module="frontend.start", forked=False, **variables) as base:
         assert "Inkling" in httpx.get(base).text
         asked = {"sessionId": "1", "clientType": "sse", "name": "n", "url": "http://127.0.0.1"}
         for method in ("POST", "DELETE"):

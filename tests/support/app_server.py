@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
+from tests.support.forks import Forked
 from tests.support.tiny_checkpoint import save_characters
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ def running_app(
     *,
     app: str = "app.py",
     module: str = "chainlit",
+    forked: bool = True,
     **variables: str,
 ) -> Iterator[str]:
     """Run `chainlit run app.py` with the models in `models`; give its address.
@@ -34,9 +36,10 @@ def running_app(
 
     Args:
         module: What is run in place of Chainlit; it takes the same arguments.
+        forked: False: by a Python that starts from nothing, where its start is what is tested.
         variables: More of its environment.
     """
-    process, base = start_app(folder, models, app=app, module=module, **variables)
+    process, base = start_app(folder, models, app=app, module=module, forked=forked, **variables)
     try:
         yield base
     finally:
@@ -50,15 +53,16 @@ def start_app(
     *,
     app: str = "app.py",
     module: str = "chainlit",
+    forked: bool = True,
     **variables: str,
-) -> tuple[subprocess.Popen, str]:
+) -> tuple[Forked | subprocess.Popen[bytes], str]:
     """As `running_app`; gives the process as well, which the caller ends."""
     for part in PARTS:
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", module, "run", app, "-h"]
+    command = ["run", app, "-h", "--host", "127.0.0.1", "--port", str(port)]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
     environment = {
         **others,
@@ -67,14 +71,13 @@ def start_app(
         "INKLING_MODELS": str(models),
         "CHAINLIT_APP_ROOT": str(folder),
     }
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    process: Forked | subprocess.Popen[bytes]
+    if forked:
+        process = Forked(module, command, cwd=folder, environment=environment, out=folder / "log")
+    else:
+        with (folder / "log").open("ab") as log:
+            started = [sys.executable, "-m", module, *command]
+            process = subprocess.Popen(started, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
         wait_for(base, process, folder / "log")
     except BaseException:
@@ -100,7 +103,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(base: str, process: subprocess.Popen, log: Path) -> None:
+def wait_for(base: str, process: Forked | subprocess.Popen[bytes], log: Path) -> None:
     """Return once the app answers.
 
     Raises:

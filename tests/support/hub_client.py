@@ -1,36 +1,36 @@
 """A process that talks to a Hub of our own: huggingface_hub reads where it is when imported.
 
-Each line in is a JSON list, a function's name and its arguments; each line out is a JSON object
-with its "value", or with the "error" it raised.
+Each call is a function's name and its arguments; each answer has its "value", or the "error" that
+it raised.
 """
 
 import asyncio
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from tests.support.forks import FORKS
 
 ROOT = Path(__file__).parents[2]
 NOBODY_LISTENS = "http://127.0.0.1:9"
 """The discard port."""
+MOST_S = 120
+"""For one answer."""
 
 
 class Client:
     """The process, and what was said to it."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+    def __init__(self, line: Connection) -> None:
+        self.line = line
 
     def _say(self, *call: str) -> dict[str, Any]:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(call) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        self.line.send(call)
+        assert self.line.poll(MOST_S)
+        return self.line.recv()
 
     def ask(self, *call: str) -> Any:
         """What the function gives."""
@@ -63,20 +63,23 @@ def environment(address: str, home: Path, **variables: str) -> dict[str, str]:
 @contextmanager
 def running_client(address: str, home: Path, **variables: str) -> Iterator[Client]:
     """Start it; it ends when it is not needed any more."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.hub_client"],
-        cwd=ROOT,
-        env=environment(address, home, **variables),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield Client(process)
-        assert process.stdin
-        process.stdin.close()
+    ours, its = FORKS.Pipe()
+    variables = environment(address, home, **variables)
+    process = FORKS.Process(target=serve, args=(its, variables))
+    process.start()
+    its.close()
+    try:
+        yield Client(ours)
+    finally:
+        ours.close()
+        process.join(MOST_S)
+        process.kill()
 
 
-def serve() -> None:
+def serve(line: Connection, variables: dict[str, str]) -> None:
+    """What runs in the process: an answer to each call."""
+    os.environ.clear()
+    os.environ.update(variables)
     from chat.models import find_models
     from chat.models.engines import Engines
     from gpt.checkpoint import CheckpointError, hub
@@ -103,14 +106,12 @@ def serve() -> None:
         "cached": lambda name: str(hub.cached(hub.HubName(name))),
         "name": lambda name: hub.load(name).name,
     }
-    for line in sys.stdin:
-        name, *arguments = json.loads(line)
+    while True:
         try:
-            answer = {"value": calls[name](*arguments)}
+            name, *arguments = line.recv()
+        except EOFError:
+            return
+        try:
+            line.send({"value": calls[name](*arguments)})
         except CheckpointError as error:
-            answer = {"error": str(error)}
-        print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    serve()
+            line.send({"error": str(error)})

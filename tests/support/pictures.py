@@ -83,7 +83,8 @@ def dice_and_others(page: Page, shoot: Callable[[Page, str], None]) -> None:
 def main(out: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     # Made absolute: the app runs in a folder of its own.
-    data = {n: str(Path(os.environ[n]).resolve()) for n in ("INKLING_DATA",) if n in os.environ}
+    data = os.environ.get("INKLING_DATA", "")
+    data = data and str(Path(data).resolve())
 
     def shoot(page: Page, name: str) -> None:
         page.wait_for_timeout(600)
@@ -93,7 +94,7 @@ def main(out: Path) -> None:
         (Path(folder) / "runs").mkdir()
         (Path(folder) / "runs" / RUN.name).symlink_to(RUN)
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        with running_app(Path(folder), ROOT / "checkpoints", **data) as base:
+        with running_app(Path(folder), ROOT / "checkpoints", INKLING_DATA=data) as base:
             desk(page_of(browser, base, WIDE, "light"), shoot, "desk")
             desk(page_of(browser, base, WIDE, "dark"), shoot, "desk-dark")
             desk(page_of(browser, base, PHONE, "light"), shoot, "desk-phone")

@@ -1,10 +1,5 @@
-"""A training in a process of its own that may be killed, signalled or starved of room.
+"""A training in a process of its own that may be killed, signalled or starved of room."""
 
-The processes are forked from one that has torch loaded already, so that fifty of them do not wait
-for fifty starts of Python.
-"""
-
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -13,12 +8,9 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests.support.forks import FORKS
 from train.loop.run import Run
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["tests.support.torture", "train.pretrain", "matplotlib.backends.backend_agg"]
-)
 LONGEST_S = 300
 """After this long a training hangs, even where many share the machine."""
 

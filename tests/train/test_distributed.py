@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.support.app_server import free_port
-from tests.support.torture import FORKS, LONGEST_S, command
+from tests.support.forks import FORKS
+from tests.support.torture import LONGEST_S, command
 from tests.train.test_pretrain import data
 from train.loop.distributed import Processes
 from train.loop.run import Run

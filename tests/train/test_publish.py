@@ -15,6 +15,7 @@ from gpt import checkpoint
 from gpt.config import GPTConfig
 from gpt.tokenizers import CharTokenizer
 from tests.support.app_server import free_port, wait_for
+from tests.support.forks import run_module
 from tests.support.hub_client import NOBODY_LISTENS, ROOT, environment, running_client
 from tests.support.hub_server import Hub, running_hub
 from tests.support.tiny import tiny_model
@@ -56,14 +57,8 @@ def hub() -> Iterator[Hub]:
 def published(hub: Hub, home: Path, *arguments: str, token: str = "secret", **variables: str):
     """The command as a person runs it."""
     logged_in = {"HF_TOKEN": token} if token else {}
-    return subprocess.run(
-        [sys.executable, "-m", "train.publish", *arguments],
-        cwd=ROOT,
-        env=environment(hub.address, home, **logged_in) | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    variables = environment(hub.address, home, **logged_in) | variables
+    return run_module("train.publish", *arguments, cwd=ROOT, environment=variables)
 
 
 def test_a_dry_run_writes_all_that_would_be_uploaded(
