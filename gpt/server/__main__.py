@@ -96,8 +96,11 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket to serve on.
 
     Raises:
+        ValueError: there is no such port.
         OSError: the address is not this machine's, or the port is taken.
     """
+    if not 0 <= port < 2**16:
+        raise ValueError(f"port must be 0 to 65535, not {port}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
 
@@ -142,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         serve(options)
-    except (CheckpointError, CoreError, ValueError, OSError, OverflowError) as error:
+    except (CheckpointError, CoreError, ValueError, OSError) as error:
         say(f"{parser.prog}: error: {error}")
         return 2
     except KeyboardInterrupt:

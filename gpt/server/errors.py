@@ -24,7 +24,7 @@ _TYPES = {
     "float_type": "a number",
     "int_from_float": "a whole number",
     "int_type": "a whole number",
-    "model_type": "an object",
+    "model_attributes_type": "an object",
     "string_type": "a string",
 }
 _KINDS: dict[str, type | tuple[type, ...]] = {
