@@ -151,9 +151,7 @@ class Engine:
         finally:
             request.cancel()
 
-    async def logits(
-        self, ids: Sequence[int], *, writer: Path = (), every: bool = False
-    ) -> Tensor:
+    async def logits(self, ids: Sequence[int], *, writer: Path = (), every: bool = False) -> Tensor:
         """The logits of the token after `ids`, (V,) float32; nothing is drawn.
 
         It is computed between two steps of the stories and takes no place in the batch. If the
