@@ -213,8 +213,7 @@ async def _while_connected(
         return working.result() if working.done() else None
     finally:
         gone.cancel()
-        if working.cancel():
-            await asyncio.wait((working,))
+        working.cancel()
 
 
 async def _gone(request: Request) -> None:

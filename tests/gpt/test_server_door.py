@@ -181,6 +181,7 @@ def test_a_key_is_asked_for_but_by_health(folders: Path) -> None:
         with client(base, "Sesame") as api, pytest.raises(openai.AuthenticationError) as refused:
             api.completions.create(model="letters", prompt="a")
         assert refused.value.code == "invalid_api_key"
+        assert refused.value.response.headers["WWW-Authenticate"] == "Bearer"
         for path in ("/v1/models", "/metrics", "/openapi.json", "/nowhere"):
             assert httpx.get(base + path).status_code == 401
             assert (
@@ -244,6 +245,7 @@ def test_a_page_that_was_named_may_ask(folders: Path) -> None:
         assert other.status_code == 403
 
 
+@pytest.mark.heavy
 def test_the_command_serves_until_it_is_interrupted(folders: Path) -> None:
     place = folders / "letters"
     command = [sys.executable, "-m", "gpt.server", f"mine={place}", str(folders / "tales")]

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 from tests.support.api_server import opened, serving
 from tests.support.tiny_checkpoint import save_characters
 
+pytestmark = pytest.mark.heavy
 CHECKS = [not_a_server_error, response_schema_conformance]
 
 
