@@ -93,11 +93,16 @@ def response_of(error: HTTPException) -> JSONResponse:
 
 def of_validation(error: RequestValidationError) -> ApiError:
     """What pydantic found, in a sentence about the first field that is wrong."""
-    found: Mapping[str, Any] = error.errors()[0]
+    errors: list[Mapping[str, Any]] = list(error.errors())
+    # A list that is too long is also no text, as pydantic says first.
+    found = next((each for each in errors if each["type"] == "too_long"), errors[0])
     where = [str(part) for part in found["loc"][1:]]
     if not where:
         return ApiError(400, "expected a JSON object, sent with Content-Type: application/json")
     field, value = where[0], found.get("input")
+    if found["type"] == "too_long":
+        most, came = found["ctx"]["max_length"], len(value)
+        return ApiError(400, f"{field} must be at most {most} of a kind, not {came}", param=field)
     wanted = _WANTED.get(field) or _TYPES.get(found["type"])
     wanted = wanted or found["msg"].removeprefix("Input should be ")
     name = ".".join(where) if field == "stream_options" else field

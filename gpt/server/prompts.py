@@ -11,7 +11,6 @@ from torch import Tensor
 from gpt.engine.fair_queue import Path
 from gpt.sampling import NOT_FINITE, likeliest
 from gpt.server.errors import ApiError
-from gpt.server.schema import MAX_PROMPTS
 from gpt.server.served import Served
 from gpt.text.prompt import prompt_ids, window_start
 from gpt.tokenizers import Tokenizer
@@ -58,7 +57,7 @@ def read_prompts(
     """The prompts of a request, encoded.
 
     Raises:
-        ApiError: none or too many, or one that the model cannot read.
+        ApiError: there is none, or one that the model cannot read.
     """
     several: list[str | Sequence[int]]
     if given is None or isinstance(given, str):
@@ -67,12 +66,8 @@ def read_prompts(
         several = [[id for id in given if isinstance(id, int)]]
     else:
         several = [each for each in given if not isinstance(each, int)]
-    if not 1 <= len(several) <= MAX_PROMPTS:
-        raise ApiError(
-            400,
-            f"prompt must be one, or a list of 1 to {MAX_PROMPTS}, not of {len(several)}",
-            param="prompt",
-        )
+    if not several:
+        raise ApiError(400, "prompt must be one at least, not an empty list", param="prompt")
     try:
         return [_read(each, tokenizer) for each in several]
     except ValueError as error:

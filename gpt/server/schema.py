@@ -1,7 +1,7 @@
 """What a client may send and what it gets, as OpenAI's completions API has it."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,12 @@ MAX_STOP = 200
 """Characters of a stop string: each token is held against all of it."""
 OWN = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """What a checkpoint's own settings say where a request does not."""
+
+
+# Without fail_fast a long list of the wrong kind is as many errors, which take seconds to make.
+Ids = Annotated[list[int], Field(fail_fast=True)]
+Texts = Annotated[list[str], Field(fail_fast=True, max_length=MAX_PROMPTS)]
+ManyIds = Annotated[list[Ids], Field(fail_fast=True, max_length=MAX_PROMPTS)]
 
 
 def _setting(name: str, default: Any = None) -> Any:
@@ -51,7 +57,7 @@ class CompletionRequest(_Sent):
     model: str | None = Field(
         None, description="One of /v1/models; may be left out where there is only one."
     )
-    prompt: str | list[str] | list[int] | list[list[int]] | None = Field(
+    prompt: str | Texts | Ids | ManyIds | None = Field(
         "", description="Text or token ids, or several of one kind; nothing begins a new story."
     )
     max_tokens: int | None = Field(
@@ -67,7 +73,7 @@ class CompletionRequest(_Sent):
     stream_options: StreamOptions | None = None
     logprobs: int | None = Field(None, json_schema_extra={"minimum": 0, "maximum": N_ALTERNATIVES})
     echo: bool | None = Field(False, description="The prompt before what is written.")
-    stop: str | list[str] | None = Field(
+    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = Field(
         None, description=LIMITS["stop"].explanation, json_schema_extra={"maxItems": 4}
     )
     seed: int | None = Field(
@@ -80,7 +86,7 @@ class CompletionRequest(_Sent):
     frequency_penalty: float | None = _unsupported("0 or nothing; see repetition_penalty")
     best_of: int | None = _unsupported("1, n or nothing")
     suffix: str | None = _unsupported("empty or nothing")
-    logit_bias: dict[str, float] | None = _unsupported("empty or nothing")
+    logit_bias: dict[str, Any] | None = _unsupported("empty or nothing")
 
     @property
     def length(self) -> int:

@@ -92,7 +92,9 @@ class Writing:
                 await writing._score(n_top, writer)
             if asked.length:
                 for prompt in prompts:
-                    writing._requests.append(model.engine.submit(prompt.ids, params, writer=writer))
+                    # The engine would go on from the same tokens, after going through all.
+                    seen = prompt.ids[window_start(len(prompt.ids), model.window) :]
+                    writing._requests.append(model.engine.submit(seen, params, writer=writer))
         except Exception as error:
             writing.cancel()
             raise of_engine(error) from error

@@ -157,10 +157,11 @@ def test_a_prompt_beyond_the_window_goes_on_as_in_the_app_and_usage_says_so(
     api: OpenAI, models: dict[str, Served]
 ) -> None:
     prompt = "The old king opened the door and the dog said no. " * 8
-    answer = api.completions.create(model="tales", prompt=prompt, temperature=0)
-    assert answer.choices[0].text == text_of(
-        ours(models["tales"], prompt, replace(OPEN, temperature=0))
+    params = SamplingParams(temperature=0.8, seed=3, repetition_penalty=1.3, max_new_tokens=80)
+    answer = api.completions.create(
+        model="tales", prompt=prompt, seed=3, max_tokens=80, extra_body={"repetition_penalty": 1.3}
     )
+    assert answer.choices[0].text == text_of(ours(models["tales"], prompt, params))
     read = 1 + len(models["tales"].checkpoint.tokenizer.encode(prompt))
     assert read > 2 * models["tales"].window
     assert answer.usage is not None
@@ -280,8 +281,9 @@ def test_an_error_is_of_the_client_s_own_class_and_names_the_field(api: OpenAI) 
         ({}, "model", "must be named where there are several"),
         ({"prompt": 5}, "prompt", "a list of token ids"),
         ({"prompt": [1, "a"]}, "prompt", "nothing else among them"),
-        ({"prompt": []}, "prompt", "1 to 32, not of 0"),
-        ({"prompt": ["a"] * 33}, "prompt", "1 to 32, not of 33"),
+        ({"prompt": []}, "prompt", "not an empty list"),
+        ({"prompt": ["a"] * 33}, "prompt", "at most 32 of a kind, not 33"),
+        ({"prompt": [[1]] * 33}, "prompt", "at most 32 of a kind, not 33"),
         ({"prompt": [68, 5000]}, "prompt", "id 5000 is not in the vocabulary"),
         ({"prompt": "é"}, "prompt", "never seen: 'é'"),
         ({"prompt": ["a"] * 32, "n": 8}, "prompt", "256 texts, and 36 can be asked for at once"),
