@@ -99,7 +99,8 @@ def of_validation(error: RequestValidationError) -> ApiError:
     where = [str(part) for part in found["loc"][1:]]
     if not where:
         return ApiError(400, "expected a JSON object, sent with Content-Type: application/json")
-    field, value = where[0], found.get("input")
+    field = where[0]
+    value: Any = found.get("input")
     if found["type"] == "too_long":
         most, came = found["ctx"]["max_length"], len(value)
         return ApiError(400, f"{field} must be at most {most} of a kind, not {came}", param=field)

@@ -184,6 +184,11 @@ class Logprobs(BaseModel):
         self.top_logprobs += other.top_logprobs
         self.text_offset += other.text_offset
 
+    def copied(self) -> "Logprobs":
+        """The same, to be extended by itself."""
+        lists = {name: list(getattr(self, name)) for name in type(self).model_fields}
+        return self.model_copy(update=lists)
+
 
 FinishReason = Literal["stop", "length"]
 

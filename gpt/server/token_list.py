@@ -22,6 +22,10 @@ class TokenList:
         self._decoder = tokenizer.decoder()
         self._offset = 0
 
+    def skip(self, ids: Sequence[int]) -> None:
+        """Go past tokens that are listed already."""
+        self._offset += sum(len(self._decoder.decode(id)) for id in ids)
+
     def prompt(self, ids: Sequence[int], scored: Sequence[Scored]) -> Logprobs:
         """Those of a prompt, one `Scored` for each."""
         listed = Logprobs(tokens=[], token_logprobs=[], top_logprobs=[], text_offset=[])

@@ -14,8 +14,8 @@ from gpt.engine.request import Request
 from gpt.sampling import NOT_FINITE, SamplingParams
 from gpt.server.errors import FAILED, ApiError
 from gpt.server.metrics import Metrics
-from gpt.server.prompts import MOST_LISTED, Prompt, Scored, read_prompts, scored
-from gpt.server.schema import Choice, Completion, CompletionRequest, FinishReason, Usage
+from gpt.server.prompts import MOST_LISTED, Prompt, read_prompts, scored
+from gpt.server.schema import Choice, Completion, CompletionRequest, FinishReason, Logprobs, Usage
 from gpt.server.served import Served
 from gpt.server.token_list import TokenList
 from gpt.text.prompt import window_start
@@ -57,7 +57,7 @@ class Writing:
         self._began = time.monotonic()
         self._n = 1 if asked.n is None else asked.n
         self._takes = len(params.takes())
-        self._scores: list[list[Scored]] = []
+        self._echoed: list[Logprobs] = []
         self._requests: list[Request] = []
         self._lists: dict[int, TokenList] = {}
         self._written = 0
@@ -123,7 +123,9 @@ class Writing:
             )
         for prompt in self._prompts:
             found = await scored(self.model, prompt.ids, n_top, writer=writer)
-            self._scores.append(found[len(prompt.ids) - len(prompt.given) :])
+            found = found[len(prompt.ids) - len(prompt.given) :]
+            listing = TokenList(self.model.checkpoint.tokenizer, n_top)
+            self._echoed.append(await asyncio.to_thread(listing.prompt, prompt.given, found))
 
     async def pieces(self) -> AsyncGenerator[Choice]:
         """Pieces of the choices, as they are made: their texts joined are the choices' texts, and
@@ -133,12 +135,11 @@ class Writing:
             Exception: what went wrong with one.
         """
         length = self._asked.length
-        for at, prompt in enumerate(self._prompts):
-            for index in range(at * self._n, (at + 1) * self._n):
-                if self._asked.echo:
-                    yield self._echoed(at, index, prompt, "length" if not length else None)
-                elif not length:
-                    yield Choice(text="", index=index, logprobs=None, finish_reason="length")
+        for index in range(len(self._prompts) * self._n):
+            if self._asked.echo:
+                yield self._echo(index // self._n, index, None if length else "length")
+            elif not length:
+                yield Choice(text="", index=index, logprobs=None, finish_reason="length")
         first_s = 0.0
         async with aclosing(_merged(self._requests)) as tokens:
             async for at, token in tokens:
@@ -155,10 +156,11 @@ class Writing:
             self._metrics.tokens_per_s.labels(self.model.name).observe(speed)
         self.finished = True
 
-    def _echoed(self, at: int, index: int, prompt: Prompt, reason: FinishReason | None) -> Choice:
-        logprobs = None
-        if self._scores:
-            logprobs = self._list(index).prompt(prompt.given, self._scores[at])
+    def _echo(self, at: int, index: int, reason: FinishReason | None) -> Choice:
+        prompt, logprobs = self._prompts[at], None
+        if self._echoed:
+            self._list(index).skip(prompt.given)
+            logprobs = self._echoed[at].copied()
         return Choice(text=prompt.text, index=index, logprobs=logprobs, finish_reason=reason)
 
     def _choices(self, at: int, token: Token) -> list[Choice]:

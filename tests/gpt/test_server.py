@@ -10,9 +10,11 @@ import openai
 import pytest
 import torch
 from openai import OpenAI
+from pydantic import ValidationError
 
 from gpt.generator import Generator
 from gpt.sampling import SamplingParams
+from gpt.server.schema import CompletionRequest
 from gpt.server.served import Served
 from gpt.text.prompt import window_start
 from tests.support.api_server import client, opened, said, save_tales, serving, streamed
@@ -214,15 +216,16 @@ def test_logprobs_are_those_of_a_forward_pass_for_the_prompt_and_what_follows(
 
 def test_each_token_begins_at_its_offset_in_the_text(api: OpenAI) -> None:
     answer = api.completions.create(
-        model="letters", prompt="once", echo=True, logprobs=0, max_tokens=6, seed=1
+        model="letters", prompt="once", echo=True, logprobs=0, max_tokens=6, seed=1, n=2
     )
-    choice = answer.choices[0]
-    assert choice.logprobs is not None
-    assert choice.logprobs.text_offset == list(range(10))
-    assert choice.logprobs.tokens == list(choice.text)
-    assert choice.text.startswith("once")
-    assert choice.logprobs.top_logprobs is not None
-    assert all(len(top) == 1 for top in choice.logprobs.top_logprobs)
+    assert answer.choices[0].text != answer.choices[1].text
+    for choice in answer.choices:
+        assert choice.logprobs is not None
+        assert choice.logprobs.text_offset == list(range(10))
+        assert choice.logprobs.tokens == list(choice.text)
+        assert choice.text.startswith("once")
+        assert choice.logprobs.top_logprobs is not None
+        assert all(len(top) == 1 for top in choice.logprobs.top_logprobs)
 
 
 def test_the_first_of_given_ids_has_no_probability(api: OpenAI, models: dict[str, Served]) -> None:
@@ -334,3 +337,10 @@ def test_what_says_nothing_or_is_unknown_is_left_out(base: str) -> None:
     answer = httpx.post(f"{base}/v1/completions", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["usage"]["completion_tokens"] == 16
+
+
+def test_a_long_list_of_the_wrong_kind_is_refused_at_its_first_wrong_entry() -> None:
+    for prompt in ([1] * 9999 + ["a"], [None] * 9999, [[1]] * 9999, ["a"] * 9999):
+        with pytest.raises(ValidationError) as refused:
+            CompletionRequest.model_validate({"prompt": prompt})
+        assert refused.value.error_count() == 4  # one for each kind that a prompt may be
