@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gpt.sampling import LIMITS, N_ALTERNATIVES, SamplingParams
 from gpt.server.errors import ApiError
+from gpt.text.prompt import check_for
+from gpt.tokenizers import Tokenizer
 
 MAX_TOKENS = int(LIMITS["max_new_tokens"].high or 0)
 DEFAULT_MAX_TOKENS = 16
@@ -108,11 +110,12 @@ class CompletionRequest(_Sent):
         n = self.logprobs
         return None if n is None else _within("logprobs", n, N_ALTERNATIVES)
 
-    def params(self, own: Mapping[str, float | int]) -> SamplingParams:
+    def params(self, own: Mapping[str, float | int], tokenizer: Tokenizer) -> SamplingParams:
         """The settings to write with.
 
         Args:
             own: The checkpoint's own, for what the request leaves open.
+            tokenizer: What they must suit.
 
         Raises:
             ApiError: a value out of range, or one that we cannot follow.
@@ -126,16 +129,18 @@ class CompletionRequest(_Sent):
         given = {name: value for name in OWN if (value := getattr(self, name)) is not None}
         values: dict[str, Any] = {name: own[name] for name in OWN if name in own} | given
         try:
-            return SamplingParams(
+            params = SamplingParams(
                 **values,
                 max_new_tokens=max(1, self.length),
                 n=1 if self.n is None else self.n,
                 seed=None if self.seed == -1 else self.seed,
                 stop=tuple(stops),
             )
+            check_for(params, tokenizer)
         except ValueError as error:
             message = str(error).replace("a tuple of ", "")
             raise ApiError(400, message, param=message.split()[0]) from error
+        return params
 
     def _refuse_unsupported(self) -> None:
         for name in ("presence_penalty", "frequency_penalty"):

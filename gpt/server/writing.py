@@ -49,12 +49,14 @@ class Writing:
         prompts: Sequence[Prompt],
         params: SamplingParams,
         metrics: Metrics,
+        *,
+        began: float,
     ) -> None:
         self.model = model
         self._asked = asked
         self._prompts = prompts
         self._metrics = metrics
-        self._began = time.monotonic()
+        self._began = began
         self._n = 1 if asked.n is None else asked.n
         self._takes = len(params.takes())
         self._echoed: list[Logprobs] = []
@@ -82,10 +84,10 @@ class Writing:
         Raises:
             ApiError: it cannot be served, or not now.
         """
-        params, n_top = asked.params(model.own), asked.n_top
-        tokenizer = model.checkpoint.tokenizer
+        began, tokenizer = time.monotonic(), model.checkpoint.tokenizer
+        params, n_top = asked.params(model.own, tokenizer), asked.n_top
         prompts = await asyncio.to_thread(read_prompts, asked.prompt, tokenizer)
-        writing = cls(model, asked, prompts, params, metrics)
+        writing = cls(model, asked, prompts, params, metrics, began=began)
         writing._check_count()
         try:
             if asked.echo and n_top is not None:
@@ -233,11 +235,8 @@ def of_engine(error: Exception) -> ApiError:
         return ApiError(429, str(error), code="rate_limit_exceeded", headers=headers)
     if isinstance(error, EngineClosed):
         return ApiError(503, "the server is going down: try another, or this one later")
-    if isinstance(error, ValueError) and str(error) != NOT_FINITE:
-        message = str(error)
-        return ApiError(400, message, param=message.split()[0])
     log.error("a request for completions failed", exc_info=error)
-    return ApiError(500, FAILED)
+    return ApiError(500, NOT_FINITE if str(error) == NOT_FINITE else FAILED)
 
 
 async def _merged(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token]]:

@@ -1,6 +1,7 @@
 """The server: what OpenAI's own client gets from it is what our engine writes."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,22 @@ def test_versions_at_temperature_0_are_one_text_that_is_written_once(api: OpenAI
     assert answer.choices[0].text == answer.choices[1].text
     assert answer.usage is not None
     assert answer.usage.completion_tokens == 5
+
+
+def test_each_of_many_clients_at_once_gets_its_own_text(
+    base: str, models: dict[str, Served]
+) -> None:
+    def ask(seed: int) -> str:
+        with client(base) as api:
+            chunks = streamed(
+                api, model="tales", prompt=PROMPT, temperature=1, top_p=1, seed=seed, user=str(seed)
+            )
+            return "".join(chunk.choices[0].text for chunk in chunks)
+
+    with ThreadPoolExecutor(12) as pool:
+        written = list(pool.map(ask, range(12)))
+    wanted = [text_of(ours(models["tales"], PROMPT, replace(OPEN, seed=i))) for i in range(12)]
+    assert written == wanted
 
 
 def test_several_prompts_of_texts_or_ids_are_answered_in_order(

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+import torch
 
 from gpt.checkpoint import CheckpointError
 from gpt.server.__main__ import main
@@ -157,6 +158,9 @@ def test_what_breaks_is_told_without_python_s_words(
     def breaks(*_: object) -> None:
         raise RuntimeError("secret/place")
 
+    def spoil(_: object, __: object, logits: torch.Tensor) -> torch.Tensor:
+        return logits * torch.nan
+
     with serving([model]) as base, client(base) as api:
         hook = model.checkpoint.model.register_forward_pre_hook(breaks)
         with pytest.raises(openai.InternalServerError, match="the server's log says") as failed:
@@ -167,6 +171,11 @@ def test_what_breaks_is_told_without_python_s_words(
         hook.remove()
         assert counted(base, 'inkling_requests_total{outcome="failed"}') == 2
         assert api.completions.create(model="letters", prompt="a").choices[0].text
+        spoilt = model.checkpoint.model.register_forward_hook(spoil)
+        for asked in ({}, {"echo": True, "logprobs": 1}):
+            with pytest.raises(openai.InternalServerError, match="weights are damaged"):
+                api.completions.create(model="letters", prompt="a", **asked)
+        spoilt.remove()
         model.engine.close()
         assert httpx.get(f"{base}/health").status_code == 503
         with pytest.raises(openai.InternalServerError, match="going down"):
