@@ -140,10 +140,13 @@ class Generator:
         if row in self._rows:
             self._rows.remove(row)
 
-    def logits(self, prompt: str | Sequence[int]) -> Tensor:
+    def logits(self, prompt: str | Sequence[int], *, every: bool = False) -> Tensor:
         """The logits of the token after `prompt`, (V,) float32; nothing is drawn.
 
         The stories in the batch are neither read nor changed.
+
+        Args:
+            every: Those of the token after each one that the model sees of it, (T, V).
 
         Raises:
             ValueError: as `prompt_ids`.
@@ -151,8 +154,9 @@ class Generator:
         ids = prompt_ids(self.tokenizer, prompt)
         seen = ids[window_start(len(ids), self.model.config.block_size) :]
         with torch.inference_mode():
-            logits = self.model(torch.tensor([seen], device=self.model.device), last=True)
-        return logits[0, -1, : self.tokenizer.vocab_size].float().cpu()
+            logits = self.model(torch.tensor([seen], device=self.model.device), last=not every)
+        logits = logits[0, :, : self.tokenizer.vocab_size].float().cpu()
+        return logits if every else logits[-1]
 
     def step(self) -> list[tuple[Row, Token | Exception]]:
         """Draw the next token of each story; one that ends leaves the batch.

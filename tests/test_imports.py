@@ -28,7 +28,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
         *("config", "files", "tokenizers", "sampling", "dataset", "text", "cache"),
         *("distribution", "model", "decode", "checkpoint", "generator", "engine", "generate"),
-        "export",
+        *("export", "server"),
     ),
     "chat": (
         *("errors", "accounts", "settings", "turns", "models", "story", "page", "generate"),
@@ -76,6 +76,8 @@ OUTSIDE = (
     Outside("gpt/decode/choose.py", ("numba",), inside=True),
     Outside("gpt/decode/*", ("llvmlite", "numba", "numpy", "torch")),
     *(Outside(f"gpt/{name}.py", ()) for name in ("__init__", "config")),
+    Outside("gpt/server/prompts.py", ("torch",)),
+    Outside("gpt/server/*", ("fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn")),
     Outside("gpt/files/text.py", ("regex",)),
     Outside("gpt/files/*", ()),
     Outside("gpt/*", ("torch",)),

@@ -49,7 +49,7 @@ class Engine:
         if max_waiting < 0:
             raise ValueError(f"max_waiting must be at least 0, not {max_waiting}")
         self.tokenizer = tokenizer
-        self.max_batch = max_batch
+        self.max_batch, self.max_waiting = max_batch, max_waiting
         self._generator = Generator(model, tokenizer, max_batch=max_batch)
         self._made: SimpleQueue[Core] = SimpleQueue()
         """Cores that new stories are to be written with."""
@@ -91,6 +91,11 @@ class Engine:
         """Stories that wait for a place."""
         with self._lock:
             return self._queue.waiting
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more requests."""
+        return self._closed
 
     def submit(
         self,
@@ -146,7 +151,7 @@ class Engine:
         finally:
             request.cancel()
 
-    async def logits(self, ids: Sequence[int], *, writer: Path = ()) -> Tensor:
+    async def logits(self, ids: Sequence[int], *, writer: Path = (), every: bool = False) -> Tensor:
         """The logits of the token after `ids`, (V,) float32; nothing is drawn.
 
         It is computed between two steps of the stories and takes no place in the batch. If the
@@ -154,13 +159,14 @@ class Engine:
 
         Args:
             writer: See `submit`; requests for logits have a queue of their own.
+            every: See `gpt.generator.Generator.logits`.
 
         Raises:
             EngineBusy: too many wait for an answer already, or too many of this writer's.
             EngineClosed: after `close`, or when it comes before the answer.
             ValueError: an id is not in the vocabulary.
         """
-        request = LogitsRequest(list(ids), writer)
+        request = LogitsRequest(list(ids), writer, every=every)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")

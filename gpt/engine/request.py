@@ -102,11 +102,12 @@ class Job:
 
 
 class LogitsRequest:
-    """A request for the logits (V,) after a prompt; see `gpt.engine.Engine.logits`."""
+    """A request for the logits after a prompt; see `gpt.engine.Engine.logits`."""
 
-    def __init__(self, ids: Sequence[int], writer: Path = ()) -> None:
+    def __init__(self, ids: Sequence[int], writer: Path = (), *, every: bool = False) -> None:
         self.ids = ids
         self.writer = writer
+        self.every = every
         self.answer: Future[Tensor] = Future()
         self.begun = False
         """The worker is at it."""
@@ -116,11 +117,11 @@ class LogitsRequest:
         """Whether it still waits: 1 or 0."""
         return 0 if self.begun or self.answer.cancelled() else 1
 
-    def answer_with(self, logits: Callable[[Sequence[int]], Tensor]) -> None:
+    def answer_with(self, logits: Callable[..., Tensor]) -> None:
         """Compute the answer, from the worker, unless nobody waits for it any more."""
         if self.answer.set_running_or_notify_cancel():
             try:
-                self.answer.set_result(logits(self.ids))
+                self.answer.set_result(logits(self.ids, every=self.every))
             except Exception as error:  # noqa: BLE001 - goes to whoever asked
                 self.answer.set_exception(error)
 
