@@ -1,5 +1,6 @@
-"""For every test: one thread, since two wait for each other wherever something else runs too, and
-PyTorch as the core that writes, since tests hand it models that are no plain ones."""
+"""For every test: one thread, since two wait for each other wherever something else runs too,
+PyTorch as the core that writes, since tests hand it models that are no plain ones, and no waiting
+for a disk."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import torch
 
 torch.set_num_threads(1)
 os.environ.setdefault("INKLING_CORE", "torch")
+# A test's files need not outlast the machine, and there are ten thousand of them.
+os.fsync = lambda fd: None
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
