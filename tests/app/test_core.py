@@ -110,7 +110,8 @@ def test_where_numba_does_not_run_pytorch_writes_and_the_log_says_so_once(models
 
         return write
 
-    with running_app(tmp_path / "app", tmp_path / "more", **variables) as base:
+    # Begun anew: a fork would have the real Numba.
+    with running_app(tmp_path / "app", tmp_path / "more", forked=False, **variables) as base:
         for model in ("slow", "letters"):
             at_the_app(base, act(model))
         deadline = time.monotonic() + COMPILED_S
