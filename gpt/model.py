@@ -180,6 +180,14 @@ class Block(nn.Module):
         return x + self.drop(by_row(self.mlp, self.mlp_norm(x), cache))
 
 
+def embedding(rows: int, n_embd: int) -> nn.Embedding:
+    """On the "meta" device it draws no values: PyTorch would load its compiler to do so there."""
+    weight = torch.empty(rows, n_embd)
+    if weight.is_meta:
+        return nn.Embedding.from_pretrained(weight, freeze=False)
+    return nn.Embedding(rows, n_embd)
+
+
 class GPT(nn.Module):
     """A decoder-only Transformer language model: it knows tokens, and no text.
 
@@ -193,10 +201,10 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
-        self.tokens = nn.Embedding(config.vocab_size, config.n_embd)
+        self.tokens = embedding(config.vocab_size, config.n_embd)
         self.positions = None
         if config.family == "gpt2":
-            self.positions = nn.Embedding(config.block_size, config.n_embd)
+            self.positions = embedding(config.block_size, config.n_embd)
         else:
             empty = torch.empty(config.block_size, config.head_dim)
             self.register_buffer("cos", empty, persistent=False)
@@ -208,7 +216,8 @@ class GPT(nn.Module):
         self.head = None
         if not config.tie_embeddings:
             self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.apply(self._init)
+        if not self.tokens.weight.is_meta:
+            self.apply(self._init)
 
     def _init(self, module: nn.Module) -> None:
         """N(0, 0.02), residual projections smaller by √(2 n_layer) (GPT-2, section 2.3)."""

@@ -18,6 +18,8 @@ from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
 UNUSED = ("literalai", "traceloop", "grpc", "mcp", "openai")
+COMPILER = "torch._dynamo"
+"""A second to load, which a model that is only read has no use for."""
 # OpenTelemetry's interface is FastAPI's own; what would send something is not to be there.
 SENDERS = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")
 LOOK = """
@@ -62,6 +64,7 @@ def test_a_story_is_written_with_nothing_unused_in_memory_and_nobody_called(tmp_
         name for name, file in files.items() if name.split(".")[0] in UNUSED and file != "None"
     ]
     assert loaded == []
+    assert COMPILER not in files
     assert [name for name in files if name.startswith(SENDERS)] == []
     connected = (look / "connected").read_text().split() if (look / "connected").exists() else []
     assert set(connected) <= {"127.0.0.1", "::1"}
