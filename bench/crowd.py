@@ -150,7 +150,12 @@ def measure(count: int, *, quick: bool = False) -> dict[str, Any]:
         if not obstacle(model):
             compile_now(exact_precision(model))
         with running_app(
-            folder, models, module="frontend.start", INKLING_GUESTS="1", INKLING_CORE=""
+            folder,
+            models,
+            module="frontend.start",
+            forked=False,
+            INKLING_GUESTS="1",
+            INKLING_CORE="",
         ) as base:
             return asyncio.run(_ask(base, count, 6 if quick else MAX_NEW_TOKENS))
 

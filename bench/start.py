@@ -63,7 +63,12 @@ def app(models: Path) -> dict[str, float | None]:
         began = time.perf_counter()
         folder = Path(name)
         process, base = start_app(
-            folder, models, module="frontend.start", INKLING_GUESTS="1", INKLING_CORE=""
+            folder,
+            models,
+            module="frontend.start",
+            forked=False,
+            INKLING_GUESTS="1",
+            INKLING_CORE="",
         )
         try:
             urllib.request.urlopen(base, timeout=60).close()

@@ -184,7 +184,7 @@ def embedding(rows: int, n_embd: int) -> nn.Embedding:
     """On the "meta" device it draws no values: PyTorch would load its compiler to do so there."""
     weight = torch.empty(rows, n_embd)
     if weight.is_meta:
-        return nn.Embedding.from_pretrained(weight, freeze=False)
+        return nn.Embedding(rows, n_embd, _weight=weight)
     return nn.Embedding(rows, n_embd)
 
 
