@@ -369,12 +369,16 @@ def test_the_worker_survives_a_tokenizer_that_panics(model: GPT) -> None:
 
 def test_close_ends_everything(model: GPT) -> None:
     async def run() -> None:
+        # Another test's engine may still be there.
+        before = set(threading.enumerate())
         engine = Engine(model, CHARACTERS, max_batch=1)
         running, waiting = engine.submit("a", FOREVER), engine.submit("b", FOREVER)
         await anext(running)
+        mine = {each for each in threading.enumerate() if each.name == "inkling-engine"} - before
+        assert len(mine) == 1
         engine.close()
         engine.close()
-        assert "inkling-engine" not in {thread.name for thread in threading.enumerate()}
+        assert not mine & set(threading.enumerate())
         for request in (running, waiting):
             with pytest.raises(EngineClosed, match="before the story ended"):
                 await read(request, 3000)
@@ -388,7 +392,7 @@ def test_close_ends_everything(model: GPT) -> None:
 def test_an_idle_worker_sleeps(engine: Engine) -> None:
     in_time(written(engine, "a", SamplingParams(max_new_tokens=3)))
     in_time(idle(engine))
-    (worker,) = (each for each in threading.enumerate() if each.name == "inkling-engine")
+    worker = engine._worker  # by its name there may be another test's
     assert worker.ident is not None
     time.sleep(0.1)
     places: set[tuple[str, int]] = set()

@@ -75,8 +75,10 @@ def ask(base: str, request: bytes, body: bytes = b"", *, patience_s: float = PAT
 
 
 def whole(answer: bytes) -> bool:
-    """Whether an answer of a known length is there."""
+    """Whether an answer of a known length is there, or one in pieces to its last."""
     head, end, rest = answer.partition(b"\r\n\r\n")
+    if re.search(rb"transfer-encoding: chunked", head, re.I):
+        return rest.endswith(b"0\r\n\r\n")
     found = re.search(rb"content-length: (\d+)", head, re.I)
     return bool(end and found) and len(rest) >= int(found[1] if found else 0)
 
