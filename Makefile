@@ -32,7 +32,7 @@ chat: setup ## write with the shipped models: http://localhost:8000, or make cha
 	@$(RUN) frontend.start run app.py --headless --port $(PORT)
 
 test: lint page-tests ## every check, the browser's too where there is a Chromium
-	PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: style ## the quick ones of them, about a minute
 	@$(MAKE) --no-print-directory -j2 types-of-page page-tests types-of-code quick-tests

@@ -14,11 +14,6 @@ os.environ.setdefault("INKLING_CORE", "torch")
 os.fsync = lambda fd: None
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores, and five at most: a test often waits for a page or a pause."""
-    return min((os.cpu_count() or 1) + 1, 5)
-
-
 @pytest.fixture(autouse=True)
 def the_machine_as_it_was() -> Iterator[None]:
     """A training sets the process up for itself: the next test finds it as this one did."""
