@@ -9,7 +9,6 @@ the same here: what `eos_id` ends.
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, cast
 
@@ -35,6 +34,11 @@ from gpt.tokenizers.files import (
     write_files,
 )
 from gpt.tokenizers.pieces import EOS, Pieces, whole_characters
+from gpt.tokenizers.runs import (
+    has_too_many_spaces,
+    without_long_runs,
+    without_rows_of_spaces,
+)
 from gpt.tokenizers.sentencepiece_scores import round_scores
 
 ModelType = Literal["bpe", "unigram"]
@@ -42,26 +46,6 @@ ModelType = Literal["bpe", "unigram"]
 # A line end, or a line, or 4,096 characters of it and on to the next space between two words: no
 # piece crosses these places, so the ids are those of the whole.
 _STRETCH = re.compile(r"\n|[^\n]{4096}[^\n]*?\S(?= \S)|[^\n]+")
-
-
-# Each looks back first, so that a run that is too short is gone through once and not from each of
-# its characters.
-_LONG_RUN = re.compile(
-    r"(?<!\s)\s{1000,}|(?<!\d)\d{1000,}|(?<![^\W\d_])[^\W\d_]{1000,}"
-    r"|(?<![^\w\s])(?<!_)(?:[^\w\s]|_){1000,}"
-)
-"""What GPT-2's split leaves in one part. The trainer takes time with the square of its length."""
-MOST_SPACES = 100_000
-"""In more of them, in a row, tiktoken's search for a split gives up."""
-_SPACES = re.compile(rf"(?<!\s)\s{{{MOST_SPACES},}}")
-
-
-def has_too_many_spaces(text: str) -> bool:
-    """Whether MOST_SPACES characters of white space stand in a row somewhere."""
-    # Such a row holds a whole look at every half of its length; the search alone would take a
-    # seventh of the encoding.
-    looks = (text[i : i + 1000] for i in range(0, len(text), MOST_SPACES // 2))
-    return any(map(str.isspace, looks)) and _SPACES.search(text) is not None
 
 
 class CharTokenizer(Pieces):
@@ -149,7 +133,7 @@ class BPETokenizer(Pieces):
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - 1, initial_alphabet=letters, show_progress=False
         )
-        parts = (part for text in texts for part in _parts(_LONG_RUN, 1000, whole_characters(text)))
+        parts = (part for text in texts for part in without_long_runs(whole_characters(text)))
         model.train_from_iterator(parts, trainer)
         vocab = model.get_vocab()
         if len(vocab) < vocab_size - 1:
@@ -167,7 +151,7 @@ class BPETokenizer(Pieces):
         with panics_said():
             if not has_too_many_spaces(text):
                 return self.encoding.encode_ordinary(text)
-            encoded = map(self.encoding.encode_ordinary, _parts(_SPACES, MOST_SPACES, text))
+            encoded = map(self.encoding.encode_ordinary, without_rows_of_spaces(text))
             return [id for ids in encoded for id in ids]
 
     def save(self, folder: Path) -> None:
@@ -296,10 +280,3 @@ def ranks_of(vocab: Mapping[str, int]) -> dict[bytes, int]:
     """The bytes and id of each piece, from names in which a character stands for a byte (GPT-2)."""
     byte_of = {letter: byte for byte, letter in enumerate(byte_characters())}
     return {bytes(byte_of[letter] for letter in name): id for name, id in vocab.items()}
-
-
-def _parts(run: re.Pattern[str], most: int, text: str) -> list[str]:
-    """A text cut behind each `most` characters of a `run`; ordinary text has no such runs."""
-    runs = (found.span() for found in run.finditer(text))
-    ends = [end for start, stop in runs for end in range(start + most, stop + 1, most)]
-    return [text[start:end] for start, end in pairwise([0, *ends, len(text)])]

@@ -18,8 +18,8 @@ from gpt.tokenizers import (
     UnknownCharacterError,
     load_tokenizer,
 )
-from gpt.tokenizers.kinds import MOST_SPACES, has_too_many_spaces
 from gpt.tokenizers.merges import merges_of
+from gpt.tokenizers.runs import MOST_SPACES, has_too_many_spaces
 from tests.support.fuzzed_text import fuzzed_text
 from tests.support.trained_tokenizers import MAKERS, STORY, TOKENIZERS, TOTAL, encodable
 
