@@ -17,7 +17,7 @@ from torch import Tensor
 from gpt.decode.choose import prepare
 from gpt.decode.core import Core
 from gpt.engine.errors import EngineBusy, EngineClosed
-from gpt.engine.fair_queue import MAX_LOGITS_REQUESTS, MAX_WAITING, FairQueue, Path, same_group
+from gpt.engine.fair_queue import MAX_LOGITS_REQUESTS, MAX_WAITING, FairQueue, Path
 from gpt.engine.request import Job, LogitsRequest, Request
 from gpt.generator import Generator, Row
 from gpt.model import GPT
@@ -128,8 +128,7 @@ class Engine:
             # Nobody is turned away from an idle engine, however many takes it is for.
             idle = free == self.max_batch and not self._queue.waiting
             if not idle and not self._queue.has_room(job, free):
-                ahead = [other for other in self._queue if other.turns]
-                raise EngineBusy(len(ahead), sum(same_group(other, job) for other in ahead))
+                raise EngineBusy(*self._queue.crowd(job))
             self._queue.add(job)
         self._news.put(None)
         return Request(job, self._ahead)
@@ -172,8 +171,7 @@ class Engine:
                 raise EngineClosed("the engine is closed")
             self._logits_queue.drop_done()
             if not self._logits_queue.has_room(request):
-                ahead = list(self._logits_queue)
-                raise EngineBusy(len(ahead), sum(same_group(other, request) for other in ahead))
+                raise EngineBusy(*self._logits_queue.crowd(request))
             self._logits_queue.add(request)
         self._news.put(None)
         return await asyncio.wrap_future(request.answer)
