@@ -182,10 +182,9 @@ class Block(nn.Module):
 
 def embedding(rows: int, n_embd: int) -> nn.Embedding:
     """On the "meta" device it draws no values: PyTorch would load its compiler to do so there."""
-    weight = torch.empty(rows, n_embd)
-    if weight.is_meta:
-        return nn.Embedding(rows, n_embd, _weight=weight)
-    return nn.Embedding(rows, n_embd)
+    if torch.get_default_device().type != "meta":
+        return nn.Embedding(rows, n_embd)
+    return nn.Embedding(rows, n_embd, _weight=torch.empty(rows, n_embd))
 
 
 class GPT(nn.Module):
