@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gpt import checkpoint
 from gpt.decode.choose import compile_now, obstacle
 from gpt.decode.precision import exact_precision
 from tests.frontend.test_socket import Writer, until
-from tests.support.app_server import lend_stories, running_app
+from tests.support.app_server import lend_stories, start_app
 from tests.support.tiny_checkpoint import save_characters
 
 MAX_NEW_TOKENS = 100
@@ -139,6 +140,32 @@ async def _ask(base: str, count: int, tokens: int) -> dict[str, Any]:
     }
 
 
+def compile_for(folder: Path) -> None:
+    """Have the compiled core of a model on disk: it is made once for each machine, not at each
+    start."""
+    model = checkpoint.load(folder).model
+    if not obstacle(model):
+        compile_now(exact_precision(model))
+
+
+@contextmanager
+def app_of_writers(folder: Path, models: Path) -> Iterator[tuple[str, int]]:
+    """The app as `make chat` starts it, open to guests: its address, and its process's id."""
+    process, base = start_app(
+        folder,
+        models,
+        module="frontend.start",
+        forked=False,
+        INKLING_GUESTS="1",
+        INKLING_CORE="",
+    )
+    try:
+        yield base, process.pid
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 def measure(count: int, *, quick: bool = False) -> dict[str, Any]:
     """Start the app with the stories model, and let so many write at once.
 
@@ -152,17 +179,8 @@ def measure(count: int, *, quick: bool = False) -> dict[str, Any]:
             save_characters(models / "stories", n_embd=32)
         else:
             lend_stories(models)
-        model = checkpoint.load(models / "stories").model
-        if not obstacle(model):
-            compile_now(exact_precision(model))
-        with running_app(
-            folder,
-            models,
-            module="frontend.start",
-            forked=False,
-            INKLING_GUESTS="1",
-            INKLING_CORE="",
-        ) as base:
+        compile_for(models / "stories")
+        with app_of_writers(folder, models) as (base, _):
             return asyncio.run(_ask(base, count, 6 if quick else MAX_NEW_TOKENS))
 
 

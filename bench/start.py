@@ -18,13 +18,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.crowd import arrive, leave, request
+from bench.crowd import app_of_writers, arrive, compile_for, leave, request
 from bench.tables import middle, show, table
 from bench.workload import ROOT, STORIES
-from gpt import checkpoint
-from gpt.decode.choose import compile_now, obstacle
-from gpt.decode.precision import exact_precision
-from tests.support.app_server import start_app
 from tests.support.tiny_checkpoint import save_characters
 
 TOKENS = 50
@@ -62,22 +58,11 @@ def app(models: Path) -> dict[str, float | None]:
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
         folder = Path(name)
-        process, base = start_app(
-            folder,
-            models,
-            module="frontend.start",
-            forked=False,
-            INKLING_GUESTS="1",
-            INKLING_CORE="",
-        )
-        try:
+        with app_of_writers(folder, models) as (base, pid):
             urllib.request.urlopen(base, timeout=60).close()
             page_s = time.perf_counter() - began
             first_s, next_s = asyncio.run(ask(base))
-            memory = resident_mb(process.pid)
-        finally:
-            process.terminate()
-            process.wait(10)
+            memory = resident_mb(pid)
     return {
         "page_s": page_s,
         "first_token_s": first_s,
@@ -111,9 +96,7 @@ def run(rounds: int, quick: bool) -> None:
             save_characters(models / "stories", n_embd=32)
         else:
             (models / "stories").symlink_to(STORIES)
-        model = checkpoint.load(models / "stories").model
-        if not obstacle(model):
-            compile_now(exact_precision(model))  # once for each machine, not at each start
+        compile_for(models / "stories")
         for _ in range(rounds):
             found: dict[str, Any] = app(models)
             found["generate_first_token_s"] = generate(models / "stories")
