@@ -17,7 +17,8 @@ import pytest
 from safetensors.torch import load, save
 
 from gpt.checkpoint.hub import HubName, hub_name, resolve
-from tests.support.hub_client import NOBODY_LISTENS, ROOT, Client, environment, running_client
+from tests.support.forks import ROOT
+from tests.support.hub_client import NOBODY_LISTENS, Client, environment, running_client
 from tests.support.hub_server import Hub, running_hub
 from tests.support.tiny_checkpoint import save_characters
 

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
-from tests.support.forks import Forked
+from tests.support.forks import ROOT, Forked
 from tests.support.tiny_checkpoint import save_characters
 
-ROOT = Path(__file__).parents[2]
 PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "train")
 START_S = 120
 

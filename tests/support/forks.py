@@ -1,8 +1,8 @@
 """Processes that are forked from one which has loaded what takes Python long to load.
 
 The app takes four seconds of a processor to start, a training two and a half, nearly all of it for
-imports; a fork of a process that has done with them takes a tenth of a second. What runs in it is
-the same command line.
+imports; a fork of a process that has done with them takes half a second. What runs in it is the
+same command line.
 """
 
 import atexit
@@ -12,9 +12,11 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 # Chainlit, `chat`, `frontend` and huggingface_hub look at the environment or the folder while they
 # are loaded.
@@ -34,36 +36,40 @@ FORKS = (
 FORKS.set_forkserver_preload(LOADED)
 
 
+def begin(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path | None = None,
+) -> BaseProcess:
+    """`python -m MODULE ARGUMENTS` in `cwd`; what it says is added to `out` and `err`.
+
+    Args:
+        environment: All of its variables.
+        err: None: `out` too.
+    """
+    said = (str(out), str(err or out))
+    process = FORKS.Process(
+        target=_run, args=(module, list(arguments), str(cwd), dict(environment), *said)
+    )
+    process.start()
+    return process
+
+
 class Forked:
-    """A process with the methods of `subprocess.Popen` that tests use."""
+    """What `begin` began, with the methods of `subprocess.Popen` that tests use.
 
-    def __init__(
-        self,
-        module: str,
-        arguments: Sequence[str],
-        *,
-        cwd: Path,
-        environment: dict[str, str],
-        out: Path,
-        err: Path | None = None,
-    ) -> None:
-        """Begin `python -m MODULE ARGUMENTS` in `cwd`; what it says is added to `out` and `err`.
+    Args:
+        how: See `begin`.
+    """
 
-        Args:
-            environment: All of its variables.
-            err: None: `out` too.
-        """
-        files = (str(out), str(err or out))
-        self._process = FORKS.Process(
-            target=_run, args=(module, list(arguments), str(cwd), environment, *files)
-        )
-        self._process.start()
+    def __init__(self, module: str, arguments: Sequence[str], **how: Any) -> None:
+        self._process = begin(module, arguments, **how)
         assert self._process.pid
         self.pid: int = self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
 
     def poll(self) -> int | None:
         return self._process.exitcode
@@ -94,7 +100,7 @@ def run_module(
     module: str,
     *arguments: str,
     cwd: Path,
-    environment: dict[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     timeout: float = 400,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m MODULE ARGUMENTS` to its end, as `subprocess.run` with text that is captured.
@@ -104,7 +110,7 @@ def run_module(
     """
     with TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        environment = dict(os.environ) if environment is None else environment
+        environment = os.environ if environment is None else environment
         process = Forked(module, arguments, cwd=cwd, environment=environment, out=out, err=err)
         try:
             code = process.wait(timeout)
@@ -128,6 +134,7 @@ def _run(
     # As with `python -m`, in place of the tests' folder.
     sys.path[:] = [cwd, *(path for path in sys.path if path not in ("", str(ROOT)))]
     sys.argv = [module, *arguments]
+    sys.modules.pop(module, None)  # it is run anew, as the main one
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     finally:

@@ -14,7 +14,6 @@ from typing import Any
 
 from tests.support.forks import FORKS
 
-ROOT = Path(__file__).parents[2]
 NOBODY_LISTENS = "http://127.0.0.1:9"
 """The discard port."""
 MOST_S = 120

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from tests.support.forks import FORKS
+from tests.support.forks import ROOT, begin
 from train.loop.run import Run
 
 LONGEST_S = 300
@@ -36,12 +36,7 @@ class Trial:
 
     def start(self, folder: Path, *, resume: bool) -> BaseProcess:
         """Begin or go on; what it says is added to FOLDER.txt beside the folder."""
-        said = folder.with_suffix(".txt")
-        process = FORKS.Process(
-            target=command, args=(self.arguments(folder, resume=resume), str(said))
-        )
-        process.start()
-        return process
+        return begin_training(self.arguments(folder, resume=resume), folder.with_suffix(".txt"), {})
 
     def finish(self, folder: Path, *, resume: bool) -> int:
         """Let it come to its end: the exit code."""
@@ -51,20 +46,17 @@ class Trial:
         return process.exitcode
 
 
-def command(arguments: list[str], said: str, variables: dict[str, str] | None = None) -> None:
-    """What runs in the process: the command line of train.pretrain.
+def begin_training(
+    arguments: Sequence[str], said: Path, variables: Mapping[str, str]
+) -> BaseProcess:
+    """Begin `python -m train.pretrain`.
 
     Args:
         said: The file to which all that it prints is added.
         variables: More of its environment.
     """
-    os.environ.update(variables or {})
-    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    from train import pretrain
-
-    pretrain.main(arguments)
+    environment = {**os.environ, **variables}
+    return begin("train.pretrain", arguments, cwd=ROOT, environment=environment, out=said)
 
 
 def being_saved(folder: Path) -> list[Path]:

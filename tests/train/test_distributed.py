@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from tests.support.app_server import free_port
-from tests.support.forks import FORKS
-from tests.support.torture import LONGEST_S, command
+from tests.support.torture import LONGEST_S, begin_training
 from tests.train.test_pretrain import data
 from train.loop.distributed import Processes
 from train.loop.run import Run
@@ -51,9 +50,7 @@ def train(count: int, data: Path, folder: Path, *more: str) -> None:
     processes: list[BaseProcess] = []
     for rank in range(count):
         variables = {**where, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        arguments = (options(data, folder, *more), str(said), variables)
-        processes.append(FORKS.Process(target=command, args=arguments))
-        processes[-1].start()
+        processes.append(begin_training(options(data, folder, *more), said, variables))
     try:
         for process in processes:
             process.join(LONGEST_S)

@@ -15,8 +15,8 @@ from gpt import checkpoint
 from gpt.config import GPTConfig
 from gpt.tokenizers import CharTokenizer
 from tests.support.app_server import free_port, wait_for
-from tests.support.forks import run_module
-from tests.support.hub_client import NOBODY_LISTENS, ROOT, environment, running_client
+from tests.support.forks import ROOT, run_module
+from tests.support.hub_client import NOBODY_LISTENS, environment, running_client
 from tests.support.hub_server import Hub, running_hub
 from tests.support.tiny import tiny_model
 from tests.support.tiny_checkpoint import LETTERS, save_characters
