@@ -72,13 +72,13 @@ class FairQueue(Generic[W]):
         Args:
             spare: Turns that are free at this moment, on top of the bound.
         """
-        mine = sum(each.turns for each in self._came if _same_group(each, item))
+        mine = sum(each.turns for each in self._came if same_group(each, item))
         return self.waiting + mine + item.turns <= self.bound + spare
 
     def crowd(self, item: W) -> tuple[int, int]:
         """How many wait, and how many of them are of the same largest group as `item`."""
         waiting = [other for other in self._came if other.turns]
-        return len(waiting), sum(_same_group(other, item) for other in waiting)
+        return len(waiting), sum(same_group(other, item) for other in waiting)
 
     def add(self, item: W) -> None:
         """Queue `item`; ask `has_room` first."""
@@ -167,6 +167,6 @@ class FairQueue(Generic[W]):
         return order
 
 
-def _same_group(one: Waiting, other: Waiting) -> bool:
+def same_group(one: Waiting, other: Waiting) -> bool:
     """Whether both come from the same largest group, as far as anybody said."""
     return bool(one.writer) and one.writer[:1] == other.writer[:1]
