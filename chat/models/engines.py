@@ -58,7 +58,7 @@ class Engines:
     Args:
         max_loaded: How many stay loaded; beyond it the least recently used is unloaded, but never
             one that writes or is held by a `lease`.
-        max_batch: Stories that each engine writes at once; a KV cache is allocated for all.
+        max_batch: Stories that each engine writes at once: see `gpt.engine.Engine`.
         load: Reads a checkpoint folder.
         fetch: Downloads a model that is still on the Hub.
     """
@@ -67,7 +67,7 @@ class Engines:
         self,
         *,
         max_loaded: int = 3,
-        max_batch: int = 8,
+        max_batch: int | None = None,
         load: Callable[[Path], Checkpoint] = gpt.load,
         fetch: Callable[[Listing], Listing] = fetched,
     ) -> None:
