@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,6 +117,16 @@ class Engines:
             self._make_room(for_folder=listing.folder)
             self._loaded.append(there)
             return there if there.listing == listing else replace(there, listing=listing)
+
+    async def warm_up(self, listing: Listing | None) -> Loaded | None:
+        """Read a model that will most likely be asked for; None where that cannot be, for a fault
+        shows when it is asked for."""
+        # What is still on the Hub is fetched when it is asked for, and not before.
+        if listing is None or listing.hub is not None:
+            return None
+        with suppress(CheckpointError, RefusedError, OSError):
+            return await self.get(listing)
+        return None
 
     @property
     def active(self) -> int:

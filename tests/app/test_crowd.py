@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from chat.story import Passage, Story, StoryToken, TokenChoice
@@ -101,6 +102,13 @@ async def crowd(base: str, count: int, tokens: int, model: str) -> tuple[int, fl
         assert await alone.write(**request(number, tokens, model)) == texts[number]
         await leave(alone)
     return max(told), took_s
+
+
+def test_the_model_of_a_new_page_is_read_before_there_is_one(base):
+    ended = time.monotonic() + 20
+    while not httpx.get(f"{base}/inkling/status").json()["models"]:
+        assert time.monotonic() < ended
+        time.sleep(0.05)
 
 
 def test_eighty_writers_who_ask_at_once_are_all_served_and_told_their_places(base):
