@@ -1,0 +1,23 @@
+"""What `tests.support.forks` loads before it forks."""
+
+import gc
+from contextlib import suppress
+from importlib import import_module
+
+# Chainlit, `chat`, `frontend` and huggingface_hub look at the environment or the folder while they
+# are loaded.
+LOADED = [
+    *("torch", "torch.nn.functional", "numba", "safetensors.torch", "tokenizers", "tiktoken"),
+    *("sentencepiece", "matplotlib.backends.backend_agg", "optuna"),
+    *("fastapi", "uvicorn", "socketio", "aiohttp", "httpx", "mcp", "literalai", "traceloop.sdk"),
+    *("cryptography.x509", "click", "jwt", "tornado", "yaml", "jinja2"),
+    "train.pretrain",
+]
+
+gc.disable()
+for name in LOADED:
+    with suppress(ImportError):
+        import_module(name)
+# A fork neither looks through it for garbage nor copies the pages on which that is noted.
+gc.freeze()
+gc.enable()
