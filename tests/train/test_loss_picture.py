@@ -5,16 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageColor
 
 from tests.support.training import train_into
 from tests.train.test_pretrain import TINY, data
 from train.data.folder import load_data
 from train.loop.config import TrainConfig
 from train.loop.run import Run
-from train.run import validate
+from train.run import plot, validate
 
 __all__ = ["data"]  # the fixture
 OFTEN = replace(TINY, eval_every=2, save_steps=0, sample_tokens=0)
+
+
+@pytest.fixture(autouse=True)
+def pictures() -> None:
+    """As they are, in place of sketches."""
 
 
 @pytest.fixture
@@ -27,6 +33,17 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(validate, "plot_losses", draw)
     return steps
+
+
+def test_a_training_leaves_the_picture_of_both_losses(data: Path, tmp_path: Path) -> None:
+    trained(replace(OFTEN, max_steps=10), data, tmp_path / "run")
+    with Image.open(tmp_path / "run" / "loss.png") as picture:
+        assert picture.size == (910, 546)
+        colours = [colour for _, colour in picture.convert("RGB").getcolors(1 << 20) or []]
+    for _, _, style in plot.LINES:
+        line = ImageColor.getrgb(style["color"])
+        # An edge is mixed with the white about it.
+        assert min(max(abs(a - b) for a, b in zip(c, line, strict=True)) for c in colours) < 24
 
 
 def trained(config: TrainConfig, data: Path, folder: Path) -> None:
