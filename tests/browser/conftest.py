@@ -1,8 +1,9 @@
-"""The browser of each file: Debian's own Chromium, `apt-get install chromium`.
+"""The browser of these files: Debian's own Chromium, `apt-get install chromium`.
 
 To open a page costs 4.4 seconds of a processor where its browser knows nothing yet, and 2.1 where
-another fetched and compiled the code before: so the pages of a file share a browser context and a
-process, and each finds them without a cookie or anything else that the one before had stored.
+another fetched and compiled the code before: so the pages share a browser context and a process,
+and each finds them without a cookie or anything else that the one before had stored. What was
+compiled is known by its address: the apps of the files have the same port, one after the other.
 """
 
 import os
@@ -21,7 +22,7 @@ STORED = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 """What a page can leave to the next; what was fetched is no part of it."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("INKLING_REQUIRE_BROWSER") == "1":
@@ -33,7 +34,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1360, "height": 850}, color_scheme="light")
     context.set_default_timeout(PATIENCE_MS)
@@ -51,11 +52,12 @@ def blank(context: BrowserContext, base: str) -> Page:
     return page
 
 
-@pytest.fixture(scope="module")
-def stays(context: BrowserContext, base: str) -> Iterator[Page]:
+@pytest.fixture(scope="package")
+def stays(context: BrowserContext) -> Iterator[Page]:
     """A page that does nothing, by which the process of the others stays."""
     page = context.new_page()
-    page.goto(f"{base}/health")
+    page.route("**", lambda route: route.fulfill(body=""))
+    page.goto("http://127.0.0.1/")  # Chromium tells sites apart without the port
     yield page
     page.close()
 

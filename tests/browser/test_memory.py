@@ -42,13 +42,6 @@ def new_page(browser: Browser, base: str, **more) -> Page:
     return page
 
 
-@pytest.fixture
-def page(browser: Browser, base: str) -> Iterator[Page]:
-    page = new_page(browser, base)
-    yield page
-    page.close()
-
-
 def opened(page: Page) -> str:
     """The story of a page that was just opened, once it is there."""
     page.wait_for_selector("#story-new")
