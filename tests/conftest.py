@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 os.environ.setdefault("INKLING_CORE", "torch")
 # A test's files need not outlast the machine, and there are ten thousand of them.
 os.fsync = lambda fd: None
-# What is imported stays: to look through it again and again for garbage took half of the collecting.
+# What is imported stays: to look through it for garbage took half of the time of collecting.
 gc.disable()
 
 

@@ -8,7 +8,7 @@ compiled is known by its address: the apps of the files have the same port, one 
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -42,8 +42,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def blank(context: BrowserContext, base: str) -> Page:
-    """A page of the context, before it is at the desk, for which nothing is stored."""
+def _blank(context: BrowserContext, base: str) -> Page:
     page = context.new_page()
     where = {"origin": base, "storageTypes": STORED}
     context.new_cdp_session(page).send("Storage.clearDataForOrigin", where)
@@ -63,9 +62,26 @@ def stays(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, stays: Page, base: str) -> Iterator[Page]:
+def blank(context: BrowserContext, stays: Page) -> Iterator[Callable[[str], Page]]:
+    """Gives a page that is nowhere yet, for which nothing is stored, to visit an app from.
+
+    What the pages that it gave before had stored is gone with the next.
+    """
+    pages: list[Page] = []
+
+    def opened(base: str) -> Page:
+        pages.append(_blank(context, base))
+        return pages[-1]
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def page(blank: Callable[[str], Page], base: str) -> Iterator[Page]:
     """A desk with a blank page; at the end nothing came from elsewhere, and nothing broke."""
-    page = blank(context, base)
+    page = blank(base)
     foreign: list[str] = []
     broken: list[str] = []
     ours = (base, base.replace("http", "ws"), "data:", "blob:")
