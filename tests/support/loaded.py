@@ -24,7 +24,7 @@ gc.disable()
 for name in LOADED:
     with suppress(ImportError):
         import_module(name)
-import_module("train.run.plot").Figure = Sketch
+vars(import_module("train.run.plot"))["Figure"] = Sketch
 # A fork neither looks through it for garbage nor copies the pages on which that is noted.
 gc.freeze()
 gc.enable()
