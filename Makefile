@@ -16,7 +16,7 @@ PIP := $(RUN) pip --disable-pip-version-check install --quiet
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test torture check lint style types-of-code types-of-page \
+.PHONY: help setup chat test torture check lint style types-of-all types-of-code types-of-page \
 	page-tests quick-tests fix lock clean
 
 help: ## these lines
@@ -33,7 +33,8 @@ chat: setup ## write with the shipped models: http://localhost:8000, or make cha
 
 # Bytecode spares each process of the tests a third of the time it takes to collect, also where the
 # environment keeps Python from writing it.
-test: lint page-tests ## every check, the browser's too where there is a Chromium
+test: node_modules/.installed ## every check, the browser's too where there is a Chromium
+	@$(MAKE) --no-print-directory -j2 lint page-tests
 	PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: style ## the quick ones of them, about a minute
@@ -42,7 +43,10 @@ check: style ## the quick ones of them, about a minute
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
 
-lint: style types-of-page ## the checks that run nothing: ruff and pyright, Biome and TypeScript
+# pyright first: it takes as long as the others together, so that two processes end at once.
+lint: types-of-all style types-of-page ## the checks that run nothing: ruff and pyright, Biome and TypeScript
+
+types-of-all: .venv/.installed-dev
 	$(RUN) pyright
 
 style: .venv/.installed-dev node_modules/.installed

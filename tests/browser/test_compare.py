@@ -3,7 +3,6 @@
 import csv
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,15 +32,6 @@ def models(tmp_path_factory) -> Path:
 def base(browser: Browser, models: Path, tmp_path_factory) -> Iterator[str]:
     with running_app(tmp_path_factory.mktemp("app"), models) as base:
         yield base
-
-
-@contextmanager
-def at_a_page(browser: Browser, base: str, **more) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1360, "height": 850}, **more)
-    page.set_default_timeout(PATIENCE_MS)
-    open_page(page, base)
-    yield page
-    page.close()
 
 
 def compare(page: Page, one: str, other: str, *, blind: bool = False) -> None:
@@ -142,12 +132,11 @@ def test_what_one_of_them_cannot_read_is_said_by_name(page):
     expect(page.locator("#chat-input")).to_have_value("Once 你")
 
 
-def test_names_are_hidden_until_the_choice_and_the_votes_outlive_a_restart(
-    browser, models, tmp_path
-):
+def test_names_are_hidden_until_the_choice_and_the_votes_outlive_a_restart(blank, models, tmp_path):
     folder = tmp_path / "app"
     folder.mkdir()
-    with running_app(folder, models) as base, at_a_page(browser, base) as page:
+    with running_app(folder, models) as base:
+        open_page(page := blank(base), base)
         before = write(page, "/with max=4 Once upon a time")
         tell(page, "/max 12")
         settled(page)
@@ -164,7 +153,9 @@ def test_names_are_hidden_until_the_choice_and_the_votes_outlive_a_restart(
             assert story(page) == before
         expect(page.locator(".compare-pair")).to_contain_text("Not enough to say")
         table = page.locator(".compare-pair").inner_text()
-    with running_app(folder, models) as base, at_a_page(browser, base) as page:
+        page.close()
+    with running_app(folder, models) as base:
+        open_page(page := blank(base), base)
         page.click("#open-compare")
         expect(page.locator("#panel-compare h3")).to_have_text("Your votes so far: 2")
         assert page.locator(".compare-pair").inner_text() == table
@@ -220,23 +211,22 @@ def test_stop_while_both_write_leaves_the_engines_idle(page, base, blind):
         assert story(page) == before
 
 
-def test_a_phone_shows_the_vote_and_every_control_says_what_it_does(browser, base):
-    with at_a_page(browser, base) as page:
-        page.set_viewport_size({"width": 390, "height": 844})
-        tell(page, "/max 12")
-        page.fill("#chat-input", "Once")
-        compare(page, "stories", "letters", blind=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        for control in page.locator("#panel-compare :is(button, select, summary)").all():
-            assert control.get_attribute("title")
-        page.click("#compare-begin")
-        expect(page.locator("#panel-compare")).to_have_count(0)
-        takes(page)
-        for control in page.locator(".choosing button").all():
-            box = control.bounding_box()
-            assert control.get_attribute("title")
-            assert box is not None
-            assert box["x"] + box["width"] <= 390
-        page.click("#vote-a")
-        expect(page.locator("#verdict")).to_contain_text("You chose A")
-        press(page, "#compare-again")
+def test_a_phone_shows_the_vote_and_every_control_says_what_it_does(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    tell(page, "/max 12")
+    page.fill("#chat-input", "Once")
+    compare(page, "stories", "letters", blind=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for control in page.locator("#panel-compare :is(button, select, summary)").all():
+        assert control.get_attribute("title")
+    page.click("#compare-begin")
+    expect(page.locator("#panel-compare")).to_have_count(0)
+    takes(page)
+    for control in page.locator(".choosing button").all():
+        box = control.bounding_box()
+        assert control.get_attribute("title")
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
+    page.click("#vote-a")
+    expect(page.locator("#verdict")).to_contain_text("You chose A")
+    press(page, "#compare-again")

@@ -1,6 +1,6 @@
 """The login page says what the server says, and a page that was signed out of is out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page, expect
 from chat.accounts import write_account
 from chat.accounts.throttle import FREE_TRIES
 from tests.browser.test_memory import enter
-from tests.browser.test_page import PATIENCE_MS
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -26,11 +25,8 @@ def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    yield page
-    page.close()
+def page(blank: Callable[[str], Page], base: str) -> Page:
+    return blank(base)
 
 
 def test_the_page_says_whether_it_is_wrong_or_too_often_and_how_long_to_wait(page: Page, base: str):
@@ -55,10 +51,9 @@ def test_the_page_says_so_where_the_server_is_not_reached(page: Page, base: str)
     )
 
 
-def test_signing_out_closes_the_other_pages_of_the_browser(browser: Browser, base: str):
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE_MS)
-    page, other = context.new_page(), context.new_page()
+def test_signing_out_closes_the_other_pages_of_the_browser(page: Page, base: str):
+    context = page.context
+    other = context.new_page()
     enter(page, base, "bob", "battery staple")
     page.wait_for_selector("#story-begin")
     other.goto(base)
@@ -72,4 +67,4 @@ def test_signing_out_closes_the_other_pages_of_the_browser(browser: Browser, bas
     assert page.request.get(base + "/user").status == 401
     other.reload()
     other.wait_for_selector("#password")
-    context.close()
+    other.close()

@@ -34,21 +34,6 @@ def base(browser: Browser, models: Path, tmp_path_factory) -> Iterator[str]:
         yield base
 
 
-def new_page(browser: Browser, base: str, **more) -> Page:
-    """A page of a browser of its own."""
-    page = browser.new_page(viewport={"width": 1360, "height": 850}, **more)
-    page.set_default_timeout(PATIENCE_MS)
-    open_page(page, base)
-    return page
-
-
-@pytest.fixture
-def page(browser: Browser, base: str) -> Iterator[Page]:
-    page = new_page(browser, base)
-    yield page
-    page.close()
-
-
 def opened(page: Page) -> str:
     """The story of a page that was just opened, once it is there."""
     page.wait_for_selector("#story-new")
@@ -76,9 +61,9 @@ def open_file(page: Page, path: Path) -> None:
     page.wait_for_selector("#story-new")
 
 
-def test_reload_and_restart_keep_the_story_its_tree_settings_and_model(browser, models, tmp_path):
+def test_reload_and_restart_keep_the_story_its_tree_settings_and_model(blank, models, tmp_path):
     with running_app(tmp_path, models) as base:
-        page = new_page(browser, base)
+        open_page(page := blank(base), base)
         set_values(page, max_new_tokens="30")
         page.click("#mode-picker-trigger-model")
         page.locator("#mode-picker-popover-model").get_by_text("others", exact=True).click()
@@ -180,8 +165,11 @@ def test_a_text_begins_a_story_and_a_bad_file_is_refused(page, tmp_path):
     assert story(page) == long.replace("\r\n", "\n").rstrip()
 
 
-def test_two_browsers_at_once_do_not_mix(browser, base):
-    pages = [new_page(browser, base) for _ in range(2)]
+def test_two_browsers_at_once_do_not_mix(browser, blank, base):
+    pages = [blank(base), browser.new_page(viewport={"width": 1360, "height": 850})]
+    for page in pages:
+        page.set_default_timeout(PATIENCE_MS)
+        open_page(page, base)
     for page, letter in zip(pages, "ab", strict=True):
         send(page, f"/with max=60 {letter * 20}")
     for page, letter in zip(pages, "ab", strict=True):
@@ -202,12 +190,12 @@ def enter(page: Page, base: str, name: str, password: str) -> None:
     page.press("#password", "Enter")
 
 
-def test_with_accounts_nobody_gets_at_the_story_of_another(browser, models, tmp_path):
+def test_with_accounts_nobody_gets_at_the_story_of_another(browser, blank, models, tmp_path):
     write_account(tmp_path / "stories", "ada", "correct horse")
     write_account(tmp_path / "stories", "bob", "battery staple")
     with running_app(tmp_path, models) as base:
         assert httpx.post(base + "/auth/header").status_code == 400
-        ada, bob = (browser.new_page() for _ in range(2))
+        ada, bob = blank(base), browser.new_page()
         for page in (ada, bob):
             page.set_default_timeout(PATIENCE_MS)
         enter(ada, base, "ada", "wrong horse")

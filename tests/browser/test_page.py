@@ -95,7 +95,7 @@ def setting(page: Page, name: str) -> str:
 
 
 def test_a_story_grows_while_it_streams_and_goes_on_from_the_words(page):
-    send(page, "Once upon a time, there was a little fox who")
+    send(page, "/with max=90 Once upon a time, there was a little fox who")
     lengths = set()
     while page.locator(".story[data-busy=true]").count() or len(lengths) < 2:
         lengths.add(len(story(page)))
@@ -107,7 +107,7 @@ def test_a_story_grows_while_it_streams_and_goes_on_from_the_words(page):
     # The writer's words and the model's are told apart.
     assert page.locator(".passage[data-author=writer]").count() == 1
     assert page.locator(".passage[data-author=model]").count() == 1
-    longer = write(page, "Then")
+    longer = write(page, "/with max=20 Then")
     assert longer.startswith(text)
     assert longer[len(text) :].strip().startswith("Then")
 
@@ -127,7 +127,7 @@ def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base):
     expect(page.get_by_text("Task manually stopped")).to_have_count(0)
     page.wait_for_timeout(500)
     assert story(page) == kept
-    assert write(page, "").startswith(kept)
+    assert write(page, "/with max=8").startswith(kept)
 
 
 def test_temperature_0_writes_the_same_twice_and_two_seeds_differ_at_1(page):
@@ -209,9 +209,10 @@ def test_the_tail_is_followed_unless_the_reader_scrolls_up(page):
     page.wait_for_selector("#story-continue")
 
 
-def test_a_phone_shows_it_all(browser, base, tmp_path):
-    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
-    page.set_default_timeout(PATIENCE_MS)
+def test_a_phone_shows_it_all(blank, base, tmp_path):
+    page = blank(base)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
     open_page(page, base)
     write(page, "/with max=60 One day")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -222,7 +223,6 @@ def test_a_phone_shows_it_all(browser, base, tmp_path):
     page.locator(".facts-below").scroll_into_view_if_needed()
     expect(page.locator(".facts-below")).to_contain_text("Temperature ")
     page.screenshot(path=tmp_path / "phone.png")
-    page.close()
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,7 @@ def models(tmp_path_factory) -> Path:
     return models
 
 
-def new_page(browser, base: str) -> Page:
-    page = browser.new_page(viewport={"width": 1360, "height": 850})
+def at_the_desk(page: Page, base: str) -> Page:
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
     open_page(page, base)
@@ -43,10 +42,10 @@ def drop(page: Page, name: str, text: str) -> None:
     page.locator("#train-drop").evaluate(DROP, [name, text])
 
 
-def test_a_dropped_file_is_trained_on_written_with_and_found_again(browser, models, tmp_path):
+def test_a_dropped_file_is_trained_on_written_with_and_found_again(blank, models, tmp_path):
     text = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")
     with running_app(tmp_path, models) as base:
-        page = new_page(browser, base)
+        page = at_the_desk(blank(base), base)
         page.click("#open-train")
         drop(page, "short.txt", "Too short.")
         expect(page.locator("#train-error")).to_contain_text("nothing to learn from")
@@ -76,7 +75,7 @@ def test_a_dropped_file_is_trained_on_written_with_and_found_again(browser, mode
         expect(run).to_have_attribute("data-state", "training")
         page.close()
     with running_app(tmp_path, models) as base:
-        page = new_page(browser, base)
+        page = at_the_desk(blank(base), base)
         page.click("#open-train")
         run = page.locator(".train-run[data-key=my-tales]")
         expect(run).to_have_attribute("data-state", "training")
@@ -94,9 +93,9 @@ def test_a_dropped_file_is_trained_on_written_with_and_found_again(browser, mode
         page.close()
 
 
-def test_a_model_is_shared_and_taken_back_by_its_owner(browser, models, tmp_path):
+def test_a_model_is_shared_and_taken_back_by_its_owner(blank, models, tmp_path):
     with running_app(tmp_path, models, INKLING_GUESTS="1") as base:
-        page = new_page(browser, base)
+        page = at_the_desk(blank(base), base)
         owner = page.evaluate("fetch('/user').then((answer) => answer.json())")["identifier"]
         run = begin(tmp_path / "runs" / "songs", owner)
         page.click("#open-train")

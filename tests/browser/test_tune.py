@@ -176,9 +176,8 @@ def two(browser: Browser, tmp_path_factory) -> Iterator[str]:
         yield base
 
 
-def test_the_dials_and_the_gear_follow_the_model_that_is_picked(browser, two):
-    page = browser.new_page(viewport={"width": 1360, "height": 850})
-    open_page(page, two)
+def test_the_dials_and_the_gear_follow_the_model_that_is_picked(blank, two):
+    open_page(page := blank(two), two)
     set_values(page, max_new_tokens="6")
     page.click("#open-tune")
     warmth = page.locator(".dial").first

@@ -1,6 +1,6 @@
 """Two browsers at once: each writes its own story, and sees no other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -26,22 +26,21 @@ def base(browser: Browser, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def pages(browser: Browser, base: str) -> Iterator[list[Page]]:
+def pages(browser: Browser, blank: Callable[[str], Page], base: str) -> Iterator[list[Page]]:
     """Two browsers that share nothing, each at a blank page."""
-    contexts = [browser.new_context(viewport={"width": 1360, "height": 850}) for _ in range(2)]
-    pages = [context.new_page() for context in contexts]
+    other = browser.new_page(viewport={"width": 1360, "height": 850})
+    pages = [blank(base), other]
     for page in pages:
         page.set_default_timeout(PATIENCE_MS)
         open_page(page, base)
     yield pages
-    for context in contexts:
-        context.close()
+    other.close()
 
 
 def test_two_browsers_write_at_once_and_each_shows_only_its_own(pages):
     starts = (CATS, DOGS)
     for page, start in zip(pages, starts, strict=True):
-        send(page, f"/with max=900 t=1.3 {start}")
+        send(page, f"/with max=300 t=1.3 {start}")
     for page in pages:
         page.wait_for_function("document.querySelectorAll('[data-author=model] .part').length > 9")
     # Both are at it now, or were; look again and again until both are done.
@@ -52,7 +51,7 @@ def test_two_browsers_write_at_once_and_each_shows_only_its_own(pages):
             assert other not in text
         pages[0].wait_for_timeout(50)
     texts = [settled(page) for page in pages]
-    assert [len(text) for text in texts] == [len(start) + 900 for start in starts]
+    assert [len(text) for text in texts] == [len(start) + 300 for start in starts]
     # After a reload each still has its own.
     for page, text in zip(pages, texts, strict=True):
         page.reload()

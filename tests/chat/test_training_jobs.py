@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 240
 TEXT = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")[:3000]
 TINY = ("--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16")
+TINY += ("--sample-tokens", "8")
 """So that 300 steps are soon done."""
 
 

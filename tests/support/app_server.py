@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.error import URLError
 
@@ -59,7 +60,7 @@ def start_app(
     for part in PARTS:
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
-    port = free_port()
+    port = usual_port()
     base = f"http://127.0.0.1:{port}"
     command = ["run", app, "-h", "--host", "127.0.0.1", "--port", str(port)]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
@@ -93,6 +94,24 @@ def lend_stories(models: Path) -> None:
         (models / "stories").symlink_to(shipped)
     else:
         save_characters(models / "stories", n_embd=128, n_layer=4, block_size=256)
+
+
+@cache
+def _usual() -> int:
+    return free_port()
+
+
+def usual_port() -> int:
+    """The same port for each app of this process, or another while one has it: see the browser's
+    conftest.py."""
+    with socket.socket() as asked:
+        # As a server does: what an app before left behind does not count.
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            asked.bind(("127.0.0.1", _usual()))
+        except OSError:
+            return free_port()
+    return _usual()
 
 
 def free_port() -> int:

@@ -18,22 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# Chainlit, `chat`, `frontend` and huggingface_hub look at the environment or the folder while they
-# are loaded.
-LOADED = [
-    *("torch", "torch.nn.functional", "numba", "safetensors.torch", "tokenizers", "tiktoken"),
-    *("sentencepiece", "matplotlib.backends.backend_agg", "optuna"),
-    *("fastapi", "uvicorn", "socketio", "aiohttp", "httpx", "mcp", "literalai", "traceloop.sdk"),
-    *("cryptography.x509", "click", "jwt", "tornado", "yaml", "jinja2"),
-    "train.pretrain",
-]
 ROOT = Path(__file__).parents[2]
 # Windows cannot fork: each is started there.
 FORKED = "forkserver" in multiprocessing.get_all_start_methods()
 FORKS = (
     multiprocessing.get_context("forkserver") if FORKED else multiprocessing.get_context("spawn")
 )
-FORKS.set_forkserver_preload(LOADED)
+FORKS.set_forkserver_preload(["tests.support.loaded"])
 
 
 def begin(

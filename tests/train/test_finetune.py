@@ -31,6 +31,7 @@ OLD = "a bird in the hand is worth two in the bush.\n" * 8
 NEW = "the cat sat on the mat, the dog ran in the fog.\n" * 30
 QUICK = ["--max-steps", "12", "--eval-every", "6", "--sample-tokens", "0", "--precision", "float32"]
 QUICK += ["--device", "cpu", "--threads", "1", "--learning-rate", "0.01", "--warmup-steps", "1"]
+QUICK += ["--batch-size", "8"]
 
 
 @pytest.fixture(autouse=True)

@@ -4,17 +4,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageColor
 
 from tests.support.training import train_into
 from tests.train.test_pretrain import TINY, data
 from train.data.folder import load_data
 from train.loop.config import TrainConfig
 from train.loop.run import Run
-from train.run import validate
+from train.run import plot, validate
 
 __all__ = ["data"]  # the fixture
 OFTEN = replace(TINY, eval_every=2, save_steps=0, sample_tokens=0)
+
+
+@pytest.fixture(autouse=True)
+def pictures() -> None:
+    """As they are, in place of sketches."""
 
 
 @pytest.fixture
@@ -27,6 +34,17 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(validate, "plot_losses", draw)
     return steps
+
+
+def test_a_training_leaves_the_picture_of_both_losses(data: Path, tmp_path: Path) -> None:
+    trained(replace(OFTEN, max_steps=10), data, tmp_path / "run")
+    with Image.open(tmp_path / "run" / "loss.png") as picture:
+        assert picture.size == (910, 546)
+        colours = np.asarray(picture.convert("RGB"), dtype=int).reshape(-1, 3)
+    for _, _, style in plot.LINES:
+        line = np.array(ImageColor.getrgb(style["color"]))
+        # An edge is mixed with the white about it.
+        assert np.abs(colours - line).max(axis=1).min() < 24
 
 
 def trained(config: TrainConfig, data: Path, folder: Path) -> None:

@@ -1,9 +1,8 @@
 """The search for settings: what it tries, what it keeps, how it goes on, what it leaves behind."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from tests.support.forks import ROOT, Forked
 from train import pretrain, search
 from train.data.folder import load_data
 from train.data.folds import cut_folds, fold_bounds
@@ -106,14 +106,16 @@ def test_the_same_command_goes_on_where_it_was_stopped(
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_search_at_once_with_all_kept(data: Path, tmp_path: Path) -> None:
-    command = f"-m train.search --data {data} --out {tmp_path / 'search'} {TINY}"
+    command = f"--data {data} --out {tmp_path / 'search'} {TINY}"
     command += " --max-steps 100000 --evaluations 20000 --trials 1000 --pruner none"
-    process = subprocess.Popen(
-        [sys.executable, *command.split()],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    said, errors = tmp_path / "out", tmp_path / "err"
+    process = Forked(
+        "train.search",
+        command.split(),
+        cwd=ROOT,
+        environment=os.environ,
+        out=said,
+        err=errors,
     )
     metrics = tmp_path / "search" / "trials" / "0000" / "fold-0" / "metrics.jsonl"
     deadline = time.monotonic() + 300
@@ -122,10 +124,9 @@ def test_ctrl_c_ends_a_search_at_once_with_all_kept(data: Path, tmp_path: Path) 
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    assert "stopped; every trial that ended is kept" in out
-    assert "Traceback" not in errors
+    assert process.wait(300) == 0, errors.read_text()
+    assert "stopped; every trial that ended is kept" in said.read_text()
+    assert "Traceback" not in errors.read_text()
     storage = f"sqlite:///{tmp_path / 'search' / 'study.sqlite'}"
     states = [t.state for t in optuna.load_study(study_name="cats-story", storage=storage).trials]
     assert states == [TrialState.FAIL, TrialState.WAITING]  # it waits to be tried again
