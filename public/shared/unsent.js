@@ -199,7 +199,7 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
     hear: () => {
       open = true;
     },
-    /** All of the story came. @param {Pick<Page.StoryState, 'passages' | 'writing'>} state */
+    /** All of the story came. @param {{passages: import('./lines.js').Passages, writing: boolean}} state */
     arrive: (state) => {
       open = true;
       passages = state.passages;
