@@ -114,7 +114,7 @@ function StoryControls() {
     const todo = {
       leave: () => {
         store.help = null;
-        if (!store.editing || !store.leaveEdit?.()) Object.assign(store, { selected: null, editing: null });
+        if (!(store.editing && store.leaveEdit?.())) Object.assign(store, { selected: null, editing: null });
         redraw();
       },
       empty: () => {

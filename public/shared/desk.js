@@ -60,9 +60,31 @@ export const speakBy = (hear) => {
   unheard.splice(0).forEach(hear);
 };
 
+/** @type {import('@chainlit/react-client').Socket | null} */
+let current = null;
+const wayOf = (/** @type {import('@chainlit/react-client').Socket | null} */ socket) => ({
+  connected: Boolean(socket?.connected),
+  inBytes: socket?.io?.engine?.transport?.name === 'polling',
+});
+
+/** Chainlit empties the composer whatever becomes of its line: one that cannot go is held before. */
+const hold = (/** @type {KeyboardEvent | MouseEvent} */ event) => {
+  const words = input()?.value ?? '';
+  const target = /** @type {Element} */ (event.target);
+  const sends =
+    event instanceof KeyboardEvent
+      ? target === input() && event.key === 'Enter' && !event.shiftKey && !event.isComposing
+      : target.closest('#chat-submit');
+  if (!sends || !words.trim() || unsent.maySend(words, wayOf(current))) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+};
+
 /** Mind what is typed, here and in the browser's other windows. */
 export const watch = () => {
   document.addEventListener('input', (event) => event.target === input() && unsent.typed());
+  document.addEventListener('keydown', hold, true);
+  document.addEventListener('click', hold, true);
   window.addEventListener('storage', ({ key, newValue }) => {
     const place = placeOf(key);
     if (place) unsent.follow(place, read(newValue));
@@ -78,6 +100,7 @@ const guarded = new WeakSet();
  * @param {import('@chainlit/react-client').Socket} socket
  */
 export const guard = (socket) => {
+  current = socket;
   if (guarded.has(socket)) return;
   guarded.add(socket);
   const emit = socket.emit.bind(socket);
@@ -85,8 +108,7 @@ export const guard = (socket) => {
   socket.on('connect', unsent.connect);
   socket.emit = (event, data, ...more) => {
     const way = {
-      connected: socket.connected,
-      inBytes: socket.io?.engine?.transport?.name === 'polling',
+      ...wayOf(socket),
       emit: (/** @type {(said: any) => void} */ answer) => emit(event, data, answer),
     };
     const said = /** @type {any} */ (data);

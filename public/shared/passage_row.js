@@ -111,7 +111,7 @@ const editField = ({ id, tokens }, fit) => {
 };
 
 /**
- * Asks whether changes may go; gives whether they went already, for there were none.
+ * What leaves an edit: it asks whether changes may go, and gives whether there is anything to ask.
  *
  * @param {HTMLElement} row
  * @param {() => boolean} changed
@@ -134,13 +134,17 @@ const leaving = (row, changed, { save, goOn, drop }) => {
     button('drop', 'Throw them away', 'The passage stays as it was', drop),
   );
   return () => {
-    if (!changed()) drop();
-    else if (question.isConnected) back();
+    if (!changed()) {
+      drop();
+      return false;
+    }
+    if (question.isConnected) back();
     else {
       row.classList.add('asking');
       row.append(question);
       stay.focus();
     }
+    return true;
   };
 };
 
@@ -171,10 +175,7 @@ export const editRow = (passage, store, done) => {
   };
   // Esc comes by StoryControls, which hears it first.
   const leave = leaving(row, changed, { save, drop, goOn: () => field.focus() });
-  store.leaveEdit = () => {
-    if (row.isConnected) leave();
-    return row.isConnected || !store.editing;
-  };
+  store.leaveEdit = () => row.isConnected && leave();
   field.onkeydown = (event) => {
     event.stopPropagation();
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

@@ -8,7 +8,7 @@
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing
- * @property {(() => boolean) | null} leaveEdit Leave the edit, or ask whether its words may go; false where there is none.
+ * @property {(() => boolean) | null} leaveEdit Leave the edit; true where it asks first whether its words may go.
  * @property {Page.Events['story_help']['commands'] | null} help
  * @property {number} takes How many versions are written at once.
  * @property {boolean} follow The tail of the text, while it grows.

@@ -9,8 +9,6 @@ export const OTHERS_MS = 5000;
 export const NOT_CONNECTED = 'There is no connection to Inkling, so nothing was sent: try again in a moment.';
 export const CAME_BACK = 'A line that had not arrived is back, below the story.';
 export const BOTH = 'Another window had begun a line for this story: both are below, one after the other.';
-/** The first save after a line came to stand in the story may have begun before it did; the second has it. */
-const SAVES = 2;
 /** Acts that the page does by itself, or that bring no words. */
 const QUIET = ['preset', 'preset_forget', 'once'];
 
@@ -22,6 +20,18 @@ const QUIET = ['preset', 'preset_forget', 'once'];
  * @property {() => string | null} words null where there is none.
  * @property {(words: string, meant: boolean) => void} fill meant: the writer is to go on there.
  */
+
+/**
+ * @typedef {object} Shown What the server shows, as far as it is used here.
+ * @property {import('./lines.js').Passages} passages
+ * @property {boolean} writing
+ * @property {unknown} [model]
+ * @property {unknown} [tuning]
+ */
+
+/** What of it the server saves; "" for a story without a word, which it does not keep. @param {Shown} state */
+const markOf = ({ passages, model, tuning }) =>
+  passages.length ? JSON.stringify([passages.map(({ id, tokens }) => [id, tokens.length]), model, tuning]) : '';
 
 /**
  * @param {object} given
@@ -36,8 +46,11 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
   /** The story whose line the composer shows, and that line as it was last kept. @type {string | null} */
   let shown = null;
   let known = '';
-  /** What was sent since the page is connected, by place: how often the story was saved since it came to stand there. */
-  const sent = /** @type {Map<string, {place: Place, saves: number | null}>} */ (new Map());
+  /** What was sent since the page is connected, by place: how many saves may yet come that began before it. */
+  const sent = /** @type {Map<string, {place: Place, there: boolean, before: number}>} */ (new Map());
+  /** How many saves are under way at most, one that runs and one that waits; and what was to be saved last. */
+  let saving = 0;
+  let last = /** @type {string | null} */ (null);
   let passages = /** @type {import('./lines.js').Passages} */ ([]);
   /** Whether the server has shown the story since the page is connected: before that it may not have opened it. */
   let open = false;
@@ -112,7 +125,7 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
       const under = sent.get(tag(place));
       const there = isThere(place, draft);
       if (under) {
-        if (there) under.saves ??= 0;
+        under.there ||= there;
       } else if (writing || (draft.window !== drafts.window && now() - draft.at < OTHERS_MS)) return;
       else if (there) drafts.drop(place);
       else if (place.story === here()) lost(place, draft);
@@ -125,6 +138,13 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
     /** @type {unknown} */ data,
     /** @type {{connected: boolean, inBytes: boolean}} */ { connected, inBytes },
   ) => (connected && open ? tooLong(data, inBytes) : NOT_CONNECTED);
+
+  /** Whether a line may go now; else it is said why not. @param {string} output @param {{connected: boolean, inBytes: boolean}} way */
+  const maySend = (output, way) => {
+    const why = refuse({ output }, way);
+    if (why) say(why);
+    return !why;
+  };
 
   /** @typedef {{connected: boolean, inBytes: boolean, emit: (answer: (said: any) => void) => void}} Way */
 
@@ -140,7 +160,7 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
     const place = /** @type {Place} */ ({ kind: 'sent', story: here(), id: message.id });
     if (words) {
       drafts.put(place, { words, after: passages.at(-1)?.id ?? null, ...(here() === 'new' && { first: true }) });
-      sent.set(tag(place), { place, saves: null });
+      sent.set(tag(place), { place, there: false, before: saving });
     }
     if (drafts.get(line())?.words.trim() === words.trim()) {
       drafts.drop(line());
@@ -172,10 +192,10 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
       say(why);
       return;
     }
-    sent.set(tag(place), { place, saves: null });
+    sent.set(tag(place), { place, there: false, before: saving });
     way.emit(() => {
       const kept = drafts.get(place);
-      if (!kept?.sent || sent.get(tag(place))?.saves !== null) return;
+      if (!kept?.sent || sent.get(tag(place))?.there !== false) return;
       lost(place, kept);
       told();
     });
@@ -188,33 +208,42 @@ export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) 
 
   return {
     typed,
+    maySend,
     sendLine,
     sendAct,
     /** A connection begins, or begins anew. */
     connect: () => {
       open = false;
       sent.clear();
+      saving = 0;
+      last = null;
     },
     /** More of the story came, so that it is open. */
     hear: () => {
       open = true;
     },
-    /** All of the story came. @param {{passages: import('./lines.js').Passages, writing: boolean}} state */
+    /** All of the story came. @param {Shown} state */
     arrive: (state) => {
       open = true;
+      const mark = markOf(state);
+      if (mark !== last && last !== null) saving = Math.min(2, saving + 1);
+      last = mark;
       passages = state.passages;
       restore();
       settle(state.writing);
     },
     /** The story was saved. */
-    kept: () =>
-      [...sent].forEach(([name, under]) => {
-        if (under.saves === null) return;
-        under.saves += 1;
-        if (under.saves < SAVES) return;
-        sent.delete(name);
-        drafts.drop(under.place);
-      }),
+    kept: () => {
+      saving = Math.max(0, saving - 1);
+      sent.forEach((under, name) => {
+        if (!under.there) under.before = Math.max(0, under.before - 1);
+        else if (under.before) under.before -= 1;
+        else {
+          sent.delete(name);
+          drafts.drop(under.place);
+        }
+      });
+    },
     /** The server refused a line, and said why. @param {string} words */
     refused: (words) => {
       const mine = drafts.all('sent', here()).filter(({ draft }) => draft.window === drafts.window);

@@ -86,3 +86,143 @@ def test_a_line_that_was_sent_is_forgotten_once_it_is_kept(page):
     page.wait_for_function(NONE_STORED)
     reload(page)
     expect(line(page)).to_have_value("")
+
+
+def test_a_closed_tab_leaves_its_line_to_the_next(page, context, base):
+    line(page).fill("Half a line")
+    page.close()
+    page = context.new_page()
+    open_page(page, base)
+    expect(line(page)).to_have_value("Half a line")
+    page.close()
+
+
+def test_two_windows_on_one_story_write_one_line(page, context):
+    begin(page)
+    other = context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#story-retry")
+    line(page).fill("It was")
+    expect(line(other)).to_have_value("It was")
+    line(other).fill("It was night")
+    expect(line(page)).to_have_value("It was night")
+    line(page).fill("")
+    expect(line(other)).to_have_value("")
+    other.close()
+
+
+def test_esc_asks_before_the_words_of_an_edit_go(page):
+    text = begin(page)
+    edit(page, "Twice <i>upon</i> a time")
+    page.keyboard.press("Escape")
+    question = page.get_by_role("alertdialog")
+    expect(question).to_contain_text("not saved")
+    page.keyboard.press("Escape")
+    expect(question).to_have_count(0)
+    expect(page.locator(".edit-words")).to_be_focused()
+    expect(page.locator(".edit-words")).to_have_value("Twice <i>upon</i> a time")
+    page.click(".passage-row > .act-cancel")
+    question.locator(".act-drop").click()
+    expect(page.locator(".edit-words, .edit-note")).to_have_count(0)
+    assert story(page) == text
+    # Nothing is asked where nothing would go.
+    page.click(".act-edit")
+    page.keyboard.press("Escape")
+    expect(page.locator(".edit-words")).to_have_count(0)
+    expect(question).to_have_count(0)
+    edit(page, "Thrice")
+    page.keyboard.press("Escape")
+    question.locator(".act-save").click()
+    expect(page.locator(".passage").first).to_contain_text("Thrice")
+    page.wait_for_function(NONE_STORED)
+
+
+def click_elsewhere(page: Page) -> None:
+    page.locator(".passage").nth(1).locator(".part").first.click()
+
+
+def go_on(page: Page) -> None:
+    line(page).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".passage >> nth=2")
+    settled(page)
+
+
+def send_a_line(page: Page) -> None:
+    write(page, "/with max=3 And so")
+
+
+@pytest.mark.parametrize("leave", [click_elsewhere, go_on, send_a_line, reload])
+def test_an_edit_that_is_left_is_offered_where_its_passage_stands(page, leave):
+    begin(page)
+    edit(page, "Twice <i>upon</i> a time")
+    leave(page)
+    if leave is not send_a_line:  # from the composer the page goes back to the edit by itself
+        note = page.locator(".passage").first.locator(".edit-note")
+        expect(note).to_contain_text("not saved")
+        expect(page.locator(".edit-words")).to_have_count(0)
+        note.locator(".act-go-on").click()
+    expect(page.locator(".edit-words")).to_have_value("Twice <i>upon</i> a time")
+    page.click(".passage-row > .act-save")
+    expect(page.locator(".passage").first).to_contain_text("Twice <i>upon</i> a time")
+    expect(page.locator(".edit-note")).to_have_count(0)
+
+
+def test_an_edit_of_words_that_are_gone_can_be_had_all_the_same(page):
+    begin(page)
+    edit(page, "Other words", passage=1)
+    page.click("#story-retry")
+    settled(page)
+    note = page.locator(".story > div > .edit-note")
+    expect(note).to_contain_text("“Other words”")
+    note.locator(".act-take").click()
+    expect(line(page)).to_have_value("Other words")
+    expect(page.locator(".edit-note")).to_have_count(0)
+
+
+def test_a_line_that_cannot_be_sent_stays_in_the_composer(page):
+    begin(page)
+    told = page.locator("[data-sonner-toast]")
+    # As a hand pastes it: to fill it in costs a minute.
+    page.evaluate("() => inkling.composer.setInput('word '.repeat(220_000))")
+    line(page).press("Enter")
+    expect(told.first).to_contain_text("1,100,")
+    expect(told.first).to_contain_text("at most 990,000")
+    assert page.evaluate("() => inkling.composer.input().value.length") == 1_100_000
+    page.evaluate("() => inkling.composer.setInput('It was night')")
+    page.context.set_offline(True)
+    page.evaluate("() => inkling.desk.unsent.connect()")
+    line(page).press("Enter")
+    expect(told.filter(has_text="no connection")).to_be_visible()
+    expect(line(page)).to_have_value("It was night")
+    page.context.set_offline(False)
+    line(page).fill("")
+
+
+def test_words_are_copied_with_the_line_ends_of_the_story(page, context, base):
+    begin(page)
+    write(page, "/with max=6 t=1 Then")
+    whole = settled(page)
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
+    page.evaluate("() => document.getSelection().selectAllChildren(document.getElementById('story-text'))")
+    page.keyboard.press("Control+C")
+    assert page.evaluate("() => navigator.clipboard.readText()") == whole
+    # From the middle of a passage to beyond the story.
+    page.evaluate(
+        "() => document.getSelection().setBaseAndExtent("
+        "document.querySelector('.passage .part').firstChild, 2, document.body, 1)"
+    )
+    page.keyboard.press("Control+C")
+    assert page.evaluate("() => navigator.clipboard.readText()") == whole[2:]
+
+
+def test_a_browser_that_keeps_nothing_says_so_once(page):
+    page.evaluate(
+        "() => { Storage.prototype.setItem = () => {"
+        " throw new DOMException('full', 'QuotaExceededError'); } }"
+    )
+    line(page).fill("Half")
+    line(page).fill("Half a line")
+    expect(page.locator("[data-sonner-toast]")).to_have_count(1)
+    expect(page.locator("[data-sonner-toast]")).to_contain_text("no room for drafts")
+    expect(line(page)).to_have_value("Half a line")
