@@ -67,6 +67,8 @@ const wayOf = (/** @type {import('@chainlit/react-client').Socket | null} */ soc
   inBytes: socket?.io?.engine?.transport?.name === 'polling',
 });
 
+export const isConnected = () => wayOf(current).connected;
+
 /** Chainlit empties the composer whatever becomes of its line: one that cannot go is held before. */
 const hold = (/** @type {KeyboardEvent | MouseEvent} */ event) => {
   const words = input()?.value ?? '';

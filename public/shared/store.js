@@ -36,6 +36,7 @@
  * @property {Shelf} [shelf]
  * @property {Train} [train]
  * @property {Tune | null} [tune]
+ * @property {Pick<Tune, 'about' | 'values'> | null} [turned] The dials of a Retry that nobody has taken yet.
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

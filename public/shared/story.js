@@ -31,6 +31,7 @@ export const grown = (state, delta) => {
 export const received = (store, ask, unsent) => ({
   story_state: (/** @type {Page.Events['story_state']} */ state) => {
     store.state = state;
+    if (state.writing) store.turned = null;
     unsent.arrive(state);
     return true;
   },
@@ -62,6 +63,9 @@ export const received = (store, ask, unsent) => ({
   },
   story_refused: (/** @type {Page.Events['story_refused']} */ { words }) => {
     unsent.refused(words);
+    const { turned } = store;
+    store.turned = null;
+    if (turned) Object.assign(store, { panel: 'tune', about: turned.about, tune: { ...turned, asked: '' } });
     return false;
   },
 });

@@ -1,16 +1,15 @@
 """Words that only the page has: each comes back, whatever happens to the page or to the server."""
 
-import re
+import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import write_account
-from tests.browser.conftest import blank
 from tests.browser.test_loop import settled
 from tests.browser.test_memory import enter
-from tests.browser.test_page import open_page, send, start_anew, story, write
+from tests.browser.test_page import PATIENCE_MS, open_page, set_values, start_anew, story, write
 from tests.support.app_server import running_app, start_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -204,13 +203,16 @@ def test_words_are_copied_with_the_line_ends_of_the_story(page, context, base):
     write(page, "/with max=6 t=1 Then")
     whole = settled(page)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
-    page.evaluate("() => document.getSelection().selectAllChildren(document.getElementById('story-text'))")
+    page.evaluate(
+        "() => document.getSelection().selectAllChildren(document.getElementById('story-text'))"
+    )
     page.keyboard.press("Control+C")
     assert page.evaluate("() => navigator.clipboard.readText()") == whole
     # From the middle of a passage to beyond the story.
     page.evaluate(
         "() => document.getSelection().setBaseAndExtent("
-        "document.querySelector('.passage .part').firstChild, 2, document.body, 1)"
+        "document.querySelector('.passage .part').firstChild, 2,"
+        " document.body, document.body.childNodes.length)"
     )
     page.keyboard.press("Control+C")
     assert page.evaluate("() => navigator.clipboard.readText()") == whole[2:]
@@ -226,3 +228,99 @@ def test_a_browser_that_keeps_nothing_says_so_once(page):
     expect(page.locator("[data-sonner-toast]")).to_have_count(1)
     expect(page.locator("[data-sonner-toast]")).to_contain_text("no room for drafts")
     expect(line(page)).to_have_value("Half a line")
+
+
+def test_beside_a_bad_value_the_good_ones_of_the_gear_are_set(page):
+    set_values(page, max_new_tokens="99999", seed="7")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("1 to 2048")
+    page.click("#chat-settings-open-modal")
+    expect(page.locator("#chat-settings input#seed")).to_have_value("7")
+
+
+def test_the_dials_of_a_retry_that_was_refused_come_back_as_they_were_turned(page):
+    text = begin(page)
+    page.locator(".passage[data-author=model] .part").first.click()
+    page.click(".act-retry-with")
+    page.fill("#tune-seed", "7")
+    page.fill("#tune-max_new_tokens", "99999")
+    page.click("#tune-retry")
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("1 to 2048")
+    expect(page.locator("#tune-seed")).to_have_value("7")
+    expect(page.locator("#tune-max_new_tokens")).to_have_value("99999")
+    page.fill("#tune-max_new_tokens", "3")
+    page.click("#tune-retry")
+    expect(page.locator(".facts-below")).to_contain_text("Seed 7")
+    expect(page.locator("#panel-tune")).to_have_count(0)
+    assert story(page) != text
+
+
+def sign_out(page: Page) -> None:
+    page.click("#user-nav-button")
+    page.get_by_role("menuitem", name="Logout").click()
+
+
+def test_a_sign_out_asks_and_leaves_no_draft_to_the_next_account(browser, models, tmp_path):
+    for name in ("ada", "bob"):
+        write_account(tmp_path / "stories", name, "correct horse")
+    with running_app(tmp_path, models) as base:
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        enter(page, base, "ada", "correct horse")
+        page.wait_for_selector("#story-begin")
+        line(page).fill("A secret of Ada's")
+        asked: list[str] = []
+        page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        sign_out(page)
+        expect(page.locator("[data-sonner-toast]")).to_contain_text("still signed in")
+        assert "A draft is in this browser" in asked[0]
+        page.once("dialog", lambda dialog: dialog.accept())
+        sign_out(page)
+        page.wait_for_selector("#password")
+        assert page.evaluate("() => JSON.stringify(localStorage)").count("secret") == 0
+        # Nor where nobody signed out: a token ended.
+        enter(page, base, "ada", "correct horse")
+        page.wait_for_selector("#story-begin")
+        line(page).fill("A secret of Ada's")
+        context.clear_cookies()
+        enter(page, base, "bob", "correct horse")
+        page.wait_for_selector("#story-begin")
+        expect(line(page)).to_have_value("")
+        page.wait_for_function("() => !JSON.stringify(localStorage).includes('secret')")
+        context.close()
+
+
+def test_a_server_that_was_killed_costs_no_word(browser, models, tmp_path):
+    process, base = start_app(tmp_path, models)
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    try:
+        open_page(page, base)
+        begin(page)
+        page.wait_for_function(NONE_STORED)
+        edit(page, "Twice upon a time")
+        page.locator(".tail").click(position={"x": 1, "y": 1})
+        line(page).fill("Half a line")
+        # A stopped server hears the line no more, and the page does not know.
+        process.send_signal(signal.SIGSTOP)
+        line(page).fill("A line that nobody heard")
+        line(page).press("Enter")
+        expect(line(page)).to_have_value("")
+        line(page).fill("Half a line")
+        process.kill()
+        process.wait(10)
+        page.wait_for_function("() => !inkling.desk.isConnected()")
+        line(page).press("Enter")
+        expect(page.locator("[data-sonner-toast]").first).to_contain_text("no connection")
+        process, base = start_app(tmp_path, models, port=int(base.rsplit(":", 1)[1]))
+        expect(line(page)).to_have_value("A line that nobody heard\nHalf a line", timeout=60_000)
+        expect(page.locator(".passage").first).to_contain_text("Once upon a time")
+        reload(page)
+        expect(line(page)).to_have_value("A line that nobody heard\nHalf a line")
+        page.click(".edit-note .act-go-on")
+        expect(page.locator(".edit-words")).to_have_value("Twice upon a time")
+    finally:
+        context.close()
+        process.kill()
+        process.wait(10)

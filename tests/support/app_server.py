@@ -53,13 +53,18 @@ def start_app(
     app: str = "app.py",
     module: str = "chainlit",
     forked: bool = True,
+    port: int = 0,
     **variables: str,
 ) -> tuple[Forked | subprocess.Popen[bytes], str]:
-    """As `running_app`; gives the process as well, which the caller ends."""
+    """As `running_app`; gives the process as well, which the caller ends.
+
+    Args:
+        port: Of an app that ran before, to which its pages come back; 0 for a free one.
+    """
     for part in PARTS:
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
-    port = free_port()
+    port = port or free_port()
     base = f"http://127.0.0.1:{port}"
     command = ["run", app, "-h", "--host", "127.0.0.1", "--port", str(port)]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}
