@@ -1,8 +1,8 @@
 // @ts-check
 // The page's one place for what was not sent (unsent.js): with the browser's storage, its composer, its address.
 import { input, setInput } from './composer.js';
-import { openDrafts, placeOf, read } from './drafts.js';
-import { newUnsent } from './unsent.js';
+import { Drafts, placeOf, read } from './drafts.js';
+import { Unsent } from './unsent.js';
 
 const WINDOW = 'inkling.window';
 
@@ -26,7 +26,7 @@ let speak = (/** @type {string} */ sentence) => {
 };
 const say = (/** @type {string} */ sentence) => speak(sentence);
 
-export const drafts = openDrafts({ storage: () => window.localStorage, say, window: nameOfWindow() });
+export const drafts = new Drafts({ storage: () => window.localStorage, say, window: nameOfWindow() });
 
 /** The story of the page's address; "new" where none stands behind it yet. */
 export const here = () => /\/thread\/([^/]+)/.exec(window.location.pathname)?.[1] ?? 'new';
@@ -43,7 +43,7 @@ const isKept = async (/** @type {string} */ story) => {
   }
 };
 
-export const unsent = newUnsent({
+export const unsent = new Unsent({
   drafts,
   isKept,
   here,
@@ -106,8 +106,9 @@ export const guard = (socket) => {
   if (guarded.has(socket)) return;
   guarded.add(socket);
   const emit = socket.emit.bind(socket);
-  unsent.connect();
-  socket.on('connect', unsent.connect);
+  const begin = () => unsent.connect();
+  begin();
+  socket.on('connect', begin);
   socket.emit = (event, data, ...more) => {
     const way = {
       ...wayOf(socket),

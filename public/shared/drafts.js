@@ -67,161 +67,182 @@ export const called = (/** @type {string} */ words) => {
 };
 
 /**
- * @param {object} given
- * @param {() => Storage} given.storage The browser's, which may be forbidden: then it raises.
- * @param {(sentence: string) => void} given.say Tells the writer.
- * @param {string} given.window What this window is known by among those of the browser.
- * @param {() => number} [given.now] Milliseconds.
+ * @typedef {object} Given
+ * @property {() => Storage} storage The browser's, which may be forbidden: then it raises.
+ * @property {(sentence: string) => void} say Tells the writer.
+ * @property {string} window What this window is known by among those of the browser.
+ * @property {() => number} [now] Milliseconds.
  */
-export const openDrafts = ({ storage, say, window, now = Date.now }) => {
-  /** What the storage did not take, for as long as this page lives. @type {Map<string, string>} */
-  const spare = new Map();
-  let complained = false;
-  let owner = '';
-  let version = 0;
 
-  const cannot = (/** @type {unknown} */ error) => {
-    if (complained) return;
-    complained = true;
+export class Drafts {
+  /** What the storage did not take, for as long as this page lives. @type {Map<string, string>} */
+  #spare = new Map();
+  #complained = false;
+  #owner = '';
+  /** Another number whenever something may have changed. */
+  version = 0;
+
+  /** @param {Given} given */
+  constructor({ storage, say, window, now = Date.now }) {
+    this.storage = storage;
+    this.say = say;
+    this.window = window;
+    this.now = now;
+  }
+
+  /** @param {Place} place @returns {Draft | null} */
+  get(place) {
+    const key = keyOf(place);
+    return this.#spare.has(key) || this.#isOurs() ? read(this.#raw(key)) : null;
+  }
+
+  /** Keep words; blank ones of a line are none. @param {Place} place @param {Partial<Draft> & {words: string}} draft */
+  put(place, draft) {
+    const key = keyOf(place);
+    if (place.kind === 'line' && !draft.words.trim()) {
+      this.#remove(key);
+      return;
+    }
+    this.touch();
+    const value = JSON.stringify({ ...draft, at: this.now(), window: this.window });
+    try {
+      if (!this.#isOurs()) throw new Error('nobody is signed in');
+      if (value.length + key.length > MOST_UNITS) throw Object.assign(new Error(), { name: 'QuotaExceededError' });
+      this.storage().setItem(key, value);
+      this.#spare.delete(key);
+    } catch (error) {
+      this.#spare.set(key, value);
+      this.#cannot(error);
+      return;
+    }
+    this.#makeRoom(key);
+  }
+
+  /** @param {Place} place */
+  drop(place) {
+    this.#remove(keyOf(place));
+  }
+
+  /** Give a draft another place. @param {Place} from @param {Place} to */
+  move(from, to) {
+    const draft = this.get(from);
+    if (!draft) return;
+    this.drop(from);
+    this.put(to, draft);
+  }
+
+  /** All of a kind, of one story or of any. @param {Kind} kind @param {string} [story] */
+  all(kind, story) {
+    return this.#keys().flatMap((key) => {
+      const place = placeOf(key);
+      const draft = place?.kind === kind && (!story || place.story === story) ? this.get(place) : null;
+      return place && draft ? [{ place, draft }] : [];
+    });
+  }
+
+  /** How many hold words that nobody else has. */
+  count() {
+    return this.#keys().filter((key) => read(this.#raw(key))?.words.trim()).length;
+  }
+
+  /** Something was changed, maybe by another window. */
+  touch() {
+    this.version += 1;
+  }
+
+  /** Of a story that was deleted. @param {string} story */
+  dropStory(story) {
+    this.#keys()
+      .filter((key) => placeOf(key)?.story === story)
+      .forEach((key) => this.#remove(key));
+  }
+
+  /** Begin for who is signed in; what another left in this browser is nobody's to see. @param {string} name */
+  belongTo(name) {
+    this.#owner = name;
+    try {
+      const all = this.storage();
+      if (all.getItem(OWNER) !== name) this.#keys().forEach((key) => this.#remove(key));
+      all.setItem(OWNER, name);
+    } catch (error) {
+      this.#cannot(error);
+    }
+  }
+
+  /** Leave nothing behind. */
+  forget() {
+    this.#keys().forEach((key) => this.#remove(key));
+    try {
+      this.storage().removeItem(OWNER);
+    } catch {
+      // There is nothing to forget.
+    }
+  }
+
+  #cannot(/** @type {unknown} */ error) {
+    if (this.#complained) return;
+    this.#complained = true;
     const full = error instanceof Error && /quota/i.test(error.name);
-    say(
+    this.say(
       `This browser ${full ? 'has no room for' : 'keeps no'} drafts: what you have not sent or saved is lost when ` +
         'this page is closed.',
     );
-  };
+  }
 
-  const keys = () => {
+  #keys() {
     /** @type {string[]} */
     let stored = [];
     try {
-      const all = storage();
+      const all = this.storage();
       stored = Array.from({ length: all.length }, (_, at) => all.key(at) ?? '');
     } catch (error) {
-      cannot(error);
+      this.#cannot(error);
     }
-    return [...new Set([...stored.filter((key) => placeOf(key)), ...spare.keys()])];
-  };
+    return [...new Set([...stored.filter((key) => placeOf(key)), ...this.#spare.keys()])];
+  }
 
-  const raw = (/** @type {string} */ key) => {
+  #raw(/** @type {string} */ key) {
     try {
-      return spare.get(key) ?? storage().getItem(key);
+      return this.#spare.get(key) ?? this.storage().getItem(key);
     } catch {
       return null;
     }
-  };
+  }
 
-  const remove = (/** @type {string} */ key) => {
-    version += 1;
-    spare.delete(key);
+  #remove(/** @type {string} */ key) {
+    this.touch();
+    this.#spare.delete(key);
     try {
-      storage().removeItem(key);
+      this.storage().removeItem(key);
     } catch (error) {
-      cannot(error);
+      this.#cannot(error);
     }
-  };
+  }
 
   /** Whether what is stored may be seen and added to: another may have signed in since, or nobody be. */
-  const isOurs = () => {
+  #isOurs() {
     try {
-      return storage().getItem(OWNER) === owner;
+      return this.storage().getItem(OWNER) === this.#owner;
     } catch {
       return false;
     }
-  };
+  }
 
-  const makeRoom = (/** @type {string} */ newest) => {
-    const all = keys()
-      .map((key) => ({ key, size: key.length + (raw(key)?.length || 0), draft: read(raw(key)) }))
-      .sort((one, other) => (one.draft?.at ?? 0) - (other.draft?.at ?? 0));
+  #makeRoom(/** @type {string} */ newest) {
+    const all = this.#keys().map((key) => {
+      const raw = this.#raw(key);
+      return { key, size: key.length + (raw?.length ?? 0), draft: read(raw) };
+    });
     let units = all.reduce((sum, { size }) => sum + size, 0);
     let count = all.length;
+    all.sort((one, other) => (one.draft?.at ?? 0) - (other.draft?.at ?? 0));
     for (const { key, size, draft } of all) {
       if (count <= MOST_DRAFTS && units <= MOST_UNITS) return;
       if (key === newest) continue;
-      remove(key);
+      this.#remove(key);
       units -= size;
       count -= 1;
-      if (draft) say(`There was no room for more drafts, so the oldest went: ${called(draft.words)}`);
+      if (draft) this.say(`There was no room for more drafts, so the oldest went: ${called(draft.words)}`);
     }
-  };
-
-  /** @param {Place} place */
-  const get = (place) => (spare.has(keyOf(place)) || isOurs() ? read(raw(keyOf(place))) : null);
-
-  /** Keep words; blank ones of a line are none. @param {Place} place @param {Partial<Draft> & {words: string}} draft */
-  const put = (place, draft) => {
-    const key = keyOf(place);
-    if (place.kind === 'line' && !draft.words.trim()) {
-      remove(key);
-      return;
-    }
-    version += 1;
-    const value = JSON.stringify({ ...draft, at: now(), window });
-    try {
-      if (!isOurs()) throw new Error('nobody is signed in');
-      if (value.length + key.length > MOST_UNITS) throw Object.assign(new Error(), { name: 'QuotaExceededError' });
-      storage().setItem(key, value);
-      spare.delete(key);
-    } catch (error) {
-      spare.set(key, value);
-      cannot(error);
-      return;
-    }
-    makeRoom(key);
-  };
-
-  return {
-    window,
-    get,
-    put,
-    /** Another number whenever something may have changed. */
-    version: () => version,
-    /** Another window changed something. */
-    touch: () => {
-      version += 1;
-    },
-    drop: (/** @type {Place} */ place) => remove(keyOf(place)),
-    /** All of a kind, of one story or of any. @param {Kind} kind @param {string} [story] */
-    all: (kind, story) =>
-      keys().flatMap((key) => {
-        const place = placeOf(key);
-        const draft = place?.kind === kind && (!story || place.story === story) ? get(place) : null;
-        return place && draft ? [{ place, draft }] : [];
-      }),
-    /** Give a draft another place. @param {Place} from @param {Place} to */
-    move: (from, to) => {
-      const draft = get(from);
-      if (!draft) return;
-      remove(keyOf(from));
-      put(to, draft);
-    },
-    /** Of a story that was deleted. @param {string} story */
-    dropStory: (story) =>
-      keys()
-        .filter((key) => placeOf(key)?.story === story)
-        .forEach(remove),
-    /** How many hold words that nobody else has. */
-    count: () => keys().filter((key) => read(raw(key))?.words.trim()).length,
-    /** Begin for who is signed in; what another left in this browser is nobody's to see. @param {string} name */
-    belongTo: (name) => {
-      owner = name;
-      try {
-        const all = storage();
-        const before = all.getItem(OWNER);
-        if (before !== name) keys().forEach(remove);
-        all.setItem(OWNER, name);
-      } catch (error) {
-        cannot(error);
-      }
-    },
-    /** Leave nothing behind. */
-    forget: () => {
-      keys().forEach(remove);
-      try {
-        storage().removeItem(OWNER);
-      } catch {
-        // There is nothing to forget.
-      }
-    },
-  };
-};
+  }
+}

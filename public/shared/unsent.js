@@ -1,6 +1,6 @@
 // @ts-check
 // What the writer wrote and the server has not got: kept as drafts (drafts.js) and given back. Three kinds: the line in
-// the composer, an edit, and a line that was sent. What was sent counts as lost until the server says that it is kept.
+// the composer, an edit, and a line that was sent. What was sent counts as lost until the server has it on its disk.
 import { givenBack } from './composer.js';
 import { isMade, lineOf, stands, tooLong, wordsIn } from './lines.js';
 
@@ -12,287 +12,323 @@ export const BOTH = 'Another window had begun a line for this story: both are be
 /** Acts that the page does by itself, or that bring no words. */
 const QUIET = ['preset', 'preset_forget', 'once'];
 
-/** @typedef {import('./drafts.js').Place} Place */
-/** @typedef {import('./drafts.js').Draft} Draft */
-
 /**
+ * @typedef {import('./drafts.js').Place} Place
+ * @typedef {import('./drafts.js').Draft} Draft
+ *
  * @typedef {object} Field Where lines are written.
  * @property {() => string | null} words null where there is none.
  * @property {(words: string, meant: boolean) => void} fill meant: the writer is to go on there.
- */
-
-/**
+ *
  * @typedef {object} Shown What the server shows, as far as it is used here.
  * @property {import('./lines.js').Passages} passages
  * @property {boolean} writing
  * @property {unknown} [model]
  * @property {unknown} [tuning]
+ *
+ * @typedef {{connected: boolean, inBytes: boolean}} Road inBytes: what is too long is measured in them.
+ * @typedef {Road & {emit: (answer: (said?: any) => void) => void}} Way
+ *
+ * @typedef {object} Given
+ * @property {import('./drafts.js').Drafts} drafts
+ * @property {Field} field
+ * @property {() => string} here The story of the page: its address, or "new".
+ * @property {(sentence: string) => void} say
+ * @property {(story: string) => Promise<boolean>} isKept Whether the library has a story of this address.
+ * @property {() => number} [now] Milliseconds.
  */
 
 /** What of it the server saves; "" for a story without a word, which it does not keep. @param {Shown} state */
 const markOf = ({ passages, model, tuning }) =>
   passages.length ? JSON.stringify([passages.map(({ id, tokens }) => [id, tokens.length]), model, tuning]) : '';
 
-/**
- * @param {object} given
- * @param {ReturnType<typeof import('./drafts.js').openDrafts>} given.drafts
- * @param {Field} given.field
- * @param {() => string} given.here The story of the page: its address, or "new".
- * @param {(sentence: string) => void} given.say
- * @param {(story: string) => Promise<boolean>} given.isKept Whether the library has a story of this address.
- * @param {() => number} [given.now] Milliseconds.
- */
-export const newUnsent = ({ drafts, field, here, say, isKept, now = Date.now }) => {
+const tagOf = (/** @type {Place} */ { kind, id }) => `${kind}.${id}`;
+
+export class Unsent {
   /** The story whose line the composer shows, and that line as it was last kept. @type {string | null} */
-  let shown = null;
-  let known = '';
-  /** What was sent since the page is connected, by place: how many saves may yet come that began before it. */
-  const sent = /** @type {Map<string, {place: Place, there: boolean, before: number}>} */ (new Map());
+  #shown = null;
+  #known = '';
+  /**
+   * What was sent since the page is connected. there: it stands in the story; before: so many saves may yet end that
+   * began without it.
+   *
+   * @type {Map<string, {place: Place, there: boolean, before: number}>}
+   */
+  #sent = new Map();
   /** How many saves are under way at most, one that runs and one that waits; and what was to be saved last. */
-  let saving = 0;
-  let last = /** @type {string | null} */ (null);
-  let passages = /** @type {import('./lines.js').Passages} */ ([]);
+  #saving = 0;
+  /** @type {string | null} */
+  #last = null;
+  /** @type {import('./lines.js').Passages} */
+  #passages = [];
   /** Whether the server has shown the story since the page is connected: before that it may not have opened it. */
-  let open = false;
+  #open = false;
+  /** @type {[string, {id: string, words: string}[]]} */
+  #listed = ['', []];
+  /** Called when drafts of edits changed. */
+  #told = () => {};
 
-  const line = (story = here()) => /** @type {Place} */ ({ kind: 'line', story, id: '' });
-  const editOf = (/** @type {string} */ id) => /** @type {Place} */ ({ kind: 'edit', story: here(), id });
-  const tag = (/** @type {Place} */ place) => `${place.kind}.${place.id}`;
+  /** @param {Given} given */
+  constructor({ drafts, field, here, say, isKept, now = Date.now }) {
+    this.drafts = drafts;
+    this.field = field;
+    this.here = here;
+    this.say = say;
+    this.isKept = isKept;
+    this.now = now;
+  }
 
-  const fill = (/** @type {string} */ words, meant = false) => {
-    known = words;
-    field.fill(words, meant);
-    drafts.put(line(), { words });
-  };
+  #line(story = this.here()) {
+    return /** @type {Place} */ ({ kind: 'line', story, id: '' });
+  }
+
+  #edit(/** @type {string} */ id) {
+    return /** @type {Place} */ ({ kind: 'edit', story: this.here(), id });
+  }
+
+  // The line in the composer
+
+  #fill(/** @type {string} */ words, meant = false) {
+    this.#known = words;
+    this.field.fill(words, meant);
+    this.drafts.put(this.#line(), { words });
+  }
 
   /** The writer changed the line. */
-  const typed = () => {
-    const words = field.words();
+  typed() {
+    const words = this.field.words();
     // Before its story is there, what is typed joins the draft that comes back then.
-    if (words === null || shown !== here() || words === known) return;
-    const stored = drafts.get(line());
-    if (stored && stored.words !== known && stored.words !== words && stored.window !== drafts.window) {
-      fill(givenBack(stored.words, words), true);
-      say(BOTH);
+    if (words === null || this.#shown !== this.here() || words === this.#known) return;
+    const stored = this.drafts.get(this.#line());
+    const others = stored && stored.window !== this.drafts.window && stored.words !== this.#known ? stored.words : words;
+    if (others !== words) {
+      this.#fill(givenBack(others, words), true);
+      this.say(BOTH);
       return;
     }
-    known = words;
-    drafts.put(line(), { words });
-  };
+    this.#known = words;
+    this.drafts.put(this.#line(), { words });
+  }
 
   /** Bring back the line of the story that the page came to. */
-  const restore = () => {
-    const words = field.words();
-    if (words === null || shown === here()) return;
-    const typedSince = words === known ? '' : words;
-    const stored = drafts.get(line())?.words ?? '';
-    shown = here();
-    const all =
-      stored && typedSince.trim() && stored !== typedSince ? givenBack(stored, typedSince) : stored || typedSince;
-    if (all !== words || all !== stored) fill(all);
-    known = all;
-  };
+  #restore() {
+    const words = this.field.words();
+    if (words === null || this.#shown === this.here()) return;
+    const typedSince = words === this.#known ? '' : words;
+    const stored = this.drafts.get(this.#line())?.words ?? '';
+    this.#shown = this.here();
+    const both = stored && typedSince.trim() && stored !== typedSince;
+    const all = both ? givenBack(stored, typedSince) : stored || typedSince;
+    if (all !== words || all !== stored) this.#fill(all);
+    this.#known = all;
+  }
 
-  const giveBack = (/** @type {string} */ words, why = '') => {
-    const typedSince = field.words();
+  /** Put words into the composer, on top of what stands there; false where there is none. @param {string} words */
+  giveBack(words, why = '') {
+    const typedSince = this.field.words();
     if (typedSince === null) return false;
-    if (words && words !== typedSince) fill(givenBack(words, typedSince), true);
-    if (why) say(why);
+    const isThere = typedSince === words || typedSince.startsWith(`${words}\n`);
+    if (words && !isThere) this.#fill(givenBack(words, typedSince), true);
+    if (why) this.say(why);
     return true;
-  };
+  }
 
-  /** What was sent did not arrive. @param {Place} place @param {Draft} draft */
-  const lost = (place, draft) => {
-    sent.delete(tag(place));
-    if (place.kind === 'edit') drafts.put(place, { words: draft.words });
-    else if (giveBack(draft.words, CAME_BACK)) drafts.drop(place);
-  };
+  /** Another window changed a draft. @param {Place} place @param {Draft | null} draft */
+  follow(place, draft) {
+    this.drafts.touch();
+    if (place.kind === 'edit') this.#told();
+    const isIts = place.kind === 'line' && place.story === this.here() && this.#shown === this.here();
+    if (!isIts || this.field.words() !== this.#known) return;
+    this.#known = draft?.words ?? '';
+    this.field.fill(this.#known, false);
+  }
 
-  const isThere = (/** @type {Place} */ place, /** @type {Draft} */ draft) =>
-    place.kind === 'edit' ? isMade(passages, place.id, draft.words) : stands(passages, draft.words, draft.after);
+  // What is sent
 
-  /** What may be on its way: of this story, and a first line whose story nobody may ever see. */
-  const underway = () => {
-    const lines = drafts
-      .all('sent')
-      .filter(({ place, draft }) => place.story === here() || (here() === 'new' && draft.first === true));
-    return [...lines, ...drafts.all('edit', here()).filter(({ draft }) => draft.sent)];
-  };
+  #refuse(/** @type {unknown} */ data, /** @type {Road} */ { connected, inBytes }) {
+    return connected && this.#open ? tooLong(data, inBytes) : NOT_CONNECTED;
+  }
 
-  /** See what became of what was sent. */
-  const settle = (/** @type {boolean} */ writing) => {
-    underway().forEach(({ place, draft }) => {
-      const under = sent.get(tag(place));
-      const there = isThere(place, draft);
-      if (under) {
-        under.there ||= there;
-      } else if (writing || (draft.window !== drafts.window && now() - draft.at < OTHERS_MS)) return;
-      else if (there) drafts.drop(place);
-      else if (place.story === here()) lost(place, draft);
-      // Of a story that is kept, its own page sees to it.
-      else isKept(place.story).then((kept) => kept || here() !== 'new' || lost(place, draft));
-    });
-  };
-
-  const refuse = (
-    /** @type {unknown} */ data,
-    /** @type {{connected: boolean, inBytes: boolean}} */ { connected, inBytes },
-  ) => (connected && open ? tooLong(data, inBytes) : NOT_CONNECTED);
-
-  /** Whether a line may go now; else it is said why not. @param {string} output @param {{connected: boolean, inBytes: boolean}} way */
-  const maySend = (output, way) => {
-    const why = refuse({ output }, way);
-    if (why) say(why);
+  /** Whether a line may go now; else it is said why not. @param {string} output @param {Road} road */
+  maySend(output, road) {
+    const why = this.#refuse({ output }, road);
+    if (why) this.say(why);
     return !why;
-  };
+  }
 
-  /** @typedef {{connected: boolean, inBytes: boolean, emit: (answer: (said: any) => void) => void}} Way */
+  #follows(/** @type {Place} */ place) {
+    this.#sent.set(tagOf(place), { place, there: false, before: this.#saving });
+  }
 
   /** A line is sent. @param {import('./lines.js').Message} message @param {Way} way */
-  const sendLine = (message, way) => {
+  sendLine(message, way) {
     const words = lineOf(message);
-    const why = refuse(message, way);
-    // When Chainlit has emptied the composer.
+    const why = this.#refuse(message, way);
     if (why) {
-      setTimeout(() => giveBack(words, why));
+      setTimeout(() => this.giveBack(words, why)); // when Chainlit has emptied the composer
       return;
     }
-    const place = /** @type {Place} */ ({ kind: 'sent', story: here(), id: message.id });
+    const place = /** @type {Place} */ ({ kind: 'sent', story: this.here(), id: message.id });
     if (words) {
-      drafts.put(place, { words, after: passages.at(-1)?.id ?? null, ...(here() === 'new' && { first: true }) });
-      sent.set(tag(place), { place, there: false, before: saving });
+      const after = this.#passages.at(-1)?.id ?? null;
+      this.drafts.put(place, { words, after, ...(this.here() === 'new' && { first: true }) });
+      this.#follows(place);
     }
-    if (drafts.get(line())?.words.trim() === words.trim()) {
-      drafts.drop(line());
-      known = '';
+    if (this.drafts.get(this.#line())?.words.trim() === words.trim()) {
+      this.drafts.drop(this.#line());
+      this.#known = '';
     }
-    way.emit((said) => {
-      const at = sent.get(tag(place));
-      const draft = at && drafts.get(at.place);
-      if (!at || !draft) return;
-      if (!said?.error && wordsIn(words)) return;
-      sent.delete(tag(place));
-      if (!said?.error || giveBack(words)) drafts.drop(at.place);
-    });
-  };
+    way.emit((said) => this.#arrived(tagOf(place), words, Boolean(said?.error)));
+  }
+
+  /** The server has a line, though not on its disk, or refused it at its door. */
+  #arrived(/** @type {string} */ tag, /** @type {string} */ words, /** @type {boolean} */ refused) {
+    const under = this.#sent.get(tag);
+    if (!under || (!refused && wordsIn(words))) return;
+    this.#sent.delete(tag);
+    if (!refused || this.giveBack(words)) this.drafts.drop(under.place);
+  }
 
   /** An act is sent. @param {Page.Act} act @param {Way} way */
-  const sendAct = (act, way) => {
-    const why = QUIET.includes(act.act) ? '' : refuse(act, way);
+  sendAct(act, way) {
+    const why = QUIET.includes(act.act) ? '' : this.#refuse(act, way);
+    if (why) this.say(why);
     if (act.act !== 'edit') {
-      if (why) say(why);
-      else way.emit(() => {});
+      if (!why) way.emit(() => {});
       return;
     }
-    const place = editOf(act.passage);
-    const draft = { words: act.text };
-    if (isMade(passages, act.passage, act.text)) drafts.drop(place);
-    else drafts.put(place, why ? draft : { ...draft, sent: true });
-    if (why) {
-      say(why);
-      return;
-    }
-    sent.set(tag(place), { place, there: false, before: saving });
+    const place = this.#edit(act.passage);
+    if (isMade(this.#passages, act.passage, act.text)) this.drafts.drop(place);
+    else this.drafts.put(place, { words: act.text, ...(!why && { sent: true }) });
+    if (why) return;
+    this.#follows(place);
     way.emit(() => {
-      const kept = drafts.get(place);
-      if (!kept?.sent || sent.get(tag(place))?.there !== false) return;
-      lost(place, kept);
-      told();
+      const draft = this.drafts.get(place);
+      // Whatever came of it has been shown by now.
+      if (draft?.sent && this.#sent.get(tagOf(place))?.there === false) this.#lost(place, draft);
     });
-  };
+  }
 
-  /** Called when drafts of edits changed. */
-  let told = () => {};
-  /** @type {[string, {id: string, words: string}[]]} */
-  let listed = ['', []];
+  /** The server refused a line, and said why. @param {string} words */
+  refused(words) {
+    const mine = this.drafts.all('sent', this.here()).filter(({ draft }) => draft.window === this.drafts.window);
+    const at = mine.findLast(({ draft }) => draft.words === words || wordsIn(draft.words) === wordsIn(words));
+    if (words) this.giveBack(words);
+    if (!at) return;
+    this.#sent.delete(tagOf(at.place));
+    this.drafts.drop(at.place);
+  }
 
-  return {
-    typed,
-    maySend,
-    sendLine,
-    sendAct,
-    /** A connection begins, or begins anew. */
-    connect: () => {
-      open = false;
-      sent.clear();
-      saving = 0;
-      last = null;
-    },
-    /** More of the story came, so that it is open. */
-    hear: () => {
-      open = true;
-    },
-    /** All of the story came. @param {Shown} state */
-    arrive: (state) => {
-      open = true;
-      const mark = markOf(state);
-      if (mark !== last && last !== null) saving = Math.min(2, saving + 1);
-      last = mark;
-      passages = state.passages;
-      restore();
-      settle(state.writing);
-    },
-    /** The story was saved. */
-    kept: () => {
-      saving = Math.max(0, saving - 1);
-      sent.forEach((under, name) => {
-        if (!under.there) under.before = Math.max(0, under.before - 1);
-        else if (under.before) under.before -= 1;
-        else {
-          sent.delete(name);
-          drafts.drop(under.place);
-        }
-      });
-    },
-    /** The server refused a line, and said why. @param {string} words */
-    refused: (words) => {
-      const mine = drafts.all('sent', here()).filter(({ draft }) => draft.window === drafts.window);
-      const at = mine.findLast(({ draft }) => draft.words === words || wordsIn(draft.words) === wordsIn(words));
-      if (words) giveBack(words);
-      if (!at) return;
-      sent.delete(tag(at.place));
-      drafts.drop(at.place);
-    },
-    /** The new story has an address. @param {string} story */
-    named: (story) => {
-      if (shown !== 'new') return;
-      shown = story;
-      [...sent.values()].forEach((each) => {
-        const to = { ...each.place, story };
-        drafts.move(each.place, to);
-        each.place = to;
-      });
-      if (drafts.get(line('new'))?.words === known) drafts.move(line('new'), line(story));
-    },
-    /** Another window changed a draft of the line. @param {Place} place @param {Draft | null} draft */
-    follow: (place, draft) => {
-      drafts.touch();
-      if (place.kind === 'edit') told();
-      if (place.kind !== 'line' || place.story !== here() || shown !== here() || field.words() !== known) return;
-      known = draft?.words ?? '';
-      field.fill(known, false);
-    },
-    /** The edits of this story that were not saved. */
-    edits: () => {
-      const mark = `${here()} ${drafts.version()}`;
-      if (listed[0] !== mark) {
-        const all = drafts.all('edit', here()).filter(({ draft }) => !draft.sent);
-        listed = [mark, all.map(({ place, draft }) => ({ id: place.id, words: draft.words }))];
+  // What became of it
+
+  /** What was sent did not arrive. @param {Place} place @param {Draft} draft */
+  #lost(place, draft) {
+    this.#sent.delete(tagOf(place));
+    if (place.kind === 'edit') {
+      this.drafts.put(place, { words: draft.words });
+      this.#told();
+    } else if (this.giveBack(draft.words, CAME_BACK)) this.drafts.drop(place);
+  }
+
+  /** What may be on its way: of this story, and a first line whose story nobody may ever see. */
+  #underway() {
+    const here = this.here();
+    const lines = this.drafts
+      .all('sent')
+      .filter(({ place, draft }) => place.story === here || (here === 'new' && draft.first === true));
+    return [...lines, ...this.drafts.all('edit', here).filter(({ draft }) => draft.sent)];
+  }
+
+  #isThere(/** @type {Place} */ place, /** @type {Draft} */ { words, after }) {
+    return place.kind === 'edit' ? isMade(this.#passages, place.id, words) : stands(this.#passages, words, after);
+  }
+
+  #settle(/** @type {boolean} */ writing) {
+    this.#underway().forEach(({ place, draft }) => {
+      const under = this.#sent.get(tagOf(place));
+      const there = this.#isThere(place, draft);
+      const isAnothers = draft.window !== this.drafts.window && this.now() - draft.at < OTHERS_MS;
+      if (under) under.there ||= there;
+      else if (writing || isAnothers) return;
+      else if (there) this.drafts.drop(place);
+      else if (place.story === this.here()) this.#lost(place, draft);
+      // Of a story that is kept, its own page sees to it.
+      else this.isKept(place.story).then((kept) => kept || this.here() !== 'new' || this.#lost(place, draft));
+    });
+  }
+
+  /** A connection begins, or begins anew. */
+  connect() {
+    this.#open = false;
+    this.#sent.clear();
+    this.#saving = 0;
+    this.#last = null;
+  }
+
+  /** More of the story came, so that it is open. */
+  hear() {
+    this.#open = true;
+  }
+
+  /** All of the story came. @param {Shown} state */
+  arrive(state) {
+    this.#open = true;
+    const mark = markOf(state);
+    if (mark !== this.#last && this.#last !== null) this.#saving = Math.min(2, this.#saving + 1);
+    this.#last = mark;
+    this.#passages = state.passages;
+    this.#restore();
+    this.#settle(state.writing);
+  }
+
+  /** The story was saved. */
+  kept() {
+    this.#saving = Math.max(0, this.#saving - 1);
+    this.#sent.forEach((under, tag) => {
+      if (!under.there || under.before) under.before = Math.max(0, under.before - 1);
+      else {
+        this.#sent.delete(tag);
+        this.drafts.drop(under.place);
       }
-      return listed[1];
-    },
-    /** The draft of an edit. @param {string} id */
-    edit: (id) => drafts.get(editOf(id))?.words ?? null,
-    /** The writer changed an edit; null: it is none any more. @param {string} id @param {string | null} words */
-    keepEdit: (id, words) => {
-      if (words === null) drafts.drop(editOf(id));
-      else drafts.put(editOf(id), { words });
-    },
-    giveBack,
-    onEdits: (/** @type {() => void} */ hear) => {
-      told = hear;
-    },
-  };
-};
+    });
+  }
 
-/** @typedef {ReturnType<typeof newUnsent>} Unsent */
+  /** The new story has an address. @param {string} story */
+  named(story) {
+    if (this.#shown !== 'new') return;
+    this.#shown = story;
+    this.#sent.forEach((under) => {
+      const to = { ...under.place, story };
+      this.drafts.move(under.place, to);
+      under.place = to;
+    });
+    if (this.drafts.get(this.#line('new'))?.words === this.#known) this.drafts.move(this.#line('new'), this.#line(story));
+  }
+
+  // Edits
+
+  /** The edits of this story that were not saved. */
+  edits() {
+    const mark = `${this.here()} ${this.drafts.version}`;
+    if (this.#listed[0] !== mark) {
+      const all = this.drafts.all('edit', this.here()).filter(({ draft }) => !draft.sent);
+      this.#listed = [mark, all.map(({ place, draft }) => ({ id: place.id, words: draft.words }))];
+    }
+    return this.#listed[1];
+  }
+
+  /** The draft of an edit. @param {string} id */
+  edit(id) {
+    return this.drafts.get(this.#edit(id))?.words ?? null;
+  }
+
+  /** The writer changed an edit; null: it is none any more. @param {string} id @param {string | null} words */
+  keepEdit(id, words) {
+    if (words === null) this.drafts.drop(this.#edit(id));
+    else this.drafts.put(this.#edit(id), { words });
+  }
+
+  onEdits(/** @type {() => void} */ hear) {
+    this.#told = hear;
+  }
+}

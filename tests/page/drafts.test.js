@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { called, keyOf, MOST_DRAFTS, MOST_UNITS, openDrafts, placeOf, read } from '../../public/shared/drafts.js';
+import { called, keyOf, MOST_DRAFTS, MOST_UNITS, Drafts, placeOf, read } from '../../public/shared/drafts.js';
 import { newStorage } from './storage.js';
 
 /** @param {any} [storage] */
@@ -9,7 +9,7 @@ const opened = (storage = newStorage(), owner = 'ada') => {
   /** @type {string[]} */
   const said = [];
   let clock = 0;
-  const drafts = openDrafts({
+  const drafts = new Drafts({
     storage: () => storage,
     say: (sentence) => said.push(sentence),
     window: 'w',
@@ -91,7 +91,7 @@ test('a forbidden storage is said once, and nothing breaks', () => {
   const forbidden = () => {
     throw new Error('SecurityError');
   };
-  const drafts = openDrafts({ storage: forbidden, say: (sentence) => said.push(sentence), window: 'w' });
+  const drafts = new Drafts({ storage: forbidden, say: (sentence) => said.push(sentence), window: 'w' });
   drafts.belongTo('ada');
   drafts.put(line('s'), { words: 'Once' });
   assert.equal(drafts.get(line('s'))?.words, 'Once');

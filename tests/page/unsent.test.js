@@ -1,8 +1,8 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openDrafts } from '../../public/shared/drafts.js';
-import { BOTH, CAME_BACK, NOT_CONNECTED, newUnsent, OTHERS_MS } from '../../public/shared/unsent.js';
+import { Drafts } from '../../public/shared/drafts.js';
+import { BOTH, CAME_BACK, NOT_CONNECTED, Unsent, OTHERS_MS } from '../../public/shared/unsent.js';
 import { newStorage } from './storage.js';
 
 const soon = () => new Promise((resolve) => setTimeout(resolve));
@@ -21,9 +21,9 @@ const open = (storage = newStorage(), name = 'w', listed = /** @type {string[]} 
   };
   const say = (/** @type {string} */ sentence) => page.said.push(sentence);
   const now = () => page.at;
-  const drafts = openDrafts({ storage: () => storage, say, window: name, now });
+  const drafts = new Drafts({ storage: () => storage, say, window: name, now });
   drafts.belongTo('ada');
-  const unsent = newUnsent({
+  const unsent = new Unsent({
     ...{ drafts, say, now },
     here: () => page.story,
     field: { words: () => page.words, fill: (words) => Object.assign(page, { words }) },
