@@ -3,7 +3,10 @@
 
 export const input = () => /** @type {HTMLTextAreaElement | null} */ (document.getElementById('chat-input'));
 
-/** @param {string} text @param {boolean} [focus] Where the writer is to go on there: on a phone it brings the keyboard. */
+/**
+ * @param {string} text
+ * @param {boolean} [focus] Where the writer is to go on there: on a phone it brings the keyboard.
+ */
 export const setInput = (text, focus = true) => {
   const field = input();
   if (!field) return;

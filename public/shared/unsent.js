@@ -100,7 +100,8 @@ export class Unsent {
     // Before its story is there, what is typed joins the draft that comes back then.
     if (words === null || this.#shown !== this.here() || words === this.#known) return;
     const stored = this.drafts.get(this.#line());
-    const others = stored && stored.window !== this.drafts.window && stored.words !== this.#known ? stored.words : words;
+    const others =
+      stored && stored.window !== this.drafts.window && stored.words !== this.#known ? stored.words : words;
     if (others !== words) {
       this.#fill(givenBack(others, words), true);
       this.say(BOTH);
@@ -302,7 +303,8 @@ export class Unsent {
       this.drafts.move(under.place, to);
       under.place = to;
     });
-    if (this.drafts.get(this.#line('new'))?.words === this.#known) this.drafts.move(this.#line('new'), this.#line(story));
+    if (this.drafts.get(this.#line('new'))?.words === this.#known)
+      this.drafts.move(this.#line('new'), this.#line(story));
   }
 
   // Edits

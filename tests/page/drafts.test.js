@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { called, keyOf, MOST_DRAFTS, MOST_UNITS, Drafts, placeOf, read } from '../../public/shared/drafts.js';
+import { called, Drafts, keyOf, MOST_DRAFTS, MOST_UNITS, placeOf, read } from '../../public/shared/drafts.js';
 import { newStorage } from './storage.js';
 
 /** @param {any} [storage] */

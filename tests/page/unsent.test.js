@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Drafts } from '../../public/shared/drafts.js';
-import { BOTH, CAME_BACK, NOT_CONNECTED, Unsent, OTHERS_MS } from '../../public/shared/unsent.js';
+import { BOTH, CAME_BACK, NOT_CONNECTED, OTHERS_MS, Unsent } from '../../public/shared/unsent.js';
 import { newStorage } from './storage.js';
 
 const soon = () => new Promise((resolve) => setTimeout(resolve));
