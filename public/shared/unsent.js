@@ -166,7 +166,8 @@ export class Unsent {
     const words = lineOf(message);
     const why = this.#refuse(message, way);
     if (why) {
-      setTimeout(() => this.giveBack(words, why)); // when Chainlit has emptied the composer
+      // When Chainlit has emptied the composer. A command that was typed is still there (desk.js), others were pressed.
+      setTimeout(() => this.giveBack(wordsIn(words) && words, why));
       return;
     }
     const place = /** @type {Place} */ ({ kind: 'sent', story: this.here(), id: message.id });
