@@ -6,11 +6,22 @@ import { drafts } from './shared/desk.js';
 
 (() => {
   const UNREACHED = 'Inkling cannot be reached: does it still run?';
+  const ASK_AGAIN_MS = 1000;
   const ask = window.fetch;
   let said = '';
 
   const isTo = (path, method, address, options) =>
     (options?.method || 'GET').toUpperCase() === method && new URL(address, location.href).pathname.endsWith(path);
+
+  // Chainlit leaves for the sign-in, and the page with all that stands there, when it asks in vain who is signed in. Only
+  // an answer says that nobody is.
+  const whoIsIn = async (address, options) => {
+    for (;;) {
+      const answer = await ask(address, options).catch(() => null);
+      if (answer && answer.status < 500) return answer;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  };
 
   const signOut = async (address, options) => {
     const left = drafts.count();
@@ -37,6 +48,7 @@ import { drafts } from './shared/desk.js';
   new MutationObserver(show).observe(document, { childList: true, subtree: true, characterData: true });
 
   window.fetch = async (address, options) => {
+    if (isTo('/user', 'GET', address, options)) return whoIsIn(address, options);
     if (isTo('/logout', 'POST', address, options)) return signOut(address, options);
     if (isTo('/project/thread', 'DELETE', address, options)) return deleteStory(address, options);
     if (!isTo('/login', 'POST', address, options)) return ask(address, options);

@@ -199,6 +199,20 @@ def test_a_line_that_cannot_be_sent_stays_in_the_composer(page):
     line(page).fill("")
 
 
+def test_a_page_that_cannot_ask_who_is_signed_in_stays(page):
+    """Chainlit asks again when its window is looked at, and would leave for the sign-in."""
+    line(page).fill("Half a line")
+    page.route("**/user", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        page.evaluate("setInterval(() => window.dispatchEvent(new Event('focus')), 200); 0")
+    with page.expect_event("requestfailed"):  # it is asked again
+        pass
+    expect(line(page)).to_have_value("Half a line")
+    assert "/login" not in page.url
+    page.unroute("**/user")
+    line(page).fill("")
+
+
 def test_words_are_copied_with_the_line_ends_of_the_story(page, context, base):
     begin(page)
     write(page, "/with max=6 t=1 Then")

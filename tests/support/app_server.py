@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 from tests.support.forks import ROOT, Forked
@@ -38,7 +39,8 @@ def running_app(
         forked: False: by a Python that starts from nothing, where its start is what is tested.
         variables: More of its environment.
     """
-    process, base = start_app(folder, models, app=app, module=module, forked=forked, **variables)
+    more: dict[str, Any] = {"app": app, "module": module, "forked": forked, **variables}
+    process, base = start_app(folder, models, **more)
     try:
         yield base
     finally:
