@@ -48,6 +48,8 @@ has no payload. "story_…" and "machine_…" are handled in frontend/ (story_ev
 time_machine.py), the others by Chainlit, which calls app.py."""
 ANSWERED = ("story_query", "story_command")
 """The events whose sender waits for an answer, so their errors are answers too."""
+KEPT_BY_PAGE = "client_message"
+"""A line, which its page keeps until it hears that the line was taken."""
 FROM_ANY_WINDOW = "window_message"
 """Chainlit hands on whatever another window posts to the page: what is none of ours is no news."""
 NOT_SIGNED_IN = "authentication failed"
@@ -202,7 +204,7 @@ async def _quietly(event: object, serving: Any) -> Any:
 
 
 def _answer(event: str, said: str) -> dict[str, Any] | None:
-    return {"error": said} if event in ANSWERED else None
+    return {"error": said} if event in (*ANSWERED, KEPT_BY_PAGE) else None
 
 
 async def _tell(websocket: Any, said: str) -> None:

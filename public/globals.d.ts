@@ -15,7 +15,7 @@ declare module 'recoil' {
 }
 
 declare module 'sonner' {
-  export const toast: { error(message: string): void };
+  export const toast: { error(message: string, options?: { duration: number }): void };
 }
 
 declare module '@chainlit/react-client' {
@@ -23,7 +23,9 @@ declare module '@chainlit/react-client' {
 
   /** A Socket.IO connection, as far as it is used here. */
   export interface Socket {
-    emit(event: string, data?: unknown): void;
+    connected: boolean;
+    io?: { engine?: { transport?: { name: string } } };
+    emit(event: string, ...data: unknown[]): unknown;
     on(event: string, hear: (data: never) => void): void;
     off(event: string, hear: (data: never) => void): void;
     timeout(ms: number): { emit(event: string, data: unknown, answer: (late: unknown, answer: never) => void): void };
@@ -34,6 +36,7 @@ declare module '@chainlit/react-client' {
   }
   export const modesState: RecoilState<Mode[]>;
   export const sessionIdState: RecoilState<string>;
+  export const userState: RecoilState<{ identifier: string } | null | undefined>;
   export function useChatData(): { loading: boolean };
   export function useChatInteract(): {
     sendMessage(message: Record<string, unknown>): void;

@@ -5,7 +5,10 @@ import './login.js';
 import * as cards from './shared/cards.js';
 import * as compare from './shared/compare.js';
 import * as composer from './shared/composer.js';
+import { watchCopies } from './shared/copying.js';
 import { drawCurve } from './shared/curve.js';
+import * as desk from './shared/desk.js';
+import { drawLeftOver } from './shared/edit_notes.js';
 import { drawFacts } from './shared/facts.js';
 import * as files from './shared/files.js';
 import * as keys from './shared/keys.js';
@@ -20,8 +23,10 @@ import { received } from './shared/story.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
-  ...{ drawCurve, drawFacts, drawPassages, drawRow, stepsOf, RETRY },
-  ...{ cards, compare, composer, files, keys, machine, numbers, panel, sentences },
+  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, stepsOf, RETRY },
+  ...{ cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences },
 };
 
 window.inkling = inkling;
+desk.watch();
+watchCopies();

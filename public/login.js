@@ -1,13 +1,44 @@
 // @ts-check
 // What the server says about a sign-in that failed, word for word. Chainlit's page looks its answer up among fixed
-// sentences by the status line, which has no room for "wait 8 seconds" and is empty over HTTP/2.
+// sentences by the status line, which has no room for "wait 8 seconds" and is empty over HTTP/2. And what a sign-out
+// leaves in the browser: nothing.
+import { drafts } from './shared/desk.js';
+
 (() => {
   const UNREACHED = 'Inkling cannot be reached: does it still run?';
+  const ASK_AGAIN_MS = 1000;
   const ask = window.fetch;
   let said = '';
 
-  const isSignIn = (address, options) =>
-    (options?.method || 'GET').toUpperCase() === 'POST' && new URL(address, location.href).pathname.endsWith('/login');
+  const isTo = (path, method, address, options) =>
+    (options?.method || 'GET').toUpperCase() === method && new URL(address, location.href).pathname.endsWith(path);
+
+  // Chainlit leaves for the sign-in, and the page with all that stands there, when it asks in vain who is signed in. Only
+  // an answer says that nobody is.
+  const whoIsIn = async (address, options) => {
+    for (;;) {
+      const answer = await ask(address, options).catch(() => null);
+      if (answer && answer.status < 500) return answer;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  };
+
+  const signOut = async (address, options) => {
+    const left = drafts.count();
+    const many = left === 1 ? 'A draft is' : `${left} drafts are`;
+    const question = `${many} in this browser, neither sent nor saved. Sign out, and throw what they say away?`;
+    if (left && !window.confirm(question))
+      return new Response('{}', { status: 409, statusText: 'You are still signed in' });
+    const answer = await ask(address, options);
+    if (answer.ok) drafts.forget();
+    return answer;
+  };
+
+  const deleteStory = async (address, options) => {
+    const answer = await ask(address, options);
+    if (answer.ok) drafts.dropStory(JSON.parse(options.body).threadId);
+    return answer;
+  };
 
   // Chainlit draws its own sentence; ours takes its place before it is painted, and again whenever it is drawn anew.
   const show = () => {
@@ -17,7 +48,10 @@
   new MutationObserver(show).observe(document, { childList: true, subtree: true, characterData: true });
 
   window.fetch = async (address, options) => {
-    if (!isSignIn(address, options)) return ask(address, options);
+    if (isTo('/user', 'GET', address, options)) return whoIsIn(address, options);
+    if (isTo('/logout', 'POST', address, options)) return signOut(address, options);
+    if (isTo('/project/thread', 'DELETE', address, options)) return deleteStory(address, options);
+    if (!isTo('/login', 'POST', address, options)) return ask(address, options);
     let answer;
     try {
       answer = await ask(address, options);

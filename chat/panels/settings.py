@@ -83,7 +83,8 @@ async def act_on_settings(session: Session, request: Mapping[str, object]) -> No
     try:
         match request:
             case {"act": "once", "settings": raw} if is_object(raw):
-                tuning.arm(raw)
+                if (refused := tuning.arm(raw)) is not None:
+                    await session.page.tell(refused, "error")
             case {"act": "preset", "name": str(name)}:
                 tuning.pick(name)
             case {"act": "preset_keep", "name": str(name), "settings": raw} if is_object(raw):

@@ -15,6 +15,7 @@ from chat.settings.presets import AS_SET, BUILT_IN, Layer, OwnPresets, Preset, f
 from gpt.text.scripts import folded
 
 MODELS_OWN = "the model's own"
+OTHERS_SET = "The others are set."
 
 
 class SettingLayers:
@@ -97,18 +98,25 @@ class SettingLayers:
         has, is the model's own again. A preset that decides a value which was changed is given up,
         and the rest of it becomes the chat's.
 
+        A value that cannot be used stays as it was, and the others are set.
+
         Returns:
-            What the writer should hear: that the preset was given up.
+            What the writer should hear: that the preset was given up, or which values could not be
+            used, and why.
 
         Raises:
-            SettingsError: One cannot be used; nothing has changed.
+            SettingsError: One cannot be used, and no other was changed.
         """
-        new, was = settings.layer(raw), self.standing(model)
+        (new, refused), was = settings.usable(raw), self.standing(model)
         own = {**settings.defaults(), **model}
         asked = {name: new.get(name, own[name]) for name in settings.LABELS if name in raw}
-        changed = {name: value for name, value in asked.items() if value != was[name]}
+        changed = {
+            name: value
+            for name, value in asked.items()
+            if value != was[name] and name not in refused
+        }
         if not changed:
-            return None
+            return _only(refused)
         note, preset = None, self.preset
         if preset and (ruled := [name for name in preset.settings if name in changed]):
             labels = ", ".join(settings.LABELS[name] for name in ruled)
@@ -118,7 +126,8 @@ class SettingLayers:
         set_now = {name: value for name, value in changed.items() if value != own[name]}
         self.chosen = {**kept, **set_now}
         self.changes += 1
-        return note
+        said = [*refused.values(), OTHERS_SET] if refused else []
+        return " ".join([*said, *([note] if note else [])]) or None
 
     def set_one(self, name: str, value: float | int | None) -> str:
         """Set one value for all that follows, whatever is picked; None: the model's own again.
@@ -139,14 +148,23 @@ class SettingLayers:
         self.changes += 1
         return said
 
-    def arm(self, raw: Mapping[str, object]) -> None:
-        """Take settings for the next message; none takes them back.
+    def arm(self, raw: Mapping[str, object]) -> str | None:
+        """Take settings for the next message; none takes them back. One that cannot be used stays
+        as it was armed before.
+
+        Returns:
+            What the writer should hear: which could not be used, and why.
 
         Raises:
-            SettingsError: One cannot be used; what was armed before still is.
+            SettingsError: None can be used; what was armed before still is.
         """
-        self.once = settings.layer(raw)
+        new, refused = settings.usable(raw)
+        if refused and not new:
+            return _only(refused)
+        stay = {name: self.once[name] for name in refused if name in self.once}
+        self.once = {**stay, **new}
         self.changes += 1
+        return " ".join([*refused.values(), OTHERS_SET]) if refused else None
 
     def keep_preset(self, name: str, raw: Mapping[str, object]) -> Preset:
         """Save a preset of the writer's own, and pick it.
@@ -192,3 +210,13 @@ class SettingLayers:
             {"name": name, "value": values[name], "own": own[name], "by": self.decides(name, model)}
             for name in settings.LABELS
         ]
+
+
+def _only(refused: Mapping[str, str]) -> None:
+    """Raise what was refused, where there was nothing else.
+
+    Raises:
+        SettingsError: Something was.
+    """
+    if refused:
+        raise settings.SettingsError(" ".join(refused.values()))

@@ -93,8 +93,22 @@ def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
     Raises:
         SettingsError: At least one value cannot be used; the message says each.
     """
+    values, refused = usable(raw)
+    if refused:
+        raise SettingsError(" ".join(refused.values()))
+    return values
+
+
+def usable(
+    raw: Mapping[str, object],
+) -> tuple[dict[str, float | int | None], dict[str, str]]:
+    """As `layer`, with what cannot be used beside the rest.
+
+    Returns:
+        The values that can be used, and by name why each other one cannot.
+    """
     values: dict[str, float | int | None] = {}
-    refused: list[str] = []
+    refused: dict[str, str] = {}
     for name in LABELS:
         if name in raw:
             try:
@@ -102,10 +116,8 @@ def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
                 if value is not None or name == "seed":
                     values[name] = value
             except SettingsError as error:
-                refused.append(str(error))
-    if refused:
-        raise SettingsError(" ".join(refused))
-    return values
+                refused[name] = str(error)
+    return values, refused
 
 
 def sampling_params(

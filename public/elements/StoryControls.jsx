@@ -113,7 +113,8 @@ function StoryControls() {
   useEffect(() => {
     const todo = {
       leave: () => {
-        Object.assign(store, { selected: null, help: null, editing: null });
+        store.help = null;
+        if (!(store.editing && store.leaveEdit?.())) Object.assign(store, { selected: null, editing: null });
         redraw();
       },
       empty: () => {

@@ -134,6 +134,7 @@ function StoryTune() {
   const close = () => store.open('tune');
   const retry = () => {
     if (!passage) return;
+    store.turned = { about: passage.id, values: now };
     store.send('Retry', { ask: 'retry', passage: passage.id, takes: store.takes, settings: now });
     close();
   };

@@ -3,13 +3,24 @@
 // Chainlit evaluates this file anew at will and remounts it for each session, so nothing of worth lives in the
 // component: what was received is kept in a store for each session, and the text is drawn by hand (shared/passages.js).
 
-import { modesState, sessionIdState, useChatData, useChatInteract, useChatSession } from '@chainlit/react-client';
+import {
+  modesState,
+  sessionIdState,
+  useChatData,
+  useChatInteract,
+  useChatSession,
+  userState,
+} from '@chainlit/react-client';
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
+import { toast } from 'sonner';
 
-const { drawPassages, drawRow, received } = window.inkling;
+const { drawLeftOver, drawPassages, drawRow, received } = window.inkling;
+const { drafts, guard, speakBy, unsent } = window.inkling.desk;
 const NEAR_END_PX = 60;
 const SYNC_DELAY_MS = 250;
+const ASK_AGAIN_MS = 2000;
+const READ_MS = 12000;
 const PATIENCE_MS = 60000;
 
 const NoModel = () => (
@@ -65,7 +76,9 @@ const carried = (options, settings) => (event) => {
 
 function StoryView() {
   const box = /** @type {{current: any}} */ (useRef(null));
+  const leftOver = /** @type {{current: any}} */ (useRef(null));
   const { session } = useChatSession();
+  const user = useRecoilValue(userState);
   const { sendMessage, windowMessage } = useChatInteract();
   const { loading } = useChatData();
   const modes = useRecoilValue(modesState);
@@ -106,8 +119,6 @@ function StoryView() {
     });
   store.query = (request) => call('story_query', request);
   store.command = (request) => call('story_command', request);
-  store.query = (request) => call('story_query', request);
-  store.command = (request) => call('story_command', request);
 
   const scroller = () => box.current?.closest('.overflow-y-auto');
   // In the next frame, however much comes before it: new tokens are drawn, and the end of the text is followed, for
@@ -128,7 +139,11 @@ function StoryView() {
   };
 
   useEffect(() => {
-    if (!socket) return undefined;
+    if (!socket || !user) return undefined;
+    speakBy((sentence) => toast.error(sentence, { duration: READ_MS }));
+    drafts.belongTo(user.identifier);
+    guard(socket);
+    unsent.onEdits(store.tell);
     const ask = () => {
       const passages = store.state ? store.state.passages : [];
       const last = passages[passages.length - 1];
@@ -140,7 +155,7 @@ function StoryView() {
       return false;
     };
     /** @type {[string, (data: unknown) => void][]} */
-    const handlers = Object.entries(received(store, ask)).map(([event, handle]) => [
+    const handlers = Object.entries(received(store, ask, unsent)).map(([event, handle]) => [
       event,
       (data) => {
         if (handle(data)) paint();
@@ -154,15 +169,18 @@ function StoryView() {
     handlers.forEach(([event, handle]) => socket.on(event, handle));
     socket.on('connect', late);
     const timer = late();
+    // A story that is opened comes by itself; only where nothing came is it asked for.
+    const again = setInterval(() => !store.state && ask(), ASK_AGAIN_MS);
     paintSoon();
     return () => {
       clearTimeout(timer);
+      clearInterval(again);
       if (store.frame) cancelAnimationFrame(store.frame);
       store.frame = null;
       handlers.forEach(([event, handle]) => socket.off(event, handle));
       socket.off('connect', late);
     };
-  }, [socket, store]);
+  }, [socket, store, user?.identifier]);
 
   useEffect(() => {
     const onClick = carried({ ...picks, model: model || '' }, state ? state.tuning.chosen : {});
@@ -179,6 +197,7 @@ function StoryView() {
   useEffect(paint, [store]);
   useEffect(() => {
     if (box.current) drawRow(box.current, store, busy);
+    if (leftOver.current) drawLeftOver(leftOver.current, store);
   });
   // The tail, the end mark and the facts change the height after the text was drawn.
   useEffect(paintSoon, [state?.revision]);
@@ -220,6 +239,7 @@ function StoryView() {
         aria-label="The story"
         aria-busy={busy}
       />
+      <div ref={leftOver} />
     </div>
   );
 }

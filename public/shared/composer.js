@@ -3,13 +3,17 @@
 
 export const input = () => /** @type {HTMLTextAreaElement | null} */ (document.getElementById('chat-input'));
 
-export const setInput = (/** @type {string} */ text) => {
+/**
+ * @param {string} text
+ * @param {boolean} [focus] Where the writer is to go on there: on a phone it brings the keyboard.
+ */
+export const setInput = (text, focus = true) => {
   const field = input();
   if (!field) return;
   // React hears of a value only if it is set behind its back.
   Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value')?.set?.call(field, text);
   field.dispatchEvent(new Event('input', { bubbles: true }));
-  field.focus();
+  if (focus) field.focus();
 };
 
 /** Whether a line is a command. One that begins with settings ("/with t=1 …") is words. */

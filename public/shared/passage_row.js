@@ -1,5 +1,6 @@
 // @ts-check
 // What can be done with the passage that was clicked.
+import { unsent } from './desk.js';
 import { button, make } from './dom.js';
 
 export const PREVIOUS = 'The version before this one (Alt+,)';
@@ -80,16 +81,86 @@ export const passageRow = (passage, last, store, edit) => {
   return row;
 };
 
+/** @typedef {HTMLElement & {follow?: () => void}} EditRow follow: another window may have gone on with this edit. */
+
+/**
+ * The words of a passage to be changed, as they were left where they were not saved.
+ *
+ * @param {Page.Passage} passage
+ * @param {() => void} fit
+ */
+const editField = ({ id, tokens }, fit) => {
+  const field = /** @type {HTMLTextAreaElement} */ (make('textarea', 'edit-words'));
+  const original = tokens.join('');
+  let known = unsent.edit(id) ?? original;
+  field.value = known;
+  field.setAttribute('aria-label', 'The words of this passage');
+  field.oninput = () => {
+    fit();
+    known = field.value;
+    unsent.keepEdit(id, known === original ? null : known);
+  };
+  const follow = () => {
+    const words = unsent.edit(id) ?? original;
+    if (field.value !== known || words === known) return;
+    known = words;
+    field.value = words;
+    fit();
+  };
+  return { field, follow, changed: () => field.value !== original };
+};
+
+/**
+ * What leaves an edit: it asks whether changes may go, and gives whether there is anything to ask.
+ *
+ * @param {HTMLElement} row
+ * @param {() => boolean} changed
+ * @param {{save: () => void, goOn: () => void, drop: () => void}} answers
+ */
+const leaving = (row, changed, { save, goOn, drop }) => {
+  const question = make('span', 'edit-question');
+  question.setAttribute('role', 'alertdialog');
+  question.setAttribute('aria-label', 'Your changes are not saved.');
+  const back = () => {
+    question.remove();
+    row.classList.remove('asking');
+    goOn();
+  };
+  const stay = button('stay', 'Go on editing', 'Back to your words (Esc)', back);
+  question.append(
+    make('span', '', 'Your changes are not saved.'),
+    button('save', 'Save', 'Keep the new words; those after them stay', save),
+    stay,
+    button('drop', 'Throw them away', 'The passage stays as it was', drop),
+  );
+  return () => {
+    if (!changed()) {
+      drop();
+      return false;
+    }
+    if (question.isConnected) back();
+    else {
+      row.classList.add('asking');
+      row.append(question);
+      stay.focus();
+    }
+    return true;
+  };
+};
+
 /**
  * @param {Page.Passage} passage
  * @param {Store} store
  * @param {() => void} done
+ * @returns {EditRow}
  */
 export const editRow = (passage, store, done) => {
   const row = make('span', 'passage-row editing');
-  const field = /** @type {HTMLTextAreaElement} */ (make('textarea', 'edit-words'));
-  field.value = passage.tokens.join('');
-  field.setAttribute('aria-label', 'The words of this passage');
+  const fit = () => {
+    field.style.height = 'auto';
+    field.style.height = `${field.scrollHeight + 2}px`;
+  };
+  const { field, follow, changed } = editField(passage, fit);
   const save = (/** @type {{rest?: boolean}} */ more = {}) => {
     store.act({ act: 'edit', passage: passage.id, text: field.value, ...more });
     done();
@@ -98,14 +169,15 @@ export const editRow = (passage, store, done) => {
     save({ rest: false });
     store.send('Continue', { ask: 'continue', takes: store.takes });
   };
-  const fit = () => {
-    field.style.height = 'auto';
-    field.style.height = `${field.scrollHeight + 2}px`;
+  const drop = () => {
+    unsent.keepEdit(passage.id, null);
+    done();
   };
-  field.oninput = fit;
+  // Esc comes by StoryControls, which hears it first.
+  const leave = leaving(row, changed, { save, drop, goOn: () => field.focus() });
+  store.leaveEdit = () => row.isConnected && leave();
   field.onkeydown = (event) => {
     event.stopPropagation();
-    if (event.key === 'Escape') done();
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       save();
@@ -115,12 +187,12 @@ export const editRow = (passage, store, done) => {
     field,
     button('save', 'Save', 'Keep the new words; those after them stay (Ctrl+Enter)', save),
     button('go-on', 'Save and continue', 'Keep the new words, and let the model write on from them', goOn),
-    button('cancel', 'Cancel', 'Leave it as it was (Esc)', done),
+    button('cancel', 'Cancel', 'Leave it as it was (Esc)', leave),
   );
   row.onclick = (event) => event.stopPropagation();
   requestAnimationFrame(() => {
     fit();
     field.focus();
   });
-  return row;
+  return Object.assign(row, { follow });
 };

@@ -3,6 +3,7 @@
 // is known of each passage, and the row of the one that was clicked.
 
 import { make } from './dom.js';
+import { drawEditNotes } from './edit_notes.js';
 import { drawFacts } from './facts.js';
 import { editRow, passageRow } from './passage_row.js';
 import { levelOf, partsOf } from './tokens.js';
@@ -103,7 +104,12 @@ export const drawRow = (box, store, busy) => {
     each.classList.toggle('selected', each === node);
     each.classList.toggle('in-edit', editing && each === node);
   });
-  if (!passage || !node || node.querySelector('.passage-row')) return;
+  drawEditNotes(box, store, editing ? passage?.id : undefined);
+  const drawn = /** @type {import('./passage_row.js').EditRow | null | undefined} */ (
+    node?.querySelector('.passage-row')
+  );
+  drawn?.follow?.();
+  if (!passage || !node || drawn) return;
   const edit = (/** @type {string | null} */ id) => () => {
     store.editing = id;
     store.tell();

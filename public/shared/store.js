@@ -8,6 +8,7 @@
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing
+ * @property {(() => boolean) | null} leaveEdit Leave the edit; true where it asks first whether its words may go.
  * @property {Page.Events['story_help']['commands'] | null} help
  * @property {number} takes How many versions are written at once.
  * @property {boolean} follow The tail of the text, while it grows.
@@ -35,6 +36,7 @@
  * @property {Shelf} [shelf]
  * @property {Train} [train]
  * @property {Tune | null} [tune]
+ * @property {Pick<Tune, 'about' | 'values'> | null} [turned] The dials of a Retry that nobody has taken yet.
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows
@@ -94,6 +96,7 @@ export const newStore = () => {
     selected: null,
     token: null,
     editing: null,
+    leaveEdit: null,
     help: null,
     takes: 1,
     follow: true,

@@ -1,6 +1,6 @@
 // @ts-check
 // The story as this page has it: what the server sent, with the tokens that came since.
-import { givenBack, input, setInput, startAnew } from './composer.js';
+import { startAnew } from './composer.js';
 
 /**
  * Add new tokens to the passage that they are of.
@@ -25,21 +25,32 @@ export const grown = (state, delta) => {
  *
  * @param {import('./store.js').Store} store
  * @param {() => boolean} ask Ask the server for what is missing; gives false.
+ * @param {Pick<import('./unsent.js').Unsent, 'arrive' | 'hear' | 'kept' | 'named' | 'refused'>} unsent
  * @returns {Record<string, (data: any) => boolean>} each says whether all of the text is to be drawn anew
  */
-export const received = (store, ask) => ({
+export const received = (store, ask, unsent) => ({
   story_state: (/** @type {Page.Events['story_state']} */ state) => {
     store.state = state;
+    if (state.writing) store.turned = null;
+    unsent.arrive(state);
     return true;
   },
-  story_delta: (/** @type {Page.Events['story_delta']} */ delta) => (grown(store.state, delta) ? false : ask()),
+  story_delta: (/** @type {Page.Events['story_delta']} */ delta) => {
+    unsent.hear();
+    return grown(store.state, delta) ? false : ask();
+  },
   story_status: (/** @type {Page.Events['story_status']} */ { status, writing }) => {
     if (store.state) Object.assign(store.state, { status, writing });
     return false;
   },
   // The address is the story's from the first word on. Chainlit would go there as to another page, and blink.
-  first_interaction: (/** @type {{thread_id: string}} */ { thread_id: thread }) => {
-    if (window.location.pathname === '/') window.history.replaceState(window.history.state, '', `/thread/${thread}`);
+  first_interaction: (/** @type {{interaction: string, thread_id: string}} */ { interaction, thread_id: thread }) => {
+    if (window.location.pathname === '/') {
+      window.history.replaceState(window.history.state, '', `/thread/${thread}`);
+      unsent.named(thread);
+    }
+    // With its title comes each save; see SocketPage.name_thread.
+    if (interaction.startsWith('“')) unsent.kept();
     return false;
   },
   story_leave: () => {
@@ -51,8 +62,10 @@ export const received = (store, ask) => ({
     return false;
   },
   story_refused: (/** @type {Page.Events['story_refused']} */ { words }) => {
-    const field = input();
-    if (words && field) setInput(givenBack(words, field.value));
+    unsent.refused(words);
+    const { turned } = store;
+    store.turned = null;
+    if (turned) Object.assign(store, { panel: 'tune', about: turned.about, tune: { ...turned, asked: '' } });
     return false;
   },
 });

@@ -283,6 +283,18 @@ def test_out_of_range_is_refused_with_the_range_and_what_was_armed_stays(root, n
     in_a_session(root, act)
 
 
+def test_beside_a_value_out_of_range_the_others_are_armed(root):
+    async def act(session, page):
+        await arm(session, max_new_tokens="5")
+        await arm(session, temperature="1.5", max_new_tokens="0", seed="3")
+        assert "1 to 2048" in page.said[-1]
+        assert "The others are set." in page.said[-1]
+        assert session.tuning.once == {"temperature": 1.5, "max_new_tokens": 5, "seed": 3}
+        assert page.state["tuning"]["once"]
+
+    in_a_session(root, act)
+
+
 def test_retry_with_is_filled_with_what_made_it_and_uses_what_it_is_given(root):
     async def act(session, page):
         await session.write("/with t=1.3 k=5 Once")

@@ -281,12 +281,15 @@ def test_a_story_beyond_the_window_goes_on_and_it_is_said(root):
     in_a_session(root, act)
 
 
-def test_a_setting_out_of_range_leaves_all_as_they_were(root):
+def test_a_setting_out_of_range_is_named_and_the_others_are_set(root):
     async def act(session, page):
         before = session.tuning.chosen
-        assert not await session.change_settings({"temperature": "1.5", "max_new_tokens": "0"})
+        assert not await session.change_settings({"temperature": "9", "max_new_tokens": "0"})
         assert session.tuning.chosen == before
+        assert await session.change_settings({"temperature": "1.5", "max_new_tokens": "0"})
+        assert session.tuning.chosen == {**before, "temperature": 1.5}
         assert "1 to 2048" in page.said[-1]
+        assert "The others are set." in page.said[-1]
 
     in_a_session(root, act)
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import socketio
 
+from chat.generate.request import OTHER_PAGE
 from chat.story.joining import joint
 from tests.support.app_server import running_app, status
 from tests.support.tiny_checkpoint import save_characters
@@ -306,16 +307,27 @@ def test_settings_from_a_page_are_checked(base):
         await until(lambda: writer.count("chat_settings") == 1)
         await writer.socket.emit("chat_settings_change", {"temperature": 1.5, "top_k": "-3"})
         await until(lambda: any("Top-k -3 is out of range" in said for said in writer.said))
-        # The dialog is sent again, with what is still in force.
+        # The dialog is sent again, with what is in force: the value beside the bad one is.
         await until(lambda: writer.count("chat_settings") == 2)
         sent = [data for event, data in writer.events if event == "chat_settings"][-1]
-        assert {each["id"]: each["initial"] for each in sent}["temperature"] == 0.8
-        await writer.socket.emit(
-            "chat_settings_change", {"temperature": 1.5, "max_new_tokens": "3"}
-        )
+        shown = {each["id"]: each["initial"] for each in sent}
+        assert (shown["temperature"], shown["top_k"]) == (1.5, "0")
+        await writer.socket.emit("chat_settings_change", {"max_new_tokens": "3"})
         await writer.write("once")
         facts = writer.state["passages"][-1]["facts"]["settings"]
         assert {each["name"]: each["value"] for each in facts}["temperature"] == "1.5"
+
+    at_the_app(base, act)
+
+
+def test_a_page_hears_whether_its_line_was_taken(base):
+    async def act(writer):
+        await until(lambda: writer.count("chat_settings") == 1)
+        sent = {"id": str(uuid.uuid4()), "type": "user_message", "output": "/max 3"}
+        assert await writer.socket.call("client_message", {"message": sent}) is None
+        broken = {"message": {**sent, "output": None}}
+        answer = await writer.socket.call("client_message", broken)
+        assert answer == {"error": OTHER_PAGE}
 
     at_the_app(base, act)
 

@@ -18,6 +18,7 @@ const state = () => ({
   ...{ contest: null, revision: 3, models: [], model: 'm', meter: null, undo: 0, redo: 0, status: '', writing: true },
   tuning: { preset: 'As set', chosen: {}, once: [], changes: 0 },
 });
+const unsent = { arrive: () => {}, hear: () => {}, kept: () => {}, named: () => {}, refused: () => {} };
 const delta = { revision: 3, passage: 'now', from: 2, tokens: ['c'], odds: [0.25], meter: null };
 
 test('new tokens are added to the passage that is written, once', () => {
@@ -45,7 +46,7 @@ test('tokens that do not go on from what is here are not added: the page asks', 
   assert.equal(grown(null, delta), false);
   const asked = [];
   const store = { ...newStore(), state: state() };
-  const hear = received(store, () => Boolean(asked.push('ask')) && false);
+  const hear = received(store, () => Boolean(asked.push('ask')) && false, unsent);
   assert.equal(hear.story_delta({ ...delta, from: 9 }), false);
   assert.equal(hear.story_delta(delta), false);
   assert.equal(asked.length, 1);
@@ -53,7 +54,7 @@ test('tokens that do not go on from what is here are not added: the page asks', 
 
 test('only a whole story has all of the text drawn anew', () => {
   const store = newStore();
-  const hear = received(store, () => false);
+  const hear = received(store, () => false, unsent);
   assert.equal(hear.story_state(state()), true);
   assert.equal(hear.story_status({ status: 'waiting', writing: true }), false);
   assert.equal(store.state?.status, 'waiting');

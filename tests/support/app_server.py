@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 from tests.support.forks import ROOT, Forked
@@ -39,7 +40,8 @@ def running_app(
         forked: False: by a Python that starts from nothing, where its start is what is tested.
         variables: More of its environment.
     """
-    process, base = start_app(folder, models, app=app, module=module, forked=forked, **variables)
+    more: dict[str, Any] = {"app": app, "module": module, "forked": forked, **variables}
+    process, base = start_app(folder, models, **more)
     try:
         yield base
     finally:
@@ -54,13 +56,18 @@ def start_app(
     app: str = "app.py",
     module: str = "chainlit",
     forked: bool = True,
+    port: int = 0,
     **variables: str,
 ) -> tuple[Forked | subprocess.Popen[bytes], str]:
-    """As `running_app`; gives the process as well, which the caller ends."""
+    """As `running_app`; gives the process as well, which the caller ends.
+
+    Args:
+        port: Of an app that ran before, to which its pages come back; 0 for a free one.
+    """
     for part in PARTS:
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
-    port = usual_port()
+    port = port or usual_port()
     base = f"http://127.0.0.1:{port}"
     command = ["run", app, "-h", "--host", "127.0.0.1", "--port", str(port)]
     others = {name: value for name, value in os.environ.items() if "INKLING" not in name}

@@ -1,0 +1,54 @@
+// @ts-check
+// What is copied out of the story: its words, with its own line ends and no others. A browser would put two for each
+// passage, because of what is drawn beside it.
+
+/**
+ * The words between two places.
+ *
+ * @param {string[]} parts Of the story.
+ * @param {{part: number, at: number}} from
+ * @param {{part: number, at: number}} to
+ */
+export const wordsBetween = (parts, from, to) =>
+  parts
+    .slice(from.part, to.part + 1)
+    .map((words, index) => {
+      const part = from.part + index;
+      return words.slice(part === from.part ? from.at : 0, part === to.part ? to.at : undefined);
+    })
+    .join('');
+
+/**
+ * The story's words of a selection; null where it holds none of them.
+ *
+ * @param {Range} range
+ * @param {Element[]} parts
+ */
+const wordsOf = (range, parts) => {
+  const held = parts.map((part) => range.intersectsNode(part));
+  const [first, last] = [held.indexOf(true), held.lastIndexOf(true)];
+  if (first < 0) return null;
+  const inside = (/** @type {Element} */ part, /** @type {Node} */ node) => part.contains(node);
+  const [from, to] = [parts[first], parts[last]];
+  // A part has one node of text.
+  const begin = inside(from, range.startContainer) && range.startContainer !== from ? range.startOffset : 0;
+  const end =
+    inside(to, range.endContainer) && range.endContainer !== to ? range.endOffset : (to.textContent || '').length;
+  const texts = parts.map((part) => part.textContent || '');
+  return wordsBetween(texts, { part: first, at: begin }, { part: last, at: end });
+};
+
+const onCopy = (/** @type {ClipboardEvent} */ event) => {
+  const selection = document.getSelection();
+  const story = document.getElementById('story-text');
+  if (!story || !selection?.rangeCount || selection.isCollapsed) return;
+  if (/^(INPUT|TEXTAREA)$/.test(/** @type {Element | null} */ (event.target)?.tagName ?? '')) return;
+  const range = selection.getRangeAt(0);
+  if (!range.intersectsNode(story)) return;
+  const words = wordsOf(range, [...story.querySelectorAll('.part')]);
+  if (!words || !event.clipboardData) return;
+  event.clipboardData.setData('text/plain', words);
+  event.preventDefault();
+};
+
+export const watchCopies = () => document.addEventListener('copy', onCopy);
