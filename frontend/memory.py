@@ -75,6 +75,7 @@ class Memory:
             self.owner(websocket),
             tell=lambda message: page.tell(message, "error"),
             kept=page.name_thread,
+            sign=page.mark_saved,
         )
         self.keepers[websocket.id] = keeper
         return keeper.keep

@@ -26,6 +26,10 @@ class SocketPage:
         data = {"interaction": f"“{title}”", "thread_id": self.websocket.thread_id}
         await self.websocket.emit("first_interaction", data)  # type: ignore[misc]
 
+    async def mark_saved(self, why: str) -> None:
+        """Say why the story is not saved, in sentences; "" where it is."""
+        await self.emit("story_kept", {"unsaved": why})
+
     async def offer(
         self,
         models: Mapping[str, Listing],

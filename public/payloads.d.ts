@@ -94,6 +94,8 @@ declare namespace Page {
     story_status: { status: string; writing: boolean };
     story_help: { commands: { usage: string; about: string }[] };
     story_leave: Record<string, never>;
+    /** Why the story is not saved, and what follows, in sentences; "" once it is. */
+    story_kept: { unsaved: string };
     story_refused: { words: string; why: string };
     story_file: { name: string; type: string; part: number; of: number; text: string };
     story_opened: { thread: string };

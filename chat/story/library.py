@@ -242,10 +242,13 @@ class Library:
             self._rows.execute("BEGIN IMMEDIATE")
             try:
                 yield self._rows
+                self._rows.execute("COMMIT")
             except BaseException:
-                self._rows.execute("ROLLBACK")
+                # A disk that is full ends some transactions by itself, and a commit that fails
+                # leaves others open, in which none could begin again.
+                if self._rows.in_transaction:
+                    self._rows.execute("ROLLBACK")
                 raise
-            self._rows.execute("COMMIT")
 
 
 def _kept(row: Sequence[Any], data: Sequence[str]) -> Kept:
