@@ -39,7 +39,7 @@ class SessionState:
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
         upload: The writer's uploads and trainings; None where nobody can train from the page.
-        writer: (account, page), opaque keys for the fair queue of the engines.
+        writer: (account, story), opaque keys for the fair queue of the engines.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class SessionState:
         self.logits: dict[Hashable, Any] = {}
         """What models say of the next token; see `chat.panels.token_probabilities`."""
         self.revision = 0
+        self.unsaved = ""
+        """Why the story is not saved, and what follows, in sentences; "" where nothing is wrong."""
         self._loaded: Loaded | None = None
         """The model that wrote last: the meter counts in its tokens."""
 
@@ -135,6 +137,7 @@ class SessionState:
             "redo": len(self.history.future),
             "status": self.status,
             "writing": self.writing,
+            "unsaved": self.unsaved,
         }
 
     def leave(self) -> None:
@@ -147,6 +150,11 @@ class SessionState:
         self.revision += 1
         self._remember()
         await self.page.emit("story_state", self.snapshot())
+
+    async def mark_saved(self, why: str) -> None:
+        """Show that the story is not saved, and why; with "" that it is."""
+        self.unsaved = why
+        await self.page.emit("story_kept", {"unsaved": why})
 
     async def sync(self, revision: int, have: int) -> None:
         """Send what a page lacks after a lost connection.

@@ -1,4 +1,4 @@
-"""The page of one chat, as `chat.session` sees it: events over Chainlit's own socket."""
+"""One window, as `chat.session` sees a page: events over Chainlit's own socket."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,10 +25,6 @@ class SocketPage:
         # It does so when this text changes; quotes tell it from the writer's first message.
         data = {"interaction": f"“{title}”", "thread_id": self.websocket.thread_id}
         await self.websocket.emit("first_interaction", data)  # type: ignore[misc]
-
-    async def mark_saved(self, why: str) -> None:
-        """Say why the story is not saved, in sentences; "" where it is."""
-        await self.emit("story_kept", {"unsaved": why})
 
     async def offer(
         self,

@@ -67,6 +67,7 @@ class Autosave:
         self._tell = tell
         self._kept = kept
         self._sign = sign
+        self._deleted = False
         self._last: Kept | None = None
         self._wanted: Kept | None = None
         self._trying: Kept | None = None
@@ -81,6 +82,11 @@ class Autosave:
     def unsaved(self) -> Kept | None:
         """The state that is not in the library yet; None where all is."""
         return self._wanted or self._trying
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the story was deleted, which its writer may not have heard yet."""
+        return self.gone or self._deleted
 
     async def load(self) -> Kept:
         """The story as it was kept, or as it will be.
@@ -107,9 +113,15 @@ class Autosave:
         self._try_now()
 
     def forget(self) -> None:
-        """The story was deleted: what waits is not written."""
-        self.gone, self._wanted = True, None
-        self._now.set()
+        """The story was deleted: what waits is not written, and does not bring it back."""
+        self._deleted = True
+        if self.unsaved is not None:
+            self._try_now()
+
+    def stop(self) -> None:
+        """Try no more, whatever waits."""
+        if self._task is not None:
+            self._task.cancel()
 
     async def saved(self) -> bool:
         """Wait until no write is in hand; whether all is kept, and none waits for another try."""
@@ -156,10 +168,11 @@ class Autosave:
     async def _save(self, state: Kept) -> bool:
         """Write it; False where it is to be tried again."""
         last = self._last
+        new = last is None and not self._deleted
 
         def save() -> None:
             before = last.story if last else None
-            self._library.save(self.story_id, self.owner, state, before=before, new=last is None)
+            self._library.save(self.story_id, self.owner, state, before=before, new=new)
 
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, save)

@@ -245,13 +245,13 @@ def test_a_story_deleted_before_it_could_be_saved_is_not_written(tmp_path):
         fill(library)
         keeper.keep(kept(Story().append(wrote(LONG))))
         assert not await keeper.saved()
-        keeper.forget()
         empty(library)
+        keeper.forget()
         await keeper.saved()
         assert keeper.unsaved is None
         assert library.find("one") is None
 
-    with_keeper(tmp_path, act)
+    assert with_keeper(tmp_path, act)[1:] == [autosave.GONE]
 
 
 def test_a_commit_that_fails_leaves_no_transaction_open(tmp_path):
