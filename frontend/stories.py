@@ -237,7 +237,7 @@ class OpenStories:
         return Title(id=key[1], owner=key[0], title=words.title, began_s=time.time())
 
     async def _rescue(self, keepers: Sequence[Autosave]) -> None:
-        why = keepers[0].why or "the disk does not answer."
+        why = keepers[0].cause or "the disk does not answer"
         stories = [state.story for keeper in keepers if (state := keeper.unsaved)]
         places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
         folder = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
@@ -247,4 +247,4 @@ class OpenStories:
             said = f"{many} NOT SAVED ANYWHERE: {titles}. No folder could be written to"
         else:
             said = f"{many} in {folder}: open each with “Open a file…”"
-        print(f"Not saved in the library: {why} {said}.", file=sys.stderr, flush=True)
+        print(f"Not saved in the library: {why}. {said}.", file=sys.stderr, flush=True)

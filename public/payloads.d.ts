@@ -75,6 +75,8 @@ declare namespace Page {
     redo: number;
     status: string;
     writing: boolean;
+    /** Why the story is not saved, and what follows, in sentences; "" where nothing is wrong. */
+    unsaved: string;
   }
 
   /** "story_delta": tokens `from` a place on of the `passage` that is being written. */

@@ -62,6 +62,8 @@ class Autosave:
         """Whether the story was deleted: nothing is kept of it any more."""
         self.why = ""
         """What `sign` was called with last."""
+        self.cause = ""
+        """Why the last write failed that did."""
         self._library = library
         self._executor = executor
         self._tell = tell
@@ -196,7 +198,8 @@ class Autosave:
         return True
 
     async def _failed(self, why: str) -> None:
-        first, self.why = not self.why, f"{why.rstrip('.')}. It is tried again by itself."
+        first, self.cause = not self.why, why.rstrip(".")
+        self.why = f"{self.cause}. It is tried again by itself."
         await self._sign(self.why)
         if first:
             await self._tell(f"The story could not be kept on disk: {self.why}")

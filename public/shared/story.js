@@ -29,8 +29,15 @@ export const grown = (state, delta) => {
  */
 export const received = (store, ask) => ({
   story_state: (/** @type {Page.Events['story_state']} */ state) => {
+    store.savedAgain = Boolean(store.state?.unsaved) && !state.unsaved;
     store.state = state;
     return true;
+  },
+  story_kept: (/** @type {Page.Events['story_kept']} */ { unsaved }) => {
+    if (!store.state) return false;
+    store.savedAgain = Boolean(store.state.unsaved) && !unsaved;
+    store.state.unsaved = unsaved;
+    return false;
   },
   story_delta: (/** @type {Page.Events['story_delta']} */ delta) => (grown(store.state, delta) ? false : ask()),
   story_status: (/** @type {Page.Events['story_status']} */ { status, writing }) => {
