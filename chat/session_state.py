@@ -5,6 +5,7 @@ What changes the state is in its subclass, `chat.session.Session`.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from chat import view
@@ -224,4 +225,6 @@ class SessionState:
         if self.keep is not None:
             hidden = self.contest if self.awaits_vote else None
             story = hidden.joined_story() if hidden else self.story
-            self.keep(self.kept(story, hidden))
+            history = self.history.change(story)
+            kept = self.kept(story, hidden)
+            self.keep(replace(kept, past=history.past, future=history.future))
