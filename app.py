@@ -26,7 +26,7 @@ from chat.accounts.home import home, open_home
 from chat.errors import fault
 from chat.jobs.training_jobs import TrainingJobs
 from chat.jobs.upload import Upload
-from chat.models import find_models
+from chat.models import default_model, find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import TrainingTexts
 from chat.page import Page
@@ -158,8 +158,15 @@ def to_it_alone() -> AbstractContextManager[None]:
     return asked_by(Asker(websocket.id, MEMORY.owner(websocket), alone=True))
 
 
+async def warm_up() -> None:
+    """Read the model that a new page writes with, while that page is still on its way."""
+    models = await asyncio.to_thread(find_models, ROOT)
+    await ENGINES.warm_up(models.get(default_model(models) or ""))
+
+
 @cl.on_app_startup
 async def on_app_startup() -> None:
+    run_beside(warm_up())
     run_beside(DOOR.watch(sio))
     run_beside(AWAY.watch())
     run_beside(sweep(STORIES.sweep, *BY_SESSION))

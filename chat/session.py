@@ -143,16 +143,12 @@ class Session(SessionState):
         await self.show()
 
     async def warm_up(self) -> None:
-        """Load the model that will most likely write next; a fault shows when it is asked to."""
-        # What is still on the Hub is fetched when it is asked for, and not before.
-        listing = self.models.get(self.model or "")
-        if listing is not None and listing.hub is None:
-            with suppress(CheckpointError, RefusedError, OSError):
-                loaded = await self.engines.get(listing)
-                if self._loaded is None and self.story.passages:
-                    self._loaded = loaded
-                    await self._measure()
-                    await self.show()
+        """Load the model that will most likely write next."""
+        loaded = await self.engines.warm_up(self.models.get(self.model or ""))
+        if loaded is not None and self._loaded is None and self.story.passages:
+            self._loaded = loaded
+            await self._measure()
+            await self.show()
 
     # How it is done
 

@@ -5,6 +5,19 @@ from torch import dtype as Dtype
 
 from gpt.config import GPTConfig
 
+FEWEST_STORIES, MOST_STORIES = 8, 64
+MOST_BYTES = 640 * 2**20
+
+
+def stories_for(config: GPTConfig, dtype: Dtype = float32) -> int:
+    """How many stories to write at once: 64, or fewer where their keys and values would need more
+    than `MOST_BYTES`, but never fewer than 8.
+
+    On a CPU the system hands memory out as it is written to: what nobody uses costs nothing.
+    """
+    of_one = 2 * config.n_layer * config.n_kv_head * config.block_size * config.head_dim
+    return max(FEWEST_STORIES, min(MOST_STORIES, MOST_BYTES // (of_one * dtype.itemsize)))
+
 
 class KVCache:
     """Room for `batch_size` stories of up to `block_size` tokens each, owned by the caller.

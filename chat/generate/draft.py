@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -14,14 +14,22 @@ from gpt.tokenizers import Tokenizer
 
 FLUSH_S = 0.04
 """Seconds between two batches of new tokens: sent one by one they would freeze a page."""
+CALM = 8
+"""So many stories at once are sent in batches of `FLUSH_S`; more than that take turns, or sending
+would take longer than writing."""
 
 T = TypeVar("T")
 
 
+def flush_s(writing: int) -> float:
+    """Seconds between two batches of each of `writing` stories."""
+    return FLUSH_S * max(1, writing / CALM)
+
+
 async def in_batches(
-    items: AsyncIterator[T], flush_s: float = FLUSH_S
+    items: AsyncIterator[T], flush_s: Callable[[], float] = lambda: FLUSH_S
 ) -> AsyncGenerator[list[T], None]:
-    """Yield what came within `flush_s` of the first item of each batch.
+    """Yield what came within `flush_s()` of the first item of each batch.
 
     However this ends, `items` is ended too: an error comes after the items before it, and a cancel
     goes through to `items`.
@@ -40,7 +48,7 @@ async def in_batches(
                 batch.append(following.result())
                 following = asyncio.ensure_future(anext(items))
                 if len(batch) == 1:
-                    deadline = loop.time() + flush_s
+                    deadline = loop.time() + flush_s()
             if loop.time() >= deadline:
                 yield batch
                 batch = []

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from chat.generate.draft import Draft, in_batches
+from chat.generate.draft import Draft, flush_s, in_batches
 from chat.generate.reproduce import compared, same
 from chat.generate.request import GenerationRequest
 from chat.generate.resolve import ResolvedRequest
@@ -139,7 +139,12 @@ class Takes:
         A take that goes round in a loop ends there. When all have ended, so do the requests.
         """
         drafts = self.drafts
-        async with aclosing(in_batches(interleaved(self.requests))) as batches:
+        engines = {each.loaded.engine for each in self.resolved.writers}
+
+        def pause() -> float:
+            return flush_s(sum(engine.active for engine in engines))
+
+        async with aclosing(in_batches(interleaved(self.requests), pause)) as batches:
             async for batch in batches:
                 had = [len(draft.tokens) for draft in drafts]
                 for at, token in batch:

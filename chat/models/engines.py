@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Engines:
     Args:
         max_loaded: How many stay loaded; beyond it the least recently used is unloaded, but never
             one that writes or is held by a `lease`.
-        max_batch: Stories that each engine writes at once; a KV cache is allocated for all.
+        max_batch: Stories that each engine writes at once: see `gpt.engine.Engine`.
         load: Reads a checkpoint folder.
         fetch: Downloads a model that is still on the Hub.
     """
@@ -67,7 +67,7 @@ class Engines:
         self,
         *,
         max_loaded: int = 3,
-        max_batch: int = 8,
+        max_batch: int | None = None,
         load: Callable[[Path], Checkpoint] = gpt.load,
         fetch: Callable[[Listing], Listing] = fetched,
     ) -> None:
@@ -117,6 +117,16 @@ class Engines:
             self._make_room(for_folder=listing.folder)
             self._loaded.append(there)
             return there if there.listing == listing else replace(there, listing=listing)
+
+    async def warm_up(self, listing: Listing | None) -> Loaded | None:
+        """Read a model that will most likely be asked for; None where that cannot be, for a fault
+        shows when it is asked for."""
+        # What is still on the Hub is fetched when it is asked for, and not before.
+        if listing is None or listing.hub is not None:
+            return None
+        with suppress(CheckpointError, RefusedError, OSError):
+            return await self.get(listing)
+        return None
 
     @property
     def active(self) -> int:

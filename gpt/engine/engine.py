@@ -14,6 +14,7 @@ from typing import Self
 
 from torch import Tensor
 
+from gpt.cache import stories_for
 from gpt.decode.choose import prepare
 from gpt.decode.core import Core
 from gpt.engine.errors import EngineBusy, EngineClosed
@@ -33,7 +34,7 @@ class Engine:
 
     Args:
         model: In eval mode; nobody else may use it meanwhile.
-        max_batch: Stories at once; a request with n takes is n of them.
+        max_batch: Stories at once; a request with n takes is n of them. None: `stories_for` says.
         max_waiting: Stories that may wait for a place; 0 refuses all that cannot begin at once.
             One writer's share of them is in `FairQueue.has_room`.
     """
@@ -43,14 +44,15 @@ class Engine:
         model: GPT,
         tokenizer: Tokenizer,
         *,
-        max_batch: int = 8,
+        max_batch: int | None = None,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         if max_waiting < 0:
             raise ValueError(f"max_waiting must be at least 0, not {max_waiting}")
         self.tokenizer = tokenizer
-        self.max_batch, self.max_waiting = max_batch, max_waiting
-        self._generator = Generator(model, tokenizer, max_batch=max_batch)
+        self.max_batch = stories_for(model.config, model.dtype) if max_batch is None else max_batch
+        self.max_waiting = max_waiting
+        self._generator = Generator(model, tokenizer, max_batch=self.max_batch)
         self._made: SimpleQueue[Core] = SimpleQueue()
         """Cores that new stories are to be written with."""
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 
 import uvicorn
 
+from gpt.cache import FEWEST_STORIES, MOST_STORIES
 from gpt.checkpoint import CheckpointError
 from gpt.decode.choose import CoreError
 from gpt.engine.fair_queue import MAX_WAITING
@@ -56,7 +57,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="a page that may ask from a browser, as https://lite.koboldai.net; null is one that "
         "was opened as a file, * is any; may be given several times",
     )
-    add("--batch", type=int, default=8, help="stories written at once by each model (default: 8)")
+    add(
+        "--batch",
+        type=int,
+        help=f"stories written at once by each model (default: {FEWEST_STORIES} to {MOST_STORIES}, "
+        "as many as it has memory for)",
+    )
     add(
         "--waiting",
         type=int,

@@ -33,7 +33,7 @@ class Served:
     scoring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def open(cls, name: str, place: str, *, max_batch: int, max_waiting: int) -> "Served":
+    def open(cls, name: str, place: str, *, max_batch: int | None, max_waiting: int) -> "Served":
         """Read a checkpoint and start its engine.
 
         Args:
@@ -69,7 +69,7 @@ def named(given: str) -> tuple[str, str]:
     return name, place
 
 
-def open_all(given: Sequence[str], *, max_batch: int, max_waiting: int) -> list[Served]:
+def open_all(given: Sequence[str], *, max_batch: int | None, max_waiting: int) -> list[Served]:
     """Open the checkpoints of a command line, each CHECKPOINT or NAME=CHECKPOINT.
 
     Raises:

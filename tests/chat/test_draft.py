@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from chat.generate.draft import Draft, in_batches
+from chat.generate.draft import FLUSH_S, Draft, flush_s, in_batches
 from chat.view import meter
 from gpt.sampling import SamplingParams
 from gpt.text.prompt import window_start
@@ -38,9 +38,13 @@ def test_items_that_come_together_make_one_batch_and_late_ones_are_not_held():
         yield 3
 
     async def run():
-        return [batch async for batch in in_batches(items(), flush_s=0.03)]
+        return [batch async for batch in in_batches(items(), lambda: 0.03)]
 
     assert asyncio.run(run()) == [[0, 1, 2], [3]]
+
+
+def test_the_more_stories_are_written_the_longer_the_pause_between_batches_of_each() -> None:
+    assert [flush_s(writing) / FLUSH_S for writing in (0, 1, 8, 16, 60)] == [1, 1, 1, 2, 7.5]
 
 
 def test_an_error_comes_after_the_items_before_it():
@@ -70,7 +74,7 @@ def test_a_cancel_reaches_what_makes_the_items():
 
     async def run():
         async def read():
-            async for _ in in_batches(items(), flush_s=0.001):
+            async for _ in in_batches(items(), lambda: 0.001):
                 pass
 
         reading = asyncio.create_task(read())
@@ -136,7 +140,7 @@ def test_whoever_gives_items_is_ended_though_they_wait_to_give_the_next():
             ended.append(True)
 
     async def run():
-        async with aclosing(in_batches(items(), 0)) as batches:
+        async with aclosing(in_batches(items(), lambda: 0)) as batches:
             async for _ in batches:
                 await asyncio.sleep(0.01)  # the next one is ready by now
                 break

@@ -383,7 +383,7 @@ def test_any_passage_of_a_story_can_be_written_the_same_again(root, seed):
 
 def test_a_loop_ends_at_the_same_place_however_many_tokens_come_at_once(root, monkeypatch):
     def in_lots_of(size):
-        async def batches(items):
+        async def batches(items, pause):
             lot = []
             async for item in items:
                 lot.append(item)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from gpt.cache import KVCache
+from gpt.cache import MOST_BYTES, KVCache, stories_for
 from gpt.checkpoint.hf_format import hf_config
 from gpt.checkpoint.hf_names import to_hf
 from gpt.config import GPTConfig
@@ -101,6 +101,19 @@ def test_a_reset_row_begins_anew(model: GPT) -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize(
+    ("window", "stories"), [(512, 64), (1024, 35), (2048, 17), (4096, 8), (16384, 8)]
+)
+def test_a_large_model_writes_fewer_stories_at_once_but_never_under_eight(
+    window: int, stories: int
+) -> None:
+    config = GPTConfig(block_size=window, n_layer=6, n_head=6, n_embd=384, vocab_size=9)
+    assert stories_for(config) == stories
+    cache = KVCache(config, stories, device="meta")
+    if stories > 8:
+        assert 2 * cache.keys.numel() * 4 <= MOST_BYTES
+
+
 def test_last_gives_only_the_last_position(model: GPT) -> None:
     tokens = random_tokens(model, 2, 9)
     torch.testing.assert_close(model(tokens, last=True), model(tokens)[:, -1:], atol=1e-5, rtol=0)
