@@ -27,6 +27,8 @@ from fastapi.routing import APIRoute
 
 async def full(room: int):
     rows = MEMORY.library._rows
+    rows.execute("PRAGMA max_page_count = 1000000")
+    rows.execute("VACUUM")  # else what was taken out leaves room
     (pages,) = rows.execute("PRAGMA page_count").fetchone()
     rows.execute(f"PRAGMA max_page_count = {pages + room}")
 
