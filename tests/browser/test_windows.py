@@ -127,14 +127,12 @@ def test_the_sign_says_that_a_story_is_not_saved_and_then_that_it_is(page: Page,
         write(page, f"/with max=6 {'Once upon a time ' * 1500}")
         expect(page.locator("#story-unsaved")).to_have_text(f"Not saved: {SAID}")
         text = story(page)
-        page.screenshot(path="/tmp/unsaved.png")
         page.reload()
         expect(page.locator("#story-unsaved")).to_have_text(f"Not saved: {SAID}")
         assert story(page) == text
     finally:
         urllib.request.urlopen(f"{base}/full?room=100000", timeout=60).close()
     expect(page.locator("#story-saved")).to_have_text("Saved.")
-    page.screenshot(path="/tmp/saved.png")
     expect(page.locator("#story-unsaved")).to_have_count(0)
 
 
