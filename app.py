@@ -6,7 +6,9 @@ What happens then is in chat/session.py. Events of our own come in by frontend/s
 import asyncio
 import logging
 import os
+import sqlite3
 import sys
+from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
 from pathlib import Path
@@ -27,10 +29,12 @@ from chat.jobs.upload import Upload
 from chat.models import default_model, find_models
 from chat.models.engines import Engines
 from chat.models.training_texts import TrainingTexts
+from chat.page import Page
 from chat.panels.composer import handle_line
 from chat.panels.settings import pick
 from chat.panels.time_machine import FindModels
 from chat.session import STILL_WRITING, Session
+from chat.story.autosave import Autosave
 from chat.story.library import Kept
 from frontend.connections import bound_connections
 from frontend.events import answered, guard_events, others
@@ -38,17 +42,19 @@ from frontend.files import own_files
 from frontend.guard import Guard
 from frontend.log import log_in_lines
 from frontend.login import open_door
-from frontend.memory import SHOWN_BY, Memory, writer_of
+from frontend.memory import SHOWN_BY, Memory, key_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.opening import start_privately
 from frontend.routes import serve_routes
 from frontend.sessions import AwaySessions
 from frontend.socket_page import SocketPage
 from frontend.status import serve_status
+from frontend.stories import OpenStories
 from frontend.story_events import serve_story_events
-from frontend.tasks import Tasks, forget, reap, stop_all, stop_quietly, sweep
+from frontend.tasks import Tasks, forget, stop_quietly, sweep
 from frontend.time_machine import TimeMachines
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
+from frontend.windows import Asker, asked_by
 from gpt.decode.choose import wanted
 
 ROOT = Path(__file__).parent
@@ -68,35 +74,48 @@ def models_of(websocket: WebsocketSession) -> FindModels:
 
 
 MACHINES = TimeMachines(models_of, SOURCES)
-SESSIONS: dict[str, Session] = {}
-"""The writer's `Session` by the id of Chainlit's session, which outlives a lost connection."""
+
+
+def new_session(websocket: WebsocketSession, page: Page, keeper: Autosave) -> Session:
+    """The `Session` of a story, for its first window."""
+    owner, writer = MEMORY.owner(websocket), key_of(websocket)
+    upload = Upload(TRAINING_JOBS, owner, writer, MEMORY.room, others=not DOOR.alone)
+    return Session(
+        page,
+        ENGINES,
+        models_of(websocket),
+        keeper.keep,
+        SOURCES,
+        MEMORY.votes_of(websocket),
+        MEMORY.presets_of(websocket),
+        upload,
+        writer,
+    )
+
+
 WRITING = Tasks()
+STORIES = OpenStories(MEMORY, WRITING, new_session)
 TASKS: set[asyncio.Task[None]] = set()
 """What runs beside the chats; a task that nobody holds may vanish."""
-BY_SESSION = (
-    *(SESSIONS, WRITING.turns, WRITING.writing),
-    *(MEMORY.keepers, MEMORY.pieces, MACHINES.by_session),
-)
-"""What is kept by the id of a session."""
+BY_SESSION = (MEMORY.pieces, MACHINES.by_session)
+"""What is kept by the id of a session of Chainlit's, which outlives a lost connection."""
 log = logging.getLogger(__name__)
 
 log_in_lines()
 bound_connections()
-AWAY = AwaySessions(
-    MEMORY, lambda id: id in SESSIONS and bool(SESSIONS[id].story.passages), *BY_SESSION
-)
+AWAY = AwaySessions(STORIES, *BY_SESSION)
 FILES = own_files(sys.modules["chainlit.config"], chainlit.server)
 """Held until the process ends."""
 serve_offline(chainlit.server)
 serve_routes(chainlit.server)
 serve_status(chainlit.server, ENGINES, MACHINES.engines)
-stop_quietly(sio)
+stop_quietly(sio, WRITING)
 AWAY.serve(sio)
-serve_story_events(sio, SESSIONS)
+serve_story_events(sio, STORIES.sessions)
 MACHINES.serve(sio)
-MEMORY.serve_files(sio, SESSIONS)
-guard_events(sio, begin=lambda session_id: forget(session_id, *BY_SESSION))
-cl.data_layer(MEMORY.layer)
+MEMORY.serve_files(sio, STORIES.sessions)
+guard_events(sio, begin=lambda session_id: forget(session_id, STORIES.leave, *BY_SESSION))
+cl.data_layer(lambda: MEMORY.layer(STORIES))
 follow_system_theme(config)
 # The last one that is added is the first that a request meets.
 chainlit.server.app.add_middleware(
@@ -128,30 +147,15 @@ def current_websocket() -> WebsocketSession:
     return cast(WebsocketSession, cl.context.session)
 
 
-def own_session() -> Session:
-    """Our `Session` of that chat, made at its first event."""
+async def own_session() -> Session:
+    """Our `Session` of the story that this chat is at, which other windows may be at too."""
+    return await STORIES.join(current_websocket())
+
+
+def to_it_alone() -> AbstractContextManager[None]:
+    """What is sent meanwhile is for the window of this event alone."""
     websocket = current_websocket()
-    if websocket.id not in SESSIONS:
-        page = SocketPage(websocket)
-        keep = MEMORY.keep_for(websocket, page)
-        SESSIONS[websocket.id] = Session(
-            page,
-            ENGINES,
-            models_of(websocket),
-            keep,
-            SOURCES,
-            MEMORY.votes_of(websocket),
-            MEMORY.presets_of(websocket),
-            Upload(
-                TRAINING_JOBS,
-                MEMORY.owner(websocket),
-                writer_of(websocket),
-                MEMORY.room,
-                others=not DOOR.alone,
-            ),
-            writer_of(websocket),
-        )
-    return SESSIONS[websocket.id]
+    return asked_by(Asker(websocket.id, MEMORY.owner(websocket), alone=True))
 
 
 async def warm_up() -> None:
@@ -165,24 +169,24 @@ async def on_app_startup() -> None:
     run_beside(warm_up())
     run_beside(DOOR.watch(sio))
     run_beside(AWAY.watch())
-    run_beside(sweep(*BY_SESSION))
+    run_beside(sweep(STORIES.sweep, *BY_SESSION))
 
 
 @cl.on_app_shutdown
 async def on_app_shutdown() -> None:
-    await stop_all()
-    await MEMORY.all_saved()
+    await STORIES.close_down()
 
 
 @cl.on_chat_start
 @answered
 async def on_chat_start() -> None:
     await asyncio.to_thread(find_models, ROOT)  # so that its folders are read off the event loop
-    session = own_session()
+    session = await own_session()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
     await cl.Message(content="", elements=elements).send()
-    await session.offer()
-    await session.show()
+    with to_it_alone():
+        await session.offer()
+        await session.sync(-1, 0)
     run_beside(session.warm_up())
 
 
@@ -191,10 +195,9 @@ async def on_chat_start() -> None:
 async def on_chat_resume(thread: ThreadDict) -> None:
     """Open a story from the list; also run when the page of one lost its connection."""
     await asyncio.to_thread(find_models, ROOT)
-    new, session = current_websocket().id not in SESSIONS, own_session()
-    if new:
-        await MEMORY.resume(current_websocket(), session)
-    await session.offer()
+    session = await own_session()
+    with to_it_alone():
+        await session.offer()
     run_beside(session.warm_up())
 
 
@@ -202,9 +205,17 @@ async def on_chat_resume(thread: ThreadDict) -> None:
 @answered
 async def on_message(message: cl.Message) -> None:
     """Text from the composer, or a button that has a model write (`metadata`); one at a time."""
-    session = own_session()
-    if not await WRITING.claim(current_websocket(), lambda: session.writing):
-        return await session.page.tell(STILL_WRITING, "warning")
+    words = (message.metadata or {}).get("words") or ""
+    if not (message.metadata or {}).get("ask"):
+        words = message.content
+    try:
+        session = await own_session()
+    except (sqlite3.Error, OSError):
+        refused = {"words": words, "why": "The story cannot be read from the disk at this moment."}
+        await SocketPage(current_websocket()).emit("story_refused", refused)
+        raise
+    if not await WRITING.claim(key_of(current_websocket()), lambda: session.writing):
+        return await refuse_another(session, words)
     picks = message.modes or {}
     model = picks.get(MODEL_PICKER)
     if not await pick(session, picks.get(PRESET_PICKER), message.content):
@@ -216,14 +227,29 @@ async def on_message(message: cl.Message) -> None:
         await handle_line(session, message.content, model=model)
 
 
+async def refuse_another(session: Session, words: str) -> None:
+    """Give a message back that came while a model writes, maybe for another window."""
+    await session.page.tell(STILL_WRITING, "warning")
+    await session.page.emit("story_refused", {"words": words, "why": STILL_WRITING})
+    emitter, task = cl.context.emitter, asyncio.current_task()
+
+    async def give_stop() -> None:
+        # Chainlit takes Stop away once this message is done with.
+        await asyncio.wait({task} if task else set())
+        if session.writing:
+            await emitter.task_start()
+
+    run_beside(give_stop())
+
+
 @cl.on_settings_update
 @answered
 async def on_settings_update(values: dict[str, Any]) -> None:
-    session = own_session()
+    session = await own_session()
     await session.change_settings(values)
     # What was refused or left empty, and by whom each value is set, shows in the dialog and beside.
-    await session.offer()
     await session.show()
+    await session.offer()
 
 
 @cl.on_window_message
@@ -233,27 +259,30 @@ async def on_window_message(data: Any) -> None:
     harmless: send the state again, pick a model, take over settings in an empty story."""
     match data:
         case {"type": "story_sync", "revision": int(revision), "have": int(have)}:
-            session = own_session()
+            session = await own_session()
             if session.writing:
                 # After a lost connection Chainlit's page thinks that nothing runs, and has no Stop.
                 await cl.context.emitter.task_start()
-            await session.sync(revision, have)
+            with to_it_alone():
+                await session.sync(revision, have)
+            if (windows := STORIES.windows_of(current_websocket())) is not None:
+                await windows.deliver()
         case {"type": "story_like", "settings": dict(values), "model": str(model), **more}:
             # A new page goes on with the settings and the picks of the one it was opened from.
-            session = own_session()
+            session = await own_session()
             if not (session.story.passages or session.writing or session.awaits_vote):
                 preset = str(more.get("preset", ""))[:100] or None
                 kept = Kept(story=session.story, settings=values, model=model, preset=preset)
                 await session.take(kept)
                 await session.offer()
         case {"type": "story_model", "model": str(model)}:
-            session = own_session()
+            session = await own_session()
             session.models = await asyncio.to_thread(session.find_models)
             if model not in session.models:
                 return await session.page.tell(f"“{model[:60]}” is no longer there.", "warning")
             session.model = model
-            await session.offer()
             await session.show()
+            await session.offer()
             run_beside(session.warm_up())
 
 
@@ -262,6 +291,5 @@ async def on_window_message(data: Any) -> None:
 async def on_chat_end() -> None:
     websocket = current_websocket()
     MACHINES.stop(websocket)
-    if websocket.id in SESSIONS:
-        SESSIONS[websocket.id].leave()
-    run_beside(reap(websocket.id))
+    STORIES.went_away(websocket)
+    run_beside(STORIES.stop_if_left(key_of(websocket)))

@@ -129,7 +129,8 @@ class Session(SessionState):
         """Open a story that was kept, with the settings and the model of its chat."""
         self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
-        await self._replace_story(History(waiting.story if waiting else kept.story))
+        story, future = (waiting.story, ()) if waiting else (kept.story, kept.future)
+        await self._replace_story(History(story, kept.past, future))
         self.contest = waiting
         if kept.model in self.models:
             self.model = kept.model

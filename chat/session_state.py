@@ -5,6 +5,7 @@ What changes the state is in its subclass, `chat.session.Session`.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from chat import view
@@ -39,7 +40,7 @@ class SessionState:
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
         upload: The writer's uploads and trainings; None where nobody can train from the page.
-        writer: (account, page), opaque keys for the fair queue of the engines.
+        writer: (account, story), opaque keys for the fair queue of the engines.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class SessionState:
         self.logits: dict[Hashable, Any] = {}
         """What models say of the next token; see `chat.panels.token_probabilities`."""
         self.revision = 0
+        self.unsaved = ""
+        """Why the story is not saved, and what follows, in sentences; "" where nothing is wrong."""
         self._loaded: Loaded | None = None
         """The model that wrote last: the meter counts in its tokens."""
 
@@ -135,6 +138,7 @@ class SessionState:
             "redo": len(self.history.future),
             "status": self.status,
             "writing": self.writing,
+            "unsaved": self.unsaved,
         }
 
     def leave(self) -> None:
@@ -147,6 +151,11 @@ class SessionState:
         self.revision += 1
         self._remember()
         await self.page.emit("story_state", self.snapshot())
+
+    async def mark_saved(self, why: str) -> None:
+        """Show that the story is not saved, and why; with "" that it is."""
+        self.unsaved = why
+        await self.page.emit("story_kept", {"unsaved": why})
 
     async def sync(self, revision: int, have: int) -> None:
         """Send what a page lacks after a lost connection.
@@ -216,4 +225,6 @@ class SessionState:
         if self.keep is not None:
             hidden = self.contest if self.awaits_vote else None
             story = hidden.joined_story() if hidden else self.story
-            self.keep(self.kept(story, hidden))
+            history = self.history.change(story)
+            kept = self.kept(story, hidden)
+            self.keep(replace(kept, past=history.past, future=history.future))

@@ -22,7 +22,9 @@ from pydantic import ValidationError
 from chat.errors import fault
 from chat.generate.request import OTHER_PAGE
 from frontend import payloads
+from frontend.memory import Memory
 from frontend.payloads import Handshake
+from frontend.windows import Asker, asked_by
 
 log = logging.getLogger(__name__)
 _in_hand: Counter[str] = Counter()
@@ -137,7 +139,8 @@ async def _connect(
     if WebsocketSession.get_by_id(shown.session) is None:
         begin(shown.session)
     try:
-        return await serve("connect", namespace, sid, environ, shown.auth())
+        with asked_by(Asker(shown.session, user.identifier)):
+            return await serve("connect", namespace, sid, environ, shown.auth())
     except ConnectionRefusedError:  # another's session or story
         raise
     except Exception as error:  # noqa: BLE001 - `fault` logs it
@@ -184,7 +187,8 @@ async def _serve(serve: Any, event: str, namespace: str, sid: str, data: object)
         return _answer(event, OTHER_PAGE)
     _in_hand[websocket.id] += 1
     try:
-        return await serve(event, namespace, sid, *payload)
+        with asked_by(Asker(websocket.id, Memory.owner(websocket))):
+            return await serve(event, namespace, sid, *payload)
     except Exception as error:  # noqa: BLE001 - `fault` logs it
         said = fault(log, event, error)
         if event not in ANSWERED:

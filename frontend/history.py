@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from chainlit.data.base import BaseDataLayer
 from chainlit.element import ElementDict
@@ -36,18 +36,32 @@ FIRST_S = 0.0
 T = TypeVar("T")
 
 
+class Unsaved(Protocol):
+    """The stories in memory, some of which are not in the library yet."""
+
+    def find(self, thread: str) -> Title | None:
+        """Whose story goes by this id, and what it is called; None where there is none."""
+
+    def deleted(self, thread: str, owner: str) -> None:
+        """It was taken out of the library."""
+
+
 class LibraryLayer(BaseDataLayer):
     """Threads from the library, each with the elements that show it.
 
     Args:
         executor: Where the library is asked.
         elements: The custom elements that show a story, by name.
+        unsaved: Asked for a story that the library does not have.
     """
 
-    def __init__(self, library: Library, executor: Executor, elements: tuple[str, ...]) -> None:
+    def __init__(
+        self, library: Library, executor: Executor, elements: tuple[str, ...], unsaved: Unsaved
+    ) -> None:
         self.library = library
         self.executor = executor
         self.elements = elements
+        self.unsaved = unsaved
 
     async def _ask(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, question)
@@ -79,7 +93,7 @@ class LibraryLayer(BaseDataLayer):
 
     async def get_thread(self, thread_id: str) -> ThreadDict | None:
         """A thread with one bubble, empty but for the elements that show the story."""
-        title = await self._ask(lambda: self.library.find(thread_id))
+        title = await self._find(thread_id)
         if title is None:
             return None
         step = str(uuid.uuid5(uuid.NAMESPACE_OID, thread_id))
@@ -89,8 +103,13 @@ class LibraryLayer(BaseDataLayer):
         return thread
 
     async def get_thread_author(self, thread_id: str) -> str:
-        title = await self._ask(lambda: self.library.find(thread_id))
+        title = await self._find(thread_id)
         return title.owner if title else ""
+
+    async def _find(self, thread_id: str) -> Title | None:
+        # The library first: by what stands in it, nobody can take the place of an owner.
+        title = await self._ask(lambda: self.library.find(thread_id))
+        return title or self.unsaved.find(thread_id)
 
     async def update_thread(
         self,
@@ -110,7 +129,8 @@ class LibraryLayer(BaseDataLayer):
 
     async def delete_thread(self, thread_id: str) -> None:
         """Chainlit has asked for the author before."""
-        if (title := await self._ask(lambda: self.library.find(thread_id))) is not None:
+        if (title := await self._find(thread_id)) is not None:
+            self.unsaved.deleted(thread_id, title.owner)
             await self._ask(lambda: self.library.delete(thread_id, title.owner))
 
     # Bubbles, their elements and thumbs: none is kept.

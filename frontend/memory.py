@@ -1,8 +1,8 @@
-"""What outlives a chat: its story in the library, and stories as files, in and out of the page."""
+"""What outlives a chat: the library, and stories as files, in and out of the page."""
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,14 @@ from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
 from chat.session import Session
 from chat.settings.presets import OwnPresets
-from chat.story import StoryError
-from chat.story.autosave import Autosave
 from chat.story.export import WRITERS, file_name, from_file
-from chat.story.library import GoneError, Kept, Library
+from chat.story.library import Library
 from chat.story.pieces import MAX_PART, FileError, FilePieces, Room, joined
 from chat.turns import Turns
-from frontend.history import LibraryLayer
-from frontend.socket_page import SocketPage
+from frontend.history import LibraryLayer, Unsaved
 
+Key = tuple[str, str]
+"""Of a story: its owner, and the id of its thread."""
 SHOWN_BY = (
     "StoryFiles",
     "StoryView",
@@ -45,7 +44,7 @@ FILES_AT_ONCE = 2
 
 
 class Memory:
-    """The library, and what each session keeps in it.
+    """The library, and the files on their way to and from each session.
 
     Args:
         folder: Where the library lies.
@@ -56,28 +55,14 @@ class Memory:
         self.votes = Votes(folder / "stories.sqlite")
         # One thread: what is asked first is done first.
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
-        self.keepers: dict[str, Autosave] = {}
         self.pieces: dict[str, FilePieces] = {}
         self.room = Room()
         """For files that are on their way from pages."""
         self._files = Turns(FILES_AT_ONCE, each=1)
 
-    def layer(self) -> LibraryLayer:
+    def layer(self, unsaved: Unsaved) -> LibraryLayer:
         """The list of stories, for Chainlit."""
-        return LibraryLayer(self.library, self.executor, SHOWN_BY)
-
-    def keep_for(self, websocket: WebsocketSession, page: SocketPage) -> Callable[[Kept], None]:
-        """What a session calls with each change, from the first word on."""
-        keeper = Autosave(
-            self.library,
-            self.executor,
-            websocket.thread_id,
-            self.owner(websocket),
-            tell=lambda message: page.tell(message, "error"),
-            kept=page.name_thread,
-        )
-        self.keepers[websocket.id] = keeper
-        return keeper.keep
+        return LibraryLayer(self.library, self.executor, SHOWN_BY, unsaved)
 
     def votes_of(self, websocket: WebsocketSession) -> Ballot:
         """Where the votes of a session's writer are kept."""
@@ -86,13 +71,6 @@ class Memory:
     def presets_of(self, websocket: WebsocketSession) -> OwnPresets:
         """What a session's writer saved to pick from."""
         return OwnPresets(self.library.path, self.owner(websocket))
-
-    async def resume(self, websocket: WebsocketSession, session: Session) -> None:
-        """Put the story of the session's thread on its session."""
-        try:
-            await session.take(await self.keepers[websocket.id].load())
-        except (GoneError, StoryError) as error:
-            await session.page.tell(f"This story cannot be opened: {error}", "error")
 
     async def send_file(self, websocket: WebsocketSession, session: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""
@@ -167,9 +145,10 @@ class Memory:
         """Whose stories, votes and presets a session works on."""
         return websocket.user.identifier if websocket.user else LOCAL
 
-    async def all_saved(self) -> None:
-        """Wait until all is kept that was to be."""
-        await asyncio.gather(*(keeper.saved() for keeper in self.keepers.values()))
+
+def key_of(websocket: WebsocketSession) -> Key:
+    """The story that a session is at: it is its owner's alone, whoever knows its id."""
+    return Memory.owner(websocket), websocket.thread_id
 
 
 def writer_of(websocket: WebsocketSession) -> tuple[str, str]:

@@ -16,14 +16,14 @@ from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user_session import user_sessions
 
 from frontend.memory import Memory
-from frontend.tasks import cancel
+from frontend.stories import OpenStories
 
 EMPTY_S = 120.0
 """How long a page may be away on which nothing was written; others as the config file says."""
 MOST_AWAY = 256
 """The most sessions that are kept whose page is away; the one away longest goes first.
-A story is in the library all the same: what is lost is what could be undone. One in which a model
-writes is not counted: `frontend.tasks.reap` gives its page some time."""
+A story is in the library all the same. One in which a model writes is not counted:
+`OpenStories.stop_if_left` gives its pages some time."""
 MOST_AWAY_EACH = 64
 """Of those, one writer's."""
 POLL_S = 5.0
@@ -33,21 +33,18 @@ class AwaySessions:
     """Which sessions have no page at the moment, and since when.
 
     Args:
-        memory: Where stories are kept; it is waited for before a session's part in it is dropped.
-        has_words: Whether anything was written in a session, by its id.
+        stories: Those that are open; each is let go with its last window.
         held: What is held for each session, by its id.
         clock: Seconds that only grow.
     """
 
     def __init__(
         self,
-        memory: Memory,
-        has_words: Callable[[str], bool],
+        stories: OpenStories,
         *held: dict[str, Any],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._memory = memory
-        self._has_words = has_words
+        self._stories = stories
         self._held = held
         self._clock = clock
         self._away: dict[str, tuple[str, float]] = {}
@@ -79,8 +76,9 @@ class AwaySessions:
     async def end_those_long_away(self) -> None:
         """End the sessions whose pages are away too long, and the oldest of too many."""
         away = [websocket for id in list(self._away) if (websocket := self._still_away(id))]
-        away = [websocket for websocket in away if not _works(websocket)]
+        away = [websocket for websocket in away if not self._stories.writes(websocket)]
         by_owner: dict[str, int] = {}
+        gone: list[WebsocketSession] = []
         for rank, websocket in enumerate(reversed(away)):  # the latest first
             owner = Memory.owner(websocket)
             by_owner[owner] = by_owner.get(owner, 0) + 1
@@ -88,6 +86,10 @@ class AwaySessions:
             if too_many or self._clock() - self._away[websocket.id][1] > self._patience_s(
                 websocket
             ):
+                gone.append(websocket)
+        for websocket in gone:
+            # While another was ended, its page may have come back.
+            if websocket.id in self._away and self._still_away(websocket.id) is websocket:
                 await self.end(websocket)
 
     def _still_away(self, session_id: str) -> WebsocketSession | None:
@@ -100,25 +102,17 @@ class AwaySessions:
 
     def _patience_s(self, websocket: WebsocketSession) -> float:
         longest = float(config.project.session_timeout)
-        return longest if self._has_words(websocket.id) else min(EMPTY_S, longest)
+        session = self._stories.sessions.get(websocket.id)
+        return longest if session and session.story.passages else min(EMPTY_S, longest)
 
     async def end(self, websocket: WebsocketSession) -> None:
-        """Stop what is written for a session, keep what is there, and let go of it all."""
+        """Let go of all that is held for a session, and of its story if no other window is at it:
+        what is written stops, and what is there is kept."""
         self._away.pop(websocket.id, None)
-        socket = websocket.socket_id
-        if (task := websocket.current_task) is not None and _works(websocket):
-            cancel(task)
-            await asyncio.wait({task})
-        if (keeper := self._memory.keepers.get(websocket.id)) is not None:
-            await keeper.saved()
-        if ws_sessions_id.get(websocket.id) is not websocket or websocket.socket_id != socket:
-            return  # its page came back meanwhile
         await websocket.delete()
         websocket.current_task = None  # each would keep the other until a collection
+        left = self._stories.leave(websocket.id)
         for each in (*self._held, user_sessions, chat_contexts):
             each.pop(websocket.id, None)
-
-
-def _works(websocket: WebsocketSession) -> bool:
-    """Whether something that was asked for is being done."""
-    return websocket.current_task is not None and not websocket.current_task.done()
+        if left is not None:
+            await self._stories.close(left)

@@ -1,4 +1,4 @@
-"""The page of one chat, as `chat.session` sees it: events over Chainlit's own socket."""
+"""One window, as `chat.session` sees a page: events over Chainlit's own socket."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

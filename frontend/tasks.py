@@ -8,8 +8,8 @@ from chainlit.chat_context import chat_contexts
 from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user_session import user_sessions
 
-GRACE_S = 15.0
-"""How long a page may be away (a lost connection, a reload) before its generation is stopped."""
+from frontend.memory import Key, key_of
+
 SWEEP_S = 60.0
 POLL_S = 0.02
 """How often a message that waits for another looks whether that one has a model write."""
@@ -21,52 +21,67 @@ def cancel(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-def stop_quietly(sio: Any) -> None:
-    """Replace Chainlit's Stop, which writes "Task manually stopped." into every story."""
+def stop_quietly(sio: Any, tasks: "Tasks") -> None:
+    """Replace Chainlit's Stop, which writes "Task manually stopped." into every story, and knows
+    of the window's own messages alone."""
 
     async def stop(sid: str) -> None:
-        websocket = WebsocketSession.get(sid)
-        if websocket and websocket.current_task:
-            cancel(websocket.current_task)
+        if (websocket := WebsocketSession.get(sid)) is not None:
+            tasks.stop(key_of(websocket))
 
     sio.on("stop", handler=stop)
 
 
 class Tasks:
-    """Which task writes for each session, so that Stop reaches it whatever came since."""
+    """Which task writes for each story, so that Stop reaches it from any window, whatever came
+    since."""
 
     def __init__(self) -> None:
-        self.writing: dict[str, asyncio.Task[Any]] = {}
-        self.turns: dict[str, asyncio.Lock] = {}
+        self.writing: dict[Key, asyncio.Task[Any]] = {}
+        self._turns: dict[Key, asyncio.Lock] = {}
 
-    async def claim(self, websocket: WebsocketSession, writing: Callable[[], bool]) -> bool:
+    async def claim(self, key: Key, writing: Callable[[], bool]) -> bool:
         """Make the running task the one that Stop cancels, once what is in hand is done.
 
-        An edit and an action run in tasks that Chainlit's Stop does not know, and a second message
-        would take the first one's place.
-
         Args:
+            key: The story that it changes.
             writing: Whether a model writes. Nobody waits for that; but who presses Retry while a
                 command is still in hand wants both, in this order.
 
         Returns:
             False where a model writes.
         """
-        websocket.current_task = self.writing.get(websocket.id, websocket.current_task)
-        turn = self.turns.setdefault(websocket.id, asyncio.Lock())
+        turn = self._turns.setdefault(key, asyncio.Lock())
         if not await _taken(turn, writing):
             return False
         task = asyncio.current_task()
         assert task is not None
-        self.writing[websocket.id] = websocket.current_task = task
-        task.add_done_callback(lambda task: self._done(websocket.id, task, turn))
+        self.writing[key] = task
+        task.add_done_callback(lambda task: self._done(key, task, turn))
         return True
 
-    def _done(self, session_id: str, task: asyncio.Task[Any], turn: asyncio.Lock) -> None:
-        # Another session may go by this id by now; see `forget`.
-        if self.writing.get(session_id) is task:
-            del self.writing[session_id]
+    def _done(self, key: Key, task: asyncio.Task[Any], turn: asyncio.Lock) -> None:
+        # The story may have been let go, and opened anew since.
+        if self.writing.get(key) is task:
+            del self.writing[key]
         turn.release()
+
+    def stop(self, key: Key) -> None:
+        """Stop what is written for a story: what is there by then is kept."""
+        if (task := self.writing.get(key)) is not None and not task.done():
+            cancel(task)
+
+    async def stop_all(self) -> None:
+        """Stop all that is being written: what is there by then is kept."""
+        running = [task for task in self.writing.values() if not task.done()]
+        for task in running:
+            cancel(task)
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is left of a story that nobody is at any more."""
+        self.writing.pop(key, None)
+        self._turns.pop(key, None)
 
 
 async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
@@ -85,41 +100,28 @@ async def _taken(turn: asyncio.Lock, writing: Callable[[], bool]) -> bool:
     return not in_line.cancel()
 
 
-async def reap(session_id: str, grace_s: float = GRACE_S) -> None:
-    """Give up the generation of a page that went away and does not come back."""
-    # By its id: while it is waited for, the session itself may end.
-    if (websocket := ws_sessions_id.get(session_id)) is None:
-        return
-    socket_id, on_purpose = websocket.socket_id, websocket.to_clear
-    del websocket
-    if not on_purpose:
-        await asyncio.sleep(grace_s)
-    websocket = ws_sessions_id.get(session_id)
-    if websocket is None or websocket.socket_id != socket_id:
-        return
-    if (task := websocket.current_task) and not task.done():
-        cancel(task)
+async def sweep(
+    stories: Callable[[], None], *by_session: dict[str, Any], every_s: float = SWEEP_S
+) -> None:
+    """Drop, now and then, what belongs to sessions that are gone; Chainlit never does.
 
-
-async def stop_all() -> None:
-    """Stop all that is being written: what is there by then is kept."""
-    tasks = [websocket.current_task for websocket in ws_sessions_id.values()]
-    running = [task for task in tasks if task and not task.done()]
-    for task in running:
-        cancel(task)
-    await asyncio.gather(*running, return_exceptions=True)
-
-
-async def sweep(*by_session: dict[str, Any], every_s: float = SWEEP_S) -> None:
-    """Drop, now and then, what belongs to sessions that are gone; Chainlit never does."""
+    Args:
+        stories: Called to take them out of their stories.
+    """
     while True:
         await asyncio.sleep(every_s)
+        stories()
         for each in (*by_session, chat_contexts):
             for session_id in [gone for gone in each if gone not in ws_sessions_id]:
                 del each[session_id]
 
 
-def forget(session_id: str, *by_session: dict[str, Any]) -> None:
-    """Drop what is left of a session: one that begins now by its id may be another writer's."""
+def forget(session_id: str, leave: Callable[[str], object], *by_session: dict[str, Any]) -> None:
+    """Drop what is left of a session: one that begins now by its id may be another writer's.
+
+    Args:
+        leave: Takes it out of its story.
+    """
+    leave(session_id)
     for each in (*by_session, chat_contexts, user_sessions):
         each.pop(session_id, None)

@@ -75,6 +75,8 @@ declare namespace Page {
     redo: number;
     status: string;
     writing: boolean;
+    /** Why the story is not saved, and what follows, in sentences; "" where nothing is wrong. */
+    unsaved: string;
   }
 
   /** "story_delta": tokens `from` a place on of the `passage` that is being written. */
@@ -94,6 +96,8 @@ declare namespace Page {
     story_status: { status: string; writing: boolean };
     story_help: { commands: { usage: string; about: string }[] };
     story_leave: Record<string, never>;
+    /** Why the story is not saved, and what follows, in sentences; "" once it is. */
+    story_kept: { unsaved: string };
     story_refused: { words: string; why: string };
     story_file: { name: string; type: string; part: number; of: number; text: string };
     story_opened: { thread: string };

@@ -96,9 +96,10 @@ async def act_on_settings(session: Session, request: Mapping[str, object]) -> No
                 raise RefusedError(OTHER_PAGE)
     except (RefusedError, settings.SettingsError) as error:
         return await session.page.tell(str(error), "error")
+    # A picker that changes before the page knows why is taken for the writer's own doing.
+    await session.show()
     if request["act"] != "once":
         await session.offer()
-    await session.show()
 
 
 async def pick(session: Session, preset: str | None, words: str) -> bool:
@@ -120,5 +121,5 @@ async def pick(session: Session, preset: str | None, words: str) -> bool:
 async def set_one(session: Session, name: str, value: float | int | None) -> None:
     """Set one value for all that follows, and say so."""
     await session.page.tell(session.tuning.set_one(name, value))
-    await session.offer()
     await session.show()
+    await session.offer()

@@ -1,4 +1,7 @@
-"""`Autosave`: saves a story in the library (SQLite) after each change, off the event loop."""
+"""`Autosave`: saves a story in the library (SQLite) after each change, off the event loop.
+
+Where the disk does not take it, it is tried again by itself.
+"""
 
 import asyncio
 import logging
@@ -6,28 +9,40 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
-from chat.errors import in_one_line, reason
+from chat.errors import fault, in_one_line, reason
 from chat.story.library import GoneError, Kept, Library
 from chat.story.tree import Story
 
 log = logging.getLogger(__name__)
 
+FIRST_PAUSE_S = 1.0
+"""Before a write that failed is tried again; twice as long after each that fails again."""
+LONGEST_PAUSE_S = 60.0
+LAST_TRY_S = 5.0
+"""How long the last try may take, when the app ends: whoever ends it does not wait for ever."""
 GONE = (
     "This story was deleted, so what is written here now is not kept. "
     "Save it as a file if you want to keep it."
 )
+WAS_DELETED = "this story was deleted."
+
+Say = Callable[[str], Awaitable[None]]
 
 
 class Autosave:
     """Writes one story to the library, each time it changed.
 
     While one write runs only the latest state waits, so a slow disk is never more than one behind.
+    What a disk does not take stays in memory, and is tried again until it does: after a pause, and
+    at once when there is something new.
 
     Args:
         executor: Where the writes run.
         story_id: What the library knows the story by.
-        tell: Says what went wrong to the writer.
+        tell: Says what went wrong to the writer, once; that it goes on is for `sign`.
         kept: Called after each write, with the story's title.
+        sign: Called with why the story is not saved, and what follows, in sentences, each time a
+            write fails; with "" once it is saved.
     """
 
     def __init__(
@@ -37,26 +52,52 @@ class Autosave:
         story_id: str,
         owner: str,
         *,
-        tell: Callable[[str], Awaitable[None]],
-        kept: Callable[[str], Awaitable[None]],
+        tell: Say,
+        kept: Say,
+        sign: Say,
     ) -> None:
         self.story_id = story_id
         self.owner = owner
+        self.gone = False
+        """Whether the story was deleted: nothing is kept of it any more."""
+        self.why = ""
+        """What `sign` was called with last."""
+        self.cause = ""
+        """Why the last write failed that did."""
         self._library = library
         self._executor = executor
         self._tell = tell
         self._kept = kept
+        self._sign = sign
+        self._deleted = False
         self._last: Kept | None = None
         self._wanted: Kept | None = None
-        self._lost = False
+        self._trying: Kept | None = None
         self._task: asyncio.Task[None] | None = None
+        self._now = asyncio.Event()
+        """Ends the pause before the next try."""
+        self._settled = asyncio.Event()
+        """While no write is in hand: all is kept, or it waits for the next try."""
+        self._settled.set()
+
+    @property
+    def unsaved(self) -> Kept | None:
+        """The state that is not in the library yet; None where all is."""
+        return self._wanted or self._trying
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the story was deleted, which its writer may not have heard yet."""
+        return self.gone or self._deleted
 
     async def load(self) -> Kept:
-        """The story as it was kept.
+        """The story as it was kept, or as it will be.
 
         Raises:
             GoneError, StoryError: There is none, or it cannot be read.
         """
+        if (state := self.unsaved) is not None:
+            return state
         loop = asyncio.get_running_loop()
         args = (self.story_id, self.owner)
         kept = await loop.run_in_executor(self._executor, self._library.load, *args)
@@ -66,43 +107,99 @@ class Autosave:
     def keep(self, state: Kept) -> None:
         """Write this state soon. A story without a word is not kept."""
         before = self._last.story if self._last else Story()
-        same = self._wanted is None and state == self._last
-        if same or self._lost or not (state.story.passages or before.passages):
+        waits = self.unsaved
+        same = state == (waits or self._last)
+        if same or self.gone or not (waits or state.story.passages or before.passages):
             return
         self._wanted = state
+        self._try_now()
+
+    def forget(self) -> None:
+        """The story was deleted: what waits is not written, and does not bring it back."""
+        self._deleted = True
+        if self.unsaved is not None:
+            self._try_now()
+
+    def stop(self) -> None:
+        """Try no more, whatever waits."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def saved(self) -> bool:
+        """Wait until no write is in hand; whether all is kept, and none waits for another try."""
+        while not self._settled.is_set():
+            await self._settled.wait()
+        return self.unsaved is None
+
+    async def try_last(self) -> bool:
+        """Try once more, at once, in a bounded time; whether all is kept."""
+        if self.unsaved is not None:
+            self._try_now()
+        try:
+            return await asyncio.wait_for(self.saved(), LAST_TRY_S)
+        except TimeoutError:
+            return False
+
+    def _try_now(self) -> None:
+        self._settled.clear()
+        self._now.set()
         if self._task is None:
             self._task = asyncio.create_task(self._write())
 
-    async def saved(self) -> None:
-        """Wait until all that was to be kept is."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
-
     async def _write(self) -> None:
+        pause_s = FIRST_PAUSE_S
         try:
             while (state := self._wanted) is not None:
-                self._wanted = None
-                await self._save(state)
+                self._now.clear()
+                self._wanted, self._trying = None, state
+                if await self._save(state):
+                    self._trying, pause_s = None, FIRST_PAUSE_S
+                    continue
+                self._wanted, self._trying = self._wanted or state, None
+                if not self._now.is_set():
+                    self._settled.set()
+                try:
+                    await asyncio.wait_for(self._now.wait(), pause_s)
+                except TimeoutError:
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                self._settled.clear()
         finally:
             self._task = None
+            self._settled.set()
 
-    async def _save(self, state: Kept) -> None:
+    async def _save(self, state: Kept) -> bool:
+        """Write it; False where it is to be tried again."""
         last = self._last
+        new = last is None and not self._deleted
 
         def save() -> None:
             before = last.story if last else None
-            self._library.save(self.story_id, self.owner, state, before=before, new=last is None)
+            self._library.save(self.story_id, self.owner, state, before=before, new=new)
 
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, save)
         except GoneError:
-            self._lost = True
+            self.gone, self._wanted, self.why = True, None, WAS_DELETED
+            await self._sign(self.why)
             await self._tell(GONE)
+            return True
         except (sqlite3.Error, OSError) as error:
-            # The next change tries again, with all that is missing.
             log.error("a story could not be kept: %s", in_one_line(error))
-            why = reason(error)
-            await self._tell(f"The story could not be kept on disk: {why}. It is tried again.")
-        else:
-            self._last = state
-            await self._kept(state.story.title)
+            await self._failed(reason(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - `fault` logs it
+            await self._failed(fault(log, "keeping a story", error))
+            return False
+        self._last = state
+        if self.why:
+            self.why = ""
+            await self._sign("")
+        await self._kept(state.story.title)
+        return True
+
+    async def _failed(self, why: str) -> None:
+        first, self.cause = not self.why, why.rstrip(".")
+        self.why = f"{self.cause}. It is tried again by itself."
+        await self._sign(self.why)
+        if first:
+            await self._tell(f"The story could not be kept on disk: {self.why}")

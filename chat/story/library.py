@@ -10,21 +10,18 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chat.accounts.home import make_private
 from chat.story import library_schema as schema
+from chat.story.kept import Kept, head_json, kept_of, settings_json
 from chat.story.passage import entry_of
 from chat.story.tree import Story, StoryError
 from gpt.text.scripts import folded
 
-PRESET = "preset"
-CONTEST = "contest"
-"""Among the settings of a story stand the preset that was picked for it, and a blind contest."""
 TIMEOUT_S = 30.0
 """How long a write waits for another transaction, in this process or another, in seconds."""
 
@@ -45,24 +42,6 @@ class Title:
     owner: str
     title: str
     began_s: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
-    """A story with what its chat was set to.
-
-    Attributes:
-        settings: By name, as `chat.settings.layer` gives them.
-        model: The key of the model that was picked.
-        preset: The name of the preset that was picked; None for none.
-        contest: Of a blind contest that waits for its vote, what brings it back; else None.
-    """
-
-    story: Story
-    settings: Mapping[str, float | int | None]
-    model: str | None
-    preset: str | None = None
-    contest: Mapping[str, object] | None = None
 
 
 class Library:
@@ -147,8 +126,8 @@ class Library:
             "owner": owner,
             "title": _storable(story.title),
             "text": _storable(story.text),
-            "head": json.dumps(_head(story)),
-            "settings": json.dumps({**kept.settings, PRESET: kept.preset, CONTEST: kept.contest}),
+            "head": head_json(kept),
+            "settings": settings_json(kept),
             "model": kept.model,
             "now": time.time(),
         }
@@ -183,7 +162,7 @@ class Library:
                 "SELECT data FROM passages WHERE story = ? ORDER BY place", [story_id]
             ).fetchall()
         try:
-            return _kept(found, [row[0] for row in data])
+            return kept_of(found, [row[0] for row in data])
         except StoryError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -242,36 +221,13 @@ class Library:
             self._rows.execute("BEGIN IMMEDIATE")
             try:
                 yield self._rows
+                self._rows.execute("COMMIT")
             except BaseException:
-                self._rows.execute("ROLLBACK")
+                # A disk that is full ends some transactions by itself, and a commit that fails
+                # leaves others open, in which none could begin again.
+                if self._rows.in_transaction:
+                    self._rows.execute("ROLLBACK")
                 raise
-            self._rows.execute("COMMIT")
-
-
-def _kept(row: Sequence[Any], data: Sequence[str]) -> Kept:
-    """A story from its row (head, settings, model) and those of its passages.
-
-    Raises:
-        ValueError, TypeError, KeyError, AttributeError, RecursionError: They are damaged.
-    """
-    head, settings, model = json.loads(row[0]), json.loads(row[1]), row[2]
-    preset, contest = settings.pop(PRESET, None), settings.pop(CONTEST, None)
-    passages = [json.loads(each) for each in data]
-    # A window that was behind may have kept a place that another one took out.
-    ids = {each["id"] for each in passages}
-    if head["current"] not in ids:
-        head["current"] = passages[-1]["id"] if passages and head["current"] else None
-    read = head.get("read", {})
-    head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
-    story = Story.from_dict({**head, "passages": passages})
-    return Kept(story=story, settings=settings, model=model, preset=preset, contest=contest)
-
-
-def _head(story: Story) -> dict[str, Any]:
-    """All of a story but its passages."""
-    head = replace(story, passages=()).to_dict()
-    del head["passages"]
-    return head
 
 
 def _place(path: Path) -> tuple[int, int] | None:

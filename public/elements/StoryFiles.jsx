@@ -2,8 +2,9 @@
 // The story's way out of the page and into it: a small menu above the story. Files are read and written here, in the
 // browser; the server gives the text of one and takes the text of another, in pieces that a socket can carry.
 
-import { useChatSession } from '@chainlit/react-client';
-import { useEffect, useRef } from 'react';
+import { sessionIdState, useChatSession } from '@chainlit/react-client';
+import { useEffect, useReducer, useRef } from 'react';
+import { useRecoilValue } from 'recoil';
 import { toast } from 'sonner';
 
 const { download, pieces, readText } = window.inkling.files;
@@ -25,6 +26,7 @@ const read = async (file) => {
 function StoryFiles() {
   const menu = /** @type {{current: any}} */ (useRef(null));
   const picker = /** @type {{current: any}} */ (useRef(null));
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { session } = useChatSession();
   const socket = session?.socket;
 
@@ -69,6 +71,16 @@ function StoryFiles() {
 
   return (
     <div className="story-files">
+      {store.state?.unsaved && (
+        <span className="story-sign" id="story-unsaved" role="alert">
+          Not saved: {store.state.unsaved}
+        </span>
+      )}
+      {store.savedAgain && (
+        <span className="story-sign" id="story-saved" role="status">
+          Saved.
+        </span>
+      )}
       <details ref={menu}>
         <summary id="story-file-menu" title="Save this story as a file, or open one">
           File

@@ -5,6 +5,7 @@
 /**
  * @typedef {object} Store
  * @property {Page.StoryState | null} state The story as the server sent it last, with the tokens that came since.
+ * @property {boolean} savedAgain Whether the story is saved since the last news of it, and was not before.
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing
@@ -93,6 +94,7 @@ export const newStore = () => {
   /** @type {Store} */
   const store = {
     state: null,
+    savedAgain: false,
     selected: null,
     token: null,
     editing: null,

@@ -30,10 +30,17 @@ export const grown = (state, delta) => {
  */
 export const received = (store, ask, unsent) => ({
   story_state: (/** @type {Page.Events['story_state']} */ state) => {
+    store.savedAgain = Boolean(store.state?.unsaved) && !state.unsaved;
     store.state = state;
     if (state.writing) store.turned = null;
     unsent.arrive(state);
     return true;
+  },
+  story_kept: (/** @type {Page.Events['story_kept']} */ { unsaved }) => {
+    if (!store.state) return false;
+    store.savedAgain = Boolean(store.state.unsaved) && !unsaved;
+    store.state.unsaved = unsaved;
+    return false;
   },
   story_delta: (/** @type {Page.Events['story_delta']} */ delta) => {
     unsent.hear();

@@ -196,7 +196,7 @@ chainlit.server.app.router.routes.insert(0, APIRoute("/objects", objects, method
 """The app, and a count of what is in its memory."""
 MOST_AWAY = 3
 OF_A_SESSION = (
-    *("Session", "WebsocketSession", "Autosave", "Upload"),
+    *("Session", "WebsocketSession", "Autosave", "Upload", "Windows", "OpenStory", "SocketPage"),
     *("Pieces", "TimeMachine", "Takes"),
 )
 

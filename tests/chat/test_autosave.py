@@ -1,12 +1,13 @@
 """Keeping a story while it is written: the latest state, never in the way, nothing resurrected."""
 
 import asyncio
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chat.story import Story
+from chat.story import Story, autosave
 from chat.story.autosave import Autosave
 from chat.story.library import Kept, Library
 from tests.chat.test_story import wrote
@@ -31,8 +32,12 @@ def kept(story: Story, **settings) -> Kept:
     return Kept(story=story, settings=settings, model=None)
 
 
-def with_keeper(tmp_path, act) -> list[str]:
-    """Run `act` with a keeper over a real file; what its writer was told."""
+def with_keeper(tmp_path, act, signs: list[str] | None = None) -> list[str]:
+    """Run `act` with a keeper over a real file; what its writer was told.
+
+    Args:
+        signs: Gets what the page's sign said.
+    """
     said: list[str] = []
 
     async def run() -> None:
@@ -45,8 +50,12 @@ def with_keeper(tmp_path, act) -> list[str]:
         async def named(title: str) -> None:
             titles.append(title)
 
+        async def sign(why: str) -> None:
+            if signs is not None:
+                signs.append(why)
+
         with ThreadPoolExecutor(1) as executor:
-            keeper = Autosave(library, executor, "one", "ada", tell=tell, kept=named)
+            keeper = Autosave(library, executor, "one", "ada", tell=tell, kept=named, sign=sign)
             await act(library, keeper, titles)
             await keeper.saved()
         library.close()
@@ -126,6 +135,141 @@ def test_a_write_that_failed_is_said_and_made_up_for(tmp_path):
 
     (said,) = with_keeper(tmp_path, act)
     assert "could not be kept" in said
+
+
+def fill(library: Library) -> None:
+    """Let the disk be full: the file may have no page more than it has."""
+    (pages,) = library._rows.execute("PRAGMA page_count").fetchone()
+    library._rows.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def empty(library: Library) -> None:
+    library._rows.execute("PRAGMA max_page_count = 1000000")
+
+
+LONG = "word " * 20_000
+
+
+def test_a_full_disk_is_tried_again_by_itself_until_there_is_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(autosave, "FIRST_PAUSE_S", 0.02)
+    signs: list[str] = []
+
+    async def act(library, keeper, titles):
+        fill(library)
+        keeper.keep(kept(Story().append(wrote(LONG))))
+        assert not await keeper.saved()
+        while len(signs) < 3:  # nothing new comes, and it is tried again
+            await asyncio.sleep(0.01)
+        assert keeper.unsaved.story.text == LONG
+        assert library.find("one") is None
+        empty(library)
+        while signs[-1]:
+            await asyncio.sleep(0.01)
+        assert await keeper.saved()
+        assert keeper.unsaved is None
+        assert library.load("one", "ada").story.text == LONG
+
+    (said,) = with_keeper(tmp_path, act, signs)
+    assert "database or disk is full. It is tried again by itself." in said
+    assert set(signs[:-1]) == {"database or disk is full. It is tried again by itself."}
+
+
+def test_the_pause_before_another_try_doubles_up_to_a_minute(tmp_path, monkeypatch):
+    pauses: list[float] = []
+
+    async def wait_for(waiting, timeout):
+        waiting.close()
+        pauses.append(timeout)
+        await asyncio.sleep(0)
+        raise TimeoutError
+
+    async def act(library, keeper, titles):
+        fill(library)
+        keeper.keep(kept(Story().append(wrote(LONG))))
+        monkeypatch.setattr(autosave.asyncio, "wait_for", wait_for)
+        while len(pauses) < 9:
+            await asyncio.sleep(0.001)
+        monkeypatch.undo()
+        empty(library)
+
+    with_keeper(tmp_path, act)
+    assert pauses[:9] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_what_is_new_is_tried_at_once_and_is_what_is_kept(tmp_path):
+    async def act(library, keeper, titles):
+        story = Story().append(wrote(LONG))
+        fill(library)
+        keeper.keep(kept(story))
+        assert not await keeper.saved()
+        empty(library)
+        keeper.keep(kept(story.append(wrote(" more"))))
+        assert await keeper.saved()
+        assert library.load("one", "ada").story.text == LONG + " more"
+
+    assert len(with_keeper(tmp_path, act)) == 1
+
+
+def test_who_opens_a_story_that_waits_to_be_saved_gets_its_words(tmp_path):
+    async def act(library, keeper, titles):
+        fill(library)
+        keeper.keep(kept(Story().append(wrote(LONG))))
+        assert not await keeper.saved()
+        assert (await keeper.load()).story.text == LONG
+        empty(library)
+
+    with_keeper(tmp_path, act)
+
+
+def test_the_last_try_is_made_at_once_and_in_a_bounded_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(autosave, "LAST_TRY_S", 0.05)
+
+    async def act(library, keeper, titles):
+        fill(library)
+        keeper.keep(kept(Story().append(wrote(LONG))))
+        assert not await keeper.saved()
+        assert not await keeper.try_last()
+        library.free.clear()  # a disk that does not answer
+        assert not await keeper.try_last()
+        library.free.set()
+        empty(library)
+        monkeypatch.setattr(autosave, "LAST_TRY_S", 20)
+        assert await keeper.try_last()
+        assert library.load("one", "ada").story.text == LONG
+
+    with_keeper(tmp_path, act)
+
+
+def test_a_story_deleted_before_it_could_be_saved_is_not_written(tmp_path):
+    async def act(library, keeper, titles):
+        fill(library)
+        keeper.keep(kept(Story().append(wrote(LONG))))
+        assert not await keeper.saved()
+        empty(library)
+        keeper.forget()
+        await keeper.saved()
+        assert keeper.unsaved is None
+        assert library.find("one") is None
+
+    assert with_keeper(tmp_path, act)[1:] == [autosave.GONE]
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(tmp_path):
+    library = Library(tmp_path / "stories.sqlite")
+    other = sqlite3.connect(tmp_path / "stories.sqlite", isolation_level=None)
+
+    def write() -> None:
+        with library._transaction() as rows:
+            # Checked when the transaction ends.
+            rows.execute("PRAGMA defer_foreign_keys = ON")
+            rows.execute("INSERT INTO passages (story, id, data) VALUES ('none', 'a', '{}')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        write()
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("ROLLBACK")
+    library.save("one", "ada", kept(Story().append(wrote("Once"))), new=True)
+    library.close()
 
 
 def test_a_story_that_was_loaded_goes_on_in_its_place(tmp_path):

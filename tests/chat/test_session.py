@@ -317,7 +317,8 @@ def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
         session.keep = kept.append
         await session.write("once", model="lower")
         await session.change_settings({"temperature": "1.5"})
-        assert kept[-1] == Kept(story=session.story, settings=session.tuning.chosen, model="lower")
+        past, chosen = session.history.past, session.tuning.chosen
+        assert kept[-1] == Kept(story=session.story, settings=chosen, model="lower", past=past)
         # The writer's words are kept before the model has written any.
         assert [passage.author for passage in kept[0].story.path] == ["writer"]
         other = Session(page, session.engines, session.find_models)

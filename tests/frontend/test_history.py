@@ -16,18 +16,32 @@ from chainlit.types import Feedback, Pagination, ThreadFilter
 from chainlit.user import User
 
 from chat.story import Story
-from chat.story.library import Kept, Library
+from chat.story.library import Kept, Library, Title
 from frontend.history import LibraryLayer
 from tests.chat.test_story import wrote
 
 THREAD = "11111111-1111-4111-8111-111111111111"
 
 
+class InMemory:
+    """Stories that are not in the library, of one owner each."""
+
+    def __init__(self) -> None:
+        self.titles: dict[str, Title] = {}
+        self.gone: list[tuple[str, str]] = []
+
+    def find(self, thread: str) -> Title | None:
+        return self.titles.get(thread)
+
+    def deleted(self, thread: str, owner: str) -> None:
+        self.gone.append((thread, owner))
+
+
 @pytest.fixture
 def layer(tmp_path) -> Iterator[LibraryLayer]:
     library = Library(tmp_path / "stories.sqlite")
     with ThreadPoolExecutor(1) as executor:
-        yield LibraryLayer(library, executor, ("StoryView",))
+        yield LibraryLayer(library, executor, ("StoryView",), InMemory())
     library.close()
 
 
@@ -183,6 +197,25 @@ def test_each_sees_their_own_stories_alone(layer):
         assert await layer.get_thread_author("none") == ""
         with pytest.raises(ValueError, match="userId"):
             await listed(layer, "")
+
+    run(act)
+
+
+def test_a_story_that_is_not_in_the_library_yet_is_found_and_its_end_is_told(layer):
+    layer.unsaved.titles = {"b": Title(id="b", owner="bob", title="Then", began_s=0.0)}
+
+    async def act():
+        keep(layer, "a", "ada", "Once")
+        layer.unsaved.titles["a"] = Title(id="a", owner="bob", title="Mine", began_s=0.0)
+        assert (await layer.get_thread("b"))["userIdentifier"] == "bob"
+        assert await layer.get_thread_author("b") == "bob"
+        # What stands in the library is never said to be another's.
+        assert await layer.get_thread_author("a") == "ada"
+        assert (await layer.get_thread("a"))["name"] == "Once"
+        await layer.delete_thread("b")
+        await layer.delete_thread("a")
+        assert layer.unsaved.gone == [("b", "bob"), ("a", "ada")]
+        assert await layer.get_thread_author("c") == ""
 
     run(act)
 

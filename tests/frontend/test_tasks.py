@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from frontend import events
 from frontend.tasks import Tasks, cancel
 
 PATIENCE_S = 5
+KEY = ("ada", "one")
 
 
 def at_a_page(run: Coroutine[Any, Any, None]) -> None:
@@ -18,16 +18,16 @@ def at_a_page(run: Coroutine[Any, Any, None]) -> None:
 
 
 class Page:
-    """A session whose messages are said in order; each holds its turn until it is let go."""
+    """A story whose messages are said in order; each holds its turn until it is let go."""
 
     def __init__(self) -> None:
-        self.tasks, self.session = Tasks(), SimpleNamespace(id="one", current_task=None)
+        self.tasks = Tasks()
         self.writes = False
         self.log: list[str] = []
 
     def send(self, name: str, until: asyncio.Event) -> asyncio.Task[None]:
         async def handle() -> None:
-            claimed = await self.tasks.claim(self.session, lambda: self.writes)  # type: ignore[arg-type]
+            claimed = await self.tasks.claim(KEY, lambda: self.writes)
             self.log.append(name if claimed else f"not {name}")
             if claimed:
                 await until.wait()
@@ -57,9 +57,9 @@ def test_none_waits_for_a_model_that_writes_and_stop_still_reaches_it() -> None:
         page.writes = True
         await second
         assert page.log == ["first", "not second"]
-        assert page.session.current_task is first
-        free.set()
-        await first
+        page.tasks.stop(KEY)
+        await asyncio.wait({first})
+        assert first.cancelled()
 
     at_a_page(run())
 
@@ -108,6 +108,8 @@ def test_a_page_has_so_many_events_in_hand_and_another_page_as_many(monkeypatch)
     told: list[tuple[str, object]] = []
 
     class Page:
+        user = None
+
         def __init__(self, id: str) -> None:
             self.id = id
 

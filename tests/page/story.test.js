@@ -17,6 +17,7 @@ const state = () => ({
   ...{ story: 's', passages: [passage('before'), passage('now')], takes: [], ended: false, whole: false },
   ...{ contest: null, revision: 3, models: [], model: 'm', meter: null, undo: 0, redo: 0, status: '', writing: true },
   tuning: { preset: 'As set', chosen: {}, once: [], changes: 0 },
+  unsaved: '',
 });
 const unsent = { arrive: () => {}, hear: () => {}, kept: () => {}, named: () => {}, refused: () => {} };
 const delta = { revision: 3, passage: 'now', from: 2, tokens: ['c'], odds: [0.25], meter: null };
@@ -82,4 +83,19 @@ test('there is no way beyond the first and the last alternative', () => {
     [true, true],
     [true, false],
   ]);
+});
+
+test('the sign says that a story is not saved, and once that it is', () => {
+  const store = newStore();
+  const hear = received(store, () => false);
+  hear.story_kept({ unsaved: 'too early' });
+  hear.story_state(state());
+  hear.story_kept({ unsaved: '' });
+  assert.equal(store.savedAgain, false);
+  hear.story_kept({ unsaved: 'The disk is full.' });
+  assert.deepEqual([store.state?.unsaved, store.savedAgain], ['The disk is full.', false]);
+  hear.story_kept({ unsaved: '' });
+  assert.deepEqual([store.state?.unsaved, store.savedAgain], ['', true]);
+  hear.story_state(state());
+  assert.equal(store.savedAgain, false);
 });

@@ -1,0 +1,250 @@
+"""The stories that are open: each has one `Session` and one `Autosave`, however many windows show
+it.
+
+A story is known by its owner and by the id of its thread, so that nobody joins what is another's.
+It is let go when its last window is; what the disk did not take until then stays in memory and is
+tried again.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainlit.session import WebsocketSession, ws_sessions_id
+
+from chat.session import Session
+from chat.story import StoryError
+from chat.story.autosave import Autosave
+from chat.story.library import GoneError, Title
+from chat.story.rescue import rescue
+from frontend.memory import Key, Memory, key_of
+from frontend.tasks import Tasks, cancel
+from frontend.windows import Windows, asking_owner
+
+GRACE_S = 15.0
+"""How long no window may be there (a lost connection, a reload) before what is written is
+stopped."""
+MOST_UNSAVED = 256
+"""Stories in memory that no window shows, because the disk does not take them. Beyond that the one
+that waits longest goes into a rescue file."""
+
+Make = Callable[[WebsocketSession, Windows, Autosave], Session]
+
+
+@dataclass(slots=True)
+class OpenStory:
+    session: Session
+    windows: Windows
+    keeper: Autosave
+    loading: asyncio.Task[None] | None
+
+
+class OpenStories:
+    """Who is at which story.
+
+    Args:
+        writing: The tasks that write, by story.
+        make: Makes the session of a story for its first window.
+    """
+
+    def __init__(self, memory: Memory, writing: Tasks, make: Make) -> None:
+        self.sessions: dict[str, Session] = {}
+        """By the id of Chainlit's session, each that joined a story."""
+        self._memory = memory
+        self._writing = writing
+        self._make = make
+        self._open: dict[Key, OpenStory] = {}
+        self._at: dict[str, Key] = {}
+        self._keepers: dict[Key, Autosave] = {}
+        self._rescuing: set[asyncio.Task[None]] = set()
+
+    # Windows come and go
+
+    async def join(self, websocket: WebsocketSession) -> Session:
+        """The session of the window's story: the one that is open, else a new one, which has been
+        read from the library.
+
+        Raises:
+            sqlite3.Error, OSError: It cannot be read now.
+        """
+        if websocket.id in self.sessions:
+            return self.sessions[websocket.id]
+        key = key_of(websocket)
+        story = self._open.get(key) or self._begin(key, websocket)
+        story.windows.join(websocket)
+        self._at[websocket.id] = key
+        if story.loading is not None:
+            try:
+                await asyncio.shield(story.loading)
+            except Exception:
+                self.leave(websocket.id)
+                raise
+            story.loading = None
+        if websocket.id in story.windows:
+            self.sessions[websocket.id] = story.session
+        return story.session
+
+    def windows_of(self, websocket: WebsocketSession) -> Windows | None:
+        story = self._open.get(key_of(websocket))
+        return story and story.windows
+
+    def went_away(self, websocket: WebsocketSession) -> None:
+        """The page of a window went away: what only it would have shown is stopped."""
+        if (story := self._open.get(key_of(websocket))) is not None:
+            story.windows.went_away(websocket)
+            if not story.windows.present:
+                story.session.leave()
+
+    async def stop_if_left(self, key: Key) -> None:
+        """Give up what is written for a story if no window comes back to it."""
+        await asyncio.sleep(GRACE_S)
+        story = self._open.get(key)
+        if story is not None and not story.windows.present:
+            self._writing.stop(key)
+
+    def writes(self, websocket: WebsocketSession) -> bool:
+        """Whether something that was asked for is being done."""
+        return key_of(websocket) in self._writing.writing
+
+    def leave(self, window: str) -> Key | None:
+        """Take a window out for good; its story, where it was the last one."""
+        self.sessions.pop(window, None)
+        key = self._at.pop(window, None)
+        if key is None or (story := self._open.get(key)) is None:
+            return None
+        story.windows.leave(window)
+        if story.windows:
+            return None
+        if story.loading is not None or key not in self._writing.writing:
+            self._let_go(key)
+        return key
+
+    async def close(self, key: Key) -> None:
+        """End a story that no window shows: stop what is written, keep what is there."""
+        if (story := self._open.get(key)) is None or story.windows:
+            return
+        if (task := self._writing.writing.get(key)) is not None:
+            cancel(task)
+            await asyncio.wait({task})
+        await story.keeper.saved()
+        if self._open.get(key) is story and not story.windows:
+            self._let_go(key)
+
+    def sweep(self) -> None:
+        """Drop the windows that Chainlit has dropped."""
+        for window in [each for each in self._at if each not in ws_sessions_id]:
+            self.leave(window)
+
+    # What is not in the library
+
+    def find(self, thread: str) -> Title | None:
+        """Whose story it is, where one that is open, or waits to be saved, goes by this id: that of
+        the one who asks, if two do."""
+        found: dict[str, Title] = {}
+        for owner, id in {**self._keepers}:
+            if id == thread and (title := self._title((owner, id))) is not None:
+                found[owner] = title
+        asks = asking_owner()
+        return found.get(asks or "") or next(iter(found.values()), None)
+
+    def deleted(self, thread: str, owner: str) -> None:
+        """A story was taken out of the library: what waits to be saved of it is not."""
+        if (keeper := self._keepers.get((owner, thread))) is not None:
+            keeper.forget()
+
+    async def close_down(self) -> None:
+        """Stop all that is written, and try once more to save what is not saved; what the disk does
+        not take then is written to a rescue file elsewhere, and the terminal says where."""
+        await self._writing.stop_all()
+        keepers = list(self._keepers.values())
+        kept = await asyncio.gather(*(keeper.try_last() for keeper in keepers))
+        unsaved = [keeper for keeper, well in zip(keepers, kept, strict=True) if not well]
+        if unsaved:
+            await self._rescue(unsaved)
+
+    # How it is done
+
+    def _begin(self, key: Key, websocket: WebsocketSession) -> OpenStory:
+        windows = Windows()
+        keeper = self._keepers.get(key) or self._keeper(key)
+        self._keepers[key] = keeper
+        session = self._make(websocket, windows, keeper)
+        session.unsaved = keeper.why
+        story = self._open[key] = OpenStory(session, windows, keeper, None)
+        if websocket.thread_id_to_resume or keeper.unsaved:
+            story.loading = asyncio.create_task(self._load(story))
+        return story
+
+    async def _load(self, story: OpenStory) -> None:
+        # A page may come back to the address of a story that nothing was written in.
+        with suppress(GoneError):
+            try:
+                await story.session.take(await story.keeper.load())
+            except StoryError as error:
+                await story.windows.tell_all(f"This story cannot be opened: {error}", "error")
+
+    def _keeper(self, key: Key) -> Autosave:
+        """Tells the windows that there are then: there may be none, or others."""
+
+        async def tell(message: str) -> None:
+            if (story := self._open.get(key)) is not None:
+                await story.windows.tell_all(message, "error")
+
+        async def sign(why: str) -> None:
+            if (story := self._open.get(key)) is not None:
+                await story.session.mark_saved(why)
+            elif self._keepers[key].gone:
+                del self._keepers[key]
+
+        async def kept(title: str) -> None:
+            if (story := self._open.get(key)) is not None:
+                await story.windows.name_thread(title)
+            else:
+                self._keepers.pop(key, None)
+
+        owner, thread = key
+        memory = self._memory
+        return Autosave(
+            memory.library, memory.executor, thread, owner, tell=tell, kept=kept, sign=sign
+        )
+
+    def _let_go(self, key: Key) -> None:
+        del self._open[key]
+        self._writing.forget(key)
+        if self._keepers[key].unsaved is None:
+            del self._keepers[key]
+        alone = [each for each in self._keepers if each not in self._open]
+        for each in alone[: max(0, len(alone) - MOST_UNSAVED)]:
+            keeper = self._keepers.pop(each)
+            keeper.stop()
+            rescuing = asyncio.create_task(self._rescue([keeper]))
+            self._rescuing.add(rescuing)
+            rescuing.add_done_callback(self._rescuing.discard)
+
+    def _title(self, key: Key) -> Title | None:
+        keeper, story = self._keepers[key], self._open.get(key)
+        if keeper.deleted:
+            return None
+        state = keeper.unsaved
+        words = story.session.story if story else state.story if state else None
+        if words is None or not words.passages:
+            return None
+        return Title(id=key[1], owner=key[0], title=words.title, began_s=time.time())
+
+    async def _rescue(self, keepers: Sequence[Autosave]) -> None:
+        why = keepers[0].cause or "the disk does not answer"
+        stories = [state.story for keeper in keepers if (state := keeper.unsaved)]
+        places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
+        folder = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
+        many = "One story is" if len(stories) == 1 else f"{len(stories)} stories are"
+        if folder is None:
+            titles = ", ".join(f"“{story.title}”" for story in stories)
+            said = f"{many} NOT SAVED ANYWHERE: {titles}. No folder could be written to"
+        else:
+            said = f"{many} in {folder}: open each with “Open a file…”"
+        print(f"Not saved in the library: {why}. {said}.", file=sys.stderr, flush=True)

@@ -1,0 +1,48 @@
+"""What the library could not take is in files elsewhere, which a page opens again."""
+
+from pathlib import Path
+
+from chat.story import Story
+from chat.story.export import from_file
+from chat.story.rescue import rescue
+from tests.chat.test_story import wrote
+
+
+def told(*words: str) -> Story:
+    story = Story()
+    for word in words:
+        story = story.append(wrote(word))
+    return story
+
+
+def test_each_story_is_a_file_that_is_opened_again_in_a_folder_of_the_user_s_alone(tmp_path):
+    stories = [told("Once", " more"), told("Once", " more"), told("字" * 300), told("a/b: c")]
+    folder = rescue(stories, [tmp_path / "none", tmp_path])
+    assert folder is not None
+    assert folder.parent == tmp_path
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = sorted(folder.iterdir())
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 4
+    assert [from_file(file.name, file.read_text()).text for file in files] == [
+        story.text for story in stories
+    ]
+
+
+def test_a_place_that_takes_only_some_is_left_for_the_next_and_none_is_said(tmp_path, monkeypatch):
+    full, free = tmp_path / "full", tmp_path / "free"
+    full.mkdir()
+    free.mkdir()
+    write_whole = rescue.__globals__["write_whole"]
+
+    def on_a_disk(path: Path, data: str, **more: int) -> None:
+        if path.is_relative_to(full) and path.name.startswith("002"):
+            raise OSError(28, "No space left on device")
+        write_whole(path, data, **more)
+
+    monkeypatch.setitem(rescue.__globals__, "write_whole", on_a_disk)
+    stories = [told("Once"), told("Then")]
+    folder = rescue(stories, [full, free])
+    assert folder is not None
+    assert folder.parent == free
+    assert list(full.iterdir()) == []
+    assert rescue(stories, [full]) is None

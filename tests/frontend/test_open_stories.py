@@ -1,0 +1,205 @@
+"""Windows and the stories they are at, without an app: who hears what, and what is let go."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from chat.story import Story
+from chat.story.export import from_file
+from chat.story.library import Kept
+from frontend import stories
+from frontend.memory import Memory
+from frontend.stories import OpenStories
+from frontend.tasks import Tasks
+from frontend.windows import Asker, Windows, asked_by
+from tests.chat.test_autosave import LONG, empty, fill
+from tests.chat.test_story import wrote
+
+
+class Window:
+    """One of Chainlit's sessions, as far as a story needs it."""
+
+    def __init__(self, id: str, thread: str = "t", owner: str = "ada") -> None:
+        self.id, self.thread_id, self.thread_id_to_resume = id, thread, None
+        self.socket_id = f"socket of {id}"
+        self.user = SimpleNamespace(identifier=owner)
+        self.heard: list[tuple[str, Any]] = []
+
+    async def emit(self, event: str, data: Any) -> None:
+        self.heard.append((event, data))
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.heard]
+
+
+def joined(*windows: Any) -> Windows:
+    page = Windows()
+    for window in windows:
+        page.join(window)
+    return page
+
+
+def asked(window: Window, *, alone: bool = False):
+    return asked_by(Asker(window.id, "ada", alone))
+
+
+REFUSED = {"words": "Once", "why": "no"}
+
+
+def test_words_come_back_to_the_window_that_asked_and_after_a_reload_to_the_new_one() -> None:
+    async def run() -> None:
+        one, other = Window("one"), Window("other")
+        page = joined(one, other)
+        with asked(one):
+            await page.emit("story_refused", REFUSED)
+        assert (one.events, other.events) == (["story_refused"], [])
+        page.went_away(one)  # type: ignore[arg-type]
+        with asked(one):
+            await page.emit("story_refused", REFUSED)
+            await page.tell("no", "error")
+        assert other.events == ["story_refused", "toast"]
+        one.socket_id = "another"  # it came back
+        assert page.present == ["one", "other"]
+
+    asyncio.run(run())
+
+
+def test_words_that_nobody_was_there_to_take_wait_for_the_next_window() -> None:
+    async def run() -> None:
+        one, late = Window("one"), Window("late")
+        page = joined(one)
+        page.went_away(one)  # type: ignore[arg-type]
+        with asked(one):
+            await page.emit("story_refused", REFUSED)
+            await page.emit("story_help", {"commands": []})
+        assert one.events == []
+        page.join(late)  # type: ignore[arg-type]
+        with asked(late):
+            await page.deliver()
+            await page.deliver()
+        assert late.heard == [("story_refused", REFUSED)]
+
+    asyncio.run(run())
+
+
+def test_stop_is_given_to_every_window_and_taken_once_and_an_answer_is_one_window_s() -> None:
+    async def run() -> None:
+        one, other = Window("one"), Window("other")
+        page = joined(one, other)
+        with asked(one):
+            for writing in (True, True, False):
+                await page.emit("story_status", {"status": "", "writing": writing})
+        toggles = [each for each in other.events if each.startswith("task_")]
+        assert toggles == ["task_start", "task_end"]
+        assert one.heard == other.heard
+        with asked(one, alone=True):
+            await page.emit("story_state", {"writing": True})
+        assert (one.events[-1], other.events[-1]) == ("story_state", "task_end")
+
+    asyncio.run(run())
+
+
+class Stub:
+    """What a story's session is for those who hold it."""
+
+    def __init__(self, *_: object) -> None:
+        self.unsaved, self.story = "", Story()
+
+    async def mark_saved(self, why: str) -> None:
+        self.unsaved = why
+
+    async def take(self, kept: Kept) -> None:
+        self.story = kept.story
+
+    def leave(self) -> None: ...
+
+
+def at_stories(folder: Path, act: Callable[[OpenStories, Memory], Awaitable[None]]) -> None:
+    async def run() -> None:
+        memory = Memory(folder)
+        try:
+            await act(OpenStories(memory, Tasks(), Stub), memory)  # type: ignore[arg-type]
+        finally:
+            memory.executor.shutdown()
+            memory.library.close()
+            memory.votes.close()
+
+    asyncio.run(run())
+
+
+async def write_and_leave(open_stories: OpenStories, thread: str, text: str) -> None:
+    window: Any = Window(f"window of {thread}", thread)
+    await open_stories.join(window)
+    keeper = open_stories._open["ada", thread].keeper
+    keeper.keep(Kept(story=Story().append(wrote(text)), settings={}, model=None))
+    await keeper.saved()
+    open_stories.leave(window.id)
+
+
+def test_a_story_is_one_for_its_owner_s_windows_and_let_go_with_the_last(tmp_path) -> None:
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        windows: list[Any] = [Window("1"), Window("2"), Window("3", owner="bob")]
+        sessions = await asyncio.gather(*(open_stories.join(each) for each in windows))
+        assert sessions[0] is sessions[1]
+        assert sessions[0] is not sessions[2]
+        assert open_stories.leave("1") is None
+        assert open_stories._open.keys() == {("ada", "t"), ("bob", "t")}
+        assert open_stories.leave("2") == ("ada", "t")
+        open_stories.leave("3")
+        open_stories.leave("never came")
+        held = (open_stories._open, open_stories._keepers, open_stories.sessions)
+        assert held == ({}, {}, {})
+
+    at_stories(tmp_path, act)
+
+
+def test_what_waits_without_a_window_is_found_by_its_owner_and_its_bound_is_a_rescue_file(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(stories, "MOST_UNSAVED", 2)
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        fill(memory.library)
+        for number in range(3):
+            await write_and_leave(open_stories, str(number), f"{number} {LONG}")
+        await asyncio.gather(*open_stories._rescuing)
+        assert [thread for _, thread in open_stories._keepers] == ["1", "2"]
+        assert open_stories.find("0") is None
+        found = open_stories.find("1")
+        assert found is not None
+        assert (found.owner, found.title.split()[0]) == ("ada", "1")
+        back: Any = Window("back", "1")
+        session = await open_stories.join(back)
+        assert session.story.text == f"1 {LONG}"
+        assert "disk is full" in session.unsaved
+        empty(memory.library)
+        await open_stories.close_down()
+        assert {title.id for title in memory.library.titles("ada", limit=9)[0]} == {"1", "2"}
+        # Nobody is at the second one: once it is saved, nothing is held for it.
+        assert [thread for _, thread in open_stories._keepers] == ["1"]
+
+    at_stories(tmp_path, act)
+    said = capsys.readouterr().err
+    assert "One story is in" in said
+    (file,) = tmp_path.glob("inkling-not-saved-*/*.json")
+    assert from_file(file.name, file.read_text()).text == f"0 {LONG}"
+
+
+def test_a_story_deleted_while_it_waits_is_let_go(tmp_path) -> None:
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        fill(memory.library)
+        await write_and_leave(open_stories, "1", LONG)
+        open_stories.deleted("1", "ada")
+        assert open_stories.find("1") is None
+        empty(memory.library)
+        for _ in range(100):
+            if not open_stories._keepers:
+                break
+            await asyncio.sleep(0.02)
+        assert not open_stories._keepers
+        assert memory.library.find("1") is None
+
+    at_stories(tmp_path, act)
