@@ -103,7 +103,9 @@ def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Compari
     found = openings(model_texts.valid.documents(), options.openings)
     return (
         checkpoint,
-        compare_with_human(checkpoint, found, params, model_texts.source),
+        compare_with_human(
+            checkpoint, found, params, model_texts.source, lexicon=model_texts.lexicon
+        ),
         model_texts,
     )
 

@@ -182,7 +182,9 @@ def _beside_human_text(
     """What model_card.md says of the model's text and a person's."""
     params = replace(read_defaults(checkpoint.folder), seed=OPENING_SEED)
     found = openings(model_texts.valid.documents(), wish.openings)
-    comparison = compare_with_human(checkpoint, found, params, model_texts.source)
+    comparison = compare_with_human(
+        checkpoint, found, params, model_texts.source, lexicon=model_texts.lexicon
+    )
     return {
         "openings": len(found),
         "valid": model_texts.valid.name,
