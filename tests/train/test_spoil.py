@@ -100,7 +100,7 @@ def test_a_thing_named_before_becomes_another_of_its_kind() -> None:
     assert before == "ball"
     assert after in LEXICON.things["ball"].like
     assert spoilt(change_thing, TALE.replace("a ball", "a hat")) is None
-    assert "kite" not in (spoilt(change_thing, TALE + " The kites flew.") or "")
+    assert spoilt(change_thing, TALE + " The kites flew in the wood.") is None
 
 
 def test_he_and_she_change_in_the_last_third() -> None:
