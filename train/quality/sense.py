@@ -8,12 +8,14 @@ from typing import Any
 from gpt.checkpoint import Checkpoint
 from gpt.checkpoint.generation_config import read_defaults
 from gpt.text.memorization import ReferenceText
+from train.adapt.forgetting import HeldOut
 from train.quality.coherence import Coherence, coherence
 from train.quality.continuations import Comparison, compare_with_human
 from train.quality.lexicon import Lexicon
 from train.quality.metrics import SLIPS, Measure, Quality, jackknife
 from train.quality.openings import openings
 from train.quality.thresholds import slip_rows
+from train.run.document import Table
 
 OPENING_SEED = 1
 HEAD = ("the true story is held against", "it is the likelier one", "of")
@@ -95,6 +97,11 @@ def coherence_rows(found: Coherence) -> list[tuple[str, str, str]]:
             share, of = f"{each.share:.3f} ± {each.error:.3f}", f"{each.of} of {found.stories}"
         rows.append((each.spoiling.does, share, of))
     return rows
+
+
+def coherence_table(checkpoint: Checkpoint, valid: HeldOut) -> Table:
+    """What a model judges of its validation text."""
+    return Table(HEAD, coherence_rows(coherence(checkpoint, valid.documents())))
 
 
 def written_rows(found: Sense) -> list[tuple[str, str, str]]:

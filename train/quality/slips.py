@@ -50,6 +50,13 @@ class Slips:
     changed: Pair
     twice: Pair
 
+    def named(self) -> Iterator[tuple[str, Pair]]:
+        """Each with what it counts, in words."""
+        yield "people from nowhere", self.nowhere
+        yield "people who changed sex", self.sex
+        yield "things that changed", self.changed
+        yield "sentences said twice", self.twice
+
 
 def find_slips(opening: str, text: str, lexicon: Lexicon) -> Slips:
     """What slips in `text`, which goes on from `opening`."""
