@@ -187,6 +187,8 @@ def test_a_run_ends_with_a_report_that_loads_nothing(
         f"--data {folder} --out {out}",
         "| batch_size | 24 |",
         "text.txt",
+        "## Does it hang together?",
+        "What it writes was not looked at: expected 20 openings",
         "![Training and validation loss over the steps](loss.png)",
     ):
         assert words in said
