@@ -82,6 +82,7 @@ class PageRequest(Payload):
     of: Whole | None = None
     part: Whole | None = None
     passage: PassageId | None = None
+    propose: StrictBool | None = None
     rest: StrictBool | None = None
     settings: Settings | None = None
     shared: StrictBool | None = None

@@ -13,8 +13,8 @@ import { drafts } from './shared/desk.js';
   const isTo = (path, method, address, options) =>
     (options?.method || 'GET').toUpperCase() === method && new URL(address, location.href).pathname.endsWith(path);
 
-  // Chainlit leaves for the sign-in, and the page with all that stands there, when it asks in vain who is signed in. Only
-  // an answer says that nobody is.
+  // Chainlit leaves for the sign-in, and the page with all that stands there, when it asks in vain who is signed in.
+  // Only an answer says that nobody is.
   const whoIsIn = async (address, options) => {
     for (;;) {
       const answer = await ask(address, options).catch(() => null);

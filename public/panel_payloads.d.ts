@@ -119,6 +119,19 @@ declare namespace Page {
     parameters: number;
     tokens: number;
     passes: number;
+    /** The model it goes on from; "" for none. */
+    source: string;
+    language: TextLanguage | null;
+  }
+
+  /** Whether a model knows the language of a text. */
+  interface TextLanguage {
+    model: string;
+    /** Bits per byte of a passage that it has not read; null where it cannot read it. */
+    bpb: number | null;
+    /** The same for somebody who knows but the letters of the passage. */
+    letters_bpb: number;
+    known: boolean;
   }
 
   interface Copied {
@@ -207,7 +220,7 @@ declare namespace Page {
   /** What a page sends with each command. */
   interface CommandRequests {
     training_halt: { key: string; for_good?: boolean };
-    training_plan: { source: string };
+    training_plan: { source: string; propose?: boolean };
     training_resume: { key: string };
     training_share: { key: string; shared: boolean };
     training_start: unknown;

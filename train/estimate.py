@@ -2,14 +2,16 @@
 
 Nothing is trained. The last line is one JSON object: `module` and `options`, the command that would
 train, `steps`, `seconds` on this machine (measured on a few steps), `parameters`, `tokens` of the
-text to learn from, `passes` over them (epochs).
+text to learn from, `passes` over them (epochs), and `language`: with --from, how many bits per byte
+the model needs for a passage of the text as it is (`bpb`), how many somebody needs who knows but
+its letters (`letters_bpb`), and whether it is thus `known`; see `train.adapt.language`.
 """
 
 import argparse
 import json
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ import torch
 
 from gpt.checkpoint import CheckpointError, load
 from train.adapt import base_model
+from train.adapt.language import language
 from train.adapt.trainable import Trainable
 from train.data.derived import open_or_prepare
 from train.data.folder import Data, DataError
+from train.data.texts import Part, read_texts, text_files
 from train.loop.config import TrainConfig, story
 from train.loop.device import tune
 from train.loop.throughput import Throughput
@@ -67,11 +71,15 @@ def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         if checkpoint is None:
             module, data = "train.pretrain", open_or_prepare(text, Path(folder))
+            found = None
             config, options = from_nothing(data)
         else:
             begun = load(checkpoint)
             module, data = "train.finetune", base_model.open_data(begun, text, None, Path(folder))
             config, options = base_model.suggest(begun, data, Trainable()), ["--from", checkpoint]
+            found = language(
+                begun, "".join(read_texts(Part(path=each) for each in text_files(text)))
+            )
         took, parameters = seconds(config, data)
         return {
             "module": module,
@@ -81,6 +89,7 @@ def plan(text: Path, checkpoint: str | None) -> dict[str, Any]:
             "parameters": parameters,
             "tokens": len(data.train),
             "passes": round(config.max_steps * config.tokens_per_step / len(data.train), 1),
+            "language": {**asdict(found), "known": found.known} if found else None,
         }
 
 

@@ -12,6 +12,18 @@ texts, is one JSON object:
     perplexity         exp(val_loss)
     tokens, bytes      what was scored, ends of stories included, and the bytes of the text
 
+With --coherence it is also seen whether the model keeps to sense, and the JSON object has
+
+    coherence          held-out stories against copies spoilt in one respect
+                       (`train.quality.spoil`): the share in which the true one is the likelier,
+                       its standard error, and of how many stories; null where none could be
+                       spoilt so. The copies depend on the text alone, so that models can be
+                       compared
+    written            slips in what it writes after openings of the text, beside what people wrote
+                       (`train.quality.slips`); words in no dictionary are those that the training
+                       text has not, and are told where that is found
+    stories, seconds   how many stories were judged, and how long all of it took
+
 With --report the figures go into the card too, README.md in the checkpoint's folder, which is
 written anew: data, recipe, curve, time, three prompts at three temperatures to the letter, and a
 table beside human text (see train.sample_openings). What people wrote in it stays: the front
@@ -24,15 +36,19 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.hub import load
 from gpt.dataset import TokenizedText, read_tokens, validation_start
+from train.adapt.forgetting import HeldOut
 from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.loop.loss_eval import losses_of_text
 from train.loop.stored import TRAINING_JSON, hold
-from train.quality.reference_text import add_data_option, open_model_texts
+from train.quality.coherence import STORIES
+from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
+from train.quality.sense import HEAD, Sense, coherence_rows, facts, measure_sense, written_rows
 from train.reports.model_card import CardRequest, default_prompts, write_model_card
 
 
@@ -60,6 +76,17 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--report", action="store_true", help="write the card, README.md, of the checkpoint anew"
     )
+    parser.add_argument(
+        "--coherence",
+        action="store_true",
+        help="does it tell true stories from spoilt ones, and what slips in its own?",
+    )
+    parser.add_argument(
+        "--stories",
+        type=int,
+        default=STORIES,
+        help=f"how many stories it judges, evenly spaced in each text (default: {STORIES})",
+    )
     add_data_option(parser)
     parser.add_argument(
         "--prompt",
@@ -73,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--openings",
         type=int,
         default=100,
-        help="for the report: how many openings it is compared on (default: 100)",
+        help="after how many openings it writes, for the report and --coherence (default: 100)",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest)")
     return parser
@@ -89,16 +116,18 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("expected a text to evaluate on: give it as --text FILE")
     if options.openings < 2:
         parser.error(f"--openings must be at least 2, not {options.openings}")
+    if options.stories < 1:
+        parser.error(f"--stories must be at least 1, not {options.stories}")
     try:
         checkpoint = load(options.checkpoint, device=str(pick_device(options.device)))
-        model_texts = open_model_texts(checkpoint, options.data) if options.report else None
+        model_texts = _model_texts(checkpoint, options)
         texts = list(_texts(checkpoint, options.text, options.last_fraction))
-        if model_texts:
+        if options.report:
             hold(checkpoint.training, TRAINING_JSON, checkpoint.folder / "training.json")
         if model_texts and not texts:
             texts = [(model_texts.valid.name, model_texts.valid.read_by(checkpoint.tokenizer))]
-        scores = {name: _told(checkpoint, name, text) for name, text in texts}
-        if model_texts:
+        scores = {name: _told(checkpoint, name, text, model_texts, options) for name, text in texts}
+        if model_texts and options.report:
             prompts = options.prompt or default_prompts(checkpoint, model_texts)
             command = "python -m train.evaluate " + shlex.join(words)
             wish = CardRequest(options.checkpoint, command, prompts, options.openings)
@@ -119,16 +148,54 @@ def _texts(
         yield part + path.name, text
 
 
-def _told(checkpoint: Checkpoint, name: str, text: TokenizedText) -> dict[str, float | int]:
+def _model_texts(checkpoint: Checkpoint, options: argparse.Namespace) -> ModelTexts | None:
+    """What the model learnt from: a report asks for it, --coherence does without."""
+    if not options.report and not options.coherence:
+        return None
+    try:
+        return open_model_texts(checkpoint, options.data)
+    except DataError as error:
+        if options.report or options.data:
+            raise
+        print(f"words in no dictionary are not told: {error}", file=sys.stderr)
+        return None
+
+
+def _told(
+    checkpoint: Checkpoint,
+    name: str,
+    text: TokenizedText,
+    model_texts: ModelTexts | None,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
     """Evaluate on a text, and print what was found."""
     config = checkpoint.config
-    found = losses_of_text(checkpoint.model, text, checkpoint.tokenizer.eos_id)
+    found: dict[str, Any] = losses_of_text(checkpoint.model, text, checkpoint.tokenizer.eos_id)
     print(
         f"{checkpoint.name}: {checkpoint.model.n_params:,} parameters, window {config.block_size}, "
         f"{len(text.tokens) - 1:,} tokens of {name}"
     )
+    if options.coherence:
+        documents = list(HeldOut(name, text.tokens, checkpoint.tokenizer).documents())
+        learnt = (model_texts.source, model_texts.lexicon) if model_texts else None
+        sense = measure_sense(
+            checkpoint, documents, learnt, stories=options.stories, written=options.openings
+        )
+        _print_sense(checkpoint.name, sense)
+        found |= facts(sense)
     print(json.dumps(found), flush=True)
     return found
+
+
+def _print_sense(name: str, sense: Sense) -> None:
+    for row in (HEAD, *coherence_rows(sense.judged)):
+        print("  {:62} {:>22}  {}".format(*row))
+    if sense.written is None:
+        print(f"  what it writes was not looked at: {sense.why_not}")
+        return
+    print("  {:42} {:>20} {:>20}".format("what slips in what is written by", name, "people"))
+    for row in written_rows(sense):
+        print("  {:42} {:>20} {:>20}".format(*row))
 
 
 if __name__ == "__main__":

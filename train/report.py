@@ -16,7 +16,7 @@ from train.data.folder import Data, DataError, find_data, load_data
 from train.loop.device import pick_device
 from train.loop.run import Run
 from train.loop.stored import REPORT_JSON, TRAINING_JSON, hold, read_config_json
-from train.quality.final_eval import COMPARED_TOKENS, copied, scores
+from train.quality.final_eval import COMPARED_TOKENS, copied, read_training_text, scores, sense
 from train.reports.run_report import Found, parts
 from train.run.document import markdown, page
 from train.run.plot import plot_losses
@@ -80,16 +80,18 @@ def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: b
                 raise DataError(
                     f"{said(run.folder / FINETUNED)}: expected losses before and after, got one"
                 )
-    checkpoint, scored, samples = None, None, []
+    checkpoint, scored, samples, judged = None, None, [], None
     most = None if whole else COMPARED_TOKENS
     if run.best.exists():
         checkpoint = load(run.best, device=str(pick_device(config["device"])))
         if checkpoint.training:
             hold(checkpoint.training, TRAINING_JSON, run.best / "training.json")
         if data is not None:
-            read = int(records[-1]["tokens"])
-            scored = scores(checkpoint, data, None if whole else read)
-            samples = copied(checkpoint, data, config["sample_prompt"], most=most)
+            read = None if whole else int(records[-1]["tokens"])
+            scored = scores(checkpoint, data, read)
+            learnt = read_training_text(data, most)
+            samples = copied(checkpoint, learnt[0], config["sample_prompt"])
+            judged = sense(checkpoint, data, learnt, read)
     return Found(
         name=run.folder.resolve().name,
         best=str(run.best),
@@ -101,6 +103,7 @@ def gather(run: Run, data: Data | None, *, cost_per_hour: float | None, whole: b
         cost_per_hour=about.get("cost_per_hour") if cost_per_hour is None else cost_per_hour,
         scores=scored,
         copied=samples,
+        sense=judged,
         compared_tokens=len(data.train[:most]) if data else 0,
         finetuned=finetuned,
     )

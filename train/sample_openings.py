@@ -17,12 +17,14 @@ from markupsafe import Markup
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.generation_config import as_options, read_defaults
 from gpt.checkpoint.hub import load
+from train.adapt.forgetting import HeldOut
 from train.data.folder import DataError
 from train.loop.device import pick_device
 from train.quality.continuations import Comparison, Continuation, compare_with_human
 from train.quality.metrics import Quality
 from train.quality.openings import LEAST_WORDS, openings
 from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
+from train.quality.sense import coherence_table
 from train.quality.thresholds import measure_rows, threshold_items
 from train.run.document import Table, render
 from train.run.marks import escaped
@@ -54,14 +56,15 @@ def openings_page(parts: Sequence[Markup], command: str) -> Markup:
     return render("openings.md", command=command, least_words=LEAST_WORDS, parts=parts)
 
 
-def model_part(checkpoint: Checkpoint, comparison: Comparison, valid: str) -> Markup:
+def model_part(checkpoint: Checkpoint, comparison: Comparison, valid: HeldOut) -> Markup:
     """One model's section of the page."""
     pairs = zip(comparison.written, comparison.model, strict=True)
     return render(
         "openings_of_a_model.md",
         name=checkpoint.name,
         comparison=comparison,
-        valid=valid,
+        valid=valid.name,
+        coherence=coherence_table(checkpoint, valid),
         settings=as_options(replace(comparison.params, seed=None)),
         measures=Table(("", checkpoint.name, "human"), measure_rows(comparison)),
         thresholds=Markup("\n".join(threshold_items(comparison))),
@@ -80,6 +83,8 @@ def facts_of(one: Continuation, found: Quality) -> list[str]:
         facts.append(f"{found.repeated_4:.0%} of 4-grams repeated")
     if found.names[1]:
         facts.append(f"names kept {found.names[0]} of {found.names[1]}")
+    if found.slips:
+        facts += [f"{name}: {count}" for name, (count, _) in found.slips.named() if count]
     if left_open := found.quotes[1] - found.quotes[0]:
         facts.append(f"quotes left open: {left_open}")
     if found.loop:
@@ -103,7 +108,9 @@ def sampled(name: str, options: argparse.Namespace) -> tuple[Checkpoint, Compari
     found = openings(model_texts.valid.documents(), options.openings)
     return (
         checkpoint,
-        compare_with_human(checkpoint, found, params, model_texts.source),
+        compare_with_human(
+            checkpoint, found, params, model_texts.source, lexicon=model_texts.lexicon
+        ),
         model_texts,
     )
 
@@ -118,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for name in options.checkpoints:
             checkpoint, comparison, model_texts = sampled(name, options)
-            parts.append(model_part(checkpoint, comparison, model_texts.valid.name))
+            parts.append(model_part(checkpoint, comparison, model_texts.valid))
             print(
                 f"{checkpoint.name}, {len(comparison.written)} openings of "
                 f"{model_texts.valid.name}, written with {comparison.core}"

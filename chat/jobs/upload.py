@@ -15,6 +15,8 @@ from gpt.files import count_controls, plain_text
 from gpt.text.scripts import WORD
 
 MOST_BYTES = 5_000_000
+LITTLE_BYTES = 1_000_000
+"""A model that learns a shorter text from nothing writes gibberish (docs/finetuning.md)."""
 LEAST_CHARACTERS = 2000
 """A validation part of a tenth of it must still say something."""
 GIVEN_UP = "This estimate was given up for a newer one."
@@ -78,6 +80,13 @@ class Upload:
             "words": sum(1 for _ in WORD.finditer(text)),
             "characters": len(set(text)),
         }
+
+    @property
+    def little(self) -> bool:
+        """The text is so short that a model which knows its language should go on from there."""
+        if self.brought is None:
+            return False
+        return len(self.brought[1].encode("utf-8", "replace")) < LITTLE_BYTES
 
     async def plan(self, checkpoint: Path | None, say: Say | None = None) -> PlannedTraining:
         """How long a training on the text would take, and how large its model would be.

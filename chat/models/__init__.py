@@ -1,6 +1,7 @@
 """Which models there are, the saved steps of their runs, the texts they learnt from."""
 
 from chat.models.catalogue import (
+    DEFAULT,
     GENERIC_STARTERS,
     UNITS,
     Listing,
@@ -12,6 +13,7 @@ from chat.models.catalogue import (
 )
 
 __all__ = [
+    "DEFAULT",
     "GENERIC_STARTERS",
     "UNITS",
     "Listing",

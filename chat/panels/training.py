@@ -13,6 +13,7 @@ from typing import Any
 from chat.errors import RefusedError
 from chat.generate.request import OTHER_PAGE
 from chat.jobs.upload import Upload
+from chat.models import DEFAULT
 from chat.session import Session
 
 FIGURES = ("steps", "seconds", "parameters", "tokens", "passes")
@@ -48,25 +49,40 @@ async def training_text(session: Session, request: Mapping[str, object]) -> dict
 
 async def training_plan(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`training_plan`: what a training on the text would be, from the model named in `source` or
-    from nothing where there is none; the figures of `train.estimate`."""
-    upload, source = _upload(session), request.get("source")
-    folder = None
-    if source:
-        session.models = await asyncio.to_thread(session.find_models)
-        if str(source) not in session.models:
-            raise RefusedError(
-                f"There is no model “{str(source)[:60]}” any more: pick another one."
-            )
-        folder = session.models[str(source)].folder
+    from nothing where there is none; the figures of `train.estimate`.
+
+    With `propose` the server names the source: the stories model where the text is short and that
+    one knows its language, else nothing.
+
+    Returns:
+        FIGURES, the `source`, and the `language`: which `model` was asked whether it knows that of
+        the text, and what `train.estimate` says; None where none was.
+    """
+    upload, source = _upload(session), str(request.get("source") or "")
+    session.models = await asyncio.to_thread(session.find_models)
+    if request.get("propose"):
+        there = DEFAULT in session.models and not session.models[DEFAULT].broken
+        source = DEFAULT if there and upload.little else ""
+    plan = await _plan(session, upload, source)
+    language = {"model": source, **plan["language"]} if source else None
+    if request.get("propose") and language and not language["known"]:
+        source = ""
+        plan = await _plan(session, upload, source)
+    # Its command holds paths of this machine, which may be another writer's.
+    return {**{name: plan[name] for name in FIGURES}, "source": source, "language": language}
+
+
+async def _plan(session: Session, upload: Upload, source: str) -> dict[str, Any]:
+    """What `train.estimate` says of a training from a model, or from nothing."""
+    if source and source not in session.models:
+        raise RefusedError(f"There is no model “{source[:60]}” any more: pick another one.")
 
     async def say(ahead: int) -> None:
         if ahead:
             others = "another one is" if ahead == 1 else f"{ahead} others are"
             await session.page.tell(f"Your estimate waits: {others} made first.")
 
-    plan = (await upload.plan(folder, say)).plan
-    # Its command holds paths of this machine, which may be another writer's.
-    return {name: plan[name] for name in FIGURES}
+    return (await upload.plan(session.models[source].folder if source else None, say)).plan
 
 
 async def training_start(session: Session, request: Mapping[str, object]) -> dict[str, Any]:

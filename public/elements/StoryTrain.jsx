@@ -22,7 +22,7 @@ const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', 
 
 const { pieces, readText } = window.inkling.files;
 const { count, duration, readings } = window.inkling.numbers;
-const { expected, inDetail } = window.inkling.sentences;
+const { aboutLanguage, either, expected, inDetail } = window.inkling.sentences;
 
 const Curve = ({ run }) => {
   const box = useRef(null);
@@ -130,7 +130,16 @@ function StoryTrain() {
   const picker = /** @type {{current: any}} */ (useRef(null));
   const { state } = store;
   if (!store.train) {
-    store.train = { runs: [], others: false, text: null, plan: null, source: '', status: '', error: '' };
+    store.train = {
+      runs: [],
+      others: false,
+      text: null,
+      plan: null,
+      language: null,
+      source: '',
+      status: '',
+      error: '',
+    };
   }
   const v = store.train;
   const put = (more) => {
@@ -161,16 +170,22 @@ function StoryTrain() {
 
   if (!open || !state) return null;
 
-  const plan = (source) => {
-    put({ source, plan: null, error: '', status: 'trying a few steps, to see how fast this machine is' });
-    store.command({ command: 'training_plan', source }).then(
-      (found) => put({ plan: found, status: '' }),
+  /** @param {{source: string, propose?: boolean}} request */
+  const plan = (request) => {
+    put({
+      source: request.source,
+      plan: null,
+      error: '',
+      status: 'trying a few steps, to see how fast this machine is',
+    });
+    store.command({ command: 'training_plan', ...request }).then(
+      (found) => put({ plan: found, source: found.source, language: found.language || v.language, status: '' }),
       (error) => put({ error: error.message, status: '' }),
     );
   };
   const bring = async (file) => {
     if (!file) return;
-    put({ text: null, plan: null, error: '', status: 'reading' });
+    put({ text: null, plan: null, language: null, error: '', status: 'reading' });
     try {
       if (file.size > MOST_BYTES)
         throw new Error(`“${file.name}” has ${(file.size / 1e6).toFixed(1)} MB; here up to 5 MB can be trained on.`);
@@ -179,7 +194,7 @@ function StoryTrain() {
       let found = null;
       for (const piece of pieces(file.name, text)) found = await store.command({ command: 'training_text', ...piece });
       put({ text: found });
-      plan(v.source);
+      plan({ source: '', propose: true });
     } catch (error) {
       put({ error: error.message, status: '' });
     }
@@ -236,13 +251,30 @@ function StoryTrain() {
             <b>{v.text.name}</b>: {count(v.text.bytes / 1000)} kB, {count(v.text.words)} words, {v.text.characters}{' '}
             different characters
           </p>
+          {v.language && <p id="train-language">{aboutLanguage(v.language)}</p>}
+          {v.language?.known && (
+            <div id="train-choice">
+              {either(v.language.model).map(({ source, label, gives }) => (
+                <button
+                  key={source}
+                  type="button"
+                  className="train-way"
+                  aria-pressed={v.source === source}
+                  disabled={Boolean(v.status)}
+                  onClick={() => plan({ source })}
+                >
+                  <b>{label}</b> {gives}
+                </button>
+              ))}
+            </div>
+          )}
           <label title={SOURCE}>
             Begin from{' '}
             <select
               id="train-source"
               value={v.source}
               disabled={Boolean(v.status)}
-              onChange={(event) => plan(event.target.value)}
+              onChange={(event) => plan({ source: event.target.value })}
             >
               <option value="">nothing: a small model of its own</option>
               {sources.map((key) => (

@@ -47,6 +47,30 @@ export const expected = (tokens, source) => {
   return 'Expect fluent spelling and the manner of the text; a model this small follows no plot.';
 };
 
+/** Whether a model knows the language of a text. @param {Page.TextLanguage} language */
+export const aboutLanguage = ({ model, bpb, letters_bpb: letters, known }) => {
+  const needs = bpb === null ? 'cannot read it' : `needs ${bpb.toFixed(1)} bits for a byte of it as it stands`;
+  return known
+    ? `“${model}” knows this language: it ${needs}, where the letters alone take ${letters.toFixed(1)}. ` +
+        'With so little text it pays to go on from there.'
+    : `“${model}” does not know this language: it ${needs}, and the letters alone take ${letters.toFixed(1)}. ` +
+        'So the model begins from nothing.';
+};
+
+/** What either way gives of little text, as docs/finetuning.md measured it. @param {string} model */
+export const either = (model) => [
+  {
+    source: model,
+    label: `Go on from “${model}”`,
+    gives: 'Whole sentences from the start, in words it knew and more and more of yours.',
+  },
+  {
+    source: '',
+    label: 'Begin from nothing',
+    gives: 'It knows no word but yours, and of so few it makes the sound of sentences, not their sense.',
+  },
+];
+
 /** How a dial stands; nothing where its field shows the value already. */
 export const dialShown = (/** @type {Page.Field} */ field, /** @type {string} */ value) => {
   if (value === '') return field.name === 'seed' ? 'a new one' : '';

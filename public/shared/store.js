@@ -51,6 +51,7 @@
  * @property {boolean} others Whether there is whom to share with.
  * @property {Page.Commands['training_text'] | null} text
  * @property {Page.TrainingPlan | null} plan
+ * @property {Page.TextLanguage | null} language
  * @property {string} source
  * @property {string} status
  * @property {string} error

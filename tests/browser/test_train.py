@@ -28,6 +28,7 @@ DROP = """(node, [name, text]) => {
 def models(tmp_path_factory) -> Path:
     models = tmp_path_factory.mktemp("models")
     save_characters(models / "letters")
+    (models / "stories").symlink_to(ROOT / "checkpoints" / "stories")
     return models
 
 
@@ -51,6 +52,14 @@ def test_a_dropped_file_is_trained_on_written_with_and_found_again(blank, models
         expect(page.locator("#train-error")).to_contain_text("nothing to learn from")
         drop(page, "My Tales.txt", text)
         expect(page.locator("#train-text")).to_contain_text("20 kB")
+        # To go on from a model that knows English is proposed, and the writer chooses.
+        expect(page.locator("#train-language")).to_contain_text("“stories” knows this language")
+        go_on, from_nothing = page.locator(".train-way").all()
+        expect(go_on).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#train-source")).to_have_value("stories")
+        expect(page.locator("#train-plan")).to_contain_text("It already writes as “stories” does")
+        from_nothing.click()
+        expect(from_nothing).to_have_attribute("aria-pressed", "true")
         expect(page.locator("#train-plan")).to_contain_text("it will read your text 51 times over")
         expect(page.locator("#train-plan p").first).to_have_attribute("title", SIZE)
         page.click("#train-start")

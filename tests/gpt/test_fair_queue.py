@@ -121,7 +121,7 @@ def test_five_pages_of_one_writer_leave_the_next_place_to_another(model):
             pile = [
                 engine.submit("a", FOREVER, writer=("ada", page)) for page in range(5) for _ in "12"
             ]
-            gate.steps.release()  # the first may have begun, and stand there, before the second came
+            gate.steps.release()  # the first may stand there since before the second came
             await until(lambda: engine.active == 2, "they did not begin")
             other = engine.submit("b", FOREVER, writer=("bob", 0))
             assert other.ahead == 0

@@ -1,7 +1,16 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aboutCopied, aboutMeter, aboutTakes, dialShown, expected, inDetail } from '../../public/shared/sentences.js';
+import {
+  aboutCopied,
+  aboutLanguage,
+  aboutMeter,
+  aboutTakes,
+  dialShown,
+  either,
+  expected,
+  inDetail,
+} from '../../public/shared/sentences.js';
 
 test('in a blind round nothing is said before both are done', () => {
   assert.match(aboutTakes(2, true, true), /^A and B are writing/);
@@ -34,6 +43,17 @@ test('less is promised of less text', () => {
   assert.match(expected(10, 'stories'), /“stories”/);
 });
 
+test('whether a model knows a language is told in its own figures, and what either way gives', () => {
+  const found = { model: 'stories', bpb: 1.44, letters_bpb: 4.36, known: true };
+  assert.match(aboutLanguage(found), /“stories” knows .* 1\.4 bits .* take 4\.4/);
+  assert.match(aboutLanguage({ ...found, bpb: 6, known: false }), /does not know .* 6\.0 bits .* from nothing/);
+  assert.match(aboutLanguage({ ...found, bpb: null, known: false }), /it cannot read it, and/);
+  assert.deepEqual(
+    either('stories').map(({ source }) => source),
+    ['stories', ''],
+  );
+});
+
 test('a dial shows Off where it changes nothing, and a seed that is drawn anew', () => {
   const field = { name: 'top_k', label: '', about: '', range: '', value: '0', by: '', off: 0 };
   const slider = { low: 0, high: 100, step: 1 };
@@ -44,6 +64,6 @@ test('a dial shows Off where it changes nothing, and a seed that is drawn anew',
 });
 
 test('a plan is told in its numbers', () => {
-  const plan = { steps: 1200, seconds: 60, parameters: 3_140_000, tokens: 9, passes: 4 };
+  const plan = { steps: 1200, seconds: 60, parameters: 3_140_000, tokens: 9, passes: 4, source: '', language: null };
   assert.match(inDetail(plan), /^1,200 steps, 4 passes over the text, 3\.1 million parameters/);
 });

@@ -1,16 +1,19 @@
 """The look at a text before training: what it counts, what it warns of, what it leaves behind."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.tiny_checkpoint import save_characters
+from train.adapt.language import Known
 from train.data.duplicates import Duplicates, signature
 from train.data.prepare import prepare
 from train.data.statistics import Statistics, is_odd, read_place
 from train.data.texts import Text
 from train.explore import main
-from train.reports.text_report import advice, cell, remarks, visible
+from train.reports.text_report import advice, cell, remarks, visible, where_to_begin
 from train.run.document import table
 
 TALE = (
@@ -135,6 +138,21 @@ def test_the_command_writes_a_report_with_its_pictures(
         assert f"]({name})" in text
         assert (tmp_path / "look" / name).read_bytes().startswith(b"\x89PNG")
     assert "| once upon a time | 1 |" in text
+
+
+def test_it_says_where_a_training_on_a_short_text_should_begin(tmp_path, capsys) -> None:
+    (tmp_path / "a.txt").write_text(TALE * 4)
+    noise = save_characters(tmp_path / "noise", letters="".join(sorted(set(TALE))))
+    main([str(tmp_path / "a.txt"), "--out", str(tmp_path / "look"), "--from", str(noise)])
+    said = capsys.readouterr().out
+    assert re.search(r"noise needs \d+\.\d\d bits per byte .* does not know this language", said)
+    assert "begin from nothing" in (tmp_path / "look" / "explore.md").read_text()
+    said = where_to_begin(Known(1.4, 4.3), "checkpoints/stories", "a.txt")
+    assert "train.finetune --from checkpoints/stories --data a.txt" in said
+    assert "cannot read it" in where_to_begin(Known(None, 4.3), "checkpoints/stories", "a.txt")
+    (tmp_path / "long.txt").write_text("A hen. " * 150_000)
+    main([str(tmp_path / "long.txt"), "--out", str(tmp_path / "look"), "--from", str(noise)])
+    assert "language" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,10 @@ def test_the_card_has_facts_recipe_curve_scores_and_the_table(words, tmp_path, c
         "longest verbatim",
     ):
         assert re.search(rf"^\| {row}.* \| .* \| .* \|$", card, re.M), row
+    assert "## Does it hang together?" in card
+    assert "| two neighbouring sentences of the middle change places |" in card
+    assert "| cannot be judged | none of 8 stories has two names" in card
+    assert re.search(r"^\| the same sentence twice \| .* \| .* \|$", card, re.M)
     assert f"    python -m train.evaluate {tmp_path}" in card
     assert "--prompt 'A hen.' --prompt $'So\\n'\n" in card
 

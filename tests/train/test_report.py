@@ -187,6 +187,8 @@ def test_a_run_ends_with_a_report_that_loads_nothing(
         f"--data {folder} --out {out}",
         "| batch_size | 24 |",
         "text.txt",
+        "## Does it hang together?",
+        "What it writes was not looked at: expected 20 openings",
         "![Training and validation loss over the steps](loss.png)",
     ):
         assert words in said
@@ -232,7 +234,7 @@ def test_the_copy_rate_is_that_of_what_anyone_can_write_again(data: Path, tmp_pa
     finished = run(TINY, data, tmp_path / "run")
     opened, checkpoint = load_data(data), gpt.load(finished.best)
     source = ReferenceText([opened.tokenizer.decode(opened.train[1:-1].tolist())])
-    for each in final_eval.copied(checkpoint, opened, "The", most=None):
+    for each in final_eval.copied(checkpoint, source, "The"):
         params = SamplingParams(temperature=0.8, max_new_tokens=200, seed=each.seed)
         stream = Generator(checkpoint.model, checkpoint.tokenizer).stream("The", params)
         assert each.text == "".join(token.text for token in stream)
@@ -241,7 +243,8 @@ def test_the_copy_rate_is_that_of_what_anyone_can_write_again(data: Path, tmp_pa
         assert each.longest == (found.longest.words if found.longest else 0)
         assert each.quote in TEXT.replace("\n", " ")
         assert each.core == "torch float32"
-    none = final_eval.copied(checkpoint, opened, "The", most=1)
+    first, _ = final_eval.read_training_text(opened, 1)
+    none = final_eval.copied(checkpoint, first, "The")
     assert all(each.longest == 0 for each in none)
 
 

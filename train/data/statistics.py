@@ -153,3 +153,12 @@ def read_place(
         ids = np.array(tokenizer.encode(text), np.uint32) if tokenizer else None
         statistics.add(text, ids)
     return statistics, None, tokenizer
+
+
+def text_of(place: Path) -> Iterator[str]:
+    """The documents of a text file, of a folder of them, or of the training text of a folder that
+    `train.prepare` made."""
+    if (place / "data.json").exists():
+        data = load_data(place)
+        return (text for text, _ in documents_of_tokens(data.train, data.tokenizer))
+    return documents_of_files(text_files(place))

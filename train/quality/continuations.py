@@ -18,6 +18,7 @@ from gpt.text.sentences import ends_sentence
 from gpt.text.streamer import FinishReason, TextStreamer
 from gpt.tokenizers import Tokenizer
 from train.loop.loss_eval import score
+from train.quality.lexicon import Lexicon
 from train.quality.metrics import Quality, measure, words
 from train.quality.openings import Opening
 
@@ -118,12 +119,14 @@ def compare_with_human(
     params: SamplingParams,
     source: ReferenceText,
     *,
+    lexicon: Lexicon | None = None,
     thorough: bool = True,
 ) -> Comparison:
     """Let the model go on from each opening, and measure it and the person.
 
     Args:
         source: The training text.
+        lexicon: What its words are, to look for slips against sense.
         thorough: Measure the model's loss on both texts, too (`bits`).
     """
     written = write_on(checkpoint, openings, params)
@@ -135,7 +138,9 @@ def compare_with_human(
         both = min(len(words(own)), len(words(theirs)))
         for text, measured, over in ((own, model, each.over), (theirs, human, False)):
             needed = bits(checkpoint, opening, text) if thorough else None
-            found = measure(opening, text, source, over=over, bits=needed, compared=both)
+            found = measure(
+                opening, text, source, over=over, bits=needed, compared=both, lexicon=lexicon
+            )
             measured.append(found)
         ended = ends_within(checkpoint.tokenizer, opening, rest, params)
         human[-1] = replace(human[-1], ended=ended)

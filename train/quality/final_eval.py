@@ -1,5 +1,7 @@
-"""What is measured once, on the finished model: both protocols of the loss, and what it copied."""
+"""What is measured once, on the finished model: both protocols of the loss, what it copied, and
+whether it keeps to sense."""
 
+import math
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,12 +12,17 @@ from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data
 from train.loop.loss_eval import losses_of_text
+from train.quality.coherence import STORIES
+from train.quality.lexicon import Lexicon
+from train.quality.sense import Sense, measure_sense
 
 SHARE = 0.02
 """The most that the two protocols may cost together, as a share of the training's own work."""
 LEAST_SCORED = 2000
 COMPARED_TOKENS = 5_000_000
 """How much of the training text is searched for what the model wrote; half a minute's reading."""
+JUDGED, WRITTEN = 100, 20
+"""Stories that are judged at the most, and openings that are gone on from."""
 SEEDS = (1, 2, 3, 4)
 TEMPERATURE, LENGTH = 0.8, 200
 
@@ -75,13 +82,39 @@ def scores(checkpoint: Checkpoint, data: Data, trained_tokens: int | None) -> Sc
     return Scores(found, whole.name, len(whole.ids) - 1)
 
 
-def copied(checkpoint: Checkpoint, data: Data, prompt: str, *, most: int | None) -> list[Copied]:
-    """Stories at fixed seeds, each held against the training text word for word.
+def read_training_text(data: Data, most: int | None) -> tuple[ReferenceText, Lexicon]:
+    """The training text, or its first `most` tokens, and what its words are."""
+    train = HeldOut("", data.train[:most], data.tokenizer)
+    return ReferenceText(train.documents()), Lexicon(train.documents())
+
+
+def sense(
+    checkpoint: Checkpoint,
+    data: Data,
+    learnt: tuple[ReferenceText, Lexicon],
+    trained_tokens: int | None,
+) -> Sense:
+    """What the model judges and writes of the validation text, see `train.quality.sense`.
 
     Args:
-        most: Tokens of the training text that are read; None reads all of it.
+        trained_tokens: How many the training read; what is judged costs SHARE of it. None judges
+            as many stories as `train.evaluate` does.
     """
-    source = ReferenceText(HeldOut("", data.train[:most], data.tokenizer).documents())
+    documents = list(held_out(data).documents())
+    cheap = trained_tokens is not None
+    return measure_sense(
+        checkpoint,
+        documents,
+        learnt,
+        stories=JUDGED if cheap else STORIES,
+        written=WRITTEN,
+        max_new_tokens=LENGTH,
+        most_tokens=SHARE * trained_tokens * 3 if cheap else math.inf,
+    )
+
+
+def copied(checkpoint: Checkpoint, source: ReferenceText, prompt: str) -> list[Copied]:
+    """Stories at fixed seeds, each held against the training text word for word."""
     generator = Generator(checkpoint.model, checkpoint.tokenizer)
     generator.use_compiled()
     with closing(generator):

@@ -14,6 +14,8 @@ from gpt.text.memorization import ReferenceText, plain
 from gpt.text.repetition import LONGEST, length_of_loop
 from gpt.text.scripts import SPELT
 from gpt.text.sentences import ends_sentence
+from train.quality.lexicon import Lexicon
+from train.quality.slips import Pair, Slips, find_slips
 
 STRAIGHT, CURLED = '"', ("“", "”")
 
@@ -35,6 +37,7 @@ class Quality:
         copied: The longest run of words that stands in the training text to the letter, in words
             of `gpt.text.memorization`: with their punctuation and case.
         quote: That run.
+        slips: Slips against sense; None where they were not looked for.
         bits, bytes: The model's cross-entropy on it, summed, in bits (None where it was not
             measured), and its length in UTF-8.
     """
@@ -49,12 +52,20 @@ class Quality:
     loop: str
     copied: int
     quote: str
+    slips: Slips | None
     bits: float | None
     bytes: int
 
 
 def measure(
-    opening: str, text: str, source: ReferenceText, *, over: bool, bits: float | None, compared: int
+    opening: str,
+    text: str,
+    source: ReferenceText,
+    *,
+    over: bool,
+    bits: float | None,
+    compared: int,
+    lexicon: Lexicon | None = None,
 ) -> Quality:
     """All measures of `text`, which goes on from `opening`.
 
@@ -64,6 +75,7 @@ def measure(
         bits: The model's cross-entropy on `text`, summed, in bits; None where not measured.
         compared: How many of its first words count for `trigrams` and `repeated_4`, which grow
             with the length: the length in words of the shorter of the two texts compared.
+        lexicon: What the words of stories are, to look for slips against sense.
     """
     ended = over or ends_sentence(text)
     found = words(text)
@@ -83,6 +95,7 @@ def measure(
         loop=loop(text),
         copied=run.words if run else 0,
         quote=source.quote(run.at, run.words) if run else "",
+        slips=find_slips(opening, text, lexicon) if lexicon else None,
         bits=bits,
         bytes=len(text.encode()),
     )
@@ -221,6 +234,19 @@ MEASURES = (
     ),
 )
 """What a model's text shares with a person's, more or less; each is a share or a mean."""
+
+
+def _slips(pair: Callable[[Slips], Pair]) -> Callable[[Sequence[Quality]], float | None]:
+    return lambda texts: _share(pair(text.slips) for text in texts if text.slips)
+
+
+SLIPS = (
+    Measure("people from nowhere", _slips(lambda slips: slips.nowhere), percent=1),
+    Measure("people who change sex", _slips(lambda slips: slips.sex), percent=1),
+    Measure("things that change into others", _slips(lambda slips: slips.changed), percent=1),
+    Measure("the same sentence twice", _slips(lambda slips: slips.twice), percent=2),
+)
+"""Slips against sense, `train.quality.slips`: each a share of what can be judged."""
 
 
 def jackknife(measure: Measure, texts: Sequence[Quality]) -> float | None:

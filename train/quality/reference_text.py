@@ -11,6 +11,7 @@ from gpt.text.memorization import ReferenceText
 from train.adapt.forgetting import HeldOut, held_out
 from train.data.folder import Data, DataError, find_data
 from train.loop.stored import LEARNT_FROM, hold
+from train.quality.lexicon import Lexicon
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class ModelTexts:
     data: Data
     source: ReferenceText
     """The training text."""
+    lexicon: Lexicon
+    """What its words are."""
     valid: HeldOut
 
 
@@ -59,6 +62,6 @@ def open_model_texts(checkpoint: Checkpoint, folders: Iterable[Path]) -> ModelTe
             f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
             f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
         )
-    return ModelTexts(
-        data, ReferenceText(HeldOut("", data.train, data.tokenizer).documents()), held_out(data)
-    )
+    train = HeldOut("", data.train, data.tokenizer)
+    source, lexicon = ReferenceText(train.documents()), Lexicon(train.documents())
+    return ModelTexts(data, source, lexicon, held_out(data))

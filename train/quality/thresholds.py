@@ -4,12 +4,12 @@ Input is a `Comparison`: continuations of the same openings by a model and by pe
 (`train.quality.metrics.Quality`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from train.quality.continuations import Comparison, Continuation
-from train.quality.metrics import MEASURES, SURPRISE, Measure, Quality, jackknife
+from train.quality.metrics import MEASURES, SLIPS, SURPRISE, Measure, Quality, jackknife
 
 MOST_COPIED = 30
 """The longest verbatim copy of training text that passes, in words."""
@@ -81,16 +81,27 @@ COUNTS: tuple[tuple[str, Callable[[Sequence[Quality]], str]], ...] = (
 
 def measure_rows(comparison: Comparison) -> list[tuple[str, str, str]]:
     """Rows (measure, model, human) as text, with ± the jackknife's standard error if it exists."""
-    rows = [
+    rows = _rows(comparison, (SURPRISE, *MEASURES))
+    rows += slip_rows(comparison)
+    rows += [(name, said(comparison.model), said(comparison.human)) for name, said in COUNTS]
+    return rows
+
+
+def slip_rows(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """The same of the slips against sense; none where they were not looked for."""
+    looked = any(text.slips for text in comparison.model)
+    return _rows(comparison, SLIPS) if looked else []
+
+
+def _rows(comparison: Comparison, measures: Iterable[Measure]) -> list[tuple[str, str, str]]:
+    return [
         (
             measure.name,
             _with_error(measure, comparison.model),
             _with_error(measure, comparison.human),
         )
-        for measure in (SURPRISE, *MEASURES)
+        for measure in measures
     ]
-    rows += [(name, said(comparison.model), said(comparison.human)) for name, said in COUNTS]
-    return rows
 
 
 def _with_error(measure: Measure, texts: Sequence[Quality]) -> str:

@@ -27,6 +27,7 @@ from train.loop.config import TrainConfig
 from train.quality.continuations import compare_with_human
 from train.quality.openings import openings
 from train.quality.reference_text import ModelTexts
+from train.quality.sense import coherence_table
 from train.quality.thresholds import measure_rows, threshold_items
 from train.run.card import facts_table
 from train.run.document import Table, render
@@ -90,6 +91,7 @@ def write_model_card(
         elsewhere=said,
         other=other,
         **_beside_human_text(checkpoint, model_texts, wish),
+        coherence=coherence_table(checkpoint, model_texts.valid),
         samples=list(_samples(checkpoint, wish)),
         title_of_ends=Markup(GOOD_AND_BAD),
         ends=Markup(ends),
@@ -182,7 +184,9 @@ def _beside_human_text(
     """What model_card.md says of the model's text and a person's."""
     params = replace(read_defaults(checkpoint.folder), seed=OPENING_SEED)
     found = openings(model_texts.valid.documents(), wish.openings)
-    comparison = compare_with_human(checkpoint, found, params, model_texts.source)
+    comparison = compare_with_human(
+        checkpoint, found, params, model_texts.source, lexicon=model_texts.lexicon
+    )
     return {
         "openings": len(found),
         "valid": model_texts.valid.name,

@@ -7,6 +7,8 @@ from typing import Any
 
 from gpt.text.memorization import COPIED_WORDS
 from train.quality.final_eval import LENGTH, TEMPERATURE, Copied, Scores
+from train.quality.sense import Sense
+from train.reports.sense_parts import duration, sense_parts
 from train.run.document import Heading, Paragraph, Part, Picture, Table, Verbatim
 from train.run.samples import text_part, written
 
@@ -26,6 +28,7 @@ class Found:
         picture: loss.png.
         cost_per_hour: None where it is not known.
         scores: None where the data is not on this machine.
+        sense: None where the data is not on this machine.
         compared_tokens: How many tokens of the training text were searched for `copied`.
         finetuned: report.json of train.finetune.
     """
@@ -40,6 +43,7 @@ class Found:
     cost_per_hour: float | None
     scores: Scores | None
     copied: list[Copied]
+    sense: Sense | None
     compared_tokens: int
     finetuned: dict[str, Any] | None
 
@@ -51,26 +55,13 @@ def parts(found: Found) -> list[Part]:
         *_losses(found),
         *_held_out(found),
         *_finetuned(found),
+        *sense_parts(found.sense, found.name, found.scores.text if found.scores else ""),
         *_copied(found),
         *_samples(found),
         *_data(found),
         *_config(found),
         *_again(found),
     ]
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the units one would say it in.
-
-    >>> duration(8), duration(200), duration(9000)
-    ('8 s', '3 min 20 s', '2 h 30 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def evenly_chosen(items: Sequence[Any], count: int) -> list[Any]:
