@@ -57,7 +57,13 @@ async def training_plan(session: Session, request: Mapping[str, object]) -> dict
             raise RefusedError(
                 f"There is no model “{str(source)[:60]}” any more: pick another one."
             )
-        folder = session.models[str(source)].folder
+        listing = session.models[str(source)]
+        if listing.server:
+            raise RefusedError(
+                f"“{listing.key}” runs on a server of another program: its weights are not here, "
+                "so no training can begin from it. Pick another model."
+            )
+        folder = listing.folder
 
     async def say(ahead: int) -> None:
         if ahead:
