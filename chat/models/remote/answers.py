@@ -246,10 +246,10 @@ def probability(value: object) -> float | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if value == -math.inf or value <= UNLIKELY:
+    if value <= UNLIKELY:
         return 0.0
-    # A little above 0 is how a server rounds.
-    return math.exp(min(0.0, value)) if math.isfinite(value) and value <= 0.01 else None
+    # A little above 0 is how a server rounds; NaN is not.
+    return math.exp(min(0.0, value)) if value <= 0.01 else None
 
 
 def _is_count(value: object, most: int) -> bool:
