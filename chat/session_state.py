@@ -181,7 +181,8 @@ class SessionState:
         await self._measure()
         if saw_all and self.meter and self.meter["unseen"]:
             await self.page.tell(
-                f"The story has outgrown the {self.meter['window']} tokens this model can read. "
+                f"The story has outgrown the {'about ' if self.meter['about'] else ''}"
+                f"{self.meter['window']} tokens this model can read. "
                 "It goes on from what it still sees; the rest is dimmed."
             )
 

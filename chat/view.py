@@ -116,17 +116,18 @@ def meter(
 def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[str, Any] | None:
     """`meter` of a story and the longest draft that goes on from it; None where its words cannot
     be counted, for the model knows some of their characters not."""
-    text = story.text
+    text, drafted, length = story.text, 0, None
     if own := [draft for draft in drafts if draft.model == loaded.listing.key]:
         draft = max(own, key=lambda each: len(each.tokens))
         text, ids = text + draft.text, [*draft.prompt, *draft.ids]
+        drafted, length = len(draft.ids), draft.params.max_new_tokens
     else:
         try:
             ids = story.prompt_ids(loaded.listing.key, loaded.tokenizer)
         except TextError:
             return None
-    start, decode = loaded.first_seen(len(ids)), loaded.tokenizer.decode
-    told = meter(ids, loaded.window, text, decode, start)
+    start = loaded.first_seen(len(ids), drafted, length)
+    told = meter(ids, loaded.window, text, loaded.tokenizer.decode, start)
     # Of a model on a server the tokens are an estimate.
     return {**told, "about": loaded.listing.remote is not None}
 

@@ -10,7 +10,7 @@ from weakref import WeakSet
 import gpt
 from chat.errors import RefusedError
 from chat.models import Listing, fetched, without_place
-from chat.models.remote.engine import RemoteCore, RemoteEngine
+from chat.models.remote.engine import USUAL_LENGTH, RemoteCore, RemoteEngine
 from chat.models.remote.request import Line
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.decode.choose import CoreError
@@ -49,12 +49,18 @@ class Loaded:
         remote = self.listing.remote
         return remote is None or remote.dialect.seeds is not None
 
-    def first_seen(self, count: int) -> int:
-        """Of so many tokens, the first that it reads before it writes the next one."""
+    def first_seen(self, count: int, draft: int = 0, length: int | None = None) -> int:
+        """Of so many tokens, the first that it reads before it writes the next one.
+
+        Args:
+            draft: Those at the end that it is writing now. What a server was sent does not slide
+                while it writes.
+            length: The most that it was asked to write, if it is writing.
+        """
         remote = self.listing.remote
-        if remote is not None:
-            return remote.first_seen(count)
-        return window_start(count, self.listing.block_size)
+        if remote is None:
+            return window_start(count, self.listing.block_size)
+        return remote.first_seen(count - draft, length or USUAL_LENGTH)
 
     @property
     def idle(self) -> bool:

@@ -63,10 +63,12 @@ const Bars = ({ found, resting }) => {
           <i className="raw" />
           raw: the model’s own
         </span>
-        <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty">
-          <i className="after" />
-          after the samplers
-        </span>
+        {found.entropy !== null && (
+          <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty">
+            <i className="after" />
+            after the samplers
+          </span>
+        )}
       </p>
       <p className="dice-row dice-head">
         <b />
@@ -85,7 +87,7 @@ const Bars = ({ found, resting }) => {
             <b>{tokenSigns(createElement, each.text)}</b>
             <div className="dice-bars">
               <i className="raw" style={width(each.raw_probability)} />
-              <i className="after" style={width(each.probability ?? 0)} />
+              {each.probability !== null && <i className="after" style={width(each.probability)} />}
             </div>
             <span>{percent(each.raw_probability)}</span>
             <span>{after(each)}</span>
@@ -101,7 +103,7 @@ const Told = ({ found: { raw_entropy: raw, entropy, kept, vocab_size: all } }) =
   raw === null || entropy === null || kept === null || all === null ? (
     <p id="dice-told">
       This model is on a server, which tells its likeliest tokens and not what the samplers make of them: the settings
-      below count when it writes, and are not drawn here.
+      count when it writes, and are not drawn here.
     </p>
   ) : (
     <p id="dice-told">

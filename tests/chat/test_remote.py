@@ -255,7 +255,11 @@ ALL = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.2, "top_p": 0.9, "tempe
     ("kind", "told", "left_out"),
     [
         ("inkling", {"min_p": 0.1, "repetition_penalty": 1.2, "seed": 2**40 + 5}, []),
-        ("llama.cpp", {"repeat_penalty": 1.2, "repeat_last_n": -1, "seed": 5, "logprobs": 10}, []),
+        (
+            "llama.cpp",
+            {"repeat_penalty": 1.2, "repeat_last_n": 16384, "seed": 5, "logprobs": 10},
+            [],
+        ),
         ("vllm", {"repetition_penalty": 1.2, "top_k": 5, "logprobs": 5}, []),
         ("ollama", {"top_p": 0.9, "seed": 5}, ["top_k", "min_p", "repetition_penalty"]),
         ("lmstudio", {"repeat_penalty": 1.2, "top_k": 5}, ["min_p"]),

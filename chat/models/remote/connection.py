@@ -124,7 +124,7 @@ def faults_said(server: Server, *, begun: bool = False) -> Generator[None]:
     try:
         yield
     except TimeoutError as error:
-        seconds = f"{server.patience_s:g} seconds"
+        seconds = f"{server.patience_s:g} second{'' if server.patience_s == 1 else 's'}"
         raise RemoteError(
             f"{name} has sent nothing for {seconds}, so it was given up. {after}"
         ) from error

@@ -62,10 +62,10 @@ DIALECTS: dict[str, Dialect] = {
         owners=("llamacpp",),
         names=_MEANS_THE_SAME | {"repetition_penalty": "repeat_penalty"},
         # Its order by itself is top-k, top-p, min-p, temperature: ours has the temperature first,
-        # and is followed where it is sent. A penalty there looks back 64 tokens, ours at all.
+        # and is followed where it is sent. A penalty there looks back 64 tokens by itself, ours at all.
         off={
             "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
-            "repeat_last_n": -1,
+            "repeat_last_n": 16384,
             "presence_penalty": 0,
             "frequency_penalty": 0,
             "dynatemp_range": 0,
