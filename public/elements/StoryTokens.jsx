@@ -75,8 +75,8 @@ const Found = ({ found, press, busy }) => {
       )}
       <p className="about">
         {found.entropy === null
-          ? 'Raw is what the model said. It is on a server, which tells its likeliest tokens and not what the samplers ' +
-            'made of them. '
+          ? 'Raw is what the model said. It is on a server, which tells its likeliest tokens and not what the ' +
+            'samplers made of them. '
           : 'Raw is what the model said; the samplers are your settings. '}
         Press another token to branch here.
       </p>

@@ -260,7 +260,7 @@ ALL = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.2, "top_p": 0.9, "tempe
             {"repeat_penalty": 1.2, "repeat_last_n": 16384, "seed": 5, "logprobs": 10},
             [],
         ),
-        ("vllm", {"repetition_penalty": 1.2, "top_k": 5, "logprobs": 5}, []),
+        ("vllm", {"repetition_penalty": 1.2, "top_k": 5, "logprobs": 10}, []),
         ("ollama", {"top_p": 0.9, "seed": 5}, ["top_k", "min_p", "repetition_penalty"]),
         ("lmstudio", {"repeat_penalty": 1.2, "top_k": 5}, ["min_p"]),
         ("koboldcpp", {"rep_pen": 1.2, "min_p": 0.1}, []),

@@ -1,12 +1,14 @@
 """A story that servers write: it shows, stops, retries and is kept as with the models here."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.remote import engine as engines
+from chat.models.remote.dialects import DIALECTS
 from chat.models.remote.directory import Directory
 from chat.models.remote.servers import Server
 from chat.panels.dispatch import answer_query, run_command
@@ -170,10 +172,6 @@ def test_same_again_comes_again_or_says_why_not(root, fake, monkeypatch):
 
 
 def test_a_server_without_a_seed_brings_nothing_again_and_says_so(root, fake, monkeypatch):
-    from dataclasses import replace
-
-    from chat.models.remote.dialects import DIALECTS
-
     monkeypatch.setitem(DIALECTS, "openai", replace(DIALECTS["openai"], seeds=None))
 
     async def act(session, page):
@@ -257,3 +255,26 @@ def test_a_story_written_through_our_own_server_is_the_one_written_here(root):
 
     with serving([opened(root / "checkpoints" / "tales")]) as base:
         with_server(root, f"{base}/v1", act, model="tales")
+
+
+def test_stop_and_retry_reach_our_own_server(root):
+    served = opened(root / "checkpoints" / "tales")
+
+    async def act(session, page):
+        await session.change_settings({"max_new_tokens": "2000", "seed": ""})
+        writing = asyncio.ensure_future(session.write("The old king"))
+        await until(lambda: session.drafts != [] and len(session.drafts[0].tokens) > 3)
+        assert served.engine.active == 1
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await until(lambda: served.engine.active == 0)
+        assert served.engine.active == 0
+        stopped = session.story.path[-1]
+        assert (stopped.finish_reason, page.text) == ("stopped", session.story.text)
+        await session.change_settings({"max_new_tokens": "10"})
+        await session.ask_for({"ask": "retry"})
+        assert page.state["passages"][-1]["places"] == 2
+        assert session.story.path[-1].text != stopped.text
+
+    with serving([served]) as base:
+        with_server(root, f"{base}/v1", act, model="lab/tales")

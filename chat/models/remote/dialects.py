@@ -62,7 +62,7 @@ DIALECTS: dict[str, Dialect] = {
         owners=("llamacpp",),
         names=_MEANS_THE_SAME | {"repetition_penalty": "repeat_penalty"},
         # Its order by itself is top-k, top-p, min-p, temperature: ours has the temperature first,
-        # and is followed where it is sent. A penalty there looks back 64 tokens by itself, ours at all.
+        # and is followed where it is sent. Its penalty looks back 64 tokens, ours at all of them.
         off={
             "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
             "repeat_last_n": 16384,
@@ -79,7 +79,7 @@ DIALECTS: dict[str, Dialect] = {
         names=_MEANS_THE_SAME | {"repetition_penalty": "repetition_penalty"},
         off={"presence_penalty": 0, "frequency_penalty": 0},
         seeds=2**63,
-        logprobs=5,
+        logprobs=10,
     ),
     "ollama": Dialect(
         label="Ollama",

@@ -139,7 +139,7 @@ class RemoteEngine:
         if self.dialect.logprobs:
             text = self.tokenizer.decode(prompt[self.first_seen(len(prompt), 1) :])
             asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
-            async with answer(self.server, COMPLETIONS, asked) as response:
+            async with self.line.place(), answer(self.server, COMPLETIONS, asked) as response:
                 data = await whole(self.server, response, WHOLE_ANSWER)
             with faults_said(self.server):
                 tokens = piece_in(data).tokens
