@@ -162,9 +162,9 @@ def _refused(server: Server, response: httpx.Response, data: bytes) -> RemoteErr
     """What a status other than 200 means, in words."""
     status, name = response.status_code, f"“{server.name}”"
     quoted = _quoted(server, said_in(data))
-    log.warning("server %s answered %s.%s", one_line(server.name), status, quoted)
     if status == 400 and (counts := counts_in(data)) is not None:
         return TooLongError(f"The story is too long for {name}.{quoted}", *counts)
+    log.warning("server %s answered %s.%s", one_line(server.name), status, quoted)
     if status in (401, 403):
         return RemoteError(
             f"{name} does not let this page in ({status}): whoever runs it must check the key. "

@@ -2,7 +2,6 @@
 `gpt.engine.Engine`: `submit` gives a request whose tokens come one by one."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ from chat.models.remote.writing import Writing
 from gpt.engine.fair_queue import Path
 from gpt.sampling import SamplingParams
 from gpt.text.token import Token
-
-log = logging.getLogger(__name__)
 
 COMPLETIONS = "/completions"
 DONE, LAST = b"[DONE]", Piece(last=True)
@@ -162,11 +159,10 @@ class RemoteEngine:
                     async for token in tokens:
                         yield token
                 return
-            except TooLongError as error:
+            except TooLongError:
                 shorter += 1
                 if shorter > SHORTER or request.began:
                     raise
-                self._learn_from(error)
             except LaterError as error:
                 if busy >= TRIES - 1 or request.began:
                     raise
@@ -186,17 +182,21 @@ class RemoteEngine:
         text = self.tokenizer.decode(seen)
         asked = body(self.dialect, params, model=self.model, prompt=text, length=length)
         writing = Writing(self.tokenizer, params, prompt, take=at, core=self.core.name)
-        async with (
-            answer(self.server, COMPLETIONS, asked) as response,
-            aclosing(self._pieces(response)) as pieces,
-        ):
-            async for piece in pieces:
-                request.begin()
-                self._compare(piece.prompt_tokens or 0, len(seen))
-                for token in writing.push(piece):
-                    yield token
-                if writing.over:
-                    break
+        try:
+            async with (
+                answer(self.server, COMPLETIONS, asked) as response,
+                aclosing(self._pieces(response)) as pieces,
+            ):
+                async for piece in pieces:
+                    request.begin()
+                    self._compare(piece.prompt_tokens or 0, len(seen))
+                    for token in writing.push(piece):
+                        yield token
+                    if writing.over:
+                        break
+        except TooLongError as error:
+            self._learn_from(error, len(seen))
+            raise
         self._compare(*writing.counts)
         if writing.over:
             return
@@ -228,9 +228,9 @@ class RemoteEngine:
         if tokens and estimated >= LEAST_SAMPLE:
             self.ratio = min(8.0, max(0.25, tokens / estimated))
 
-    def _learn_from(self, error: TooLongError) -> None:
-        """Send less from now on."""
-        if error.context is not None:
-            self.context = error.context
-        self.ratio = min(16.0, self.ratio * 1.5)
-        log.info("server %s: %s, %g tokens for one", self.server.name, self.context, self.ratio)
+    def _learn_from(self, error: TooLongError, estimated: int) -> None:
+        """Send less from now on: as much as the server has counted, or else by a third."""
+        counted = 0.0
+        if error.context is not None and error.tokens is not None:
+            self.context, counted = error.context, error.tokens / max(1, estimated)
+        self.ratio = counted if counted > self.ratio else self.ratio * 1.5
