@@ -62,10 +62,12 @@ class Session(SessionState):
 
     async def offer(self) -> None:
         """Let the writer pick from the models and the presets there are now, and set the chat."""
-        tuning = self.tuning
-        await self.page.offer(
-            self.models, self.model, tuning.presets(), tuning.picked, tuning.dials(self.usual())
-        )
+        tuning, undone = self.tuning, self.undone()
+        dials = [
+            {**each, "by": undone.get(each["name"], each["by"])}
+            for each in tuning.dials(self.usual())
+        ]
+        await self.page.offer(self.models, self.model, tuning.presets(), tuning.picked, dials)
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `request_from_page`."""

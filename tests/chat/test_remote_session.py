@@ -191,6 +191,14 @@ def test_what_the_server_cannot_do_is_said_and_noted_as_off(root, fake):
         assert "cannot do this, so it is off: Min-p." in page.said[-1]
         assert session.story.path[-1].settings["min_p"] == 0
         assert "min_p" not in fake.asked[-1]
+        # And it is shown as such wherever it could be set.
+        await session.offer()
+        assert page.dials["min_p"]["by"] == "not done by “lab”, whatever stands here"
+        assert page.dials["top_p"]["by"] == "as usual"
+        tune = await answer_query(session, {"query": "tune"})
+        assert next(each for each in tune["fields"] if each["name"] == "min_p")["by"].startswith(
+            "not"
+        )
 
     with_server(root, fake.url, act, kind="ollama")
 
