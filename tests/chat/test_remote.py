@@ -377,6 +377,8 @@ def test_the_picker_lists_a_server_that_is_down_and_its_models_once_it_is_up():
             "no odds of its words"
         )
         kept = found["lab/one"].remote
+        asyncio.run(directory.ask())
+        assert directory.listings()["lab/one"].remote is kept
         fake.up = False
         asyncio.run(directory.ask())
         assert directory.listings()["lab/one"].remote is kept

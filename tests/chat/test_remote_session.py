@@ -1,6 +1,7 @@
 """A story that servers write: it shows, stops, retries and is kept as with the models here."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from chat.story.export import from_file, to_json
 from tests.chat.test_session import RecordingPage, until
 from tests.support.api_server import opened, save_tales, serving
 from tests.support.fake_engine import TEXT, fake_engine
+from tests.support.tiny_checkpoint import save_characters
 
 WORDS = "Once upon a time"
 
@@ -32,6 +34,7 @@ def fake():
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     save_tales(root / "checkpoints" / "tales")
+    save_characters(root / "checkpoints" / "letters")  # it never ends by itself
     return root
 
 
@@ -265,8 +268,11 @@ def test_a_story_written_through_our_own_server_is_the_one_written_here(root):
         with_server(root, f"{base}/v1", act, model="tales")
 
 
-def test_stop_and_retry_reach_our_own_server(root):
-    served = opened(root / "checkpoints" / "tales")
+def test_stop_and_retry_reach_our_own_server(root, monkeypatch):
+    served = opened(root / "checkpoints" / "letters")
+    step = served.engine._generator.step
+    # So small a model has written all before anybody could stop it.
+    monkeypatch.setattr(served.engine._generator, "step", lambda: [time.sleep(0.005), *step()][1:])
 
     async def act(session, page):
         await session.change_settings({"max_new_tokens": "2000", "seed": ""})
@@ -285,4 +291,4 @@ def test_stop_and_retry_reach_our_own_server(root):
         assert session.story.path[-1].text != stopped.text
 
     with serving([served]) as base:
-        with_server(root, f"{base}/v1", act, model="lab/tales")
+        with_server(root, f"{base}/v1", act, model="lab/letters")
