@@ -13,7 +13,7 @@ from typing import Any
 from chat.errors import one_line
 from chat.models.catalogue import GENERIC_STARTERS, Listing
 from chat.models.remote.answers import Model, models_in
-from chat.models.remote.connection import answer, faults_said, whole
+from chat.models.remote.connection import TRY, answer, faults_said, whole
 from chat.models.remote.dialects import DIALECTS, Dialect, dialect_of
 from chat.models.remote.engine import RemoteEngine
 from chat.models.remote.errors import RemoteError
@@ -47,7 +47,7 @@ class Known:
     server: Server
     line: Line = field(default_factory=Line)
     engines: dict[str, RemoteEngine] = field(default_factory=dict[str, RemoteEngine])
-    trouble: str = "it was not asked yet"
+    trouble: str = "It was not asked yet which models it has."
 
 
 class Directory:
@@ -108,7 +108,10 @@ class Directory:
             with faults_said(server):
                 models = models_in(data)
         except (RemoteError, TimeoutError) as error:
-            trouble = str(error) or f"“{server.name}” does not answer within {ASK_S:g} seconds."
+            trouble = (
+                str(error).removesuffix(f" {TRY}")
+                or f"“{server.name}” does not answer within {ASK_S:g} seconds."
+            )
             if trouble != known.trouble:
                 log.warning("models of %s: %s", one_line(server.name), one_line(trouble))
             known.trouble = trouble
@@ -173,7 +176,7 @@ def _unknown(key: str, trouble: str) -> Listing:
         summary=f"a server · {trouble}",
         starters=GENERIC_STARTERS,
         server=key,
-        broken=f"No model of “{key}” is known: {trouble}",
+        broken=f"{trouble} Pick another model.",
     )
 
 
