@@ -28,6 +28,8 @@ from chat.jobs.training_jobs import TrainingJobs
 from chat.jobs.upload import Upload
 from chat.models import default_model, find_models
 from chat.models.engines import Engines
+from chat.models.remote.directory import Directory
+from chat.models.remote.servers import servers_in
 from chat.models.training_texts import TrainingTexts
 from chat.page import Page
 from chat.panels.composer import handle_line
@@ -63,6 +65,7 @@ with start_privately():
     MEMORY = Memory(HOME)
     TRAINING_JOBS = TrainingJobs(ROOT)
     wanted()
+    SERVERS = Directory(servers_in(), lambda: run_beside(offer_anew()))
     DOOR = open_door(chainlit.server, HOME, os.environ.get(PASSWORD_VARIABLE))
 ENGINES = Engines()
 SOURCES = TrainingTexts(ROOT / "data")
@@ -70,7 +73,13 @@ SOURCES = TrainingTexts(ROOT / "data")
 
 def models_of(websocket: WebsocketSession) -> FindModels:
     """What finds the models that a session's writer may see."""
-    return partial(find_models, ROOT, owner=MEMORY.owner(websocket), alone=DOOR.alone)
+    return partial(
+        find_models,
+        ROOT,
+        owner=MEMORY.owner(websocket),
+        alone=DOOR.alone,
+        others=SERVERS.listings,
+    )
 
 
 MACHINES = TimeMachines(models_of, SOURCES)
@@ -142,6 +151,16 @@ def ended(task: asyncio.Task[None]) -> None:
         fault(log, "beside the chats", error)
 
 
+async def offer_anew() -> None:
+    """Offer every page the models there are now: a server was found, or went away."""
+    for session in list(SESSIONS.values()):
+        session.models = await asyncio.to_thread(session.find_models)
+        session.model = session.model or default_model(session.models)
+        await session.offer()
+        if not session.writing:
+            await session.show()
+
+
 def current_websocket() -> WebsocketSession:
     """Chainlit's session, of the chat that this event belongs to."""
     return cast(WebsocketSession, cl.context.session)
@@ -168,6 +187,7 @@ async def warm_up() -> None:
 async def on_app_startup() -> None:
     run_beside(warm_up())
     run_beside(DOOR.watch(sio))
+    run_beside(SERVERS.watch())
     run_beside(AWAY.watch())
     run_beside(sweep(STORIES.sweep, *BY_SESSION))
 

@@ -22,6 +22,7 @@ from chat.generate.reproduce import again
 from chat.generate.request import LAST, GenerationRequest, request_from_page
 from chat.generate.resolve import opening, resolve_request
 from chat.generate.takes import Takes, busy
+from chat.models.remote.errors import RemoteError
 from chat.models.saved_steps import step_listings
 from chat.session_state import SessionState
 from chat.story import FinishReason, StoryError
@@ -32,7 +33,10 @@ from gpt.engine import EngineBusy
 
 log = logging.getLogger(__name__)
 
-REFUSALS = (RefusedError, settings.SettingsError, StoryError, CheckpointError, EngineBusy)
+REFUSALS = (
+    *(RefusedError, settings.SettingsError, StoryError, CheckpointError, EngineBusy),
+    RemoteError,
+)
 """Their messages say what would do."""
 STILL_WRITING = "Still writing: stop it first."
 
@@ -58,10 +62,12 @@ class Session(SessionState):
 
     async def offer(self) -> None:
         """Let the writer pick from the models and the presets there are now, and set the chat."""
-        tuning = self.tuning
-        await self.page.offer(
-            self.models, self.model, tuning.presets(), tuning.picked, tuning.dials(self.usual())
-        )
+        tuning, undone = self.tuning, self.undone()
+        dials = [
+            {**each, "by": undone.get(each["name"], each["by"])}
+            for each in tuning.dials(self.usual())
+        ]
+        await self.page.offer(self.models, self.model, tuning.presets(), tuning.picked, dials)
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `request_from_page`."""
@@ -191,6 +197,9 @@ class Session(SessionState):
             await self._stream(takes)
         except asyncio.CancelledError:
             raise
+        except RemoteError as error:
+            ended = "failed"
+            await self.page.tell(str(error), "error")
         except Exception as error:  # noqa: BLE001 - `fault` logs it
             ended = "failed"
             await self.page.tell(f"The model broke off. {fault(log, 'writing', error)}", "error")
@@ -205,7 +214,8 @@ class Session(SessionState):
         """Send the page the place in the queue, then the tokens as they come."""
         async with aclosing(takes.places()) as places:
             async for ahead in places:
-                await self._say(f"waiting, {ahead} ahead of you" if ahead else "next in line")
+                waits = f"waiting, {ahead} ahead of you" if ahead else "next in line"
+                await self._say(ahead if isinstance(ahead, str) else waits)
         await self._say("writing")
         async with aclosing(takes.batches()) as batches:
             async for grown in batches:

@@ -120,6 +120,19 @@ class SessionState:
         listing = self.models.get(key) or self.models.get(key.rpartition("@")[0])
         return listing.own if listing else {}
 
+    def undone(self, key: str | None = None) -> dict[str, str]:
+        """The settings that the model's server cannot do, each with that in words.
+
+        Args:
+            key: As in `usual`.
+        """
+        listing = self.models.get(key or self.model or "")
+        if listing is None or listing.remote is None:
+            return {}
+        dialect = listing.remote.dialect
+        missing = (*dialect.missing, *(["seed"] if dialect.seeds is None else []))
+        return dict.fromkeys(missing, f"not done by “{listing.server}”, whatever stands here")
+
     def snapshot(self) -> dict[str, Any]:
         data = view.story_data(self.story, self.drafts, self.choice)
         if self.takes and self._blind:
@@ -190,7 +203,8 @@ class SessionState:
         await self._measure()
         if saw_all and self.meter and self.meter["unseen"]:
             await self.page.tell(
-                f"The story has outgrown the {self.meter['window']} tokens this model can read. "
+                f"The story has outgrown the {'about ' if self.meter['about'] else ''}"
+                f"{self.meter['window']} tokens this model can read. "
                 "It goes on from what it still sees; the rest is dimmed."
             )
 

@@ -88,19 +88,26 @@ def passage_data(passage: Passage, story: Story | None = None) -> dict[str, Any]
 
 
 def meter(
-    ids: Sequence[int], block_size: int, text: str, decode: Callable[[Sequence[int]], str]
+    ids: Sequence[int],
+    window: int,
+    text: str,
+    decode: Callable[[Sequence[int]], str],
+    start: int | None = None,
 ) -> dict[str, Any]:
     """What the model sees of the story before its next token.
+
+    Args:
+        start: The first token in sight; None where the window slides as `window_start` says.
 
     Returns:
         used, window: Tokens in sight, and how many can be. story: all tokens. unseen: how much of
         the text is out of sight, counted as a browser counts it (UTF-16 units).
     """
-    start = window_start(len(ids), block_size)
+    start = window_start(len(ids), window) if start is None else start
     hidden = text[: max(0, len(text) - len(decode(ids[start:])))] if start else ""
     return {
         "used": len(ids) - start,
-        "window": block_size,
+        "window": window,
         "story": len(ids) - 1,
         "unseen": len(hidden.encode("utf-16-le", "surrogatepass")) // 2,
     }
@@ -109,16 +116,20 @@ def meter(
 def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[str, Any] | None:
     """`meter` of a story and the longest draft that goes on from it; None where its words cannot
     be counted, for the model knows some of their characters not."""
-    tokenizer, text = loaded.checkpoint.tokenizer, story.text
+    text, drafted, length = story.text, 0, None
     if own := [draft for draft in drafts if draft.model == loaded.listing.key]:
         draft = max(own, key=lambda each: len(each.tokens))
         text, ids = text + draft.text, [*draft.prompt, *draft.ids]
+        drafted, length = len(draft.ids), draft.params.max_new_tokens
     else:
         try:
-            ids = story.prompt_ids(loaded.listing.key, tokenizer)
+            ids = story.prompt_ids(loaded.listing.key, loaded.tokenizer)
         except TextError:
             return None
-    return meter(ids, loaded.listing.block_size, text, tokenizer.decode)
+    start = loaded.first_seen(len(ids), drafted, length)
+    told = meter(ids, loaded.window, text, loaded.tokenizer.decode, start)
+    # Of a model on a server the tokens are an estimate.
+    return {**told, "about": loaded.listing.remote is not None}
 
 
 def story_data(

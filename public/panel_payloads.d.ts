@@ -1,17 +1,17 @@
 // What the panels ask, and are answered; with payloads.d.ts, one namespace.
 
 declare namespace Page {
-  /** A token of the vocabulary with its chance before and after the samplers. */
+  /** A token of the vocabulary with its chance before and after the samplers; a server does not tell the second. */
   interface Chance {
     id: number;
     text: string;
     raw_probability: number;
-    probability: number;
+    probability: number | null;
   }
 
   /** One token of the story, and what else might have stood there, best first. `entropy` is in nats. */
   interface TokenDice extends Chance {
-    entropy: number;
+    entropy: number | null;
     moved: boolean;
     top: Chance[];
   }
@@ -23,11 +23,11 @@ declare namespace Page {
     characters: boolean;
     settings: { name: string; label: string; value: number; shown: string }[];
     top: Chance[];
-    /** Nats, before and after the samplers. */
-    raw_entropy: number;
-    entropy: number;
-    kept: number;
-    vocab_size: number;
+    /** Nats, before and after the samplers; a server tells only the likeliest tokens, so none of the four. */
+    raw_entropy: number | null;
+    entropy: number | null;
+    kept: number | null;
+    vocab_size: number | null;
   }
 
   interface Preset {

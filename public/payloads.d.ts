@@ -47,6 +47,8 @@ declare namespace Page {
     window: number;
     story: number;
     unseen: number;
+    /** The tokens are an estimate: the model's own are with its server. */
+    about: boolean;
   }
 
   /** "story_state": everything. */

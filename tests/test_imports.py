@@ -81,6 +81,7 @@ OUTSIDE = (
     Outside("gpt/files/text.py", ("regex",)),
     Outside("gpt/files/*", ()),
     Outside("gpt/*", ("torch",)),
+    Outside("chat/models/remote/*", ("httpx",)),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),
     Outside("app.py", ("chainlit",)),

@@ -73,6 +73,7 @@ class Draft:
     Attributes:
         prompt: What the model read before the first token.
         label: What tells it from the takes beside it, where they differ on purpose.
+        seeded: Whether a seed has a say in it.
         began_s: When the first token could be made (time.monotonic), the wait for a place left out.
     """
 
@@ -80,6 +81,7 @@ class Draft:
     params: SamplingParams
     prompt: list[int]
     label: str = ""
+    seeded: bool = True
     id: str = field(default_factory=new_id)
     tokens: list[StoryToken] = field(default_factory=list[StoryToken])
     seed: int | None = None
@@ -97,6 +99,9 @@ class Draft:
         if token.id in end_ids and token.finish_reason == "end" and not token.text:
             return
         if token.finish_reason == "sentence" and not token.text:
+            return
+        # A server says by itself that the length is reached.
+        if token.id in end_ids and token.finish_reason == "length" and not token.text:
             return
         top = tuple(
             TokenChoice(each.id, each.text, each.raw_probability, each.probability)
@@ -144,7 +149,7 @@ class Draft:
             model=self.model,
             tokens=tuple(self.tokens),
             settings=used(self.params),
-            seed=self.params.seed if self.seed is None else self.seed,
+            seed=(self.params.seed if self.seed is None else self.seed) if self.seeded else None,
             finish_reason=self.finish_reason,
             elapsed_s=time.monotonic() - self.began_s,
             core=self.core,

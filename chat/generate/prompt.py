@@ -70,14 +70,14 @@ def with_words(story: Story, words: str, loaded: Loaded) -> Story:
             f"The story would have more than {MAX_STORY:,} characters: begin a new one, or cut it."
         )
     text = joint(story.text, words, ended=story.ended) + words
-    ids = tuple(_read(loaded, lambda: loaded.checkpoint.tokenizer.encode(text)))
+    ids = tuple(_read(loaded, lambda: loaded.tokenizer.encode(text)))
     own = loaded.listing.key
     return story.append(Passage(author="writer", text=text, ids=ids, model=own))
 
 
 def prompt_of(story: Story, loaded: Loaded) -> list[int]:
     """The story as ids of the model; RefusedError where it does not know a character."""
-    return _read(loaded, lambda: story.prompt_ids(loaded.listing.key, loaded.checkpoint.tokenizer))
+    return _read(loaded, lambda: story.prompt_ids(loaded.listing.key, loaded.tokenizer))
 
 
 def _read(loaded: Loaded, ids: Callable[[], list[int]]) -> list[int]:

@@ -24,7 +24,10 @@ def again(story: Story, passage_id: str) -> GenerationRequest:
     if passage.author == "writer":
         raise RefusedError("These words are your own: no dice were rolled for them.")
     if passage.author == "edited" or passage.seed is None or passage.model is None:
-        raise RefusedError("These words were changed by hand, so no seed brings them again.")
+        raise RefusedError(
+            "No seed brings these words again: they were changed by hand, or written by a server "
+            "that takes none."
+        )
     if passage.moved:
         raise RefusedError(
             "The words before this passage were changed since, and the model would read others "
@@ -61,6 +64,11 @@ def compared(old: Passage, new: Passage) -> str:
         return (
             f"This may differ: it was written with {then}, which is not here now, and this with "
             f"{new.core}. The old one is kept, see the arrows."
+        )
+    if " at " in (new.core or ""):
+        return (
+            f"This is not the same, though {new.core} was sent the same words, settings and seed: "
+            "no server promises more. The old one is kept, see the arrows."
         )
     return (
         "This is not the same: the model was trained anew since, or a word of this passage was "

@@ -14,6 +14,7 @@ from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.request import LAST, TAKES, GenerationRequest, Variant
 from chat.models import Listing
 from chat.models.engines import Lease, Loaded
+from chat.models.remote.dialects import possible
 from chat.story import Passage, Story
 from chat.story.editing import fork
 from chat.story.joining import strip_trailing_spaces
@@ -37,6 +38,8 @@ class Writer:
     params: SamplingParams
     prompt: list[int]
     label: str = ""
+    left_out: tuple[str, ...] = ()
+    """Settings that were wanted, and that its engine cannot do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,9 +98,15 @@ async def resolve_request(
     for each in loaded:
         if request.core not in (None, each.engine.core.name):
             await each.engine.settled(CORE_S)
+        if request.again and not each.takes_seeds:
+            raise RefusedError(
+                f"“{each.listing.key}” runs on a server that takes no seed: what it wrote cannot "
+                "come again. Retry writes another."
+            )
     if request.fork is not None:
-        tokenizer = loaded[0].checkpoint.tokenizer
-        story = fork(story, request.fork.passage, request.fork.at, request.fork.token, tokenizer)
+        asked = request.fork
+        _learn(loaded[0], story.passage(asked.passage))
+        story = fork(story, asked.passage, asked.at, asked.token, loaded[0].tokenizer)
     begun = story
     story = await off_the_loop(lambda: with_words(begun, words, loaded[0]))
     if request.sentence and ends_sentence(story.text):
@@ -122,7 +131,7 @@ async def resolve_request(
         raise RefusedError(
             "At temperature 0 the model always writes the same: raise it for another version."
         )
-    notes: list[str] = []
+    notes = [_left_out(each) for each in writers if each.left_out]
     if stripped and words:
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and request.takes > 1:
@@ -130,6 +139,21 @@ async def resolve_request(
     return ResolvedRequest(
         request=request, before=before, story=story, writers=tuple(writers), notes=tuple(notes)
     )
+
+
+def _left_out(writer: Writer) -> str:
+    labels = ", ".join(settings.LABELS[name] for name in writer.left_out)
+    key = writer.loaded.listing.key
+    return f"“{key}” runs on a server that cannot do this, so it is off: {labels}."
+
+
+def _learn(loaded: Loaded, passage: Passage) -> None:
+    """Have the tokenizer of a model on a server know the tokens of a passage, which another process
+    may have met."""
+    if loaded.listing.remote is not None:
+        for token in passage.tokens:
+            for text in (token.text, *(each.text for each in token.top)):
+                loaded.listing.remote.tokenizer.id_of(text)
 
 
 def opening(request: GenerationRequest, models: Mapping[str, Listing]) -> str:
@@ -165,15 +189,23 @@ def _writer(
     label: str,
 ) -> Writer:
     """What one model is given; the seed is still what the settings say, maybe None."""
-    tokenizer = loaded.checkpoint.tokenizer
-    params = settings.sampling_params(*layers, character_model=tokenizer.kind == "char")
+    params = settings.sampling_params(*layers, character_model=loaded.tokenizer.kind == "char")
+    left_out: list[str] = []
+    if loaded.listing.remote is not None:
+        params, left_out = possible(params, loaded.listing.remote.dialect)
     if request.sentence:
         # A token, and on from there to the end of its sentence.
         room = params.finish_chars or FINISH_CHARS
         params = replace(params, max_new_tokens=1, finish_chars=room)
     prompt = prompt_of(story, loaded)
     takes = 1 if request.variants else request.takes
-    return Writer(loaded=loaded, params=replace(params, n=takes), prompt=prompt, label=label)
+    return Writer(
+        loaded=loaded,
+        params=replace(params, n=takes),
+        prompt=prompt,
+        label=label,
+        left_out=tuple(left_out),
+    )
 
 
 def _to_retry(story: Story, passage_id: str) -> Passage:

@@ -10,6 +10,7 @@ from chat.generate.draft import Draft, flush_s, in_batches
 from chat.generate.reproduce import compared, same
 from chat.generate.request import GenerationRequest
 from chat.generate.resolve import ResolvedRequest
+from chat.models.remote.request import RemoteRequest
 from chat.story import FinishReason, Passage, Story
 from gpt.engine import EngineBusy
 from gpt.engine.fair_queue import Path
@@ -17,12 +18,15 @@ from gpt.engine.request import Request
 from gpt.text.repetition import SIGHT, loop
 from gpt.text.token import Token
 
+AnyRequest = Request | RemoteRequest
 WAIT_STEP_S = 0.02
 """How often a writer who is next in line looks whether it is their turn; those further back look
 less often, so that a long line costs little."""
 
 
-async def interleaved(requests: Sequence[Request]) -> AsyncGenerator[tuple[int, Token], None]:
+async def interleaved(
+    requests: Sequence[Request | RemoteRequest],
+) -> AsyncGenerator[tuple[int, Token], None]:
     """The tokens of several requests as they come, each with the index of its request.
 
     The error of any request is raised here. However this ends, no task is left waiting.
@@ -82,7 +86,7 @@ class Takes:
 
     def __init__(self, resolved: ResolvedRequest, writer: Path = ()) -> None:
         self.resolved = resolved
-        self.requests: list[Request] = []
+        self.requests: list[AnyRequest] = []
         self.groups = [
             [
                 Draft(
@@ -90,6 +94,7 @@ class Takes:
                     params=params,
                     prompt=each.prompt,
                     label=each.label,
+                    seeded=each.loaded.takes_seeds,
                 )
                 for params in each.params.takes()
             ]
@@ -120,14 +125,16 @@ class Takes:
         for each in self.requests:
             each.cancel()
 
-    async def places(self) -> AsyncGenerator[int, None]:
-        """How many requests are ahead in the queue, each time it changes; ends once one of ours has
-        begun or ended."""
+    async def places(self) -> AsyncGenerator[int | str, None]:
+        """How many requests are ahead in the queue, or in words what is waited for, each time it
+        changes; ends once one of ours has begun or ended."""
         said = None
         while not any(each.began or each.ended for each in self.requests):
             ahead = min(each.ahead for each in self.requests)
-            if ahead != said:
-                said = ahead
+            notes = [each.note for each in self.requests if isinstance(each, RemoteRequest)]
+            news = next(filter(None, notes), ahead)
+            if news != said:
+                said = news
                 yield said
             await asyncio.sleep(WAIT_STEP_S * (1 + ahead / 4))
         for draft in self.drafts:
@@ -148,7 +155,7 @@ class Takes:
             async for batch in batches:
                 had = [len(draft.tokens) for draft in drafts]
                 for at, token in batch:
-                    tokenizer = self.resolved.writers[at].loaded.checkpoint.tokenizer
+                    tokenizer = self.resolved.writers[at].loaded.tokenizer
                     draft = self.groups[at][token.take]
                     draft.add(token, tokenizer.end_ids)
                     # After each one: how many came at once must not change where a take ends.
@@ -165,7 +172,7 @@ class Takes:
             reason: Why a take ended that has not said so.
         """
         written = [
-            draft.finish(each.loaded.checkpoint.tokenizer, reason)
+            draft.finish(each.loaded.tokenizer, reason)
             for each, group in zip(self.resolved.writers, self.groups, strict=True)
             for draft in group
         ]

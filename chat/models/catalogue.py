@@ -5,12 +5,13 @@ Beside them those on the Hugging Face Hub that INKLING_MODELS names, fetched whe
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from chat.models.ownership import begun_in, begun_run_of
+from chat.models.remote.engine import RemoteEngine
 from gpt.checkpoint import INDEX, WEIGHTS, CheckpointError, read_config, read_training, version
 from gpt.checkpoint.generation_config import usable_defaults
 from gpt.checkpoint.hub import HubName, cached, fetch, on_hub
@@ -42,6 +43,9 @@ class Listing:
         version: Changes when the checkpoint is written again.
         own: The settings that its folder asks for, by name, as far as they can be used.
         hub: Where it is to be fetched from first; None once it is here.
+        server: The name of the server of another program that has it, or was to say which it has;
+            then there is no folder.
+        remote: What writes with it there, once the server has said so.
         open_text: Whoever this listing is for may be shown what it learnt from.
         broken: Why it cannot be opened; "" for one that, as far as is known, can be.
     """
@@ -54,12 +58,24 @@ class Listing:
     starters: tuple[str, ...]
     own: Mapping[str, float | int] = field(default_factory=dict[str, float | int], hash=False)
     hub: HubName | None = None
+    server: str = ""
+    remote: RemoteEngine | None = None
     open_text: bool = False
     broken: str = ""
 
+    @property
+    def here(self) -> bool:
+        """Whether its folder is there to be read."""
+        return self.hub is None and not self.server
+
 
 def find_models(
-    root: Path, extra: str | None = None, *, owner: str | None = None, alone: bool = False
+    root: Path,
+    extra: str | None = None,
+    *,
+    owner: str | None = None,
+    alone: bool = False,
+    others: Callable[[], Mapping[str, Listing]] = dict,
 ) -> dict[str, Listing]:
     """The checkpoints that `owner` may see, by key: all in `root`/checkpoints, `root`/runs and the
     folders in `extra`, but of those that were trained from a page only the owner's own, and those
@@ -73,6 +89,7 @@ def find_models(
             and names on the Hub (USER/NAME); None reads INKLING_MODELS.
         owner: Who asks; None for somebody who owns nothing.
         alone: Nobody is asked for a name here, so that LOCAL is the only writer, and sees all.
+        others: What is known of models elsewhere (`chat.models.remote.directory`).
     """
     extra = os.environ.get(FOLDERS_VARIABLE, "") if extra is None else extra
     found: dict[str, Listing] = {}
@@ -90,6 +107,9 @@ def find_models(
     for hub in named.values():
         if hub is not None and str(hub) not in found:
             found[str(hub)] = replace(_listing_of_hub(hub), open_text=True)
+    for name, listing in others().items():
+        key = _free_key(found, name, "server")
+        found[key] = replace(listing, key=key)
     if owner is not None:
         _add_begun(found, root / "runs", owner, alone=alone)
     return found

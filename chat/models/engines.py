@@ -5,14 +5,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakSet
 
 import gpt
 from chat.errors import RefusedError
 from chat.models import Listing, fetched, without_place
+from chat.models.remote.engine import USUAL_LENGTH, RemoteCore, RemoteEngine
+from chat.models.remote.request import Line
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.decode.choose import CoreError
 from gpt.decode.core import Core
 from gpt.engine import Engine
+from gpt.text.prompt import window_start
+from gpt.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +26,41 @@ class Loaded:
 
     Attributes:
         listing: Its entry in the catalogue: key, folder, own settings (`chat.models.Listing`).
+        checkpoint: None of a model that a server of another program runs.
     """
 
     listing: Listing
-    checkpoint: Checkpoint
-    engine: Engine
+    checkpoint: Checkpoint | None
+    engine: Engine | RemoteEngine
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.engine.tokenizer
+
+    @property
+    def window(self) -> int:
+        """How many tokens it reads; of a model on a server about how many."""
+        remote = self.listing.remote
+        return self.listing.block_size if remote is None else remote.window
+
+    @property
+    def takes_seeds(self) -> bool:
+        """Whether a seed brings the same words again, or is at least listened to."""
+        remote = self.listing.remote
+        return remote is None or remote.dialect.seeds is not None
+
+    def first_seen(self, count: int, draft: int = 0, length: int | None = None) -> int:
+        """Of so many tokens, the first that it reads before it writes the next one.
+
+        Args:
+            draft: Those at the end that it is writing now. What a server was sent does not slide
+                while it writes.
+            length: The most that it was asked to write, if it is writing.
+        """
+        remote = self.listing.remote
+        if remote is None:
+            return window_start(count, self.listing.block_size)
+        return remote.first_seen(count - draft, length or USUAL_LENGTH)
 
     @property
     def idle(self) -> bool:
@@ -76,6 +111,8 @@ class Engines:
         self._load = load
         self._fetch = fetch
         self._loaded: list[Loaded] = []
+        self._remote: WeakSet[RemoteEngine] = WeakSet()
+        """Those on servers that were asked for."""
         self._reading: dict[str, asyncio.Lock] = {}
         self._leases: list[Lease] = []
 
@@ -101,6 +138,9 @@ class Engines:
         """
         if listing.broken:
             raise CheckpointError(listing.broken)
+        if listing.remote is not None:  # in the memory of another program
+            self._remote.add(listing.remote)
+            return Loaded(listing, None, listing.remote)
         # Two chats that ask at once wait for one reading.
         async with self._reading.setdefault(str(listing.folder), asyncio.Lock()):
             loop = asyncio.get_running_loop()
@@ -131,17 +171,27 @@ class Engines:
     @property
     def active(self) -> int:
         """Stories that are being written now, over all models."""
-        return sum(loaded.engine.active for loaded in self._loaded)
+        return sum(loaded.engine.active for loaded in self._loaded) + sum(
+            line.active for line in self._lines
+        )
 
     @property
     def waiting(self) -> int:
         """Stories that wait in the queues, over all models."""
-        return sum(loaded.engine.waiting for loaded in self._loaded)
+        return sum(loaded.engine.waiting for loaded in self._loaded) + sum(
+            len(line.waiting) for line in self._lines
+        )
+
+    @property
+    def _lines(self) -> set[Line]:
+        """Of the servers; models of one server share it."""
+        return {engine.line for engine in self._remote}
 
     @property
     def decoding(self) -> list[str]:
         """What writes with each model: the core, its precision and its threads."""
-        return [_in_words(loaded.engine.core) for loaded in self._loaded]
+        cores = (loaded.engine.core for loaded in self._loaded)
+        return [_in_words(core) for core in cores if not isinstance(core, RemoteCore)]
 
     @property
     def names(self) -> list[str]:

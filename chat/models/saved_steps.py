@@ -79,7 +79,7 @@ def step_listings(models: Mapping[str, Listing]) -> dict[str, Listing]:
 
 def _steps(run: Listing) -> Iterator[SavedStep]:
     folder = run_folder(run) / STEPS
-    if run.hub:
+    if not run.here:
         return
     try:
         inside = [each.name for each in folder.iterdir()]

@@ -108,9 +108,14 @@ class TrainingTexts:
             NotHereError: It is not on this machine.
             TooLongError: It is too long.
         """
+        checkpoint = loaded.checkpoint
+        if checkpoint is None:
+            raise RefusedError(
+                f"“{loaded.listing.key}” runs on a server of another program: nobody here knows "
+                "what it learnt from, so this cannot be checked."
+            )
         if not loaded.listing.open_text:
             raise NotYoursError(loaded.listing)
-        checkpoint = loaded.checkpoint
         folder = await asyncio.to_thread(self.find, checkpoint)
         if folder is None:
             raise NotHereError(checkpoint)

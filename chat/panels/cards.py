@@ -13,6 +13,7 @@ from typing import Any
 
 from chat.errors import RefusedError
 from chat.models import UNITS, Listing
+from chat.models.remote.directory import facts_of as facts_of_server
 from chat.models.saved_steps import Curve, number, read_curve
 from chat.session import Session
 from chat.settings.presets import in_words
@@ -79,6 +80,8 @@ def card_data(listing: Listing) -> dict[str, Any]:
         what is for machines; curve: {train, valid}, and where there is none, picture: loss.png
         as a data URL, or None. Of a model whose text is another writer's only the figures.
     """
+    if listing.server:
+        return _served(listing)
     training, (head, text) = _training(listing), _readme(listing)
     curve = Curve() if listing.hub else read_curve(listing.folder)
     facts = [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)]
@@ -94,6 +97,18 @@ def card_data(listing: Listing) -> dict[str, Any]:
         "text": text,
         "curve": {"train": curve.train, "valid": curve.valid},
         "picture": None if curve or listing.hub else _picture(listing),
+    }
+
+
+def _served(listing: Listing) -> dict[str, Any]:
+    """The card of a model on a server of another program, of which nothing more can be known."""
+    return {
+        "key": listing.key,
+        "facts": [[label, value] for label, value in facts_of_server(listing)],
+        "commands": [],
+        "text": "",
+        "curve": {"train": (), "valid": ()},
+        "picture": None,
     }
 
 
@@ -133,8 +148,8 @@ def _facts(
 
 def _training(listing: Listing) -> dict[str, Any]:
     try:
-        # One on the Hub has no folder yet.
-        return {} if listing.hub else read_training(listing.folder)
+        # One on the Hub has no folder yet, and one on a server none at all.
+        return read_training(listing.folder) if listing.here else {}
     except CheckpointError:
         return {}
 
@@ -167,7 +182,7 @@ def _kind(listing: Listing, training: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=256)
 def _counted(listing: Listing) -> int | None:
     try:
-        return None if listing.hub else count_parameters(read_config(listing.folder))
+        return count_parameters(read_config(listing.folder)) if listing.here else None
     except CheckpointError:
         return None
 
@@ -176,7 +191,7 @@ def _counted(listing: Listing) -> int | None:
 def _opened(listing: Listing) -> str:
     """The kind of the tokenizer; "" for one that cannot be opened."""
     try:
-        return "" if listing.hub else kind_in(listing.folder)
+        return kind_in(listing.folder) if listing.here else ""
     except (OSError, ValueError):
         return ""
 

@@ -34,6 +34,7 @@ async def tune(session: Session, request: Mapping[str, object]) -> dict[str, Any
     values = session.tuning.in_force(model)
     by = {name: session.tuning.decides(name, model) for name in settings.LABELS}
     by |= dict.fromkeys(session.tuning.once, "for this message")
+    by |= session.undone(str(request.get("model") or "") or None)
     if "passage" in request:
         passage = session.story.passage(str(request["passage"]))
         if not passage.settings:

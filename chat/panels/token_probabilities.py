@@ -1,6 +1,6 @@
 """The Dice panel: the distribution of the next token, before and after the samplers."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from chat import commands, settings
@@ -9,10 +9,14 @@ from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.resolve import NO_MODEL
 from chat.models import Listing
 from chat.models.engines import Loaded
+from chat.models.remote.answers import Chance
+from chat.models.remote.engine import RemoteEngine
 from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
 from gpt.distribution import token_distribution
+from gpt.engine import Engine
 from gpt.files.strict_json import is_object
+from gpt.sampling import SamplingParams
 from gpt.text.prompt import window_start
 from gpt.tokenizers.pieces import whole_characters
 
@@ -37,6 +41,7 @@ async def dice(session: Session, request: Mapping[str, object]) -> dict[str, Any
         settings (each name, label, value and how it is shown), top (the likeliest tokens, best
         first, each with id, text, raw_probability and probability), raw_entropy and entropy (nats,
         before and after the samplers), kept (how many tokens may still be drawn) and vocab_size.
+        Of a model on a server only the raw probabilities are known; the rest is None.
 
     Raises:
         RefusedError, SettingsError: There is no such model, the story has ended, the words or the
@@ -57,7 +62,7 @@ async def _dice(
     loaded: Loaded,
 ) -> dict[str, Any]:
     """The distribution of a model that is held in memory; see `dice`."""
-    tokenizer = loaded.checkpoint.tokenizer
+    tokenizer = loaded.tokenizer
     beside, words = _words(str(request.get("words") or ""))
     params = settings.sampling_params(
         session.tuning.in_force(loaded.listing.own),
@@ -68,8 +73,11 @@ async def _dice(
     before = session.story
     story = await off_the_loop(lambda: with_words(before, words, loaded))
     ids = await off_the_loop(lambda: prompt_of(story, loaded))
-    seen = ids[window_start(len(ids), loaded.listing.block_size) :]
-    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN)
+    told = (
+        await _told_by_server(session, loaded.listing.remote, ids)
+        if loaded.listing.remote is not None
+        else await _told_here(session, loaded, ids, params)
+    )
     used = settings.used(params)
     return {
         "model": loaded.listing.key,
@@ -84,14 +92,48 @@ async def _dice(
             }
             for name in SAMPLERS
         ],
+        **told,
+    }
+
+
+async def _told_here(
+    session: Session, loaded: Loaded, ids: list[int], params: SamplingParams
+) -> dict[str, Any]:
+    """The whole distribution, of a model in this process."""
+    seen = ids[window_start(len(ids), loaded.listing.block_size) :]
+    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN)
+    piece = loaded.tokenizer.piece
+    return {
         "top": [
-            {"id": id, "text": tokenizer.piece(id), "raw_probability": raw, "probability": after}
+            {"id": id, "text": piece(id), "raw_probability": raw, "probability": after}
             for id, raw, after in told.top
         ],
         "raw_entropy": told.raw_entropy,
         "entropy": told.entropy,
         "kept": told.kept,
         "vocab_size": told.vocab_size,
+    }
+
+
+async def _told_by_server(session: Session, engine: RemoteEngine, ids: list[int]) -> dict[str, Any]:
+    """The likeliest tokens, of a model on a server."""
+    key = (engine, tuple(ids))
+    if key not in session.logits:
+        _keep(session, key, await engine.odds(ids, SHOWN))
+    top: tuple[Chance, ...] = session.logits[key]
+    known = [(engine.tokenizer.id_of(each.text), each) for each in top]
+    return {
+        "top": [
+            {
+                "id": id,
+                "text": each.text,
+                "raw_probability": each.probability,
+                "probability": None,
+            }
+            for id, each in known
+            if id is not None
+        ],
+        **dict.fromkeys(("raw_entropy", "entropy", "kept", "vocab_size")),
     }
 
 
@@ -121,7 +163,12 @@ async def _logits(session: Session, loaded: Loaded, ids: list[int]) -> Any:
     """The model's logits (V,) after `ids`, from what was kept where it was asked before."""
     key = (loaded.listing.key, loaded.listing.version, tuple(ids))
     if key not in session.logits:
-        session.logits[key] = await loaded.engine.logits(ids, writer=session.writer)
-        while len(session.logits) > PROMPTS:
-            del session.logits[next(iter(session.logits))]
+        assert isinstance(loaded.engine, Engine)
+        _keep(session, key, await loaded.engine.logits(ids, writer=session.writer))
     return session.logits[key]
+
+
+def _keep(session: Session, key: Hashable, told: object) -> None:
+    session.logits[key] = told
+    while len(session.logits) > PROMPTS:
+        del session.logits[next(iter(session.logits))]

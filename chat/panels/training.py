@@ -61,8 +61,9 @@ async def training_plan(session: Session, request: Mapping[str, object]) -> dict
     upload, source = _upload(session), str(request.get("source") or "")
     session.models = await asyncio.to_thread(session.find_models)
     if request.get("propose"):
-        there = DEFAULT in session.models and not session.models[DEFAULT].broken
-        source = DEFAULT if there and upload.little else ""
+        found = session.models.get(DEFAULT)
+        fits = found and upload.little and not (found.broken or found.server)
+        source = DEFAULT if fits else ""
     plan = await _plan(session, upload, source)
     language = {"model": source, **plan["language"]} if source else None
     if request.get("propose") and language and not language["known"]:
@@ -76,13 +77,19 @@ async def _plan(session: Session, upload: Upload, source: str) -> dict[str, Any]
     """What `train.estimate` says of a training from a model, or from nothing."""
     if source and source not in session.models:
         raise RefusedError(f"There is no model “{source[:60]}” any more: pick another one.")
+    listing = session.models[source] if source else None
+    if listing and listing.server:
+        raise RefusedError(
+            f"“{listing.key}” runs on a server of another program: its weights are not here, "
+            "so no training can begin from it. Pick another model."
+        )
 
     async def say(ahead: int) -> None:
         if ahead:
             others = "another one is" if ahead == 1 else f"{ahead} others are"
             await session.page.tell(f"Your estimate waits: {others} made first.")
 
-    return (await upload.plan(session.models[source].folder if source else None, say)).plan
+    return (await upload.plan(listing.folder if listing else None, say)).plan
 
 
 async def training_start(session: Session, request: Mapping[str, object]) -> dict[str, Any]:

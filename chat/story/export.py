@@ -39,8 +39,10 @@ FAR = 2**64
 MOST_SETTINGS = 100
 LONGEST_NAME = 300
 """Of a model, as for whatever else a page names (frontend/ids.py)."""
-CORE = re.compile(r"(?:torch|numba) (?:b?float|u?int)[0-9]{1,2}", re.A)
-"""The name of what computed a passage, `gpt.decode.core.Core.name`."""
+CORE = re.compile(
+    r"(?:torch|numba) (?:b?float|u?int)[0-9]{1,2}|[\w.+ -]{1,40} at [\w.:-][\w.: -]{0,39}", re.A
+)
+"""The name of what computed a passage: `gpt.decode.core.Core.name`, or a program and its server."""
 # No line end may stand in the indent: from each of many empty lines it would be looked through
 # to the last.
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^([ \t]*\d+)([.)])", re.M)
@@ -171,23 +173,28 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FAR
 
 
+def _is_number_or_none(value: object) -> bool:
+    return value is None or _is_number(value)
+
+
 def _are_whole(value: Sequence[object]) -> bool:
     return all(_is_whole(each) for each in value)
 
 
 def _is_token(token: StoryToken) -> bool:
-    numbers = (token.raw_probability, token.probability, token.entropy)
     return (
         _is_whole(token.id)
         and _is_text(token.text)
-        and all(_is_number(number) for number in numbers)
+        and _is_number(token.raw_probability)
+        and _is_number_or_none(token.probability)
+        and _is_number_or_none(token.entropy)
         and all(_is_choice(choice) for choice in token.top)
     )
 
 
 def _is_choice(choice: TokenChoice) -> bool:
-    numbers = (choice.raw_probability, choice.probability)
-    return _is_whole(choice.id) and _is_text(choice.text) and all(map(_is_number, numbers))
+    numbers = _is_number(choice.raw_probability) and _is_number_or_none(choice.probability)
+    return _is_whole(choice.id) and _is_text(choice.text) and numbers
 
 
 def _are_settings(value: object) -> bool:

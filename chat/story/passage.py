@@ -34,12 +34,13 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenChoice:
-    """One token that could have stood here, with its chance before and after the samplers."""
+    """One token that could have stood here, with its chance before and after the samplers (None
+    where another program drew, and does not say)."""
 
     id: int
     text: str
     raw_probability: float
-    probability: float
+    probability: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,16 @@ class StoryToken:
 
     Attributes:
         text: The whole characters it released; "" while a character is incomplete.
-        entropy: Of the model's own distribution, in nats.
+        probability: After the samplers; None where another program drew it.
+        entropy: Of the model's own distribution, in nats; None where only its likeliest are known.
         top: The likeliest tokens here, best first.
     """
 
     id: int
     text: str
     raw_probability: float = 0.0
-    probability: float = 0.0
-    entropy: float = 0.0
+    probability: float | None = 0.0
+    entropy: float | None = 0.0
     top: tuple[TokenChoice, ...] = ()
 
 

@@ -14,8 +14,8 @@ class Alternative:
     """How it is shown alone (`Tokenizer.piece`)."""
     raw_probability: float
     """As the model said it."""
-    probability: float
-    """After all samplers: what it was drawn with."""
+    probability: float | None
+    """After all samplers: what it was drawn with; None where another program drew it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,10 @@ class Token:
     """How the token is shown alone (`Tokenizer.piece`)."""
     raw_probability: float
     """As the model said it, before any sampler."""
-    probability: float
-    """In the distribution it was drawn from, after all samplers."""
-    entropy: float
-    """Of the model's own distribution, in nats."""
+    probability: float | None
+    """In the distribution it was drawn from, after all samplers; None as above."""
+    entropy: float | None
+    """Of the model's own distribution, in nats; None where only its likeliest are known."""
     top: tuple[Alternative, ...]
     """The ten likeliest before any sampler, likeliest first; fewer where fewer were asked for."""
     finish_reason: FinishReason | None

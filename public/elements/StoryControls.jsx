@@ -63,6 +63,7 @@ const Meter = ({ meter }) => {
       <span className="meter-bar">
         <span style={{ width: `${full}%` }} />
       </span>
+      {meter.about && 'about '}
       {meter.used} of {meter.window} tokens in sight
     </span>
   );

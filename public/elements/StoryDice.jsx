@@ -54,7 +54,7 @@ const after = (/** @type {Page.Chance} */ { probability }) => (probability === 0
 
 /** @param {{found: Page.Dice, resting: boolean}} props */
 const Bars = ({ found, resting }) => {
-  const most = Math.max(...found.top.map((each) => Math.max(each.raw_probability, each.probability)));
+  const most = Math.max(...found.top.map((each) => Math.max(each.raw_probability, each.probability ?? 0)));
   const width = (p) => ({ width: `${(100 * p) / most}%` });
   return (
     <>
@@ -63,10 +63,12 @@ const Bars = ({ found, resting }) => {
           <i className="raw" />
           raw: the model’s own
         </span>
-        <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty">
-          <i className="after" />
-          after the samplers
-        </span>
+        {found.entropy !== null && (
+          <span title="What is drawn from: after temperature, top-k, top-p, min-p and the penalty">
+            <i className="after" />
+            after the samplers
+          </span>
+        )}
       </p>
       <p className="dice-row dice-head">
         <b />
@@ -85,7 +87,7 @@ const Bars = ({ found, resting }) => {
             <b>{tokenSigns(createElement, each.text)}</b>
             <div className="dice-bars">
               <i className="raw" style={width(each.raw_probability)} />
-              <i className="after" style={width(each.probability)} />
+              {each.probability !== null && <i className="after" style={width(each.probability)} />}
             </div>
             <span>{percent(each.raw_probability)}</span>
             <span>{after(each)}</span>
@@ -97,19 +99,24 @@ const Bars = ({ found, resting }) => {
 };
 
 /** @param {{found: Page.Dice}} props */
-const Told = ({ found }) => (
-  <p id="dice-told">
-    The model is as undecided as between {choices(found.raw_entropy)}. After the samplers{' '}
-    {found.kept === 1 ? (
-      'one token is left, so there is nothing to draw.'
-    ) : (
-      <>
-        it is as open as {choices(found.entropy)}, and <b>{count(found.kept)}</b> of {count(found.vocab_size)} tokens
-        may still be drawn.
-      </>
-    )}
-  </p>
-);
+const Told = ({ found: { raw_entropy: raw, entropy, kept, vocab_size: all } }) =>
+  raw === null || entropy === null || kept === null || all === null ? (
+    <p id="dice-told">
+      This model is on a server, which tells its likeliest tokens and not what the samplers make of them: the settings
+      count when it writes, and are not drawn here.
+    </p>
+  ) : (
+    <p id="dice-told">
+      The model is as undecided as between {choices(raw)}. After the samplers{' '}
+      {kept === 1 ? (
+        'one token is left, so there is nothing to draw.'
+      ) : (
+        <>
+          it is as open as {choices(entropy)}, and <b>{count(kept)}</b> of {count(all)} tokens may still be drawn.
+        </>
+      )}
+    </p>
+  );
 
 function StoryDice() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));

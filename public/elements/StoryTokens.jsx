@@ -55,9 +55,11 @@ const Found = ({ found, press, busy }) => {
   const rows = own ? found.top : [...found.top, found];
   return (
     <>
-      <p>
-        Here the model was as undecided as between <b className="odds-choices">{choices(found.entropy)}</b>.
-      </p>
+      {found.entropy !== null && (
+        <p>
+          Here the model was as undecided as between <b className="odds-choices">{choices(found.entropy)}</b>.
+        </p>
+      )}
       <div className="odds-head">
         <span>Token</span>
         <span title="The raw probability: as the model said it, before any setting">raw</span>
@@ -72,7 +74,11 @@ const Found = ({ found, press, busy }) => {
         <p className="about">The words before this were changed since: these are its dice as they fell then.</p>
       )}
       <p className="about">
-        Raw is what the model said; the samplers are your settings. Press another token to branch here.
+        {found.entropy === null
+          ? 'Raw is what the model said. It is on a server, which tells its likeliest tokens and not what the ' +
+            'samplers made of them. '
+          : 'Raw is what the model said; the samplers are your settings. '}
+        Press another token to branch here.
       </p>
     </>
   );

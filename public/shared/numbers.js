@@ -1,8 +1,9 @@
 // @ts-check
 // Figures as a reader takes them in: never more digits than say something.
 
-/** A probability: exact where it is small. */
-export const percent = (/** @type {number} */ p) => {
+/** A probability: exact where it is small; a dash where it is not known. */
+export const percent = (/** @type {number | null} */ p) => {
+  if (p === null) return '–';
   if (p === 0) return '0%';
   if (p < 0.0001) return '<0.01%';
   return `${(100 * p).toFixed(p < 0.01 ? 2 : p < 0.0995 ? 1 : 0)}%`;

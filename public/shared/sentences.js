@@ -12,10 +12,14 @@ export const aboutTakes = (/** @type {number} */ takes, /** @type {boolean} */ h
 };
 
 /** What the model sees of the story. */
-export const aboutMeter = (/** @type {Page.Meter} */ meter) =>
-  meter.story + 1 > meter.used
-    ? `The story has ${meter.story} tokens; the model reads the last ${meter.used}. What it cannot see is dimmed.`
-    : `The model can read ${meter.window} tokens at once; the story has ${meter.story}, and it sees them all.`;
+export const aboutMeter = (/** @type {Page.Meter} */ meter) => {
+  const { used, window, story } = meter;
+  const about = meter.about ? ' about' : '';
+  const why = meter.about ? ' The model is on a server, so its tokens are estimated here.' : '';
+  return story + 1 > used
+    ? `The story has${about} ${story} tokens; the model reads the last ${used}. What it cannot see is dimmed.${why}`
+    : `The model can read${about} ${window} tokens at once; the story has ${story}, and it sees them all.${why}`;
+};
 
 /** Whether a passage is its model's own. */
 export const aboutCopied = (/** @type {Page.Copied} */ { longest, words, copied_words: from }) => {

@@ -10,6 +10,7 @@ import pytest
 
 from chat import commands, settings
 from chat.models import training_texts
+from chat.models.remote.vocabulary import RemoteTokenizer
 from chat.panels import cards
 from chat.story import Passage, Story, export, joining
 from chat.story.editing import edit
@@ -122,6 +123,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "copied": lambda text: ReferenceText(["once upon a time"]).overlap(text),
     "front matter": lambda text: cards.FRONT_MATTER.match("---\n" + text),
     "licence": lambda text: cards._licence({}, "license: a" + text),
+    "estimated tokens": lambda text: RemoteTokenizer().encode(text),
     "command of a card": lambda text: training_texts.COMMAND.search(
         "    python -m train.prepare " + text
     ),

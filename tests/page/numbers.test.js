@@ -6,6 +6,7 @@ import { choices, count, duration, inShort, percent, readings, wholePercent } fr
 test('a probability has no more digits than say something, and is never rounded to none', () => {
   const shown = [0, 0.00001, 0.0001, 0.00994, 0.01, 0.0994, 0.0996, 0.5, 1].map(percent);
   assert.deepEqual(shown, ['0%', '<0.01%', '0.01%', '0.99%', '1.0%', '9.9%', '10%', '50%', '100%']);
+  assert.equal(percent(null), '–');
   assert.equal(wholePercent(0.996), '100%');
 });
 

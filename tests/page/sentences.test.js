@@ -21,10 +21,17 @@ test('in a blind round nothing is said before both are done', () => {
 
 test('the meter says whether the beginning is out of sight', () => {
   // `used` counts the token that begins a story, `story` does not.
-  assert.match(aboutMeter({ used: 11, window: 64, story: 10, unseen: 0 }), /has 10, and it sees them all/);
   assert.match(
-    aboutMeter({ used: 40, window: 64, story: 80, unseen: 9 }),
+    aboutMeter({ used: 11, window: 64, story: 10, unseen: 0, about: false }),
+    /has 10, and it sees them all/,
+  );
+  assert.match(
+    aboutMeter({ used: 40, window: 64, story: 80, unseen: 9, about: false }),
     /has 80 tokens; the model reads the last 40/,
+  );
+  assert.match(
+    aboutMeter({ used: 40, window: 64, story: 80, unseen: 9, about: true }),
+    /has about 80 tokens; .* on a server, so its tokens are estimated/,
   );
 });
 

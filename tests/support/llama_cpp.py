@@ -28,10 +28,15 @@ class LlamaCpp:
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._server = xllamacpp.Server(params)
 
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self._server.listening_address
+
     def ask(self, where: str, **body: Any) -> Any:
         """What the server answers to JSON that is sent to a path, or to a look at it."""
         request = Request(
-            self._server.listening_address + where,
+            self.address + where,
             json.dumps(body).encode() if body else None,
             {"Content-Type": "application/json"},
         )
