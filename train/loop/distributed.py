@@ -11,11 +11,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import GradBucket
 from torch.futures import Future
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
@@ -124,14 +124,13 @@ class Replicated(Processes):
         for parameter in self._learning:
             parameter.grad = None
 
-    def _sum(self, _: None, bucket: GradBucket) -> Future[Tensor]:
+    def _sum(self, _: None, bucket: dist.GradBucket) -> Future[Tensor]:  # pyright: ignore[reportPrivateImportUsage]
         """Sum a bucket of gradients: each process one part of it, in the order of the ranks."""
         size = bucket.buffer().numel()
         padding = (0, -size % self.count)
         own = F.pad(bucket.buffer(), padding)
         parts = torch.empty_like(own)
-        exchanged = dist.all_to_all_single(parts, own, async_op=True)
-        assert exchanged is not None
+        exchanged = cast("dist.Work", dist.all_to_all_single(parts, own, async_op=True))  # pyright: ignore[reportUnknownMemberType]
         if not own.is_cuda:
             exchanged.wait()  # gloo's few threads must not wait for one another
         known = [self._before[parameter] for parameter in bucket.parameters()]
@@ -141,10 +140,10 @@ class Replicated(Processes):
             each = list(parts.chunk(self.count))
             if before:  # the passes of earlier rounds
                 each.insert(0, F.pad(torch.cat(before), padding).chunk(self.count)[self.rank])
-            dist.all_gather_single(own, reduce(torch.add, each))
+            dist.all_gather_single(own, reduce(torch.add, each))  # pyright: ignore[reportUnknownMemberType]
             return own[:size]
 
-        return exchanged.get_future().then(add)
+        return exchanged.get_future().then(add)  # pyright: ignore[reportUnknownMemberType]
 
 
 def whole_tensor(tensor: Tensor) -> Tensor:
