@@ -21,7 +21,15 @@ from typing import Any
 # Chainlit, `chat`, `frontend` and huggingface_hub look at the environment or the folder while they
 # are loaded.
 LOADED = [
-    *("torch", "torch.nn.functional", "numba", "safetensors.torch", "tokenizers", "tiktoken"),
+    *(
+        "torch",
+        "torch._dynamo",
+        "torch.nn.functional",
+        "numba",
+        "safetensors.torch",
+        "tokenizers",
+        "tiktoken",
+    ),
     *("sentencepiece", "matplotlib.backends.backend_agg", "optuna"),
     *("fastapi", "uvicorn", "socketio", "aiohttp", "httpx", "mcp", "literalai", "traceloop.sdk"),
     *("cryptography.x509", "click", "jwt", "tornado", "yaml", "jinja2"),

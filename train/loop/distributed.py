@@ -114,7 +114,7 @@ class Replicated(Processes):
         self._learning = [p for p in model.parameters() if p.requires_grad]
         self._before: dict[Tensor, Tensor | None] = {}
         replica = DistributedDataParallel(
-            super().spread(model, device), broadcast_buffers=False, bucket_cap_mb=BUCKET_MIB
+            super().spread(model, device), forward_sync_buffers=False, bucket_cap_mb=BUCKET_MIB
         )
         replica.register_comm_hook(None, self._sum)  # pyright: ignore[reportUnknownMemberType]
         return replica
