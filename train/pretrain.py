@@ -94,7 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or Path("runs") / name
     given = sys.argv[1:] if arguments is None else arguments
     command = "python -m train.pretrain " + shlex.join(x for x in given if x != "--resume")
-    processes = join(kind_of_processes(options.parallel))
+    try:
+        processes = join(kind_of_processes(options.parallel))
+    except ValueError as error:
+        parser.error(str(error))
     try:
         if options.parallel == "fsdp" and "WORLD_SIZE" not in os.environ:
             raise ValueError(

@@ -1,22 +1,30 @@
 """Several processes that train together take the steps that one would, and survive one's death."""
 
+import json
+import os
+import random
 import signal
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import gpt
+from tests.support.forks import ROOT
+from tests.support.torture import LONGEST_S
 from tests.support.worlds import Training, take, take_elastic, train_in_worlds
 from tests.train.test_pretrain import TINY, data
 from train import pretrain
 from train.loop.batches import Batches
 from train.loop.distributed import Processes
 from train.loop.run import Run
-from train.loop.state import load_state
+from train.loop.state import FOLDER, load_state, saved
 
 __all__ = ["data"]  # the fixture
 SMALL = replace(
@@ -32,6 +40,7 @@ SMALL = replace(
     sample_tokens=2,
     average_decay=0.9,
 )
+LONG = replace(SMALL, max_steps=400, eval_every=10, sample_tokens=0)
 DIVERGES = replace(SMALL, learning_rate=1.0, patience=1, grad_clip=0.0)
 
 
@@ -97,6 +106,46 @@ def test_torchruns_agent_starts_a_training_again_when_a_worker_is_killed(
     whole = Training(tmp_path / "whole", SMALL)
     take(whole, data)
     assert differ(killed.folder, whole.folder) == 0
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_training_under_torchrun_outlives_ten_killed_workers(
+    count: int, parallel: str, data: Path, tmp_path: Path
+) -> None:
+    kills, draw = 10, random.Random(count)
+    # At the same number of processes FSDP sums alike too.
+    train_in_worlds([(count, [Training(tmp_path / "whole", LONG, parallel)])], data, tmp_path / "w")
+    (tmp_path / "config.json").write_text(json.dumps(LONG.to_dict()))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += [f"--nproc-per-node={count}", f"--max-restarts={kills}", "--monitor-interval=0.1"]
+    command = ["-m", "train.pretrain", "--config", str(tmp_path / "config.json")]
+    command += ["--data", str(data), "--parallel", parallel]
+    folder, said, killed = tmp_path / "killed", tmp_path / "said.txt", list[int]()
+    with said.open("wb") as out:
+        agent = psutil.Popen(
+            [*torchrun, *command, "--out", str(folder), "--resume"],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        while len(killed) < kills and agent.poll() is None:
+            newest = max((int(each.name) for each in saved(folder / FOLDER)), default=0)
+            if newest > max(killed, default=-1):  # it got further, and may be anywhere now
+                time.sleep(draw.random())
+                draw.choice(agent.children()).kill()
+                killed.append(newest)
+            time.sleep(0.02)
+        assert agent.wait(LONGEST_S) == 0, said.read_text()
+    finally:
+        for each in (*agent.children(), agent):
+            each.kill()
+    assert len(killed) == kills, said.read_text()
+    assert differ(folder, tmp_path / "whole") == 0
+    print(f"{parallel}, {count} processes: {kills} kills after the states of steps {killed}")
 
 
 def test_passes_are_dealt_out_each_to_one_process() -> None:

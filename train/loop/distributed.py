@@ -157,16 +157,43 @@ ALONE = Processes()
 
 
 def join(kind: type[Processes] = Replicated) -> Processes:
-    """Find the other processes that torchrun started; alone where it did not."""
+    """Find the other processes that torchrun started; alone where it did not.
+
+    Raises:
+        ValueError: torchrun may start them again, and could not: it says what to set.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return ALONE
-    backend = "gloo"
+    backend, rank = "gloo", int(os.environ["RANK"])
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=LONGEST)
-    return kind(dist.get_rank(), count)
+    dist.init_process_group(backend, timeout=LONGEST, store=_store(), rank=rank, world_size=count)
+    return kind(rank, count)
+
+
+def _store() -> dist.Store | None:  # pyright: ignore[reportPrivateImportUsage]
+    """Where the processes leave their addresses; None: where torch looks for it.
+
+    torchrun's agent keeps one store for all its restarts (torch 2.13), in which a process that
+    starts again finds the addresses of the dead ones: it is refused, or waits for ever. So each
+    start has names of its own, by the restarts that the agent of this machine counts. Those of
+    several machines count apart (pytorch/pytorch#135712).
+    """
+    environment = os.environ
+    if environment.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    if int(environment["GROUP_WORLD_SIZE"]) > 1:
+        if int(environment["TORCHELASTIC_MAX_RESTARTS"]) > 0:
+            raise ValueError(
+                "torchrun --max-restarts on several machines needs the variable "
+                "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 on each of them (docs/scale.md)"
+            )
+        return None
+    address, port = environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
+    store = dist.TCPStore(address, port, is_master=False, timeout=LONGEST)  # pyright: ignore[reportPrivateImportUsage]
+    return dist.PrefixStore(f"start-{environment['TORCHELASTIC_RESTART_COUNT']}", store)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def leave(processes: Processes) -> None:
