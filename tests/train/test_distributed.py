@@ -144,8 +144,9 @@ def test_a_training_under_torchrun_outlives_ten_killed_workers(
             time.sleep(0.02)
         assert agent.wait(LONGEST_S) == 0, said.read_text()
     finally:
-        for each in (*agent.children(), agent):
-            each.kill()
+        if agent.poll() is None:
+            for each in (*agent.children(), agent):
+                each.kill()
     assert len(killed) == kills, said.read_text()
     assert differ(folder, whole.folder) == 0
     print(f"{parallel}, {count} processes: {kills} kills after the states of steps {killed}")
