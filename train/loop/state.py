@@ -142,7 +142,7 @@ def whole_states(run: Path, say: Callable[[str], None]) -> Generator[Path]:
     """
     found = saved(run / FOLDER)
     if not found:
-        raise StateError(f"no training state in {run}: start without --resume")
+        raise StateError(f"no training state in {run}")
     for folder in reversed(found):
         if why := damage(folder):
             say(f"skipped the state of step {int(folder.name)}: {why}")
