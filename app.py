@@ -153,7 +153,7 @@ def ended(task: asyncio.Task[None]) -> None:
 
 async def offer_anew() -> None:
     """Offer every page the models there are now: a server was found, or went away."""
-    for session in list(SESSIONS.values()):
+    for session in set(STORIES.sessions.values()):
         session.models = await asyncio.to_thread(session.find_models)
         session.model = session.model or default_model(session.models)
         await session.offer()

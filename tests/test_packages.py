@@ -11,7 +11,8 @@ from tests.support.imports import OURS, ROOT, code_files, imports
 
 PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 NO_ROOM = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
-DISTRIBUTIONS = {"jwt": "pyjwt", "socketio": "python-socketio"}  # where the import has another name
+# Where the import has another name.
+DISTRIBUTIONS = {"jwt": "pyjwt", "socketio": "python-socketio", "PIL": "pillow"}
 
 
 def dangers(file: Path) -> list[str]:

@@ -77,7 +77,7 @@ def finetune(
         "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
         "vocabulary": asdict(carried) if carried else None,
     }
-    if resume:
+    if resume and run.begun:
         check_resumed(run, about, data, config)
     print(f"from {source.name}: {steering}; {learning:,} parameters learn")
     if carried:
@@ -125,8 +125,6 @@ def check_resumed(run: Run, about: dict[str, Any], data: Data, config: TrainConf
     Raises:
         StateError, DataError: it began from another checkpoint, in another way, or from other text.
     """
-    if not run.begun:
-        raise StateError(f"no run in {run.folder}: start without --resume")
     begun = read_config_json(run.folder, RESUMED)
     if "from" not in begun or begun["from"]["sha256"] != about["from"]["sha256"]:
         raise StateError(f"the run in {run.folder} began from another checkpoint")
@@ -161,7 +159,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="a text file, whose last tenth is kept for validation, or a folder of train.prepare",
     )
     parser.add_argument("--out", type=Path, help="run folder (default: runs/CHECKPOINT-DATA)")
-    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the run stopped; begin it where there is nothing yet",
+    )
     add_watching_options(parser)
     parser.add_argument(
         "--tokenizer",

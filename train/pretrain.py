@@ -1,6 +1,7 @@
 """`python -m train.pretrain`: train a model from nothing; its loop is train/loop/train.py."""
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from train.data.derived import check_same_data, default_text, open_or_prepare
 from train.data.folder import Data, DataError
 from train.loop.batches import steps_in
 from train.loop.config import TrainConfig
-from train.loop.distributed import join, leave
+from train.loop.distributed import Processes, Replicated, join, leave
 from train.loop.options import add_config_options, config_from
 from train.loop.resumed import resumed_with
 from train.loop.run import Run, TrainingError, faults_told
@@ -44,11 +45,31 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--epochs", type=float, metavar="E", help="length in epochs, in place of --max-steps"
     )
-    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the run stopped; begin it where there is nothing yet",
+    )
+    parser.add_argument(
+        "--parallel",
+        choices=("ddp", "fsdp"),
+        default="ddp",
+        help="how the processes of torchrun share the work: each has the whole model (ddp), or a "
+        "part of it where it outgrows a GPU (fsdp); docs/scale.md",
+    )
     add_teacher_options(parser)
     add_watching_options(parser)
     add_config_options(parser)
     return parser
+
+
+def kind_of_processes(parallel: str) -> type[Processes]:
+    """What --parallel means."""
+    if parallel == "ddp":
+        return Replicated
+    from train.loop.sharded import Sharded  # half a second of imports, for whoever asks for it
+
+    return Sharded
 
 
 def tell_resumed(
@@ -73,8 +94,16 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or Path("runs") / name
     given = sys.argv[1:] if arguments is None else arguments
     command = "python -m train.pretrain " + shlex.join(x for x in given if x != "--resume")
-    processes = join()
     try:
+        processes = join(kind_of_processes(options.parallel))
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        if options.parallel == "fsdp" and "WORLD_SIZE" not in os.environ:
+            raise ValueError(
+                "--parallel fsdp cuts the model up over several processes, and this is one: begin "
+                "them with torchrun --nproc-per-node N -m train.pretrain … (docs/scale.md)"
+            )
         config = config_from(options)
         if options.epochs is not None and hasattr(options, "max_steps"):
             raise ValueError("give the length by --epochs or by --max-steps, not by both")

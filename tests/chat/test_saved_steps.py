@@ -11,6 +11,7 @@ import pytest
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.saved_steps import MOST_POINTS, Curve, find_steps, read_curve, step_listings
+from gpt.engine import Engine
 from gpt.sampling import SamplingParams
 from tests.support.tiny_checkpoint import save_characters
 
@@ -45,6 +46,7 @@ def test_a_saved_step_is_loaded_and_writes_like_any_model(root):
     async def run():
         engines = Engines(max_loaded=1, max_batch=1)
         loaded = await engines.get(step_listings(find_models(root, ""))["mine@000003"])
+        assert isinstance(loaded.engine, Engine)
         request = loaded.engine.submit("Once", SamplingParams(max_new_tokens=3, seed=1))
         assert len([token async for token in request]) == 3
         assert loaded.engine.max_batch == 1

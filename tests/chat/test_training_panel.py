@@ -58,6 +58,7 @@ def test_to_go_on_from_stories_is_proposed_where_a_text_is_short_and_in_its_lang
         assert (found["source"], found["steps"], "module" in found) == (source, 1, False)
         wanted = {"model": asked[0], **SAYS, "known": known} if asked[0] else None
         assert found["language"] == wanted
+        assert session.upload.planned is not None
         assert session.upload.planned.plan["language"] == (
             {**SAYS, "known": known} if source else None
         )

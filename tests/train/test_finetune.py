@@ -322,7 +322,6 @@ def test_a_folder_that_transformers_wrote_learns_with_its_own_tokenizer(name: st
         (["--data", "nothing"], "expected a data folder or a text file as --data, there is no"),
         (["--old-text", "nothing"], "No such file"),
         (["--n-layer", "3"], "unrecognized arguments: --n-layer"),
-        (["--resume"], "start without --resume"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(

@@ -296,7 +296,6 @@ def test_gpt2_preset_is_gpt2_124m() -> None:
         (["--max-steps", "0"], "max_steps must be above 0"),
         (["--dropout", "1.5"], "dropout must be between 0 and 1"),
         (["--n-head", "3"], "not a multiple of n_head=3"),
-        (["--resume"], "start without --resume"),
         (["--preset", "giant"], "invalid choice"),
     ],
 )
@@ -322,6 +321,19 @@ def test_a_run_is_not_overwritten_by_accident(
     with pytest.raises(SystemExit):
         pretrain.main([*arguments, *small])
     assert "holds a run: go on with --resume" in capsys.readouterr().err
+
+
+def test_one_command_line_begins_a_run_and_goes_on_with_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(data), "--out", str(tmp_path / "run"), "--resume"]
+    small = ["--n-layer", "1", "--n-embd", "8", "--n-head", "1", "--block-size", "8"]
+    for steps in ("2", "3"):
+        options = [*arguments, *small, "--sample-tokens", "0", "--precision", "float32"]
+        pretrain.main([*options, "--max-steps", steps])
+        said = capsys.readouterr().out
+        assert ("nothing to resume" in said) == (steps == "2")
+    assert load_state(tmp_path / "run", pytest.fail).step == 3
 
 
 def test_a_state_of_another_model_is_refused(data: Path, tmp_path: Path) -> None:

@@ -11,10 +11,15 @@ from torch.optim import AdamW, Muon, Optimizer
 
 from gpt.model import GPT
 from train.loop.config import TrainConfig
+from train.loop.distributed import whole_tensor
 
 
 def make_optimizers(
-    model: GPT, config: TrainConfig, scale: Callable[[str], float] = lambda name: 1.0
+    model: GPT,
+    config: TrainConfig,
+    scale: Callable[[str], float] = lambda name: 1.0,
+    *,
+    muon_of: type[Muon] | None = None,
 ) -> list[Optimizer]:
     """One optimizer per kind of parameter; every one that is not frozen is in exactly one group.
 
@@ -24,6 +29,7 @@ def make_optimizers(
 
     Args:
         scale: What the learning rate of a parameter is multiplied by, by the parameter's name.
+        muon_of: The Muon to take; None: what is fastest on the model's device.
     """
     found = {name: p for name, p in model.named_parameters() if p.requires_grad}
     muon = {
@@ -55,7 +61,7 @@ def make_optimizers(
         optimizers.append(AdamW(rest, lr=config.learning_rate, betas=betas, fused=True))
     if muon:
         # On a CPU a batched product gains nothing, and rounds otherwise than it always did.
-        kind = StackedMuon if model.device.type == "cuda" else Muon
+        kind = muon_of or (StackedMuon if model.device.type == "cuda" else Muon)
         optimizers.append(
             kind(
                 groups(muon, config.weight_decay),
@@ -104,7 +110,7 @@ def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
 def clip(model: nn.Module, longest: float) -> float:
     """Scale the gradient to a norm of at most `longest` (0: leave it); return its norm before."""
     bound = longest if longest else math.inf
-    return float(torch.nn.utils.clip_grad_norm_(model.parameters(), bound))
+    return float(whole_tensor(torch.nn.utils.clip_grad_norm_(model.parameters(), bound)))
 
 
 class StackedMuon(Muon):
@@ -142,7 +148,7 @@ class StackedMuon(Muon):
         means = torch.stack([self.state[p]["momentum_buffer"] for p in parameters])
         if group["nesterov"]:
             means = gradients.lerp(means, group["momentum"])
-        updates = orthogonal(means, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        updates = self.orthogonal(means, group)
         rows, columns = parameters[0].shape
         scale = max(1.0, rows / columns) ** 0.5
         if group["adjust_lr_fn"] == "match_rms_adamw":
@@ -150,6 +156,10 @@ class StackedMuon(Muon):
         for parameter, update in zip(parameters, updates, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(update, alpha=-group["lr"] * scale)
+
+    def orthogonal(self, means: Tensor, group: dict[str, Any]) -> Tensor:
+        """(n, rows, columns) → the same, half-orthogonal."""
+        return orthogonal(means, group["ns_coefficients"], group["ns_steps"], group["eps"])
 
 
 def orthogonal(

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gpt.model import GPT
+from train.loop.distributed import whole_tensor
 from train.loop.ema import EMA
 from train.loop.state import State, StateError
 
@@ -90,7 +91,7 @@ def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 
 def finite(tensors: Iterable[Tensor]) -> bool:
     """Whether no value is NaN or infinite."""
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+    return all(bool(whole_tensor(tensor.isfinite().all())) for tensor in tensors)
 
 
 class StopSignal:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from train.loop.batches import Batches, noise_seed
 from train.loop.config import TrainConfig
 from train.loop.device import autocast
-from train.loop.distributed import Gradients
+from train.loop.distributed import ALONE, Processes
 
 Objective = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """From inputs (B, T), logits (B, T, V) and targets (B, T): the loss, a mean over the tokens, and
@@ -33,33 +33,33 @@ def accumulate_gradients(
     *,
     step: int,
     passes: Iterable[int],
-    gradients: Gradients,
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> float:
-    """Add the gradients of this process's `passes` of `step` to the model's.
+    """Add the gradients of `step` to the model's: of this process's `passes`, and of the others'.
 
     Args:
         forward: The model, compiled or not: tokens (B, T) → logits (B, T, V).
         passes: Which of the step's `config.accumulate` micro-batches are this process's.
-        gradients: Where they are summed over the processes, in the order of the passes.
+        device: Where the model is, and its batches belong.
 
     Returns:
         The losses of the passes, in nats per token, summed (divide by `config.accumulate`).
     """
-    device, nats = gradients.device, list[Tensor]()
+    nats = list[Tensor]()
     for part in passes:
-        if gradients.processes.count > 1:
+        if processes.count > 1:
             # Dropout as one process would draw it, whoever takes this pass.
             torch.manual_seed(noise_seed(config.seed, step, part))  # pyright: ignore[reportUnknownMemberType]
         # (B, T) each
         inputs, targets = (to_device(each, device) for each in batches.micro_batch(step, part))
+        processes.begin_pass()
         with autocast(device, config.precision):
             logits = forward(inputs)  # (B, T, V)
         loss, of_text = objective(inputs, logits, targets)
         # The mean over the whole step, so that the learning rate does not depend on its cuts.
         (loss / config.accumulate).backward()  # pyright: ignore[reportUnknownMemberType]
-        gradients.take()
         nats.append(of_text)
-    gradients.give()
     # Read all at once: a GPU would be waited for after each pass, and stand still meanwhile.
     return sum(float(each) for each in torch.stack(nats).cpu())
 

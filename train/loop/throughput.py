@@ -10,7 +10,6 @@ from train.data.folder import Data
 from train.loop.batches import Batches
 from train.loop.config import TrainConfig
 from train.loop.device import pick_device
-from train.loop.distributed import ALONE, Gradients
 from train.loop.fast import choose, quicken
 from train.loop.optimize import clip, make_optimizers
 from train.loop.step import Objective, accumulate_gradients, cross_entropy
@@ -34,7 +33,6 @@ class Throughput:
         self.batches = Batches(data.train, config, data.tokenizer.eos_id)
         self._forward = torch.compile(self.model) if config.compile else self.model  # pyright: ignore[reportUnknownMemberType]
         self._optimizers = make_optimizers(self.model, config)
-        self._gradients = Gradients(ALONE, self.model)
         self._step = 0
 
     def seconds(self, steps: int) -> float:
@@ -54,7 +52,7 @@ class Throughput:
             self.config,
             step=self._step,
             passes=range(self.config.accumulate),
-            gradients=self._gradients,
+            device=self.device,
         )
         clip(self.model, self.config.grad_clip)
         for optimizer in self._optimizers:

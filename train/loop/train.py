@@ -13,7 +13,7 @@ from gpt.model import GPT
 from train.loop.batches import Batches
 from train.loop.config import TrainConfig
 from train.loop.device import Utilisation, pick_device, tune
-from train.loop.distributed import ALONE, Gradients, Processes
+from train.loop.distributed import ALONE, Processes
 from train.loop.ema import EMA
 from train.loop.fast import Way, choose, quicken, usual
 from train.loop.optimize import (
@@ -26,7 +26,7 @@ from train.loop.optimize import (
 )
 from train.loop.progress import Progress, StopSignal, finite, restore, snapshot
 from train.loop.run import Run, TrainingError
-from train.loop.state import forget_states, load_state, save_state
+from train.loop.state import forget_states
 from train.loop.step import Objective, accumulate_gradients, cross_entropy
 
 if TYPE_CHECKING:
@@ -77,17 +77,18 @@ def train(
     SIGINT and SIGTERM end it at the next step with its state saved.
 
     Args:
-        resume: Go on from the state in `run`; begin anew where it was killed before its first.
+        resume: Go on from the state in `run`; begin anew where there is none yet, so that one
+            command line serves the first start and each one after it.
         model: The model to train, with LoRA adapters or without; by default a new one of `config`.
         optimizers: By default `make_optimizers`; given where layers have rates of their own.
-        processes: This process and how many there are (DDP).
+        processes: This process, how many there are, and how they share the model.
         objective: The loss of a micro-batch; by default cross-entropy with the next token.
 
     Returns:
         True at the last step or after early stopping; False where a signal stopped it.
 
     Raises:
-        StateError: there is nothing to resume, or it is of another model.
+        StateError: none of the states is whole, or they are of another model.
         TrainingError: the loss was NaN or infinite too often.
         OSError: something could not be written.
     """
@@ -97,17 +98,20 @@ def train(
     # The weights at the beginning, and dropout from there on.
     torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
     model = model or GPT(config.model_config(data.tokenizer.vocab_size))
-    model.to(device)
-    forward = torch.compile(model) if config.compile else model  # pyright: ignore[reportUnknownMemberType]
-    optimizers = optimizers or make_optimizers(model, config)
+    forward = processes.spread(model, device)
+    if config.compile:
+        forward = torch.compile(forward)  # pyright: ignore[reportUnknownMemberType]
+    optimizers = optimizers or make_optimizers(model, config, muon_of=processes.muon)
     ema = EMA(model, config.average_decay)  # the model itself at a decay of 0
     batches = Batches(data.train, config, data.tokenizer.eos_id)
     passes = processes.share(config.accumulate)  # all of them where this process is alone
-    gradients = Gradients(processes, model)
     progress = Progress()
     say = print if processes.first else quiet
-    if resumes := resume and (run.has_states or not run.begun):
-        progress = restore(load_state(run.folder, say=say), model, optimizers, ema)
+    if resumes := resume and run.has_states:
+        state = processes.load(run.folder, model, optimizers, say)
+        progress = restore(state, model, optimizers, ema)
+    elif resume:
+        say(f"nothing to resume in {run.folder}: begins at step 0")
     # What is fastest is measured once: another way would round and draw otherwise than the state.
     way = usual(config, device)
     if not resumes:
@@ -142,21 +146,20 @@ def train(
             bar.close()
             if not finite(model.parameters()):
                 raise TrainingError(f"the weights are NaN at step {step}: {run.left()}")
-            if processes.first:
-                save_state(run.folder, snapshot(model, optimizers, ema, progress))
+            processes.save(run.folder, snapshot(model, optimizers, ema, progress))
             say(f"stopped at step {step} and saved: go on with --resume")
             return False
 
         # Evaluate before the step, so that step 0 is the untrained model.
         losses, last = None, step == config.max_steps
         if last or step % config.eval_every == 0:
-            if processes.first:
-                losses = evaluation.evaluate(ema.applied(), progress)
-                save_state(run.folder, snapshot(model, optimizers, ema, progress))
+            if (averaged := processes.whole(ema)) is not None:
+                losses = evaluation.evaluate(averaged, progress)
+            processes.save(run.folder, snapshot(model, optimizers, ema, progress))
             # Early stopping: the first process measures, so it decides for all.
             last = last or processes.any(processes.first and out_of_patience(progress, config))
-        if processes.first and evaluation.keeps(step, last=last):
-            evaluation.keep_step(ema.applied(), progress, losses)
+        if evaluation.keeps(step, last=last) and (averaged := processes.whole(ema)) is not None:
+            evaluation.keep_step(averaged, progress, losses)
         if last:
             break  # the last pass only evaluates and saves
 
@@ -172,7 +175,8 @@ def train(
             replace(config, precision=way.precision),
             step=step,
             passes=passes,
-            gradients=gradients,
+            device=device,
+            processes=processes,
         )
         loss = processes.total(nats) / config.accumulate
         # One bad batch must not ruin the weights: its step is skipped, for all processes alike.
@@ -189,7 +193,7 @@ def train(
 
         bar.update()
         speed = (bar.format_dict["rate"] or 0) * config.tokens_per_step
-        used = utilisation.said(speed)
+        used = utilisation.said(speed / processes.count)
         bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s{used}")
         if (step + 1) % LOG_EVERY == 0:
             if processes.first and progress.recent:
