@@ -71,6 +71,7 @@ OUTSIDE = (
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
     Outside("gpt/sampling/params.py", ()),
+    Outside("gpt/sampling/*", ("numpy", "torch")),
     Outside("gpt/engine/fair_queue.py", ()),
     Outside("gpt/decode/disk.py", ("platformdirs",)),
     Outside("gpt/decode/choose.py", ("numba",), inside=True),
