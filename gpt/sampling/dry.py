@@ -32,10 +32,11 @@ def dry_penalties(
     if params.dry_multiplier == 0:
         return {}
     allowed = params.dry_allowed_length
-    ids = np.array(seen[-params.dry_range :] if params.dry_range else seen, np.int64)
+    given = list(seen[-params.dry_range :] if params.dry_range else seen)
+    ids = np.array(given, np.int64)
     breakers = [each.encode() for each in params.dry_breakers]
     # What is longer than the allowed length is looked for, so there must be room for it.
-    longest = _since_breaker([pieces[id] for id in ids.tolist()], breakers)
+    longest = _since_breaker([pieces[id] for id in given], breakers)
     if longest < allowed:
         return {}
     penalties: dict[int, float] = {}
@@ -63,7 +64,8 @@ def _repeats(ids: NDArray[np.int64], longest: int) -> dict[int, int]:
     """
     n = len(ids)
     at = np.flatnonzero(ids[:-1] == ids[-1]) if n else ids
-    length, found = 1, {}
+    found: dict[int, int] = {}
+    length = 1
     while len(at) and length <= longest:
         found |= dict.fromkeys(ids[at + 1].tolist(), length)
         if length == n:

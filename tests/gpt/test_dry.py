@@ -23,9 +23,7 @@ PIECES = (b"a", b"b", b"\n", b" c", b'." ', b"", b"User", b":", b"de")
 """Some hold a breaker, one is half of a breaker that spans two tokens."""
 
 
-def naive(
-    seen: Sequence[int], params: SamplingParams, breakers: Sequence[int]
-) -> dict[int, float]:
+def naive(seen: Sequence[int], params: SamplingParams, breakers: Sequence[int]) -> dict[int, float]:
     """The description, word by word: every earlier place of the last token is walked back from."""
     ids = list(seen)[-params.dry_range :] if params.dry_range else list(seen)
     lengths: dict[int, int] = {}

@@ -198,7 +198,11 @@ def test_a_text_begins_after_the_end_of_story_token_in_a_chat_too(tmp_path: Path
 def test_dry_lowers_the_same_tokens_as_llama_cpp_s(tmp_path: Path) -> None:
     checkpoint = exported(tmp_path / "model", SHAPES["llama"], TOKENIZERS["bpe"])
     params = SamplingParams(
-        dry_multiplier=1.1, dry_base=1.6, dry_allowed_length=3, dry_range=40, dry_breakers=(".", "e")
+        dry_multiplier=1.1,
+        dry_base=1.6,
+        dry_allowed_length=3,
+        dry_range=40,
+        dry_breakers=(".", "e"),
     )
     asked = {name: getattr(params, f"dry_{name}") for name in ("multiplier", "base")}
     prompts = [each * 3 for each in prompts_of(30)]
