@@ -39,8 +39,8 @@ async def dice(session: Session, request: Mapping[str, object]) -> dict[str, Any
         before and after the samplers), kept (how many tokens may still be drawn) and vocab_size.
 
     Raises:
-        RefusedError, SettingsError: There is no such model, the story has ended, the words or the
-            settings cannot be used.
+        RefusedError, SettingsError: There is no such model, the words or the settings cannot be
+            used.
     """
     given = request.get("settings")
     asked = settings.layer(given) if is_object(given) else {}
@@ -53,7 +53,7 @@ async def dice(session: Session, request: Mapping[str, object]) -> dict[str, Any
 async def _dice(
     session: Session,
     request: Mapping[str, object],
-    asked: dict[str, float | int | None],
+    asked: dict[str, settings.Value],
     loaded: Loaded,
 ) -> dict[str, Any]:
     """The distribution of a model that is held in memory; see `dice`."""
@@ -106,7 +106,7 @@ def _listing(session: Session, asked: object) -> Listing:
     return session.models[key]
 
 
-def _words(line: str) -> tuple[dict[str, float | int | None], str]:
+def _words(line: str) -> tuple[dict[str, settings.Value], str]:
     """The settings and the words of a line that was not sent yet; a command has none."""
     try:
         if commands.parse_line(line) is not None:

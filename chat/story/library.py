@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chat.accounts.home import make_private
+from chat.settings import Value
 from chat.story import library_schema as schema
 from chat.story.passage import entry_of
 from chat.story.tree import Story, StoryError
@@ -59,7 +60,7 @@ class Kept:
     """
 
     story: Story
-    settings: Mapping[str, float | int | None]
+    settings: Mapping[str, Value]
     model: str | None
     preset: str | None = None
     contest: Mapping[str, object] | None = None
