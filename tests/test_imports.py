@@ -59,7 +59,7 @@ class Outside:
 OUTSIDE = (
     Outside("gpt/tokenizers/*", ("sentencepiece", "tiktoken", "tokenizers"), inside=True),
     Outside("gpt/dataset.py", ("numpy", "torch")),
-    *(Outside(f"gpt/text/{name}.py", ("numpy",)) for name in ("healing", "memorization")),
+    *(Outside(f"gpt/text/{name}.py", ("numpy",)) for name in ("bias", "healing", "memorization")),
     Outside("gpt/text/scripts.py", ("regex",)),
     Outside("gpt/checkpoint/schema.py", ("pydantic",)),
     Outside("gpt/checkpoint/provenance.py", ()),

@@ -11,6 +11,7 @@ from chat.settings.presets import Preset
 from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
 
+WITH_COMMAS = " Put commas between them; off is none."
 SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""
 
@@ -56,7 +57,7 @@ def field_data(name: str, value: settings.Value) -> dict[str, Any]:
     return {
         "name": name,
         "label": settings.LABELS[name],
-        "about": limit.explanation,
+        "about": limit.explanation + (WITH_COMMAS if limit.kind == "strings" else ""),
         "range": limit.range,
         # A browser's numbers are exact only to 2**53, so a seed travels as text.
         "value": "" if value is None else settings.typed(value),

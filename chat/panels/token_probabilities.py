@@ -1,6 +1,7 @@
 """The Dice panel: the distribution of the next token, before and after the samplers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from chat import commands, settings
@@ -13,6 +14,7 @@ from chat.session import Session
 from chat.story.joining import strip_trailing_spaces
 from gpt.distribution import token_distribution
 from gpt.files.strict_json import is_object
+from gpt.text.bias import bias_of
 from gpt.text.prompt import window_start
 from gpt.tokenizers.pieces import whole_characters
 
@@ -69,7 +71,10 @@ async def _dice(
     story = await off_the_loop(lambda: with_words(before, words, loaded))
     ids = await off_the_loop(lambda: prompt_of(story, loaded))
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
-    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN)
+    if story.ended:
+        params = replace(params, min_new_tokens=1)
+    bias = bias_of(params, seen, tokenizer)
+    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN, bias)
     used = settings.used(params)
     return {
         "model": loaded.listing.key,

@@ -7,8 +7,9 @@ import numpy as np
 from torch import Tensor
 
 from gpt.decode.core import Core
-from gpt.sampling import Bias, Draw, SamplingParams, dry_penalties, seeded
+from gpt.sampling import Bias, Draw, SamplingParams, seeded
 from gpt.text.banned import BannedPhrases, Seen
+from gpt.text.bias import bias_of
 from gpt.text.healing import Healing, Vocabulary, taken_back
 from gpt.text.prompt import window_start
 from gpt.text.streamer import TextStreamer
@@ -130,16 +131,8 @@ class Row:
         if self._healing:
             ids = np.union1d(self._healing.forbidden(), np.array([*forbidden], np.int64))
             return Bias(ids, np.full(len(ids), -np.inf))
-        values: dict[int, float] = {}
-        if params.dry_multiplier:
-            penalties = dry_penalties(seen, params, self._tokenizer.pieces)
-            values = {id: -penalty for id, penalty in penalties.items()}
-        values |= dict.fromkeys(forbidden, -np.inf)
-        if params.no_end or self._streamer.tokens + len(self._held) < params.min_new_tokens:
-            values |= dict.fromkeys(self._tokenizer.end_ids, -np.inf)
-        if not values:
-            return None
-        return Bias(np.array([*values], np.int64), np.array([*values.values()]))
+        written = self._streamer.tokens + len(self._held)
+        return bias_of(params, seen, self._tokenizer, written=written, forbidden=forbidden)
 
     def _spells(self, healing: Healing, id: int) -> bool:
         """Take in a token of a word that was taken back; whether it brings nothing new."""

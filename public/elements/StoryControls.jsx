@@ -158,6 +158,8 @@ function StoryControls() {
       });
       if (!act || busy) return;
       if (act !== 'leave') event.preventDefault();
+      // Chainlit sends a line at any Enter but with Shift.
+      if (act === 'line') event.stopPropagation();
       todo[act]();
     };
     document.addEventListener('keydown', press, true);
