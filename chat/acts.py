@@ -6,9 +6,11 @@ Acts come from a page, as plain data, and are checked here.
 from collections.abc import Mapping
 
 from chat.errors import RefusedError
+from chat.generate.prompt import MAX_STORY, too_long
 from chat.generate.request import LAST, OTHER_PAGE
-from chat.story import Story
+from chat.story import Passage, Story
 from chat.story.editing import cut, edit
+from chat.story.joining import joint, strip_trailing_spaces
 from chat.story.undo import History
 from gpt.tokenizers.pieces import whole_characters
 
@@ -17,7 +19,8 @@ def act(history: History, request: Mapping[str, object]) -> History:
     """The history after one act.
 
     Args:
-        request: `act` and what it needs: "undo" and "redo" `count` times; "edit" a `passage` to be
+        request: `act` and what it needs: "undo" and "redo" `count` times; "add" `text` of the
+            writer's own at the end, for which no model is asked; "edit" a `passage` to be
             `text` (with `rest` False the story ends there); "branch" (go on from the end of a
             `passage`); "cut" a `passage` after its first `tokens` tokens; "step" from a `passage`
             to the alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the
@@ -35,6 +38,8 @@ def act(history: History, request: Mapping[str, object]) -> History:
             )
         case {"act": "redo"}:
             return _changed(history, history.redo(_count(request)), "Nothing was taken back.")
+        case {"act": "add", "text": str(text)}:
+            return history.change(_added(story, whole_characters(text)))
         case {"act": "edit", "passage": str(id), "text": str(text)}:
             rest = request.get("rest") is not False
             return history.change(edit(story, id, whole_characters(text), rest=rest))
@@ -51,6 +56,17 @@ def act(history: History, request: Mapping[str, object]) -> History:
             return history.change(story.choose(id))
         case _:
             raise RefusedError(OTHER_PAGE)
+
+
+def _added(story: Story, text: str) -> Story:
+    """The story with the writer's words at its end; a model that reads them encodes them."""
+    words, _ = strip_trailing_spaces(text)
+    if not words.strip():
+        raise RefusedError("There are no words to add.")
+    if len(story.text) + len(words) > MAX_STORY:
+        raise RefusedError(too_long(MAX_STORY))
+    text = joint(story.text, words, ended=story.ended) + words
+    return story.append(Passage(author="writer", text=text))
 
 
 def _count(request: Mapping[str, object]) -> int:

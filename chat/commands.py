@@ -13,6 +13,12 @@ from chat import settings
 from chat.generate.request import LADDER, LAST, TAKES, GenerationRequest, ladder
 from gpt.sampling import LIMITS
 
+EXAMPLES = {
+    "banned": "suddenly, at that moment",
+    "dry_breakers": r"\n, :",
+    "no_end": "on",
+    "heal": "off",
+}
 STEPS = 100
 """The most changes that one command undoes."""
 LINE = re.compile(r"\s*/([A-Za-z_-]+)(?:\s+(.*))?", re.S)
@@ -34,7 +40,7 @@ class Set:
     """A setting for all that follows, checked."""
 
     name: str
-    value: float | int | None
+    value: settings.Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ KINDS = {
         "/continue 3",
         "The model writes on; with a number, so many versions to pick from",
     ),
+    "add": ("/add The next day …", "Your own words join the story; the model writes nothing"),
     "retry": ("/retry 3", "The model writes its last passage anew; the old one stays"),
     "finish": ("/finish", "The model writes on to the end of the sentence"),
     "ladder": (
@@ -75,6 +82,9 @@ KINDS = {
 SETTING_KINDS = (
     ("/temp 0.9", "A setting for all that follows; /k, /p, /minp, /rp, /max, /end, /seed likewise"),
     ("/temp own", "The model's own value again, and with another model that one's"),
+    ("/ban fox, at once", "Words and phrases that are never written; /ban off takes them back"),
+    ("/end off", "The story may not end; so for one message: /with end=off Once …"),
+    ("/dry 0.8", "DRY, against loops: less likely what repeats a run of words; 0 is off"),
     ("/seed random", "A new seed each time, as it was at the beginning"),
     ("/with t=1.2 k=20 Once …", "Settings for this one message, then your words"),
     ("//so …", "Words of the story that begin with a slash: write two"),
@@ -101,10 +111,14 @@ def parse_line(line: str) -> SlashCommand | None:
             return Act({"act": name, "count": _number(typed, rest, STEPS, "changes")})
         case "preset":
             return Pick(rest)
+        case "add":
+            if not rest:
+                raise CommandError("/add needs your words: as in /add The next day …")
+            return Act({"act": "add", "text": rest})
         case _:
             pass
     if name in settings.ALIASES:
-        return _setting(typed, settings.ALIASES[name], rest)
+        return _setting(typed, rest.removeprefix("=").strip())
     if name not in KINDS:
         known = " ".join(f"/{each}" for each in KINDS)
         raise CommandError(
@@ -146,14 +160,15 @@ def _number(typed: str, rest: str, most: int, counted: str) -> int:
     return int(rest)
 
 
-def _setting(typed: str, name: str, rest: str) -> Set:
+def _setting(typed: str, value: str) -> Set:
     """`/temp 0.9` or `/temp = 0.9`; a seed can be left to chance, all others to the model."""
-    value = rest.removeprefix("=").strip()
+    name, value = settings.named(typed, value)
+    assert name is not None  # it is one of ALIASES
     if value.lower() == ("random" if name == "seed" else "own"):
         return Set(name, None)
     if not value:
         usual = settings.defaults()[name]
-        example = "7" if usual is None else f"{usual:g}"
+        example = EXAMPLES.get(name) or ("7" if usual is None else f"{usual:g}")
         raise CommandError(
             f"/{typed} needs a value, {LIMITS[name].range}: as in /{typed} {example}"
         )

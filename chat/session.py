@@ -93,7 +93,7 @@ class Session(SessionState):
         request cannot be met the page says why, the words go back to the writer, and the story is
         unchanged.
         """
-        once: Mapping[str, float | int | None] = {} if request.again else self.tuning.once
+        once: Mapping[str, settings.Value] = {} if request.again else self.tuning.once
         request = replace(
             request, model=request.model or self.model, settings={**once, **request.settings}
         )
@@ -128,6 +128,8 @@ class Session(SessionState):
             if not contest.ends_contest(request):
                 await self._change(request)
         except (RefusedError, StoryError) as error:
+            if request.get("act") == "add":
+                return await self.give_back(str(request.get("text", "")), str(error))
             await self.page.tell(str(error), "warning")
         await self.show()
 

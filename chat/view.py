@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.generate.draft import Draft
 from chat.models.engines import Loaded
-from chat.settings import LABELS, shown
+from chat.settings import told
 from chat.story import ENDINGS, Passage, Story, StoryToken
 from gpt.text.prompt import window_start
 from gpt.text.sentences import ends_sentence
@@ -21,9 +21,8 @@ def facts(passage: Passage) -> dict[str, Any] | None:
     if passage.author != "model":
         return None
     settings = [
-        {"name": name, "label": label, "value": shown(name, passage.settings[name])}
-        for name, label in LABELS.items()
-        if name in passage.settings
+        {"name": name, "label": label, "value": value}
+        for name, label, value in told(passage.settings)
     ]
     seconds, count = passage.elapsed_s, len(passage.ids)
     return {

@@ -6,7 +6,7 @@ further: no other key, no deeper nesting, no NaN, no half of a character, no num
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, TypeAdapter
 
 from chat.settings import LABELS
 from frontend.ids import Id, Name, PassageId, Piece, Text
@@ -15,15 +15,18 @@ FAR = 2**53
 """Beyond it a browser's whole numbers are not exact, so an honest page sends none."""
 
 Whole = Annotated[int, Field(strict=True, ge=-FAR, le=FAR)]
+Phrases = Annotated[str, StringConstraints(strict=True, max_length=12_000)]
+"""What is banned, with commas between."""
 Value = Annotated[
-    Annotated[int, Field(strict=True, ge=-(10**30), le=10**30)]
+    StrictBool
+    | Annotated[int, Field(strict=True, ge=-(10**30), le=10**30)]
     | Annotated[float, Field(strict=True, allow_inf_nan=False)]
-    | Name
+    | Phrases
     | None,
     Field(union_mode="left_to_right"),
 ]
 """One setting, still to be read and checked by chat/settings/values.py: a number, or one as
-text."""
+text, a switch, phrases."""
 Settings = dict[Name, Value]
 
 

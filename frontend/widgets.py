@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import chainlit as cl
-from chainlit.input_widget import InputWidget, Slider, TextInput
+from chainlit.input_widget import InputWidget, Slider, Switch, TextInput
 
 from chat.models import Listing
-from chat.settings import LABELS, shown, slider
+from chat.settings import LABELS, Value, shown, slider
 from chat.settings.presets import AS_SET, Preset
 from gpt.sampling import LIMITS
 
@@ -24,7 +24,7 @@ def setting_widgets(dials: Sequence[Mapping[str, Any]]) -> list[InputWidget]:
     return [_widget(**dial) for dial in dials]
 
 
-def _widget(name: str, value: float | int | None, own: float | int | None, by: str) -> InputWidget:
+def _widget(name: str, value: Value, own: Value, by: str) -> InputWidget:
     limit, usual = LIMITS[name], shown(name, own)
     whose = f"Now {by}" + ("" if value == own else f"; otherwise {usual}")
     about = f"{limit.explanation} Range: {limit.range}. {whose}."
@@ -39,6 +39,8 @@ def _widget(name: str, value: float | int | None, own: float | int | None, by: s
             max=high,
             step=step,
         )
+    if limit.kind == "switch":
+        return Switch(id=name, label=LABELS[name], description=about, initial=bool(value))
     # Text, for a number field keeps no more than 2**53 of a seed.
     return TextInput(
         id=name,

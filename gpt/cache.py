@@ -48,6 +48,10 @@ class KVCache:
         """Forget what `row` holds; its place is free for another story."""
         self.lengths[row] = 0
 
+    def cut(self, row: int, length: int) -> None:
+        """Forget what `row` holds beyond its first `length` tokens."""
+        self.lengths[row] = max(0, min(self.lengths[row], length))
+
     def copy(self, source: int, target: int) -> None:
         """Let row `target` hold what row `source` holds."""
         length = self.lengths[source]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gpt.sampling import SamplingParams, likeliest, probabilities
+from gpt.sampling import Bias, SamplingParams, likeliest, probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,21 @@ class TokenDistribution:
 
 
 def token_distribution(
-    logits: Tensor, params: SamplingParams, seen: Sequence[int], n: int
+    logits: Tensor,
+    params: SamplingParams,
+    seen: Sequence[int],
+    n: int,
+    bias: Bias | None = None,
 ) -> TokenDistribution:
     """What `params` make of the logits (V,) of the next token.
 
     Args:
         seen: Ids of the tokens that the model sees, for the repetition penalty.
         n: How many of the likeliest tokens `top` lists.
+        bias: See `gpt.sampling.probabilities`.
     """
     raw = logits.double().softmax(-1)  # (V,)
-    after = probabilities(logits, params, seen)  # (V,)
+    after = probabilities(logits, params, seen, bias)  # (V,)
     return TokenDistribution(
         top=likeliest(raw, after, n),
         raw_entropy=entropy(raw),

@@ -54,7 +54,12 @@ def make_parser() -> argparse.ArgumentParser:
                 f"{limit.explanation} May be given up to {limit.high:g} times; "
                 r"\n is a line end."
             )
-            parser.add_argument(option, action="append", default=[], metavar="TEXT", help=about)
+            parser.add_argument(option, action="append", metavar="TEXT", help=about)
+            continue
+        if limit.kind == "switch":
+            parser.add_argument(
+                option, action="store_const", const=True, help=f"{limit.explanation} Default: off."
+            )
             continue
         default = "random" if limit.default is None else f"{limit.default}"
         if limit.name in KEYS:
@@ -101,18 +106,21 @@ def read_prompt(given: str | None) -> str:
     return plain_text(given or "")
 
 
-def stop_string(given: str) -> str:
-    r"""A stop string as a shell can give it: \n, \r and \t are a line end, a return and a tab, \\ a
+def unescaped(given: str) -> str:
+    r"""A text as a shell can give it: \n, \r and \t are a line end, a return and a tab, \\ a
     backslash.
 
-    >>> stop_string(r"\n\nEND")
+    >>> unescaped(r"\n\nEND")
     '\n\nEND'
     """
     return re.sub(r"\\([nrt\\])", lambda found: _ESCAPES[found[1]], given)
 
 
-def prepare(checkpoint: Checkpoint, given: str, params: SamplingParams) -> tuple[str, list[int]]:
-    """The prompt without spaces at its end, and its ids; what is changed or left out is said.
+def prepare(
+    checkpoint: Checkpoint, given: str, params: SamplingParams
+) -> tuple[str, list[int], SamplingParams]:
+    """The prompt without spaces at its end, its ids, and the settings that suit it; what is changed
+    or left out is said. A word before a space is whole: there is nothing to heal.
 
     Raises:
         ValueError: the settings or the text do not suit the model.
@@ -122,13 +130,14 @@ def prepare(checkpoint: Checkpoint, given: str, params: SamplingParams) -> tuple
     if prompt != given:
         # In the tokens a space belongs to the word that follows: after one, no word can begin.
         say("spaces at the end of the prompt are left out: the next word brings its own")
+        params = replace(params, heal=False)
     ids = prompt_ids(checkpoint.tokenizer, prompt)
     if unseen := window_start(len(ids), checkpoint.config.block_size):
         say(
             f"the prompt has {len(ids)} tokens, more than the {checkpoint.config.block_size} that "
             f"the model can see: it goes on from the last {len(ids) - unseen}"
         )
-    return prompt, ids
+    return prompt, ids, params
 
 
 def say(message: str) -> None:
@@ -189,8 +198,10 @@ def resolve_params(args: argparse.Namespace, checkpoint: Checkpoint) -> Sampling
     own = usable_defaults(checkpoint.folder)
     for note in own.notes:
         say(note)
-    given = {name: value for name in LIMITS if (value := getattr(args, name)) is not None}
-    values: dict[str, Any] = {**own.values, **given, "stop": tuple(map(stop_string, args.stop))}
+    values: dict[str, Any] = dict(own.values)
+    for name in LIMITS:
+        if (value := getattr(args, name)) is not None:
+            values[name] = tuple(map(unescaped, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType]
     return SamplingParams(**values)
 
 
@@ -198,7 +209,7 @@ def generate(args: argparse.Namespace) -> int:
     """Write as the command line says; the exit status."""
     checkpoint = load(args.checkpoint)
     params = resolve_params(args, checkpoint)
-    prompt, ids = prepare(checkpoint, read_prompt(args.prompt), params)
+    prompt, ids, params = prepare(checkpoint, read_prompt(args.prompt), params)
     takes = params.takes()
     seeds = [take.seed for take in takes if take.seed is not None]
     if len(takes) < params.n:

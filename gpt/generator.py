@@ -5,7 +5,7 @@ A story is read once (prefill) and goes on one position per token (decode). Wher
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,31 +13,13 @@ from torch import Tensor
 from gpt.cache import KVCache
 from gpt.decode.choose import compiled
 from gpt.decode.core import Core, TorchCore
+from gpt.decode.row import Row
 from gpt.model import GPT
-from gpt.sampling import N_ALTERNATIVES, Draw, SamplingParams, seeded
+from gpt.sampling import N_ALTERNATIVES, SamplingParams
+from gpt.text.healing import Vocabulary
 from gpt.text.prompt import check_for, prompt_ids, window_start
-from gpt.text.streamer import TextStreamer
-from gpt.text.token import Alternative, Token
+from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """One story in a `Generator`; to its callers a handle, and nothing to change."""
-
-    slot: int
-    """Its row in the cache."""
-    ids: list[int]
-    """The prompt and all that was written."""
-    params: SamplingParams
-    rng: torch.Generator
-    streamer: TextStreamer
-    seed: int
-    take: int
-    core: Core
-    n_top: int
-    start: int = 0
-    """The first of `ids` that the cache holds."""
 
 
 class Generator:
@@ -83,6 +65,10 @@ class Generator:
         for core in self._cores.values():
             core.close()
 
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.tokenizer.pieces)
+
     @property
     def free(self) -> int:
         """How many more rows there is place for."""
@@ -118,18 +104,16 @@ class Generator:
         if not self.free:
             raise ValueError(f"all {self.max_batch} rows are taken: remove one first")
         (params,) = params.takes()
-        assert params.seed is not None  # takes() has drawn it
-        ids = prompt_ids(self.tokenizer, prompt)
         row = Row(
-            slot=min(set(range(self.max_batch)) - {row.slot for row in self._rows}),
-            ids=ids,
-            params=params,
-            rng=seeded(params.seed),
-            streamer=TextStreamer(self.tokenizer, params, ids),
-            seed=params.seed,
+            min(set(range(self.max_batch)) - {row.slot for row in self._rows}),
+            prompt_ids(self.tokenizer, prompt),
+            params,
+            self.tokenizer,
             take=take,
             core=self._cores.get(core or "", self._core),
             n_top=n_top,
+            block_size=self.model.config.block_size,
+            vocabulary=self._vocabulary if params.heal else None,
         )
         self.cache.reset(row.slot)
         self._rows.append(row)
@@ -160,6 +144,9 @@ class Generator:
 
     def step(self) -> list[tuple[Row, Token | Exception]]:
         """Draw the next token of each story; one that ends leaves the batch.
+
+        Most steps bring a token of each. None comes of a word that is spelt once more
+        (`gpt.text.healing`), nor while a banned phrase may be on its way; then all that were held.
 
         At most one prefill per step, of a new story or one that outgrew its window, and of all that
         have the same to read: the others that need one wait, and the rest decode meanwhile.
@@ -237,7 +224,7 @@ class Generator:
             return self._failed([first], error)
         for row in twins:
             self.cache.copy(first.slot, row.slot)
-        return [(row, self._write(row, logits)) for row in (first, *twins)]
+        return [each for row in (first, *twins) for each in self._write(row, logits)]
 
     def _alike(self, row: Row, other: Row) -> bool:
         return (
@@ -253,40 +240,21 @@ class Generator:
             logits = core.read([row.slot for row in rows], [self._unread(row) for row in rows])
         except Exception as error:  # noqa: BLE001 - goes to those whose stories it ends
             return self._failed(rows, error)
-        return [(row, self._write(row, one)) for row, one in zip(rows, logits, strict=True)]
+        pairs = zip(rows, logits, strict=True)
+        return [each for row, one in pairs for each in self._write(row, one)]
 
     def _failed(self, rows: list[Row], error: Exception) -> list[tuple[Row, Token | Exception]]:
         for row in rows:
             self.remove(row)
         return [(row, error) for row in rows]
 
-    def _write(self, row: Row, logits: Tensor) -> Token | Exception:
-        """Draw the row's next token from its logits (V,)."""
+    def _write(self, row: Row, logits: Tensor) -> list[tuple[Row, Token | Exception]]:
+        """Draw the row's next token from its logits (V,): the tokens that are free to go."""
         try:
-            seen = row.ids[row.start :] if row.params.repetition_penalty != 1 else ()
-            token = self._token(row, row.core.draw(logits, row.params, seen, row.rng, row.n_top))
+            tokens = row.write(logits)
         except Exception as error:  # noqa: BLE001 - one story's fault must not end the others
+            return self._failed([row], error)
+        self.cache.cut(row.slot, len(row.ids) - 1 - row.start)
+        if tokens and tokens[-1].finish_reason is not None:
             self.remove(row)
-            return error
-        if token.finish_reason is not None:
-            self.remove(row)
-        return token
-
-    def _token(self, row: Row, draw: Draw) -> Token:
-        """Add what was drawn to the row; say what text it sets free and whether it is the last."""
-        row.ids.append(draw.id)
-        text, reason = row.streamer.push(draw.id)
-        piece = self.tokenizer.piece
-        return Token(
-            id=draw.id,
-            text=text,
-            piece=piece(draw.id),
-            raw_probability=draw.raw_probability,
-            probability=draw.probability,
-            entropy=draw.entropy,
-            top=tuple(Alternative(id, piece(id), raw, p) for id, raw, p in draw.alternatives),
-            finish_reason=reason,
-            seed=row.seed,
-            take=row.take,
-            core=row.core.name,
-        )
+        return [(row, token) for token in tokens]

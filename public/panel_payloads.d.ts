@@ -46,6 +46,7 @@ declare namespace Page {
     value: string;
     by: string;
     off: number | null;
+    kind: 'number' | 'whole number' | 'strings' | 'switch';
     slider: { low: number; high: number; step: number } | null;
   }
 

@@ -135,6 +135,7 @@ declare namespace Page {
   type Act =
     | { act: 'undo' | 'redo' }
     | { act: 'edit'; passage: string; text: string; rest?: boolean }
+    | { act: 'add'; text: string }
     | { act: 'branch'; passage: string }
     | { act: 'cut'; passage: string; tokens: number }
     | { act: 'step'; passage: string; by: number }

@@ -59,7 +59,7 @@ class Outside:
 OUTSIDE = (
     Outside("gpt/tokenizers/*", ("sentencepiece", "tiktoken", "tokenizers"), inside=True),
     Outside("gpt/dataset.py", ("numpy", "torch")),
-    Outside("gpt/text/memorization.py", ("numpy",)),
+    *(Outside(f"gpt/text/{name}.py", ("numpy",)) for name in ("bias", "healing", "memorization")),
     Outside("gpt/text/scripts.py", ("regex",)),
     Outside("gpt/checkpoint/schema.py", ("pydantic",)),
     Outside("gpt/checkpoint/provenance.py", ()),
@@ -71,6 +71,7 @@ OUTSIDE = (
     Outside("gpt/checkpoint/*", ("safetensors", "torch")),
     Outside("gpt/text/*", ()),
     Outside("gpt/sampling/params.py", ()),
+    Outside("gpt/sampling/*", ("numpy", "torch")),
     Outside("gpt/engine/fair_queue.py", ()),
     Outside("gpt/decode/disk.py", ("platformdirs",)),
     Outside("gpt/decode/choose.py", ("numba",), inside=True),

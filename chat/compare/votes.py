@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from chat.accounts.home import make_private
 from chat.compare.vote_stats import VoteChoice
-from chat.settings import LABELS, shown
+from chat.settings import LABELS, Value, shown
 from chat.story.library import TIMEOUT_S
 
 SCHEMA = """
@@ -84,21 +84,19 @@ class Contestant:
 
     model: str
     fingerprint: str
-    settings: tuple[tuple[str, float | int | None], ...] = ()
+    settings: tuple[tuple[str, Value], ...] = ()
 
     @property
     def name(self) -> str:
         return " · ".join([self.model, *named(self.settings)])
 
 
-def named(values: Sequence[tuple[str, float | int | None]]) -> list[str]:
+def named(values: Sequence[tuple[str, Value]]) -> list[str]:
     """Settings as a reader knows them: "Temperature 0.4"."""
     return [f"{LABELS[name]} {shown(name, value)}" for name, value in values]
 
 
-def differing(
-    one: Mapping[str, Any], other: Mapping[str, Any]
-) -> tuple[tuple[str, float | int | None], ...]:
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[tuple[str, Value], ...]:
     """The settings of `one` that `other` does not share, in the order they are shown."""
     return tuple((name, one.get(name)) for name in LABELS if one.get(name) != other.get(name))
 

@@ -167,6 +167,8 @@ class Draft:
             while tokens and not tokens[-1].text:
                 tokens.pop()
         passage = self.passage()
+        if self.params.heal:
+            tokens = _of_its_own(tokenizer, tokens)
         ids = [token.id for token in tokens]
         if tokenizer.decode(ids) != passage.text:
             # A stop string was cut off: its tokens are in the ids, but not in the story.
@@ -177,3 +179,23 @@ class Draft:
             tokens=tuple(tokens),
             finish_reason=self.finish_reason or reason,
         )
+
+
+def _of_its_own(tokenizer: Tokenizer, tokens: list[StoryToken]) -> list[StoryToken]:
+    """The tokens of a passage that completes a word: its first one holds the writer's letters too.
+
+    In its place stand those of the new letters alone, so that the ids say the text and it can be
+    cut at each. What else might have been drawn began with the writer's letters as well, so it
+    could not stand there.
+    """
+    first = tokens[0] if tokens else None
+    if first is None or not first.text or tokenizer.decode([first.id]) == first.text:
+        return tokens
+    ids = tokenizer.encode(first.text)
+    if tokenizer.decode([*ids, *(token.id for token in tokens[1:])]) != "".join(
+        token.text for token in tokens
+    ):
+        return tokens
+    decoder = tokenizer.decoder()
+    new = [replace(first, id=id, text=decoder.decode(id), top=()) for id in ids]
+    return [*new, *tokens[1:]]

@@ -52,6 +52,11 @@ MAX_STORY = 3_000_000
 """Characters: each is encoded anew for a message, and sent to the page."""
 
 
+def too_long(most: int) -> str:
+    """The message to a writer whose story would have more than `most` characters."""
+    return f"The story would have more than {most:,} characters: begin a new one, or cut it."
+
+
 def with_words(story: Story, words: str, loaded: Loaded) -> Story:
     """The story with the writer's words at its end, as the model reads them.
 
@@ -59,16 +64,12 @@ def with_words(story: Story, words: str, loaded: Loaded) -> Story:
         words: Without a space at the end (`strip_trailing_spaces`); "" to just go on.
 
     Raises:
-        RefusedError: There is a character that the model does not know, or nothing to go on from.
+        RefusedError: There is a character that the model does not know, or it gets too long.
     """
     if not words:
-        if story.ended:
-            raise RefusedError("The story has ended. Write on yourself, or begin a new one.")
         return story
     if len(story.text) + len(words) > MAX_STORY:
-        raise RefusedError(
-            f"The story would have more than {MAX_STORY:,} characters: begin a new one, or cut it."
-        )
+        raise RefusedError(too_long(MAX_STORY))
     text = joint(story.text, words, ended=story.ended) + words
     ids = tuple(_read(loaded, lambda: loaded.tokenizer.encode(text)))
     own = loaded.listing.key

@@ -33,7 +33,8 @@ def again(story: Story, passage_id: str) -> GenerationRequest:
             "The words before this passage were changed since, and the model would read others "
             "now: its seed cannot bring it again."
         )
-    if settings.LABELS.keys() - {"seed"} - passage.settings.keys():
+    made = settings.as_made(passage.settings)
+    if settings.LABELS.keys() - {"seed"} - made.keys():
         raise RefusedError(
             "Some of the settings that made this passage are not kept with it, so its seed alone "
             "cannot bring it again."
@@ -41,7 +42,7 @@ def again(story: Story, passage_id: str) -> GenerationRequest:
     return GenerationRequest(
         retry=passage.id,
         model=passage.model,
-        settings=settings.layer({**passage.settings, "seed": passage.seed}),
+        settings=settings.layer({**made, "seed": passage.seed}),
         again=True,
         core=passage.core or OLDER_CORE,
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from chat import settings
 from chat.errors import RefusedError
+from chat.settings import Value
 from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
 
@@ -28,9 +29,7 @@ class Variant:
 
     label: str
     model: str | None = None
-    settings: Mapping[str, float | int | None] = field(
-        default_factory=dict[str, float | int | None]
-    )
+    settings: Mapping[str, Value] = field(default_factory=dict[str, Value])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,7 @@ class GenerationRequest:
     fork: Fork | None = None
     variants: tuple[Variant, ...] = ()
     contest: Literal["open", "blind"] | None = None
-    settings: Mapping[str, float | int | None] = field(
-        default_factory=dict[str, float | int | None]
-    )
+    settings: Mapping[str, Value] = field(default_factory=dict[str, Value])
     again: bool = False
     core: str | None = None
 

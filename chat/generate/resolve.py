@@ -70,7 +70,7 @@ async def resolve_request(
     story: Story,
     *,
     models: Mapping[str, Listing],
-    values: Mapping[str, float | int | None],
+    values: Mapping[str, settings.Value],
     engines: Lease,
 ) -> ResolvedRequest:
     """Load the models, merge the settings, draw the seed, encode the prompt; change nothing yet.
@@ -109,10 +109,12 @@ async def resolve_request(
         story = fork(story, asked.passage, asked.at, asked.token, loaded[0].tokenizer)
     begun = story
     story = await off_the_loop(lambda: with_words(begun, words, loaded[0]))
+    # A word before a space is whole.
+    whole = stripped and bool(words)
     if request.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
-    def layers(each: Loaded) -> tuple[Mapping[str, float | int | None], ...]:
+    def layers(each: Loaded) -> tuple[Mapping[str, settings.Value], ...]:
         return each.listing.own, values, request.settings, inline
 
     seeded = "seed" in inline or "seed" in request.settings
@@ -120,7 +122,7 @@ async def resolve_request(
     for variant, each in zip(variants, loaded, strict=True):
         wanted = (*layers(each), variant.settings)
         writer = await off_the_loop(
-            partial(_writer, request, story, each, wanted, label=variant.label)
+            partial(_writer, request, story, each, wanted, label=variant.label, whole=whole)
         )
         # All variants have one seed, so that only what is compared differs.
         seed = writers[0].params.seed if writers else _seed(writer, story, chosen=seeded)
@@ -132,7 +134,7 @@ async def resolve_request(
             "At temperature 0 the model always writes the same: raise it for another version."
         )
     notes = [_left_out(each) for each in writers if each.left_out]
-    if stripped and words:
+    if whole:
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and request.takes > 1:
         notes.append("At temperature 0 all versions would be the same, so one is written.")
@@ -184,12 +186,24 @@ def _writer(
     request: GenerationRequest,
     story: Story,
     loaded: Loaded,
-    layers: tuple[Mapping[str, float | int | None], ...],
+    layers: tuple[Mapping[str, settings.Value], ...],
     *,
     label: str,
+    whole: bool,
 ) -> Writer:
-    """What one model is given; the seed is still what the settings say, maybe None."""
-    params = settings.sampling_params(*layers, character_model=loaded.tokenizer.kind == "char")
+    """What one model is given; the seed is still what the settings say, maybe None.
+
+    Args:
+        whole: The story does not break off in the middle of a word.
+    """
+    is_character = loaded.tokenizer.kind == "char"
+    params = settings.sampling_params(*layers, character_model=is_character)
+    # The tokens that a model wrote are its own, wherever they end; those of a server are not known.
+    typed = story.last is not None and story.last.author != "model"
+    heals = typed and not whole and not is_character and loaded.listing.remote is None
+    # Who goes on after the end does not want to read that it has ended.
+    least = 1 if story.ended else 0
+    params = replace(params, heal=params.heal and heals, min_new_tokens=least)
     left_out: list[str] = []
     if loaded.listing.remote is not None:
         params, left_out = possible(params, loaded.listing.remote.dialect)
@@ -239,4 +253,8 @@ def _seed(writer: Writer, story: Story, *, chosen: bool) -> int:
 def _same(writer: Writer, story: Story) -> list[Passage]:
     """What this model wrote here already with these settings, whatever the seed."""
     key, used = writer.loaded.listing.key, settings.used(writer.params)
-    return [each for each in story.following if each.model == key and dict(each.settings) == used]
+    return [
+        each
+        for each in story.following
+        if each.model == key and settings.as_made(each.settings) == used
+    ]

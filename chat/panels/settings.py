@@ -11,6 +11,7 @@ from chat.settings.presets import Preset
 from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
 
+WITH_COMMAS = " Put commas between them; off is none."
 SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget")
 """Acts that change what the next words are written with, and leave the story alone."""
 
@@ -40,26 +41,30 @@ async def tune(session: Session, request: Mapping[str, object]) -> dict[str, Any
         if not passage.settings:
             raise RefusedError("No settings made these words: they are a writer's.")
         # A new seed, for the same one would bring the same words.
-        values, by = {**values, **passage.settings, "seed": None}, dict.fromkeys(by, "")
+        values, by = (
+            {**values, **settings.as_made(passage.settings), "seed": None},
+            dict.fromkeys(by, ""),
+        )
     return {
         "fields": [{**field_data(name, values[name]), "by": by[name]} for name in settings.LABELS],
         "presets": [preset_data(preset) for preset in session.tuning.presets().values()],
     }
 
 
-def field_data(name: str, value: float | int | None) -> dict[str, Any]:
+def field_data(name: str, value: settings.Value) -> dict[str, Any]:
     """One setting, as a slider or a field shows it."""
     limit = LIMITS[name]
     slider = settings.slider(name)
     return {
         "name": name,
         "label": settings.LABELS[name],
-        "about": limit.explanation,
+        "about": limit.explanation + (WITH_COMMAS if limit.kind == "strings" else ""),
         "range": limit.range,
         # A browser's numbers are exact only to 2**53, so a seed travels as text.
-        "value": "" if value is None else str(value),
+        "value": "" if value is None else settings.typed(value),
         # At 1 a temperature changes nothing, but nobody calls it off.
         "off": limit.off if name != "temperature" and isinstance(limit.off, int | float) else None,
+        "kind": limit.kind,
         "slider": slider and dict(zip(("low", "high", "step"), slider, strict=True)),
     }
 
@@ -69,7 +74,7 @@ def preset_data(preset: Preset) -> dict[str, Any]:
         "name": preset.name,
         "about": preset.about,
         "own": preset.own,
-        "settings": {name: str(value) for name, value in preset.settings.items()},
+        "settings": {name: settings.typed(value) for name, value in preset.settings.items()},
     }
 
 
@@ -119,7 +124,7 @@ async def pick(session: Session, preset: str | None, words: str) -> bool:
     return True
 
 
-async def set_one(session: Session, name: str, value: float | int | None) -> None:
+async def set_one(session: Session, name: str, value: settings.Value) -> None:
     """Set one value for all that follows, and say so."""
     await session.page.tell(session.tuning.set_one(name, value))
     await session.show()

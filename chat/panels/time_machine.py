@@ -22,7 +22,7 @@ from chat.models.training_texts import TrainingTexts
 from chat.page import Page
 from chat.panels.timeline import spelt_words
 from chat.session import REFUSALS
-from chat.settings import SettingsError, layer
+from chat.settings import SettingsError, Value, layer
 from chat.story import ENDINGS, Story
 from chat.turns import Turns
 from gpt.checkpoint import CheckpointError
@@ -52,7 +52,7 @@ class TimeMachineRequest:
     job: str
     steps: tuple[str, ...]
     prompt: str
-    settings: Mapping[str, float | int | None]
+    settings: Mapping[str, Value]
 
 
 def time_machine_request(data: Mapping[str, object]) -> TimeMachineRequest:

@@ -1,6 +1,7 @@
 """The Dice panel: the distribution of the next token, before and after the samplers."""
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from chat import commands, settings
@@ -17,6 +18,7 @@ from gpt.distribution import token_distribution
 from gpt.engine import Engine
 from gpt.files.strict_json import is_object
 from gpt.sampling import SamplingParams
+from gpt.text.bias import bias_of
 from gpt.text.prompt import window_start
 from gpt.tokenizers.pieces import whole_characters
 
@@ -44,8 +46,8 @@ async def dice(session: Session, request: Mapping[str, object]) -> dict[str, Any
         Of a model on a server only the raw probabilities are known; the rest is None.
 
     Raises:
-        RefusedError, SettingsError: There is no such model, the story has ended, the words or the
-            settings cannot be used.
+        RefusedError, SettingsError: There is no such model, the words or the settings cannot be
+            used.
     """
     given = request.get("settings")
     asked = settings.layer(given) if is_object(given) else {}
@@ -58,7 +60,7 @@ async def dice(session: Session, request: Mapping[str, object]) -> dict[str, Any
 async def _dice(
     session: Session,
     request: Mapping[str, object],
-    asked: dict[str, float | int | None],
+    asked: dict[str, settings.Value],
     loaded: Loaded,
 ) -> dict[str, Any]:
     """The distribution of a model that is held in memory; see `dice`."""
@@ -73,6 +75,8 @@ async def _dice(
     before = session.story
     story = await off_the_loop(lambda: with_words(before, words, loaded))
     ids = await off_the_loop(lambda: prompt_of(story, loaded))
+    if story.ended:
+        params = replace(params, min_new_tokens=1)
     told = (
         await _told_by_server(session, loaded.listing.remote, ids)
         if loaded.listing.remote is not None
@@ -101,7 +105,8 @@ async def _told_here(
 ) -> dict[str, Any]:
     """The whole distribution, of a model in this process."""
     seen = ids[window_start(len(ids), loaded.listing.block_size) :]
-    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN)
+    bias = bias_of(params, seen, loaded.tokenizer)
+    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN, bias)
     piece = loaded.tokenizer.piece
     return {
         "top": [
@@ -148,7 +153,7 @@ def _listing(session: Session, asked: object) -> Listing:
     return session.models[key]
 
 
-def _words(line: str) -> tuple[dict[str, float | int | None], str]:
+def _words(line: str) -> tuple[dict[str, settings.Value], str]:
     """The settings and the words of a line that was not sent yet; a command has none."""
     try:
         if commands.parse_line(line) is not None:

@@ -16,6 +16,8 @@ from gpt.text.scripts import folded
 
 MODELS_OWN = "the model's own"
 OTHERS_SET = "The others are set."
+FORMER = {"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens", "seed"}
+"""All settings there were before models had some of their own."""
 
 
 class SettingLayers:
@@ -86,7 +88,7 @@ class SettingLayers:
             SettingsError: A value cannot be used; nothing has changed.
         """
         chosen, usual = settings.layer(raw), settings.defaults()
-        if chosen.keys() == usual.keys() - {"finish_chars"}:
+        if chosen.keys() == FORMER:
             # Kept before models had settings of their own: most of it was set by nobody.
             chosen = {name: value for name, value in chosen.items() if value != usual[name]}
         self.chosen = chosen
@@ -129,7 +131,7 @@ class SettingLayers:
         said = [*refused.values(), OTHERS_SET] if refused else []
         return " ".join([*said, *([note] if note else [])]) or None
 
-    def set_one(self, name: str, value: float | int | None) -> str:
+    def set_one(self, name: str, value: settings.Value) -> str:
         """Set one value for all that follows, whatever is picked; None: the model's own again.
 
         A preset that decides it is given up, and the rest of it becomes the chat's own.
@@ -199,7 +201,7 @@ class SettingLayers:
             for name, value in self.once.items()
         ]
         # As text, for a browser's numbers are exact only to 2**53.
-        chosen = {name: str(value) for name, value in self.chosen.items()}
+        chosen = {name: settings.typed(value) for name, value in self.chosen.items()}
         return {"preset": self.picked, "chosen": chosen, "once": armed, "changes": self.changes}
 
     def dials(self, model: Layer) -> list[dict[str, Any]]:

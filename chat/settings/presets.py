@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chat.accounts.home import make_private
-from chat.settings.values import LABELS, SettingsError, layer, shown
+from chat.settings.values import LABELS, SettingsError, Value, layer, shown
 from gpt.files import is_printable
 from gpt.text.scripts import folded
 
 NAME_LENGTH = 30
 MOST = 50
 """The most presets that a writer can keep."""
-DECIDES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+DECIDES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "dry_multiplier")
 """What a preset may decide."""
 AS_SET = "As set"
 """The picker's first entry, which is no preset: what the chat is set to."""
 
-Layer = Mapping[str, float | int | None]
+Layer = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)

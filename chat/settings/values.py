@@ -8,12 +8,17 @@ is converted and checked, or refused with its range; none is ever clamped.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from gpt.sampling import LIMITS, SamplingParams
+from gpt.text.prompt import SHORTEST_REPEAT
 from gpt.text.sentences import FINISH_CHARS
+
+Value = float | int | str | None
+"""A setting as the chat keeps it, ready for JSON: a number, a switch as a bool, texts as one text
+with commas (`texts_of`), and None where a seed is drawn anew."""
 
 LABELS = {
     "temperature": "Temperature",
@@ -23,6 +28,14 @@ LABELS = {
     "repetition_penalty": "Repetition penalty",
     "max_new_tokens": "Length",
     "finish_chars": "Sentence end",
+    "no_end": "Never end",
+    "banned": "Banned words",
+    "heal": "Complete words",
+    "dry_multiplier": "DRY",
+    "dry_base": "DRY base",
+    "dry_allowed_length": "DRY allowed length",
+    "dry_range": "DRY range",
+    "dry_breakers": "DRY breakers",
     "seed": "Seed",
 }
 """The settings a writer meets, in the order they are shown. A setting without a label here is not
@@ -38,6 +51,14 @@ ALIASES = {
     "max": "max_new_tokens",
     "length": "max_new_tokens",
     "end": "finish_chars",
+    "ban": "banned",
+    "heal": "heal",
+    "dry": "dry_multiplier",
+    "drybase": "dry_base",
+    "drylength": "dry_allowed_length",
+    "dryrange": "dry_range",
+    "drybreakers": "dry_breakers",
+    "never": "no_end",
     **{name: name for name in LABELS},
 }
 """What `/with` calls them; a hyphen is as good as an underscore."""
@@ -48,6 +69,15 @@ NO_PENALTY_FOR_CHARACTERS = (
     "A repetition penalty cannot be used with a model of characters: every letter has already "
     "appeared, so it would only spoil the spelling. Set it to 1 (off)."
 )
+DRY_DETAILS = ("dry_base", "dry_allowed_length", "dry_range", "dry_breakers")
+NO_NUMBERS = tuple(name for name in LABELS if "number" not in LIMITS[name].kind)
+"""Switches and texts."""
+SELDOM = ("no_end", "banned", "heal", "dry_multiplier")
+"""Told of a passage only where they are on; so are the others of DRY."""
+OFF = "off"
+"""What says that there are no texts."""
+SWITCHED = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}
+_ESCAPED = {"n": "\n", "t": "\t"}
 SLIDER_STEP = 0.01
 DIRECTIVE = re.compile(r"\s*/with\b((?:\s+[A-Za-z_-]+=\S*)*)(?:[ \t]|\n|$)", re.S)
 
@@ -56,7 +86,7 @@ class SettingsError(ValueError):
     """A value that cannot be used; the message says which would do."""
 
 
-def parse_value(name: str, raw: object) -> float | int | None:
+def parse_value(name: str, raw: object) -> Value:
     """The value that a page or a writer gave for `name`, checked.
 
     Left empty it is None: a seed is drawn anew each time, and of any other setting whatever lies
@@ -68,6 +98,18 @@ def parse_value(name: str, raw: object) -> float | int | None:
     limit, label = LIMITS[name], LABELS[name]
     if raw is None or raw == "":
         return None
+    if limit.kind == "switch":
+        switched = SWITCHED.get(str(raw).strip().lower())
+        if switched is None:
+            raise SettingsError(f"{label} is on or off, not “{str(raw)[:40]}”.")
+        return switched
+    if limit.kind == "strings":
+        texts = texts_of(str(raw))
+        try:
+            SamplingParams(**{name: texts})  # type: ignore[arg-type] - it is one of texts
+        except ValueError as error:
+            raise SettingsError(f"{label} takes {limit.range}, with commas between.") from error
+        return text_of(texts)
     text = str(raw).strip().replace(",", ".")[:40]
     # Whole numbers are read as such first: a float holds no seed above 2**53 exactly.
     if re.fullmatch(r"[+-]?\d+", text):
@@ -87,7 +129,39 @@ def parse_value(name: str, raw: object) -> float | int | None:
     return number
 
 
-def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
+def texts_of(text: str) -> tuple[str, ...]:
+    r"""The texts in one text with commas between them; \n is a line end, \t a tab, \, a comma.
+
+    >>> texts_of("fox, the cat"), texts_of("off"), texts_of("off,")
+    (('fox', 'the cat'), (), ('off',))
+    """
+    if text.strip().lower() == OFF:
+        return ()
+    parts = re.findall(r"(?:\\.|[^,\\]|\\$)+", text, re.S)
+    plain = (
+        re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), part.strip(" "))
+        for part in parts
+    )
+    return tuple(dict.fromkeys(each for each in plain if each))
+
+
+def text_of(texts: Sequence[str]) -> str:
+    """What `texts_of` reads."""
+    escaped = [re.sub(r"[\\,]", r"\\\g<0>", each) for each in texts]
+    text = ", ".join(each.replace("\n", r"\n").replace("\t", r"\t") for each in escaped)
+    return f"{text}," if text.lower() == OFF else text or OFF
+
+
+def named(alias: str, value: str) -> tuple[str | None, str]:
+    """The setting that a writer calls `alias`, and its value: `end=off` says that the story may not
+    end, and `end=400` how far to the end of a sentence. None where it is no setting."""
+    name = ALIASES.get(alias.lower().replace("-", "_"))
+    if name == "finish_chars" and value.lower() in ("on", "off") and alias.lower() == "end":
+        return "no_end", "off" if value.lower() == "on" else "on"
+    return name, value
+
+
+def layer(raw: Mapping[str, object]) -> dict[str, Value]:
     """The settings that `raw` gives, checked; what names none, or is left empty, is left out.
 
     Raises:
@@ -101,13 +175,13 @@ def layer(raw: Mapping[str, object]) -> dict[str, float | int | None]:
 
 def usable(
     raw: Mapping[str, object],
-) -> tuple[dict[str, float | int | None], dict[str, str]]:
+) -> tuple[dict[str, Value], dict[str, str]]:
     """As `layer`, with what cannot be used beside the rest.
 
     Returns:
         The values that can be used, and by name why each other one cannot.
     """
-    values: dict[str, float | int | None] = {}
+    values: dict[str, Value] = {}
     refused: dict[str, str] = {}
     for name in LABELS:
         if name in raw:
@@ -120,9 +194,7 @@ def usable(
     return values, refused
 
 
-def sampling_params(
-    *layers: Mapping[str, float | int | None], character_model: bool = False
-) -> SamplingParams:
+def sampling_params(*layers: Mapping[str, Value], character_model: bool = False) -> SamplingParams:
     """The settings of one generation: defaults, then each layer over the one before.
 
     Args:
@@ -134,15 +206,22 @@ def sampling_params(
     """
     # Each is of its field's type: `parse_value` saw to it.
     values: dict[str, Any] = {
-        name: value for each in (defaults(), *layers) for name, value in each.items()
+        name: texts_of(value) if isinstance(value, str) else value
+        for each in (defaults(), *layers)
+        for name, value in each.items()
     }
     params = SamplingParams(**values)
     if character_model and params.repetition_penalty != 1:
         raise SettingsError(NO_PENALTY_FOR_CHARACTERS)
+    if character_model and params.dry_multiplier and params.dry_allowed_length < SHORTEST_REPEAT:
+        raise SettingsError(
+            f"With a model of characters DRY counts letters: set {LABELS['dry_allowed_length']} to "
+            f"{SHORTEST_REPEAT} or more, or DRY to 0 (off)."
+        )
     return params
 
 
-def directive(text: str) -> tuple[dict[str, float | int | None], str]:
+def directive(text: str) -> tuple[dict[str, Value], str]:
     """Settings for one message, written before it: `/with t=1.2 k=20 Once upon a time`.
 
     Returns:
@@ -157,7 +236,7 @@ def directive(text: str) -> tuple[dict[str, float | int | None], str]:
     raw: dict[str, object] = {}
     for pair in found[1].split():
         alias, value = pair.split("=", 1)
-        name = ALIASES.get(alias.lower().replace("-", "_"))
+        name, value = named(alias, value)
         if name is None:
             known = ", ".join(f"{SHORT[each]} ({LABELS[each]})" for each in LABELS)
             raise SettingsError(f"“{alias[:30]}” is no setting. Write one of these: {known}.")
@@ -178,24 +257,60 @@ def slider(name: str) -> tuple[float, float, float] | None:
     return limit.low + SLIDER_STEP * limit.above_low, limit.high, SLIDER_STEP
 
 
-def defaults() -> dict[str, float | int | None]:
+def defaults() -> dict[str, Value]:
     """What is used where neither a writer nor a model says otherwise."""
-    values = asdict(SamplingParams(finish_chars=FINISH_CHARS))
-    return {name: values[name] for name in LABELS}
+    return _kept(SamplingParams(finish_chars=FINISH_CHARS, heal=True))
 
 
 def used(params: SamplingParams) -> dict[str, Any]:
     """The settings of a passage, as they are kept with it."""
+    values = _kept(params)
+    del values["seed"]
+    return values
+
+
+def _kept(params: SamplingParams) -> dict[str, Value]:
     values = asdict(params)
-    return {name: values[name] for name in LABELS if name != "seed"}
+    return {
+        name: text_of(values[name]) if LIMITS[name].kind == "strings" else values[name]
+        for name in LABELS
+    }
 
 
-def shown(name: str, value: float | int | None) -> str:
+def as_made(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that made a passage, those that were not there yet among them."""
+    off = _kept(SamplingParams())
+    return {**{name: off[name] for name in (*SELDOM, *DRY_DETAILS)}, **values}
+
+
+def told(values: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The settings that made a passage as a person reads them: name, label, value. What is off and
+    seldom on is left out."""
+    quiet = {name for name in SELDOM if shown(name, values.get(name, False)) == "Off"}
+    if not values.get("dry_multiplier"):
+        quiet.update(DRY_DETAILS)
+    return [
+        (name, label, shown(name, values[name]))
+        for name, label in LABELS.items()
+        if name in values and name not in quiet
+    ]
+
+
+def typed(value: Value) -> str:
+    """A value as one would type it."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def shown(name: str, value: Value) -> str:
     """A value as a person reads it: "Off" where it changes nothing."""
     if value is None:
         return "random"
     if name == "temperature":
         return "0, always the likeliest" if value == 0 else f"{value:g}"
+    if isinstance(value, bool):
+        return "On" if value else "Off"
+    if isinstance(value, str):
+        return "Off" if value == OFF else value
     if value == LIMITS[name].off:
         return "Off"
     return str(value) if isinstance(value, int) else f"{value:.6g}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any, get_args
 
-from chat.settings import LABELS, shown
+from chat.settings import NO_NUMBERS, SettingsError, parse_value, told
 from chat.story.json_parts import loads
 from chat.story.passage import (
     ENDINGS,
@@ -58,11 +58,7 @@ def to_markdown(story: Story) -> str:
     lines = [f"# {_escaped(story.title)}", "", _escaped(story.text), "", "---", ""]
     lines += ["| words | by | settings | seed | ended |", "| --- | --- | --- | --- | --- |"]
     for passage in story.path:
-        settings = ", ".join(
-            f"{label} {shown(name, passage.settings[name])}"
-            for name, label in LABELS.items()
-            if name in passage.settings
-        )
+        settings = ", ".join(f"{label} {value}" for _, label, value in told(passage.settings))
         if passage.core:
             settings += f", Core {passage.core}"
         seed = "" if passage.seed is None else str(passage.seed)
@@ -202,9 +198,18 @@ def _are_settings(value: object) -> bool:
         is_object(value)
         and len(value) <= MOST_SETTINGS
         and all(
-            _is_text(name) and (each is None or _is_number(each)) for name, each in value.items()
+            _is_text(name) and (each is None or _is_number(each) or _is_setting(name, each))
+            for name, each in value.items()
         )
     )
+
+
+def _is_setting(name: str, value: object) -> bool:
+    """Whether it is one of those that are no numbers."""
+    try:
+        return name in NO_NUMBERS and parse_value(name, value) == value
+    except SettingsError:
+        return False
 
 
 def _or_none(fits: Fits) -> Fits:

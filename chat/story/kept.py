@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chat.settings import Value
 from chat.story.kept_undo import read_undo, undo_json
 from chat.story.tree import Story
 
@@ -27,7 +28,7 @@ class Kept:
     """
 
     story: Story
-    settings: Mapping[str, float | int | None]
+    settings: Mapping[str, Value]
     model: str | None
     preset: str | None = None
     contest: Mapping[str, object] | None = None

@@ -99,7 +99,8 @@ def as_options(params: SamplingParams) -> str:
     return " ".join(
         f"--{field.name.replace('_', '-')} {getattr(params, field.name):g}"
         for field in fields(SamplingParams)
-        if field.name != "stop" and getattr(params, field.name) != getattr(usual, field.name)
+        if LIMITS[field.name].kind not in ("strings", "switch")
+        and getattr(params, field.name) != getattr(usual, field.name)
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gpt.cache import KVCache
 from gpt.model import GPT
-from gpt.sampling import Draw, SamplingParams, sample
+from gpt.sampling import Bias, Draw, SamplingParams, sample
 
 
 class Core(Protocol):
@@ -45,6 +45,7 @@ class Core(Protocol):
         seen: Sequence[int],
         rng: torch.Generator,
         n_top: int,
+        bias: Bias | None = None,
     ) -> Draw:
         """Draw from what `read` gave; see `gpt.sampling.sample`."""
         ...

@@ -18,6 +18,8 @@ BINS = 1024
 """Of a histogram: few enough for a processor's cache, so many that one of them holds few tokens."""
 DAMAGED = -1
 """The id that is given back for logits of which none can be drawn."""
+NOTHING = -2
+"""The id that is given back where the bias leaves no token."""
 
 
 class Desk(NamedTuple):
@@ -128,10 +130,27 @@ def keep_largest(scaled: Any, after: Any, sums: Any, need: float, count: bool) -
 
 
 @inner()
+def largest_biased(logits: Any, scaled: Any, bias: Any) -> int:
+    """The id of the largest logit with the bias, of equal ones the lowest; `NOTHING` where all are
+    -inf."""
+    for i in range(len(logits)):
+        scaled[i] = logits[i]
+    ids, values = bias
+    for i in range(len(ids)):
+        scaled[ids[i]] += values[i]
+    best = 0
+    for i in range(len(scaled)):
+        if scaled[i] > scaled[best]:
+            best = i
+    return best if scaled[best] > -np.inf else NOTHING
+
+
+@inner()
 def apply_samplers(
-    logits: Any, desk: Any, params: tuple[float, int, float, float, float], seen: Any
-) -> None:
-    """Fill `desk.scaled` and `desk.after`: penalty, temperature, top-k, top-p, min-p."""
+    logits: Any, desk: Any, params: tuple[float, int, float, float, float], seen: Any, bias: Any
+) -> bool:
+    """Fill `desk.scaled` and `desk.after`: penalty, bias, temperature, top-k, top-p, min-p; whether
+    any token is left."""
     temperature, top_k, top_p, min_p, penalty = params
     scaled, after = desk.scaled, desk.after
     for i in range(len(logits)):
@@ -140,9 +159,14 @@ def apply_samplers(
         for id in seen:
             logit = np.float64(logits[id])
             scaled[id] = logit / penalty if logit > 0 else logit * penalty
+    ids, values = bias
+    for i in range(len(ids)):
+        scaled[ids[i]] += values[i]
     largest = scaled[0]
     for i in range(len(scaled)):
         largest = max(largest, scaled[i])
+    if largest == -np.inf:
+        return False
     for i in range(len(scaled)):
         scaled[i] = (scaled[i] - largest) / temperature
     exponentials(scaled, 0.0, after)
@@ -155,6 +179,7 @@ def apply_samplers(
         for i in range(len(after)):
             if scaled[i] < lowest:
                 after[i] = 0
+    return True
 
 
 @inner()
@@ -181,6 +206,7 @@ def draw(
     desk: Any,
     params: tuple[float, int, float, float, float],
     seen: Any,
+    bias: tuple[Any, Any],
     part: float,
     n_top: int,
 ) -> tuple[int, float, float, float]:
@@ -189,11 +215,13 @@ def draw(
     Args:
         params: temperature, top_k, top_p, min_p, repetition_penalty.
         seen: Ids that the model sees, for the penalty.
+        bias: Ids, and what is added to the logit of each.
         part: Uniform in [0, 1): where in the sum of the probabilities the token lies.
 
     Returns:
         The id, its probability raw and after all samplers, the entropy of the raw ones in nats.
-        The id is `DAMAGED` where the logits hold NaN or +inf, or nothing but -inf.
+        The id is `DAMAGED` where the logits hold NaN or +inf, or nothing but -inf, and `NOTHING`
+        where the bias leaves no token.
     """
     best = largest_of(logits)
     if best == DAMAGED:
@@ -204,10 +232,15 @@ def draw(
     entropy = max(0.0, np.log(raw_total) - mean_of(desk.raw, logits, largest) / raw_total)
     id, after_total = best, 1.0
     if params[0] == 0:
+        if len(bias[0]):
+            id = largest_biased(logits, desk.scaled, bias)
+            if id == NOTHING:
+                return NOTHING, 0.0, 0.0, 0.0
         desk.after[:] = 0
-        desk.after[best] = 1
+        desk.after[id] = 1
     else:
-        apply_samplers(logits, desk, params, seen)
+        if not apply_samplers(logits, desk, params, seen, bias):
+            return NOTHING, 0.0, 0.0, 0.0
         after_total = total_of(desk.after)
         passed = 0.0
         for i in range(len(desk.after)):

@@ -16,11 +16,21 @@ from gpt.decode.precision import Precision, exact_precision
 from gpt.decode.threads import Helpers, Pace
 from gpt.decode.weights import pack
 from gpt.model import GPT
-from gpt.sampling import N_ALTERNATIVES, NOT_FINITE, Draw, SamplingParams, seeded, uniform
+from gpt.sampling import (
+    N_ALTERNATIVES,
+    NOT_FINITE,
+    NOTHING_LEFT,
+    Bias,
+    Draw,
+    SamplingParams,
+    seeded,
+    uniform,
+)
 
 MAX_ROWS = 32
 """Positions that one pass reads: the weights are read once for all, and the rows stay in cache."""
 NONE_SEEN = np.zeros(0, np.int64)
+NO_BIAS = Bias(np.zeros(0, np.int64), np.zeros(0, np.float64))
 
 
 class NumbaCore:
@@ -95,6 +105,7 @@ class NumbaCore:
         seen: Sequence[int],
         rng: torch.Generator,
         n_top: int,
+        bias: Bias | None = None,
     ) -> Draw:
         """As `gpt.sampling.sample`."""
         n_top = min(n_top, len(self._desk.top_ids))
@@ -109,11 +120,14 @@ class NumbaCore:
                 float(params.repetition_penalty),
             ),
             np.array(seen, np.int64) if seen else NONE_SEEN,
+            tuple(bias or NO_BIAS),
             uniform(rng) if params.temperature != 0 else 0.0,
             n_top,
         )
         if id == drawing.DAMAGED:
             raise ValueError(NOT_FINITE)
+        if id == drawing.NOTHING:
+            raise ValueError(NOTHING_LEFT)
         desk = self._desk
         ids, columns = desk.top_ids[:n_top].tolist(), desk.top[:, :n_top].tolist()
         return Draw(id, raw, probability, entropy, tuple(zip(ids, *columns, strict=True)))

@@ -1,11 +1,15 @@
 """How the next token is chosen: `params` says by what, `samplers` do it."""
 
+from gpt.sampling.dry import dry_penalties
 from gpt.sampling.params import LIMITS, N_SEEDS, Limit, SamplingParams
 from gpt.sampling.samplers import (
     HEAD,
     N_ALTERNATIVES,
     NOT_FINITE,
+    NOTHING_LEFT,
+    Bias,
     Draw,
+    add_bias,
     draw,
     keep_min_p,
     keep_top_k,
@@ -22,13 +26,17 @@ from gpt.sampling.samplers import (
 __all__ = [
     "HEAD",
     "LIMITS",
+    "NOTHING_LEFT",
     "NOT_FINITE",
     "N_ALTERNATIVES",
     "N_SEEDS",
+    "Bias",
     "Draw",
     "Limit",
     "SamplingParams",
+    "add_bias",
     "draw",
+    "dry_penalties",
     "keep_min_p",
     "keep_top_k",
     "keep_top_p",

@@ -1,7 +1,8 @@
 """Pure functions from logits to probabilities to the token drawn.
 
-Order: repetition penalty → temperature → top-k → top-p → min-p → renormalise → draw. It is the
-order of transformers, so the two can be held against each other on the same logits.
+Order: repetition penalty → bias (DRY, and what may not come at all) → temperature → top-k → top-p →
+min-p → renormalise → draw. It is the order of transformers, so the two can be held against each
+other on the same logits; DRY stands where llama.cpp has it.
 
 Shapes: V vocabulary; … any leading dimensions, each row on its own.
 """
@@ -9,9 +10,11 @@ Shapes: V vocabulary; … any leading dimensions, each row on its own.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gpt.sampling.params import SamplingParams
@@ -24,8 +27,35 @@ NOT_FINITE = (
     "diverged"
 )
 
+NOTHING_LEFT = (
+    "nothing may be written here: every token is banned or cut away. Ban less, or write on yourself"
+)
+
 HEAD = 128
 """top-p looks among this many of the likeliest tokens before it sorts the whole vocabulary."""
+
+
+class Bias(NamedTuple):
+    """What is added to some logits, whatever else is set; -inf forbids a token."""
+
+    ids: NDArray[np.int64]
+    """(n,), each once."""
+    values: NDArray[np.float64]
+    """(n,)."""
+
+
+def add_bias(logits: Tensor, bias: Bias) -> Tensor:
+    """Add `bias` to logits (…, V), float64.
+
+    Raises:
+        ValueError: it leaves no token that could be drawn.
+    """
+    device = logits.device
+    ids, values = (torch.from_numpy(each).to(device) for each in bias)  # pyright: ignore[reportUnknownMemberType]
+    biased = logits.index_add(-1, ids, values.expand(*logits.shape[:-1], -1))
+    if (biased.amax(-1) == -torch.inf).any():
+        raise ValueError(NOTHING_LEFT)
+    return biased
 
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
@@ -98,20 +128,33 @@ def _keep_largest(logits: Tensor, last: Tensor, count: Tensor) -> Tensor:
     return logits.masked_fill(~keep, -torch.inf)
 
 
-def probabilities(logits: Tensor, params: SamplingParams, seen: Sequence[int] = ()) -> Tensor:
+def probabilities(
+    logits: Tensor, params: SamplingParams, seen: Sequence[int] = (), bias: Bias | None = None
+) -> Tensor:
     """The distribution that a token is drawn from: logits (…, V) → probabilities (…, V), float64.
+
+    At temperature 0 the bias counts, and nothing else: loops and the end of a story are what a
+    greedy text runs into.
 
     Args:
         seen: Ids of the tokens that the model sees, for the repetition penalty.
+        bias: What is added to the logits of some tokens.
+
+    Raises:
+        ValueError: the bias leaves no token.
     """
     logits = logits.double()
     if params.temperature == 0:
+        if bias is not None:
+            logits = add_bias(logits, bias)
         # argmax takes the first of equal logits, so the lowest id.
         chosen = logits.argmax(-1, keepdim=True)
         return torch.zeros_like(logits).scatter(-1, chosen, 1.0)
     if params.repetition_penalty != 1 and seen:
         ids = torch.tensor(seen, device=logits.device).expand(*logits.shape[:-1], -1)
         logits = penalise_repetition(logits, ids, params.repetition_penalty)
+    if bias is not None:
+        logits = add_bias(logits, bias)
     logits = scale_temperature(logits, params.temperature)
     logits = keep_top_k(logits, params.top_k)
     logits = keep_top_p(logits, params.top_p)
@@ -162,6 +205,7 @@ def sample(
     seen: Sequence[int],
     rng: torch.Generator,
     n_top: int = N_ALTERNATIVES,
+    bias: Bias | None = None,
 ) -> Draw:
     """Draw the next token from one row of logits (V,).
 
@@ -170,9 +214,10 @@ def sample(
     Args:
         seen: Ids of the tokens that the model sees, for the repetition penalty.
         n_top: How many alternatives to report, at most V.
+        bias: See `probabilities`; the raw probabilities are without it.
 
     Raises:
-        ValueError: the logits hold NaN or +inf, or nothing but -inf.
+        ValueError: the logits hold NaN or +inf, or nothing but -inf; or the bias leaves no token.
     """
     log_probability = logits.double().log_softmax(-1)  # (V,)
     raw = log_probability.exp()
@@ -182,7 +227,7 @@ def sample(
         entropy = -float(torch.where(raw == 0, 0, raw * log_probability).sum())
         if math.isnan(entropy):
             raise ValueError(NOT_FINITE)
-    after = probabilities(logits, params, seen)  # (V,)
+    after = probabilities(logits, params, seen, bias)  # (V,)
     id = int(after.argmax()) if params.temperature == 0 else draw(after, rng)
     alternatives = likeliest(raw, after, n_top) if n_top else ()
     return Draw(id, float(raw[id]), float(after[id]), max(entropy, 0.0), alternatives)

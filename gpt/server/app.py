@@ -16,10 +16,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from gpt.files import strict_json
+from gpt.server.answers import Completion, Health, Model, Models
 from gpt.server.errors import FAILED, ApiError, ErrorAnswer, answer_of, of_validation, response_of
 from gpt.server.guard import Guard
 from gpt.server.metrics import Metrics
-from gpt.server.schema import Completion, CompletionRequest, Health, Model, Models
+from gpt.server.schema import CompletionRequest
 from gpt.server.served import Served, close_all
 from gpt.server.writing import Writing, of_engine
 

@@ -1,10 +1,12 @@
-"""What a client may send and what it gets, as OpenAI's completions API has it."""
+"""What a client may send: OpenAI's completions API, and what programs that write stories add."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from contextlib import suppress
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gpt.files.strict_json import is_list, parsed
 from gpt.sampling import LIMITS, N_ALTERNATIVES, SamplingParams
 from gpt.server.errors import ApiError
 from gpt.text.prompt import check_for
@@ -20,8 +22,18 @@ OWN = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """What a checkpoint's own settings say where a request does not."""
 
 
+THEIR_NAMES = {
+    "min_new_tokens": "min_tokens",
+    "banned": "banned_strings",
+    "dry_range": "dry_penalty_last_n",
+    "dry_breakers": "dry_sequence_breakers",
+}
+"""Where other programs call a setting otherwise: vLLM, KoboldCpp, llama.cpp."""
+
+
 # Without fail_fast a long list of the wrong kind is as many errors, which take seconds to make.
 Ids = Annotated[list[int], Field(fail_fast=True)]
+Strings = Annotated[list[str], Field(fail_fast=True)]
 Texts = Annotated[list[str], Field(fail_fast=True, max_length=MAX_PROMPTS)]
 ManyIds = Annotated[list[Ids], Field(fail_fast=True, max_length=MAX_PROMPTS)]
 
@@ -75,13 +87,29 @@ class CompletionRequest(_Sent):
     stream_options: StreamOptions | None = None
     logprobs: int | None = Field(None, json_schema_extra={"minimum": 0, "maximum": N_ALTERNATIVES})
     echo: bool | None = Field(False, description="The prompt before what is written.")
-    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = Field(
+    stop: str | Strings | None = Field(
         None, description=LIMITS["stop"].explanation, json_schema_extra={"maxItems": 4}
     )
     seed: int | None = Field(
         None,
         description=LIMITS["seed"].explanation + " -1 is a random one.",
         json_schema_extra={"minimum": -1, "maximum": LIMITS["seed"].high},
+    )
+    min_tokens: int | None = _setting("min_new_tokens")
+    ignore_eos: bool | None = Field(None, description=LIMITS["no_end"].explanation)
+    ban_eos_token: bool | None = Field(None, description="As ignore_eos.")
+    token_healing: bool | None = Field(None, description=LIMITS["heal"].explanation)
+    banned_strings: Strings | None = Field(None, description=LIMITS["banned"].explanation)
+    dry_multiplier: float | None = _setting("dry_multiplier")
+    dry_base: float | None = _setting("dry_base")
+    dry_allowed_length: int | None = _setting("dry_allowed_length")
+    dry_penalty_last_n: int | None = Field(
+        None,
+        description=LIMITS["dry_range"].explanation.replace("; 0", "; 0 is none, and -1"),
+        json_schema_extra={"minimum": -1},
+    )
+    dry_sequence_breakers: str | Strings | None = Field(
+        None, description=LIMITS["dry_breakers"].explanation + " A list, or one as JSON text."
     )
     user: str | None = Field(None, description="Whose turn it is among your users; any text.")
     presence_penalty: float | None = _unsupported("0 or nothing; see repetition_penalty")
@@ -128,6 +156,7 @@ class CompletionRequest(_Sent):
             )
         given = {name: value for name in OWN if (value := getattr(self, name)) is not None}
         values: dict[str, Any] = {name: own[name] for name in OWN if name in own} | given
+        values |= self._constraints()
         try:
             params = SamplingParams(
                 **values,
@@ -138,9 +167,41 @@ class CompletionRequest(_Sent):
             )
             check_for(params, tokenizer)
         except ValueError as error:
-            message = str(error).replace("a tuple of ", "")
-            raise ApiError(400, message, param=message.split()[0]) from error
+            message = str(error).replace("a tuple of ", "").replace("not (", "not [")
+            name = message.split()[0]
+            theirs = THEIR_NAMES.get(name, name)
+            raise ApiError(400, message.replace(name, theirs, 1), param=theirs) from error
         return params
+
+    def _constraints(self) -> dict[str, Any]:
+        """What is forbidden, and DRY, of which the rest counts only where it is on.
+
+        Raises:
+            ApiError: a text is no list in JSON.
+        """
+        values: dict[str, Any] = {
+            "min_new_tokens": self.min_tokens or 0,
+            "no_end": bool(self.ignore_eos or self.ban_eos_token),
+            "heal": bool(self.token_healing),
+            "banned": tuple(self.banned_strings or ()),
+        }
+        if self.token_healing and self.logprobs is not None:
+            raise ApiError(
+                400,
+                "token_healing must be left out with logprobs: its first token begins in the "
+                "prompt, so it has no place in the text",
+                param="token_healing",
+            )
+        if not self.dry_multiplier or self.dry_penalty_last_n == 0:
+            return values
+        given: dict[str, Any] = {
+            "dry_multiplier": self.dry_multiplier,
+            "dry_base": self.dry_base,
+            "dry_allowed_length": self.dry_allowed_length,
+            "dry_range": 0 if self.dry_penalty_last_n == -1 else self.dry_penalty_last_n,
+            "dry_breakers": _listed(self.dry_sequence_breakers),
+        }
+        return values | {name: value for name, value in given.items() if value is not None}
 
     def _refuse_unsupported(self) -> None:
         for name in ("presence_penalty", "frequency_penalty"):
@@ -167,89 +228,21 @@ class CompletionRequest(_Sent):
             )
 
 
+def _listed(breakers: str | list[str] | None) -> tuple[str, ...] | None:
+    """Sequence breakers as a list, or as SillyTavern sends one: in JSON."""
+    if breakers is None:
+        return None
+    given: object = breakers
+    if isinstance(breakers, str):
+        with suppress(ValueError, RecursionError):
+            given = parsed(breakers.encode())
+    if not is_list(given) or not all(isinstance(each, str) for each in given):
+        message = "dry_sequence_breakers must be a list of texts, or one as JSON text"
+        raise ApiError(400, message, param="dry_sequence_breakers")
+    return tuple(given)
+
+
 def _within(name: str, value: int, high: int) -> int:
     if not 0 <= value <= high:
         raise ApiError(400, f"{name} must be a whole number, 0 to {high}, not {value}", param=name)
     return value
-
-
-class Logprobs(BaseModel):
-    """The tokens of a choice, one by one, with natural logarithms of the model's probabilities."""
-
-    tokens: list[str]
-    token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float] | None]
-    text_offset: list[int]
-    """Where each token begins in the text of its choice."""
-
-    def extend(self, other: "Logprobs") -> None:
-        """Add the tokens that follow."""
-        self.tokens += other.tokens
-        self.token_logprobs += other.token_logprobs
-        self.top_logprobs += other.top_logprobs
-        self.text_offset += other.text_offset
-
-    def copied(self) -> "Logprobs":
-        """The same, to be extended by itself."""
-        lists = {name: list(getattr(self, name)) for name in type(self).model_fields}
-        return self.model_copy(update=lists)
-
-
-FinishReason = Literal["stop", "length"]
-
-
-class Choice(BaseModel):
-    """One version of what follows, or a piece of one."""
-
-    text: str
-    index: int
-    logprobs: Logprobs | None
-    finish_reason: FinishReason | None
-
-
-class Usage(BaseModel):
-    """How many tokens were read and written."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_seen: int
-    """Those of the prompts that fitted the model's window, the last ones of each."""
-
-
-class Completion(BaseModel):
-    """An answer, or a chunk of one that streams."""
-
-    id: str
-    object: Literal["text_completion"] = "text_completion"
-    created: int
-    model: str
-    system_fingerprint: str
-    """What computes the tokens: the same text comes again from the same one."""
-    choices: list[Choice]
-    usage: Usage | None = None
-
-
-class Model(BaseModel):
-    """A model that writes here."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: str = "inkling"
-    max_model_len: int
-    """The tokens that it sees at once."""
-
-
-class Models(BaseModel):
-    """All of them."""
-
-    object: Literal["list"] = "list"
-    data: list[Model]
-
-
-class Health(BaseModel):
-    """That it runs, and what computes the tokens of each model."""
-
-    status: Literal["ok"] = "ok"
-    decoding: dict[str, str]

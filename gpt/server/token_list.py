@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from gpt.server.answers import Logprobs
 from gpt.server.prompts import Scored, log
-from gpt.server.schema import Logprobs
 from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
 

@@ -12,10 +12,11 @@ from gpt.engine import EngineBusy, EngineClosed
 from gpt.engine.fair_queue import Path
 from gpt.engine.request import Request
 from gpt.sampling import NOT_FINITE, SamplingParams
+from gpt.server.answers import Choice, Completion, FinishReason, Logprobs, Usage
 from gpt.server.errors import FAILED, ApiError
 from gpt.server.metrics import Metrics
 from gpt.server.prompts import MOST_LISTED, Prompt, read_prompts, scored
-from gpt.server.schema import Choice, Completion, CompletionRequest, FinishReason, Logprobs, Usage
+from gpt.server.schema import CompletionRequest
 from gpt.server.served import Served
 from gpt.server.token_list import TokenList
 from gpt.text.prompt import window_start

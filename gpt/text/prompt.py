@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import Tokenizer
 
+SHORTEST_REPEAT = 12
+"""Letters that a model of characters may repeat at least: some words in a row."""
+
 
 def window_start(n_tokens: int, block_size: int) -> int:
     """The first of `n_tokens` tokens that the model still sees when it writes the next one.
@@ -46,4 +49,11 @@ def check_for(params: SamplingParams, tokenizer: Tokenizer) -> None:
             "repetition_penalty must be 1 (off) with a model of characters, not "
             f"{params.repetition_penalty}: every letter has already appeared, so a penalty would "
             "only spoil the spelling"
+        )
+    repeat = params.dry_allowed_length
+    if tokenizer.kind == "char" and params.dry_multiplier and repeat < SHORTEST_REPEAT:
+        raise ValueError(
+            f"dry_allowed_length must be {SHORTEST_REPEAT} or more with a model of characters, not "
+            f"{repeat}: it counts letters there, and words are made of the same ones again and "
+            "again"
         )

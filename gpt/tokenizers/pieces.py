@@ -22,6 +22,12 @@ class StreamDecoder:
         """The text that became whole with this token, maybe ""."""
         return self._utf8.decode(bytes_of(self._pieces, id))
 
+    def copy(self) -> "StreamDecoder":
+        """One that goes on from the same place, by itself."""
+        twin = StreamDecoder(self._pieces)
+        twin._utf8.setstate(self._utf8.getstate())
+        return twin
+
     def flush(self) -> str:
         """What is left at the end: U+FFFD for a character cut in two, else "". Starts afresh."""
         text = self._utf8.decode(b"", final=True)

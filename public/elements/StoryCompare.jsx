@@ -263,13 +263,12 @@ function StoryCompare() {
         type="button"
         className="wanted"
         id="compare-begin"
-        disabled={state.writing || state.ended || waits}
+        disabled={state.writing || waits}
         onClick={begin(store)}
         title="Both write on from the end of the story; words in the field below come first"
       >
         {store.compareAgain ? 'Once more' : 'Let both write'}
       </button>
-      {state.ended && <p className="about">This story has ended: write a line yourself, or begin a new one.</p>}
       {waits && <p className="about">Choose between A and B below the story.</p>}
       {contest?.said && (
         <p className="words" id="compare-said">

@@ -7,10 +7,12 @@ import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
 const { drawFacts, RETRY, stepsOf } = window.inkling;
-const { input, setInput, startAnew } = window.inkling.composer;
+const { input, isCommand, literal, setInput, startAnew } = window.inkling.composer;
 const { isTyping, keyAct } = window.inkling.keys;
 const KEYS = [
   ['Ctrl+Enter', 'Continue (Enter on an empty line does the same)'],
+  ['Shift+Enter', 'Add what you typed to the story; the model writes nothing'],
+  ['Alt+Enter', 'A new line in what you type'],
   ['Alt+R', 'Retry'],
   ['Esc', 'Stop'],
   ['Alt+Z', 'Undo'],
@@ -104,10 +106,17 @@ function StoryControls() {
   const written = passages.filter((each) => each.author !== 'writer').pop();
   const selected = passages.find((each) => each.id === store.selected);
   const chosen = [...passages].reverse().find((each) => each.places > 1);
-  const goOn = () => state && !state.ended && store.send('Continue', { ask: 'continue', takes: store.takes });
+  const goOn = () => state && store.send('Continue', { ask: 'continue', takes: store.takes });
   const retry = () => {
     const again = selected && selected.author !== 'writer' ? selected : written;
     if (again) store.send('Retry', { ask: 'retry', passage: again.id, takes: store.takes });
+  };
+  const add = () => {
+    const words = input()?.value || '';
+    if (words.trim() && !isCommand(words)) {
+      store.act({ act: 'add', text: literal(words) });
+      setInput('');
+    } else input()?.focus();
   };
   const step = (by) => store.act({ act: 'step', passage: selected ? selected.id : 'last', by });
 
@@ -123,6 +132,13 @@ function StoryControls() {
         goOn();
       },
       continue: goOn,
+      add,
+      line: () => {
+        const field = /** @type {HTMLTextAreaElement} */ (input());
+        const [from, to] = [field.selectionStart, field.selectionEnd];
+        setInput(`${field.value.slice(0, from)}\n${field.value.slice(to)}`);
+        field.setSelectionRange(from + 1, from + 1);
+      },
       retry,
       undo: () => store.act({ act: 'undo' }),
       redo: () => store.act({ act: 'redo' }),
@@ -139,10 +155,13 @@ function StoryControls() {
       const act = keyAct(event, {
         typing: isTyping(target),
         empty: target === input() && !target.value.trim(),
+        composing: target === input() && Boolean(target.value.trim()) && !isCommand(target.value),
         onToken: Boolean(target.dataset.odds),
       });
       if (!act || busy) return;
       if (act !== 'leave') event.preventDefault();
+      // Chainlit sends a line at any Enter but with Shift.
+      if (act === 'line') event.stopPropagation();
       todo[act]();
     };
     document.addEventListener('keydown', press, true);
@@ -155,13 +174,13 @@ function StoryControls() {
   return (
     <div className="story tail" data-busy={busy}>
       {state.ended && (
-        <p className="the-end" id="story-end" title="Write a line yourself to go on, or begin a new story">
+        <p className="the-end" id="story-end" title="Go on anyway, write a line yourself, or begin a new story">
           The end
         </p>
       )}
       {state.ended && !busy && (
         <p className="after-the-end">
-          The model closed this story. Write a line yourself to go on, retry it, or begin a new one.
+          The model closed this story. Go on anyway, write a line yourself, retry it, or begin a new one.
         </p>
       )}
       <div className="tail-row">
@@ -171,7 +190,7 @@ function StoryControls() {
           </span>
         ) : (
           <>
-            {!state.ended && !waits && (
+            {!waits && (
               <button
                 type="button"
                 id="story-continue"
@@ -179,10 +198,21 @@ function StoryControls() {
                 onClick={goOn}
                 title="The model writes on (Enter on an empty line, or Ctrl+Enter)"
               >
-                Continue
+                {state.ended ? 'Go on anyway' : 'Continue'}
               </button>
             )}
-            {!state.ended && !state.whole && !waits && passages.length > 0 && (
+            {!waits && (
+              <button
+                type="button"
+                id="story-add"
+                className="quiet"
+                onClick={add}
+                title="What you typed joins the story, and the model writes nothing (Shift+Enter, /add)"
+              >
+                Add
+              </button>
+            )}
+            {!state.whole && !waits && passages.length > 0 && (
               <button
                 type="button"
                 id="story-finish"

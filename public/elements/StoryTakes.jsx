@@ -110,7 +110,7 @@ function StoryTakes() {
   return (
     <div className="story choosing">
       {takes.length > 0 && <Takes takes={takes} busy={busy} act={store.act} hidden={!takes[0].facts} />}
-      {verdict && <Verdict said={contest.said} again={!takes.length && !state.ended && store.compareAgain} />}
+      {verdict && <Verdict said={contest.said} again={!takes.length && store.compareAgain} />}
     </div>
   );
 }

@@ -79,7 +79,7 @@ function StoryTools() {
         type="button"
         id="story-ladder"
         className="quiet"
-        disabled={state.writing || state.ended}
+        disabled={state.writing}
         title={LADDER}
         onClick={() => store.send('Ladder', { ask: 'ladder' })}
       >

@@ -39,15 +39,23 @@ const Dial = ({ field, value, turn }) => {
           title={`${field.label}: ${field.range}`}
           onChange={(event) => turn(field.name, event.target.value)}
         />
+      ) : field.kind === 'switch' ? (
+        <input
+          id={id}
+          type="checkbox"
+          checked={value === 'on'}
+          title={`${field.label}: ${field.range}`}
+          onChange={(event) => turn(field.name, event.target.checked ? 'on' : 'off')}
+        />
       ) : (
         <input
           id={id}
           type="text"
-          inputMode="numeric"
+          inputMode={field.kind === 'strings' ? 'text' : 'numeric'}
           autoComplete="off"
           value={value}
           title={`${field.label}: ${field.range}`}
-          placeholder={field.name === 'seed' ? 'a new one each time' : ''}
+          placeholder={field.name === 'seed' ? 'a new one each time' : field.kind === 'strings' ? 'off' : ''}
           onChange={(event) => turn(field.name, event.target.value)}
         />
       )}

@@ -3,7 +3,7 @@
 
 /**
  * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
- * @typedef {'leave' | 'empty' | 'continue' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
+ * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
  */
 
 /**
@@ -13,14 +13,16 @@
  * @param {object} where
  * @param {boolean} where.typing In a field.
  * @param {boolean} where.empty In the composer, with nothing in it.
+ * @param {boolean} [where.composing] In the composer, with words in it that are no command.
  * @param {boolean} where.onToken On a token, which arrows leave for the one beside it.
  * @returns {KeyAct | null}
  */
-export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typing, empty, onToken }) => {
+export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typing, empty, composing, onToken }) => {
   const mod = ctrlKey || metaKey;
   if (key === 'Escape') return 'leave';
   if (key === 'Enter' && !shiftKey && empty) return 'empty';
   if (key === 'Enter' && mod && !typing) return 'continue';
+  if (key === 'Enter' && composing && !mod && shiftKey !== altKey) return shiftKey ? 'add' : 'line';
   if (altKey && !mod && code === 'KeyR') return 'retry';
   if (code === 'KeyZ' && ((altKey && !mod) || (mod && !altKey && !typing))) return shiftKey ? 'redo' : 'undo';
   if (code === 'KeyY' && mod && !typing) return 'redo';

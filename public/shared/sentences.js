@@ -78,6 +78,8 @@ export const either = (model) => [
 /** How a dial stands; nothing where its field shows the value already. */
 export const dialShown = (/** @type {Page.Field} */ field, /** @type {string} */ value) => {
   if (value === '') return field.name === 'seed' ? 'a new one' : '';
+  if (field.kind === 'switch') return value === 'on' ? 'On' : 'Off';
+  if (field.kind === 'strings') return value === 'off' ? 'Off' : '';
   if (field.off !== null && Number(value) === field.off) return 'Off';
   return field.slider ? String(Number(Number(value).toFixed(2))) : '';
 };

@@ -49,7 +49,7 @@ def test_anything_else_is_words(line):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("/rettry", "no command /rettry. These are: /continue /retry"),
+        ("/rettry", "no command /rettry. These are: /continue /add /retry"),
         ("/he said", "write two"),
         ("/retry 9", "1 to 8, not “9”"),
         ("/retry 0", "1 to 8"),

@@ -6,11 +6,13 @@ from contextlib import aclosing
 import pytest
 
 from chat.generate.draft import FLUSH_S, Draft, flush_s, in_batches
+from chat.story import StoryToken, TokenChoice
 from chat.view import meter
 from gpt.sampling import SamplingParams
 from gpt.text.prompt import window_start
 from gpt.text.token import Token
 from gpt.tokenizers import CharTokenizer
+from tests.support.trained_tokenizers import TOKENIZERS
 
 TOKENIZER = CharTokenizer.train(["abcdefgh"])
 
@@ -147,3 +149,22 @@ def test_whoever_gives_items_is_ended_though_they_wait_to_give_the_next():
         assert ended == [True]
 
     asyncio.run(run())
+
+
+def test_a_completed_word_is_kept_in_tokens_of_its_new_letters_alone():
+    tokenizer = TOKENIZERS["bpe"]
+    params = SamplingParams(heal=True)
+    (whole,) = tokenizer.encode(" the")
+    draft = Draft(model="m", params=params, prompt=[])
+    top = (TokenChoice(whole, " the", 0.5, 0.5),)
+    rest = [
+        StoryToken(id=id, text=tokenizer.piece(id), top=top) for id in tokenizer.encode(" lion")
+    ]
+    draft.tokens = [StoryToken(id=whole, text="he", raw_probability=0.5, top=top), *rest]
+    passage = draft.finish(tokenizer, "stopped")
+    assert passage.text == "he lion"
+    assert tokenizer.decode(passage.ids) == passage.text
+    assert passage.ids == tuple(token.id for token in passage.tokens)
+    assert "".join(token.text for token in passage.tokens) == passage.text
+    assert passage.tokens[0].top == ()
+    assert passage.tokens[-1] == rest[-1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chat import settings
 from chat.generate import resolve, takes
 from chat.generate.request import GenerationRequest, Variant
 from chat.models.saved_steps import step_listings
@@ -56,9 +57,12 @@ def test_a_message_is_written_with_the_chat_the_preset_the_armed_and_its_own_in_
         await session.write("/with min_p=0.4 Once")
         chat = {"top_k": 9, "repetition_penalty": 1, "max_new_tokens": 12, "finish_chars": 0}
         armed = {"top_p": 0.8, "temperature": 1.1, "seed": 5}
-        assert used(session) == {**chat, **wild, **armed, "min_p": 0.4}
+        expected = settings.as_made({**chat, **wild, **armed, "min_p": 0.4})
+        assert used(session) == expected
         await session.write("")
-        assert used(session) == {**session.tuning.standing(session.usual()), "seed": 1}
+        # There is no word of the writer's to complete.
+        standing = session.tuning.standing(session.usual())
+        assert used(session) == {**standing, "seed": 1, "heal": False}
 
     in_a_session(root, act)
 
@@ -486,8 +490,8 @@ class OtherCore(TorchCore):
         super().__init__(*arguments)
         self.name = "numba bfloat16"
 
-    def draw(self, logits, params, seen, rng, n_top):
-        return super().draw(-logits, params, seen, rng, n_top)
+    def draw(self, logits, *arguments):
+        return super().draw(-logits, *arguments)
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from chat.settings import SettingsError, defaults, sampling_params
 from chat.settings.presets import AS_SET, BUILT_IN, DECIDES, OwnPresets, find_preset
+from chat.settings.values import texts_of
+from gpt.sampling import LIMITS
 
 
 @pytest.fixture
@@ -106,4 +108,5 @@ def test_of_several_layers_the_last_that_speaks_decides(layers):
     params = sampling_params(defaults(), *layers)
     for name, usual in defaults().items():
         wanted = next((each[name] for each in reversed(layers) if name in each), usual)
-        assert getattr(params, name) == wanted
+        strings = LIMITS[name].kind == "strings"
+        assert getattr(params, name) == (texts_of(str(wanted)) if strings else wanted)

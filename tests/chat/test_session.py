@@ -11,6 +11,7 @@ import pytest
 
 from chat.models import Listing, find_models, read_listing
 from chat.models.engines import Engines
+from chat.panels.composer import handle_line
 from chat.session import Session
 from chat.story import Story
 from chat.story.library import Kept
@@ -374,9 +375,14 @@ def test_a_story_that_ended_says_so_and_the_writer_may_go_on(root):
         assert page.state["ended"]
         assert page.state["passages"][-1]["facts"]["ending"] == "came to its end"
         assert session.story.text == "Once"
-        # The model has nothing more to say; the end itself is no token of the story.
+        # The end itself is no token of the story; the model goes on as if it were not there.
         await session.write("")
-        assert "The story has ended" in page.said[-1]
+        (_, end, anyway) = session.story.path
+        assert (end.finish_reason, end.text) == ("end", "")
+        assert anyway.text
+        await session.ask_for({"ask": "again", "passage": anyway.id})
+        assert "The same again, to the letter." in page.said[-1]
+        await session.act({"act": "undo"})
         await session.write("But")
         assert session.story.text == "Once\nBut"
 
@@ -414,3 +420,42 @@ def test_a_model_on_the_hub_is_fetched_when_it_is_asked_for_and_the_page_says_so
 
     asyncio.run(run())
     assert [listing.hub for listing in fetched] == [HubName("ada/far")] * 2
+
+
+def test_one_s_own_words_are_added_without_the_model_and_taken_back(root):
+    async def act(session, page):
+        await handle_line(session, "/add Once upon a time.")
+        await session.act({"act": "add", "text": "It was dark. "})
+        assert [each.author for each in session.story.path] == ["writer", "writer"]
+        assert session.story.text == "Once upon a time. It was dark."
+        assert session.engines.active == 0
+        await session.act({"act": "undo"})
+        assert session.story.text == "Once upon a time."
+        await session.act({"act": "add", "text": "  "})
+        assert page.said[-1] == "There are no words to add."
+        await session.write("")
+        assert session.story.text.startswith("Once upon a time.")
+        assert session.story.path[-1].author == "model"
+        await session.act({"act": "add", "text": "x" * 3_000_000})
+        assert "more than 3,000,000 characters" in page.said[-1]
+        assert page.refused[-1] == "x" * 3_000_000
+
+    in_a_session(root, act)
+
+
+def test_what_is_banned_is_a_setting_that_stands_with_the_passage(root):
+    async def act(session, page):
+        await handle_line(session, "/ban e, ab")
+        assert page.said[-1] == "Banned words: e, ab, from now on."
+        await session.write("/with end=off Once")
+        passage = session.story.path[-1]
+        assert (passage.settings["banned"], passage.settings["no_end"]) == ("e, ab", True)
+        facts = page.state["passages"][-1]["facts"]["settings"]
+        assert {"name": "banned", "label": "Banned words", "value": "e, ab"} in facts
+        await session.ask_for({"ask": "again", "passage": passage.id})
+        assert page.said[-1] == "The same again, to the letter."
+        await handle_line(session, "/ban off")
+        await session.write("")
+        assert session.story.path[-1].settings["banned"] == "off"
+
+    in_a_session(root, act)

@@ -4,12 +4,13 @@ import pytest
 
 from chat import settings
 from chat.settings import SettingsError
+from chat.settings.values import text_of, texts_of
 from gpt.sampling import LIMITS, SamplingParams
 from gpt.text.sentences import FINISH_CHARS
 
 
 def test_where_nobody_says_otherwise_the_defaults_count_and_a_sentence_is_finished():
-    assert settings.sampling_params({}) == SamplingParams(finish_chars=FINISH_CHARS)
+    assert settings.sampling_params({}) == SamplingParams(finish_chars=FINISH_CHARS, heal=True)
     assert settings.sampling_params(settings.defaults()) == settings.sampling_params({})
 
 
@@ -128,7 +129,8 @@ def test_each_name_that_a_refusal_tells_can_be_typed_and_no_inner_one_is_told():
     assert "_" not in str(refusal.value)
     for name, short in settings.SHORT.items():
         assert f"{short} ({settings.LABELS[name]})" in str(refusal.value)
-        assert settings.directive(f"/with {short}=1 x") == ({name: 1}, "x")
+        typed = {"banned": "1", "dry_breakers": "1"}.get(name, 1)
+        assert settings.directive(f"/with {short}=1 x") == ({name: typed}, "x")
 
 
 def test_values_that_change_nothing_read_off():
@@ -142,7 +144,71 @@ def test_values_that_change_nothing_read_off():
         "repetition_penalty": "Off",
         "max_new_tokens": "200",
         "finish_chars": "Off",
+        "no_end": "Off",
+        "banned": "Off",
+        "heal": "Off",
+        "dry_multiplier": "Off",
+        "dry_base": "1.75",
+        "dry_allowed_length": "2",
+        "dry_range": "0",
+        "dry_breakers": '\\n, :, ", *',
     }
     assert settings.shown("temperature", 0) == "0, always the likeliest"
     assert settings.shown("seed", None) == "random"
     assert settings.shown("max_new_tokens", 1) == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("fox, the cat ,, fox", ("fox", "the cat")),
+        ("Off", ()),
+        ("off,", ("off",)),
+        (r"\n, \,, \\, a\tb", ("\n", ",", "\\", "a\tb")),
+    ],
+)
+def test_texts_are_typed_with_commas_between_and_read_again(text, texts):
+    value = settings.parse_value("banned", text) if "\\" not in text else None
+    assert texts_of(text) == texts
+    assert texts_of(text_of(texts)) == texts
+    assert value in (None, text_of(texts))
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "words"),
+    [
+        ("no_end", "maybe", "Never end is on or off, not “maybe”"),
+        ("banned", "a" * 101, "up to 100 strings of up to 100 characters"),
+        ("banned", ",".join(map(str, range(101))), "up to 100 strings"),
+        ("dry_multiplier", "9", "0 to 5"),
+    ],
+)
+def test_switches_and_texts_that_cannot_be_used_are_refused(name, raw, words):
+    with pytest.raises(SettingsError, match=words):
+        settings.parse_value(name, raw)
+
+
+def test_end_is_the_end_of_a_sentence_in_numbers_and_of_the_story_in_words():
+    assert settings.directive("/with end=off x")[0] == {"no_end": True}
+    assert settings.directive("/with end=on ban=fox,cat x")[0] == {
+        "no_end": False,
+        "banned": "fox, cat",
+    }
+    assert settings.directive("/with end=30 x")[0] == {"finish_chars": 30}
+
+
+def test_dry_counts_letters_with_a_model_of_characters():
+    assert settings.sampling_params({"dry_multiplier": 1.0}).dry_multiplier == 1
+    with pytest.raises(SettingsError, match="set DRY allowed length to 12 or more"):
+        settings.sampling_params({"dry_multiplier": 1.0}, character_model=True)
+    twelve = {"dry_multiplier": 1.0, "dry_allowed_length": 12}
+    assert settings.sampling_params(twelve, character_model=True).dry_allowed_length == 12
+
+
+def test_what_is_seldom_set_is_told_of_a_passage_only_where_it_is_on():
+    names = [name for name, _, _ in settings.told(settings.used(SamplingParams()))]
+    assert names == list(settings.LABELS)[:7]
+    params = SamplingParams(banned=("fox",), dry_multiplier=0.8, no_end=True, heal=True)
+    told = {label: value for _, label, value in settings.told(settings.used(params))}
+    assert (told["Banned words"], told["Never end"], told["DRY base"]) == ("fox", "On", "1.75")
+    assert len(told) == 15

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from frontend.offline import without_foreign_hosts
+from frontend.payloads import chat_settings
 
 PAGE = """<head>
     <meta property="og:image" content="https://elsewhere.example/banner.png">
@@ -31,3 +34,10 @@ def test_nothing_we_serve_names_another_host():
             text = path.read_text().replace("http://www.w3.org/2000/svg", "")
             assert "http://" not in text, path
             assert "https://" not in text, path
+
+
+def test_the_settings_dialog_may_send_switches_and_many_phrases() -> None:
+    sent = {"no_end": True, "heal": False, "banned": ", ".join(["a" * 100] * 100), "top_k": 3}
+    assert chat_settings({**sent, "other": 1}) == sent
+    with pytest.raises(ValueError, match="banned"):
+        chat_settings({"banned": "a" * 12_001})

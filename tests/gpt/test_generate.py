@@ -6,15 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gpt import generate
-from gpt.checkpoint import load
+from gpt.checkpoint import load, save
+from gpt.checkpoint.generation_config import KEYS
 from gpt.generator import Generator
 from gpt.sampling import LIMITS, SamplingParams
+from tests.support.tiny import SHAPES, tiny_model
 from tests.support.tiny_checkpoint import save_characters
+from tests.support.trained_tokenizers import TOKENIZERS
 
 ROOT = Path(__file__).parents[2]
 SHORT = ["--max-new-tokens", "20"]
@@ -66,7 +70,9 @@ def test_what_no_option_says_the_folder_does_and_what_it_says_wrongly_is_told(
 def test_every_option_reaches_the_sampler(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--temperature", "1.7", "--top-k", "9", "--top-p", "0.9", "--min-p", "0.01"]
     options += ["--repetition-penalty", "1", "--seed", "3", "--stop", "e", "--stop", "qu"]
-    options += ["--finish-chars", "30"]
+    options += ["--finish-chars", "30", "--dry-multiplier", "0.8", "--dry-base", "2"]
+    options += ["--dry-allowed-length", "20", "--dry-range", "99", "--dry-breakers", r"\n"]
+    options += ["--no-end", "--min-new-tokens", "4", "--banned", "fox", "--banned", "a b", "--heal"]
     assert generate.main([str(folder), "Once", *options, *SHORT, "--json"]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings == {
@@ -77,6 +83,15 @@ def test_every_option_reaches_the_sampler(folder: Path, capsys: pytest.CaptureFi
         "repetition_penalty": 1.0,
         "max_new_tokens": 20,
         "finish_chars": 30,
+        "dry_multiplier": 0.8,
+        "dry_base": 2.0,
+        "dry_allowed_length": 20,
+        "dry_range": 99,
+        "dry_breakers": ["\n"],
+        "no_end": True,
+        "min_new_tokens": 4,
+        "banned": ["fox", "a b"],
+        "heal": True,
         "seed": 3,
         "n": 1,
         "stop": ["e", "qu"],
@@ -268,11 +283,27 @@ def test_the_help_says_every_range_and_default(capsys: pytest.CaptureFixture[str
     help_text = " ".join(capsys.readouterr().out.split())
     for limit in LIMITS.values():
         assert limit.explanation in help_text
-        if limit.kind != "strings":
+        if limit.kind in ("number", "whole number"):
             default = "random" if limit.default is None else limit.default
-            if limit.name not in ("seed", "n"):
+            if limit.name in KEYS:
                 default = f"the model's own, else {default}"
             assert f"Range: {limit.range}; default: {default}." in help_text
+
+
+def test_a_word_that_was_broken_off_is_completed_unless_a_space_follows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = TOKENIZERS["bpe"]
+    config = replace(SHAPES["llama"], vocab_size=tokenizer.vocab_size)
+    save(tmp_path / "pairs", tiny_model(config), tokenizer, card="", training={})
+    texts: dict[tuple[str, bool], str] = {}
+    for prompt in ("the mo", "the mo "):
+        for heal in (False, True):
+            options = ["--seed", "7", *SHORT, *(["--heal"] if heal else [])]
+            assert generate.main([str(tmp_path / "pairs"), prompt, *options]) == 0
+            texts[prompt, heal] = capsys.readouterr().out
+    assert texts["the mo ", True] == texts["the mo ", False] == texts["the mo", False]
+    assert texts["the mo", True] != texts["the mo", False]
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:

@@ -21,7 +21,7 @@ from gpt.checkpoint.gguf import gguf_tensors, modelfile_of, write_gguf
 from gpt.config import GPTConfig, RopeScaling
 from gpt.export import main
 from gpt.generator import Generator
-from gpt.sampling import SamplingParams
+from gpt.sampling import SamplingParams, dry_penalties
 from gpt.text.prompt import prompt_ids
 from gpt.tokenizers import CharTokenizer, FastTokenizer, Tokenizer
 from gpt.tokenizers.gguf_vocabulary import LLAMA3_SPLIT
@@ -192,6 +192,42 @@ def test_a_text_begins_after_the_end_of_story_token_in_a_chat_too(tmp_path: Path
         answer = server.ask("/v1/chat/completions", messages=said, temperature=0, max_tokens=20)
         plain = server.ask("/completion", prompt="the dog ran home", temperature=0, n_predict=20)
     assert answer["choices"][0]["message"]["content"] == plain["content"]
+
+
+@torch.inference_mode()
+def test_dry_lowers_the_same_tokens_as_llama_cpp_s(tmp_path: Path) -> None:
+    checkpoint = exported(tmp_path / "model", SHAPES["llama"], TOKENIZERS["bpe"])
+    params = SamplingParams(
+        dry_multiplier=1.1,
+        dry_base=1.6,
+        dry_allowed_length=3,
+        dry_range=40,
+        dry_breakers=(".", "e"),
+    )
+    asked = {name: getattr(params, f"dry_{name}") for name in ("multiplier", "base")}
+    prompts = [each * 3 for each in prompts_of(30)]
+    with llama_cpp(file_of(tmp_path / "model"), context=CONTEXT) as server:
+        written = server.greedy(
+            prompts,
+            LENGTH // 2,
+            **{f"dry_{name}": value for name, value in asked.items()},
+            dry_allowed_length=3,
+            dry_penalty_last_n=40,
+            dry_sequence_breakers=list(params.dry_breakers),
+        )
+    changed = count = 0
+    for prompt, ids in zip(prompts, written, strict=True):
+        begin = prompt_ids(checkpoint.tokenizer, prompt)
+        every = checkpoint.model(torch.tensor([begin + ids[:-1]]))[0, len(begin) - 1 :]
+        for at, (id, logits) in enumerate(zip(ids, every, strict=True)):
+            lowered = dry_penalties([*begin, *ids[:at]], params, checkpoint.tokenizer.pieces)
+            likeliest = int(logits.argmax())
+            for each, penalty in lowered.items():
+                logits[each] -= penalty
+            assert logits.max() - logits[id] < TIE
+            changed += likeliest != int(logits.argmax())
+            count += 1
+    assert changed > count / 20
 
 
 def test_the_models_own_settings_count_where_a_request_says_nothing(tmp_path: Path) -> None:

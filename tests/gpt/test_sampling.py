@@ -285,6 +285,13 @@ def test_broken_logits_are_a_clear_error(logits: list[float], temperature: float
         ("stop", ("",)),
         ("stop", (1,)),
         ("stop", ("a", "b", "c", "d", "e")),
+        ("banned", ("a", " ")),
+        ("banned", ("a" * 101,)),
+        ("dry_multiplier", -0.1),
+        ("dry_base", 0.9),
+        ("dry_allowed_length", 0),
+        ("dry_breakers", ("",)),
+        ("min_new_tokens", 2049),
     ],
 )
 def test_a_value_outside_its_range_is_an_error_that_names_the_range(
@@ -303,7 +310,11 @@ def test_the_ends_of_each_range_are_allowed_and_the_table_holds_the_defaults() -
         assert getattr(defaults, name) == limit.default
         assert limit.explanation.endswith(".")
         if limit.kind == "strings":
-            SamplingParams(stop=("a", "b", "c", "d"))
+            SamplingParams(**{name: ("a",) * int(limit.high or 0)})  # type: ignore[arg-type]
+            SamplingParams(**{name: ("a" * (limit.longest or 999),)})  # type: ignore[arg-type]
+            continue
+        if limit.kind == "switch":
+            SamplingParams(**{name: True})  # type: ignore[arg-type]
             continue
         low = 1e-9 if limit.above_low else limit.low
         for value in (low, limit.high or 10**9, limit.off):

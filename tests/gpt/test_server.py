@@ -20,6 +20,7 @@ from gpt.server.served import Served
 from gpt.text.prompt import window_start
 from tests.support.api_server import client, opened, said, save_tales, serving, streamed
 from tests.support.tiny_checkpoint import save_characters
+from tests.support.trained_tokenizers import TOKENIZERS
 
 PROMPT = "The old king"
 OPEN = SamplingParams(temperature=1, top_p=1, max_new_tokens=16)
@@ -323,6 +324,24 @@ def test_an_error_is_of_the_client_s_own_class_and_names_the_field(api: OpenAI) 
         ({"frequency_penalty": -1}, "frequency_penalty", "Use repetition_penalty"),
         ({"repetition_penalty": 1.1}, "repetition_penalty", "every letter has already appeared"),
         ({"best_of": 3}, "best_of", "must be left out"),
+        ({"min_tokens": 2049}, "min_tokens", "min_tokens must be a whole number, 0 to 2048"),
+        ({"banned_strings": ["a", " "]}, "banned_strings", "up to 100 strings of up to 100"),
+        ({"banned_strings": ["a"] * 101}, "banned_strings", "up to 100 strings"),
+        ({"banned_strings": "a"}, "banned_strings", "must be a valid list"),
+        ({"dry_multiplier": 6}, "dry_multiplier", "0 to 5, not 6"),
+        ({"dry_multiplier": 1, "dry_base": 0.5}, "dry_base", "1 to 4, not 0.5"),
+        ({"dry_multiplier": 1}, "dry_allowed_length", "12 or more with a model of characters"),
+        (
+            {"dry_multiplier": 1, "dry_penalty_last_n": -2},
+            "dry_penalty_last_n",
+            "0 to the model's window",
+        ),
+        (
+            {"dry_multiplier": 1, "dry_sequence_breakers": "[1]"},
+            "dry_sequence_breakers",
+            "a list of texts",
+        ),
+        ({"token_healing": True, "logprobs": 1}, "token_healing", "left out with logprobs"),
         ({"suffix": "a"}, "suffix", "must be left out"),
         ({"logit_bias": {"5": 1}}, "logit_bias", "must be left out"),
     ],
@@ -333,6 +352,42 @@ def test_what_cannot_be_done_is_refused_with_the_field_and_what_it_may_be(
     error = said(base, **({"model": "letters", "max_tokens": 1} if body else {}) | body)
     assert words in error["message"]
     assert error["param"] == param
+
+
+def test_what_other_programs_call_dry_and_bans_reaches_the_sampler() -> None:
+    tokenizer = TOKENIZERS["bpe"]
+    asked = CompletionRequest.model_validate(
+        {
+            "ban_eos_token": True,
+            "min_tokens": 3,
+            "token_healing": True,
+            "banned_strings": ["a b"],
+            "dry_multiplier": 0.8,
+            "dry_base": 2,
+            "dry_allowed_length": 4,
+            "dry_penalty_last_n": -1,
+            "dry_sequence_breakers": '["\\n", ":"]',
+        }
+    )
+    params = asked.params({}, tokenizer)
+    assert params == SamplingParams(
+        max_new_tokens=16,
+        no_end=True,
+        min_new_tokens=3,
+        heal=True,
+        banned=("a b",),
+        dry_multiplier=0.8,
+        dry_base=2,
+        dry_allowed_length=4,
+        dry_breakers=("\n", ":"),
+    )
+    # llama.cpp's 0 is none; and what is off is not looked at, for many send all they know.
+    off: list[dict[str, Any]] = [
+        {"dry_multiplier": 0.8, "dry_penalty_last_n": 0},
+        {"dry_multiplier": 0, "dry_base": 0, "dry_sequence_breakers": "x", "ignore_eos": False},
+    ]
+    for each in off:
+        assert CompletionRequest(**each).params({}, tokenizer) == SamplingParams(max_new_tokens=16)
 
 
 def test_what_says_nothing_or_is_unknown_is_left_out(base: str) -> None:

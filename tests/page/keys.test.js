@@ -55,3 +55,11 @@ test('a key of the browser is left to it', () => {
     assert.equal(keyAct(press(keys), READING), null, keys),
   );
 });
+
+test('words in the composer are added with Shift+Enter, and Alt+Enter is a new line', () => {
+  const composing = { ...WRITING, composing: true };
+  assert.equal(keyAct(press('shift+Enter'), composing), 'add');
+  assert.equal(keyAct(press('alt+Enter'), composing), 'line');
+  assert.equal(keyAct(press('Enter'), composing), null);
+  assert.equal(keyAct(press('shift+Enter'), WRITING), null);
+});

@@ -62,7 +62,8 @@ test('whether a model knows a language is told in its own figures, and what eith
 });
 
 test('a dial shows Off where it changes nothing, and a seed that is drawn anew', () => {
-  const field = { name: 'top_k', label: '', about: '', range: '', value: '0', by: '', off: 0 };
+  const kind = /** @type {const} */ ('number');
+  const field = { name: 'top_k', label: '', about: '', range: '', value: '0', by: '', off: 0, kind };
   const slider = { low: 0, high: 100, step: 1 };
   assert.equal(dialShown({ ...field, slider }, '0'), 'Off');
   assert.equal(dialShown({ ...field, slider }, '40.000'), '40');

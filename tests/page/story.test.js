@@ -87,7 +87,7 @@ test('there is no way beyond the first and the last alternative', () => {
 
 test('the sign says that a story is not saved, and once that it is', () => {
   const store = newStore();
-  const hear = received(store, () => false);
+  const hear = received(store, () => false, unsent);
   hear.story_kept({ unsaved: 'too early' });
   hear.story_state(state());
   hear.story_kept({ unsaved: '' });

@@ -59,8 +59,12 @@ class LlamaCpp:
                 found[-1].append(id)
         return found
 
-    def greedy(self, prompts: Sequence[str], length: int) -> list[list[int]]:
-        """The likeliest tokens after each prompt, up to its end, which is among them."""
+    def greedy(self, prompts: Sequence[str], length: int, **settings: Any) -> list[list[int]]:
+        """The likeliest tokens after each prompt, up to its end, which is among them.
+
+        Args:
+            settings: More of the request's fields.
+        """
         answers = self.ask(
             "/completion",
             prompt=list(prompts),
@@ -68,6 +72,7 @@ class LlamaCpp:
             n_predict=length,
             return_tokens=True,
             cache_prompt=False,
+            **settings,
         )
         answers = answers if isinstance(answers, list) else [answers]  # of one prompt, no list
         return [each["tokens"] for each in sorted(answers, key=lambda each: each["index"])]

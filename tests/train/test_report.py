@@ -23,6 +23,7 @@ from train import evaluate, finetune, pretrain, report
 from train.data.folder import Data, load_data
 from train.data.prepare import prepare
 from train.data.texts import Text
+from train.loop import distributed
 from train.loop import train as loop
 from train.loop.run import Run
 from train.quality import final_eval
@@ -152,7 +153,7 @@ def test_a_resumed_run_neither_loses_nor_repeats_a_sample(
 def test_a_run_killed_after_a_sample_and_before_its_state_keeps_it_once(
     data: Path, tmp_path: Path
 ) -> None:
-    whole, save_state = run(TINY, data, tmp_path / "whole"), loop.save_state
+    whole, save_state = run(TINY, data, tmp_path / "whole"), distributed.save_state
 
     def killed(folder: Path, state) -> None:
         if state.step == 20:
@@ -160,7 +161,7 @@ def test_a_run_killed_after_a_sample_and_before_its_state_keeps_it_once(
         save_state(folder, state)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "save_state", killed)
+        patch.setattr(distributed, "save_state", killed)
         with pytest.raises(KeyboardInterrupt):
             run(TINY, data, tmp_path / "halves")
     assert len(Run(tmp_path / "halves").samples()) == 3

@@ -6,7 +6,7 @@ writer is told. `off` is what a program does of its own accord and Inkling does 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from gpt.sampling import LIMITS, SamplingParams
 
@@ -16,9 +16,23 @@ _MEANS_THE_SAME = {
     "top_p": "top_p",
     "min_p": "min_p",
 }
-SAMPLERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+_DRY = {
+    "dry_multiplier": "dry_multiplier",
+    "dry_base": "dry_base",
+    "dry_allowed_length": "dry_allowed_length",
+    "dry_range": "dry_penalty_last_n",
+    "dry_breakers": "dry_sequence_breakers",
+}
+SAMPLERS = (
+    *("temperature", "top_k", "top_p", "min_p", "repetition_penalty"),
+    *("dry_multiplier", "no_end", "banned"),
+)
 """What a server is told, where it has a name for it; the length and the stop strings go by one
 name everywhere."""
+
+
+ALL = 16384
+"""As many tokens as any of these models sees."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,19 +67,28 @@ DIALECTS: dict[str, Dialect] = {
     "inkling": Dialect(
         label="Inkling",
         owners=("inkling",),
-        names=_MEANS_THE_SAME | {"repetition_penalty": "repetition_penalty"},
+        names={
+            **(_MEANS_THE_SAME | _DRY | {"repetition_penalty": "repetition_penalty"}),
+            "no_end": "ignore_eos",
+            "min_new_tokens": "min_tokens",
+            "banned": "banned_strings",
+        },
         seeds=2**63,
         logprobs=10,
     ),
     "llama.cpp": Dialect(
         label="llama.cpp",
         owners=("llamacpp",),
-        names=_MEANS_THE_SAME | {"repetition_penalty": "repeat_penalty"},
+        names={
+            **(_MEANS_THE_SAME | _DRY),
+            "repetition_penalty": "repeat_penalty",
+            "no_end": "ignore_eos",
+        },
         # Its order by itself is top-k, top-p, min-p, temperature: ours has the temperature first,
         # and is followed where it is sent. Its penalty looks back 64 tokens, ours at all of them.
         off={
-            "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
-            "repeat_last_n": 16384,
+            "samplers": ["penalties", "dry", "temperature", "top_k", "top_p", "min_p"],
+            "repeat_last_n": ALL,
             "presence_penalty": 0,
             "frequency_penalty": 0,
             "dynatemp_range": 0,
@@ -147,7 +170,7 @@ def body(
     """
     asked: dict[str, Any] = {"model": model, "prompt": prompt, "max_tokens": length}
     asked |= dialect.off
-    asked |= {theirs: getattr(params, ours) for ours, theirs in dialect.names.items()}
+    asked |= {theirs: _said(ours, params) for ours, theirs in dialect.names.items()}
     if params.stop:
         asked["stop"] = list(params.stop)
     if dialect.seeds is not None and params.seed is not None:
@@ -155,6 +178,14 @@ def body(
     if dialect.logprobs and dialect.streams_logprobs:
         asked["logprobs"] = min(10, dialect.logprobs)
     return asked | {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def _said(name: str, params: SamplingParams) -> Any:
+    """A setting's value, as servers say it."""
+    value: Any = getattr(params, name)
+    if name == "dry_range":
+        return value or ALL  # to us 0 is all that the model sees, to them it is nothing
+    return list(cast(tuple[str, ...], value)) if isinstance(value, tuple) else value
 
 
 def odds_body(dialect: Dialect, *, model: str, prompt: str, most: int) -> dict[str, Any]:
