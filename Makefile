@@ -16,7 +16,7 @@ PIP := $(RUN) pip --disable-pip-version-check install --quiet
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test torture check lint style types-of-all types-of-code types-of-page \
+.PHONY: help setup chat test torture mutants check lint style types-of-all types-of-code types-of-page \
 	page-tests quick-tests fix lock clean
 
 help: ## these lines
