@@ -28,7 +28,7 @@ SAMPLERS = (
     *("dry_multiplier", "no_end", "banned"),
 )
 """What a server is told, where it has a name for it; the length and the stop strings go by one
-name everywhere."""
+name everywhere. None completes a broken-off word: its first token would begin in the prompt."""
 
 
 ALL = 16384
