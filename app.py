@@ -4,12 +4,10 @@ What happens then is in chat/session.py. Events of our own come in by frontend/s
 """
 
 import asyncio
-import logging
 import os
 import sqlite3
 import sys
 from contextlib import AbstractContextManager
-from contextvars import Context
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +21,6 @@ from chainlit.types import ThreadDict
 
 from chat.accounts import PASSWORD_VARIABLE
 from chat.accounts.home import home, open_home
-from chat.errors import fault
 from chat.jobs.training_jobs import TrainingJobs
 from chat.jobs.upload import Upload
 from chat.models import default_model, find_models
@@ -38,6 +35,7 @@ from chat.panels.time_machine import FindModels
 from chat.session import STILL_WRITING, Session
 from chat.story.autosave import Autosave
 from chat.story.library import Kept
+from frontend.beside import run_beside
 from frontend.connections import bound_connections
 from frontend.events import answered, guard_events, others
 from frontend.files import own_files
@@ -104,11 +102,8 @@ def new_session(websocket: WebsocketSession, page: Page, keeper: Autosave) -> Se
 
 WRITING = Tasks()
 STORIES = OpenStories(MEMORY, WRITING, new_session)
-TASKS: set[asyncio.Task[None]] = set()
-"""What runs beside the chats; a task that nobody holds may vanish."""
 BY_SESSION = (MEMORY.pieces, MACHINES.by_session)
 """What is kept by the id of a session of Chainlit's, which outlives a lost connection."""
-log = logging.getLogger(__name__)
 
 log_in_lines()
 bound_connections()
@@ -133,22 +128,6 @@ chainlit.server.app.add_middleware(
     bound=config.run.host,
     is_anothers=others(sio),
 )
-
-
-def run_beside(coroutine: Any) -> None:
-    """Start a task that nobody waits for; an exception in it is logged."""
-    # Without the context of the event at hand, which holds its session for as long as it runs.
-    empty = Context()
-    task = asyncio.create_task(coroutine, context=empty)
-    TASKS.add(task)
-    task.add_done_callback(ended, context=empty)
-
-
-def ended(task: asyncio.Task[None]) -> None:
-    """Let go of what ran beside; how it broke, if it did, is in the log."""
-    TASKS.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        fault(log, "beside the chats", error)
 
 
 async def offer_anew() -> None:

@@ -130,7 +130,7 @@ class SessionState:
         if listing is None or listing.remote is None:
             return {}
         dialect = listing.remote.dialect
-        missing = (*dialect.missing, *(["seed"] if dialect.seeds is None else []))
+        missing = (*dialect.missing, *(["seed"] if dialect.seeds is None else []), "heal")
         return dict.fromkeys(missing, f"not done by “{listing.server}”, whatever stands here")
 
     def snapshot(self) -> dict[str, Any]:

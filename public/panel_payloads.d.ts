@@ -45,7 +45,7 @@ declare namespace Page {
     range: string;
     value: string;
     by: string;
-    off: number | null;
+    off: number | boolean | null;
     kind: 'number' | 'whole number' | 'strings' | 'switch';
     slider: { low: number; high: number; step: number } | null;
   }

@@ -106,6 +106,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     "act": [
         *({"act": act, "count": 3} for act in ("undo", "redo")),
         {"act": "edit", "passage": "PASSAGE", "text": "taken"},
+        {"act": "add", "text": "taken"},
         {"act": "branch", "passage": "PASSAGE"},
         {"act": "cut", "passage": "PASSAGE", "tokens": 1},
         {"act": "step", "passage": "PASSAGE", "by": 1},

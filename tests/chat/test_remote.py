@@ -279,9 +279,23 @@ def test_each_program_is_told_in_its_own_words_and_what_it_cannot_is_named(kind,
 def test_what_is_off_here_is_told_off_there():
     asked, missing = sent("llama.cpp", top_p=1.0)
     assert (asked["top_k"], asked["min_p"], asked["repeat_penalty"]) == (0, 0, 1)
-    assert asked["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
+    assert asked["samplers"] == ["penalties", "dry", "temperature", "top_k", "top_p", "min_p"]
+    assert (asked["dry_multiplier"], asked["ignore_eos"]) == (0, False)
     assert missing == []
     assert sent("ollama", top_p=1.0)[1] == []
+
+
+def test_repeats_ends_and_bans_are_told_in_their_words_and_what_cannot_be_is_named():
+    asked = {"dry_multiplier": 0.8, "no_end": True, "banned": ("the end",)}
+    told, missing = sent("inkling", **asked, dry_breakers=(":",), min_new_tokens=1)
+    assert (told["dry_multiplier"], told["dry_penalty_last_n"]) == (0.8, 16384)
+    assert (told["dry_sequence_breakers"], told["banned_strings"]) == ([":"], ["the end"])
+    assert (told["ignore_eos"], told["min_tokens"], missing) == (True, 1, [])
+    told, missing = sent("llama.cpp", **asked, dry_range=64)
+    assert (told["dry_penalty_last_n"], told["ignore_eos"], missing) == (64, True, ["banned"])
+    told, missing = sent("vllm", **asked)
+    assert missing == ["dry_multiplier", "no_end", "banned"]
+    assert not any("dry" in name for name in told)
 
 
 def test_a_program_is_known_by_its_list_of_models():

@@ -92,6 +92,10 @@ def test_every_setting_has_its_effect(remote):
     assert free != greedy
     penalised = written(remote, max_new_tokens=30, seed=1, top_k=1, repetition_penalty=2.0)
     assert text_of(penalised) != greedy
+    no_repeats = written(
+        remote, max_new_tokens=30, temperature=0, dry_multiplier=5.0, dry_breakers=()
+    )
+    assert text_of(no_repeats) != greedy
 
 
 def test_a_story_of_any_length_is_cut_to_what_it_reads(remote):

@@ -251,6 +251,7 @@ def test_what_needs_the_weights_says_that_they_are_elsewhere(root, fake):
 def test_a_story_written_through_our_own_server_is_the_one_written_here(root):
     async def act(session, page):
         await session.change_settings({"max_new_tokens": "20", "finish_chars": "0"})
+        await session.change_settings({"heal": False})
         await session.write("The old king", model="tales")
         here = session.story.path[-1]
         session.history = type(session.history)(Story())

@@ -99,14 +99,16 @@ def test_a_fork_that_is_stopped_while_it_waits_stays_too(root):
         await session.write("Once")
         whole = session.story.last
         engine = (await session.engines.get(session.models["letters"])).engine
-        others = engine.submit([1], SamplingParams(max_new_tokens=2000, n=8))
+        many = SamplingParams(max_new_tokens=2000, n=8)
+        others = [engine.submit([1], many) for _ in range(engine.max_batch // 8)]
         writing = asyncio.create_task(session.ask_for(fork_request(whole, 2, another(whole, 2))))
         while not session.drafts or not engine.waiting:
             await asyncio.sleep(0.01)
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
-        others.cancel()
+        for each in others:
+            each.cancel()
         assert len(session.story.path) == 2
         assert len(session.story.last.ids) == 3
 

@@ -160,6 +160,7 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
             {"act": "preset_keep", "name": "Mine", "settings": {"temperature": "0.5"}},
             {"act": "preset", "name": "Story"},
             {"act": "preset_forget", "name": "Mine"},
+            {"act": "add", "text": "Then it rained."},
         ]
         one, other = ({"model": key, "settings": {}} for key in ("mine", "unknown"))
         round_ = {"ask": "compare", "contestants": [one, other], "blind": True, "words": ""}

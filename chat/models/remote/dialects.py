@@ -23,12 +23,10 @@ _DRY = {
     "dry_range": "dry_penalty_last_n",
     "dry_breakers": "dry_sequence_breakers",
 }
-SAMPLERS = (
-    *("temperature", "top_k", "top_p", "min_p", "repetition_penalty"),
-    *("dry_multiplier", "no_end", "banned"),
-)
+USUAL = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+SAMPLERS = (*USUAL, "dry_multiplier", "no_end", "banned")
 """What a server is told, where it has a name for it; the length and the stop strings go by one
-name everywhere."""
+name everywhere. None completes a broken-off word: its first token would begin in the prompt."""
 
 
 ALL = 16384
@@ -185,6 +183,8 @@ def _said(name: str, params: SamplingParams) -> Any:
     value: Any = getattr(params, name)
     if name == "dry_range":
         return value or ALL  # to us 0 is all that the model sees, to them it is nothing
+    if name == "dry_breakers":
+        return list(params.dry_breakers) or ["\x00"]  # llama.cpp refuses none: one that never comes
     return list(cast(tuple[str, ...], value)) if isinstance(value, tuple) else value
 
 

@@ -14,7 +14,7 @@ from chat.errors import one_line
 from chat.models.catalogue import GENERIC_STARTERS, Listing
 from chat.models.remote.answers import Model, models_in
 from chat.models.remote.connection import TRY, answer, faults_said, whole
-from chat.models.remote.dialects import DIALECTS, Dialect, dialect_of
+from chat.models.remote.dialects import DIALECTS, USUAL, Dialect, dialect_of
 from chat.models.remote.engine import RemoteEngine
 from chat.models.remote.errors import RemoteError
 from chat.models.remote.request import Line
@@ -213,8 +213,8 @@ def facts_of(listing: Listing) -> list[tuple[str, str]]:
 
 
 def lacking(dialect: Dialect) -> list[str]:
-    """What a program cannot do of what a writer may want, in words."""
-    lacks = [LABELS[name].lower() for name in dialect.missing]
+    """What a program cannot do of what writers usually want, in words; the settings have it all."""
+    lacks = [LABELS[name].lower() for name in dialect.missing if name in USUAL]
     if dialect.seeds is None:
         lacks.append("seed")
     if not dialect.logprobs:
