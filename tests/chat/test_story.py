@@ -147,6 +147,32 @@ def test_a_passage_whose_parent_comes_later_is_refused():
         Story.from_dict(data)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: data.update(current="n" * 50), f"passage {'n' * 40}, which is not in it"),
+        (lambda data: data["passages"][0].update(parent="p" * 50), "passage 1 has no place in the"),
+        (lambda data: data["passages"][1].update(id="1"), "passage 1 has no place in the tree"),
+        (
+            lambda data: data.update(read={"p" * 50: "2"}),
+            f"passage {'p' * 40} was not read on to 2",
+        ),
+        (lambda data: data.update(read={"1": "c" * 50}), f"not read on to {'c' * 40}"),
+        (lambda data: data.update(read={"2": "1"}), "passage 2 was not read on to 1"),
+    ],
+)
+def test_a_tree_that_does_not_hold_together_is_refused_and_the_place_is_said(spoil, message):
+    one, two = replace(wrote("a"), id="1"), replace(wrote("b"), id="2")
+    data = Story().append(one).append(two).to_dict()
+    Story.from_dict(data)
+    spoil(data)
+    with pytest.raises(StoryError) as error:
+        Story.from_dict(data)
+    assert message in f"{error.value}"
+    assert "p" * 41 not in f"{error.value}"
+    assert "c" * 41 not in f"{error.value}"
+
+
 def test_the_title_is_the_first_words():
     assert Story().title == "A blank page"
     assert Story().append(wrote("One two\nthree four five six seven")).title == (

@@ -128,6 +128,24 @@ def test_takes_interleave_and_are_told_apart(model: GPT, engine: Engine) -> None
         assert mine == list(alone)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "own", "said"),
+    [
+        (1, 0, "the model is busy, 1 request is waiting already: try again in a moment"),
+        (9, 0, "the model is busy, 9 requests are waiting already: try again in a moment"),
+        (
+            9,
+            2,
+            "the model is busy, 9 requests are waiting already (2 of the same writer): "
+            "try again in a moment",
+        ),
+    ],
+)
+def test_who_is_refused_hears_how_many_wait(ahead: int, own: int, said: str) -> None:
+    error = EngineBusy(ahead, own)
+    assert (error.ahead, error.own, str(error)) == (ahead, own, said)
+
+
 def test_the_event_loop_runs_on_while_the_model_works(model: GPT) -> None:
     async def run() -> None:
         with Engine(model, CHARACTERS) as engine:

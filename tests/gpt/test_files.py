@@ -22,6 +22,7 @@ from chat.session import Session
 from gpt.checkpoint import CheckpointError, read_training
 from gpt.checkpoint.training_json import hashes_of
 from gpt.files import read_json_lines
+from gpt.files.strict_json import MOST_LINE, json_lines
 from gpt.tokenizers import BPETokenizer, TokenizerError, load_tokenizer
 from tests.gpt.test_hub_layouts import save_theirs
 from tests.support.tiny_checkpoint import save_bytes, save_characters
@@ -411,6 +412,24 @@ def test_a_log_of_endless_entries_is_refused_before_it_fills_the_memory(
     (tmp_path / "metrics.jsonl").write_bytes(line * (50_000_000 // len(line)))
     with pytest.raises(CheckpointError, match="are the most of a log"):
         read_json_lines(tmp_path, "metrics.jsonl")
+
+
+def test_the_objects_of_a_log_are_read_and_what_is_none_is_left_out() -> None:
+    lines = [b'{"step": 1}', b"[2]", b"", b'{"step": 3', b'{"step": NaN}', b' {"step": 5}']
+    deep = b'{"a":' + b"[" * 100_000
+    found = json_lines(b"\n".join([*lines, deep, b'{"step": 6}']))
+    assert [str(each) for each in found] == ["{'step': 1}", "{'step': nan}", "{'step': 6}"]
+    long = b'{"a": "' + b"x" * MOST_LINE + b'"}'
+    assert json_lines(long) == []
+    assert len(json_lines(long, longest=None)) == len(json_lines(long, longest=len(long))) == 1
+    assert json_lines(long, longest=len(long) - 1) == []
+
+
+def test_a_log_of_a_folder_is_read_as_its_objects(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st')
+    assert read_json_lines(tmp_path, "metrics.jsonl") == [{"step": 1}]
+    with pytest.raises(CheckpointError, match=r"notes\.jsonl"):
+        read_json_lines(tmp_path, "notes.jsonl")
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "\u202eb", "a\udcffb", "n" * 255, "-rf"])
