@@ -52,6 +52,16 @@ def test_a_name_that_is_none_ends_the_start_in_a_sentence(said):
         own_names({"INKLING_HOSTS": said})
 
 
+def test_what_no_host_name_is_stands_in_the_message_as_far_as_it_can():
+    with pytest.raises(ValueError) as error:
+        own_names({"INKLING_HOSTS": f"good.example, {'/' * 99}"})
+    assert str(error.value) == (
+        f"INKLING_HOSTS: “{'/' * 60}” is no host name. Write names alone, without https:// and "
+        "port, as in tales.example.org,192.168.1.20"
+    )
+    assert own_names({}) == own_names({"INKLING_HOSTS": " , "}) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("origin", "host"),
     [
