@@ -85,6 +85,20 @@ def test_words_that_nobody_was_there_to_take_wait_for_the_next_window() -> None:
     asyncio.run(run())
 
 
+def test_a_file_and_the_way_to_another_story_go_to_the_window_that_asked_or_to_none() -> None:
+    async def run() -> None:
+        one, other = Window("one"), Window("other")
+        page = joined(one, other)
+        page.went_away(one)  # type: ignore[arg-type]
+        with asked(one):
+            for event in ("story_file", "story_opened", "story_leave"):
+                await page.emit(event, {})
+            await page.emit("story_help", {})
+        assert (one.events, other.events) == ([], ["story_help"])
+
+    asyncio.run(run())
+
+
 def test_stop_is_given_to_every_window_and_taken_once_and_an_answer_is_one_window_s() -> None:
     async def run() -> None:
         one, other = Window("one"), Window("other")
