@@ -291,4 +291,3 @@ async def on_chat_end() -> None:
     websocket = current_websocket()
     MACHINES.stop(websocket)
     STORIES.went_away(websocket)
-    run_beside(STORIES.stop_if_left(key_of(websocket)))

@@ -23,7 +23,7 @@ EMPTY_S = 120.0
 MOST_AWAY = 256
 """The most sessions that are kept whose page is away; the one away longest goes first.
 A story is in the library all the same. One in which a model writes is not counted:
-`OpenStories.stop_if_left` gives its pages some time."""
+`OpenStories.went_away` gives its pages some time."""
 MOST_AWAY_EACH = 64
 """Of those, one writer's."""
 POLL_S = 5.0

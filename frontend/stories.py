@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,19 @@ Make = Callable[[WebsocketSession, Windows, Autosave], Session]
 
 @dataclass(slots=True)
 class OpenStory:
+    """A story that is open, and all that is held for it."""
+
     session: Session
     windows: Windows
     keeper: Autosave
     loading: asyncio.Task[None] | None
+    """Reads it from the library, if that is not done."""
+    absence: asyncio.TimerHandle | None = None
+    """Runs since the last page went away the last time, and then looks whether one is back."""
+
+    def forget_absence(self) -> None:
+        if self.absence is not None:
+            self.absence.cancel()
 
 
 class OpenStories:
@@ -90,22 +100,25 @@ class OpenStories:
         return story.session
 
     def windows_of(self, websocket: WebsocketSession) -> Windows | None:
+        """All windows of the story that this one is at; None where that is not open."""
         story = self._open.get(key_of(websocket))
         return story and story.windows
 
     def went_away(self, websocket: WebsocketSession) -> None:
-        """The page of a window went away: what only it would have shown is stopped."""
-        if (story := self._open.get(key_of(websocket))) is not None:
-            story.windows.went_away(websocket)
-            if not story.windows.present:
-                story.session.leave()
-
-    async def stop_if_left(self, key: Key) -> None:
-        """Give up what is written for a story if no window comes back to it."""
-        await asyncio.sleep(GRACE_S)
-        story = self._open.get(key)
-        if story is not None and not story.windows.present:
-            self._writing.stop(key)
+        """The page of a window went away: what only it would have shown is stopped at once, and
+        what is written for its story if no window comes back in `GRACE_S`."""
+        key = key_of(websocket)
+        if (story := self._open.get(key)) is None:
+            return
+        story.windows.went_away(websocket)
+        if story.windows.present:
+            return
+        story.session.leave()
+        story.forget_absence()
+        # Without the context of the event at hand, which holds its session for as long.
+        story.absence = asyncio.get_running_loop().call_later(
+            GRACE_S, self._stop_if_left, key, context=Context()
+        )
 
     def writes(self, websocket: WebsocketSession) -> bool:
         """Whether something that was asked for is being done."""
@@ -169,13 +182,17 @@ class OpenStories:
 
     # How it is done
 
+    def _stop_if_left(self, key: Key) -> None:
+        if not self._open[key].windows.present:
+            self._writing.stop(key)
+
     def _begin(self, key: Key, websocket: WebsocketSession) -> OpenStory:
         windows = Windows()
         keeper = self._keepers.get(key) or self._keeper(key)
         self._keepers[key] = keeper
         session = self._make(websocket, windows, keeper)
         session.unsaved = keeper.why
-        story = self._open[key] = OpenStory(session, windows, keeper, None)
+        story = self._open[key] = OpenStory(session, windows, keeper, loading=None)
         if websocket.thread_id_to_resume or keeper.unsaved:
             story.loading = asyncio.create_task(self._load(story))
         return story
@@ -214,7 +231,7 @@ class OpenStories:
         )
 
     def _let_go(self, key: Key) -> None:
-        del self._open[key]
+        self._open.pop(key).forget_absence()
         self._writing.forget(key)
         if self._keepers[key].unsaved is None:
             del self._keepers[key]

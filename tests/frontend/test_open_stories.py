@@ -131,11 +131,18 @@ class Stub:
     def leave(self) -> None: ...
 
 
-def at_stories(folder: Path, act: Callable[[OpenStories, Memory], Awaitable[None]]) -> None:
+KEY = ("ada", "t")
+
+
+def at_stories(
+    folder: Path,
+    act: Callable[[OpenStories, Memory], Awaitable[None]],
+    tasks: Tasks | None = None,
+) -> None:
     async def run() -> None:
         memory = Memory(folder)
         try:
-            await act(OpenStories(memory, Tasks(), Stub), memory)  # type: ignore[arg-type]
+            await act(OpenStories(memory, tasks or Tasks(), Stub), memory)  # type: ignore[arg-type]
         finally:
             memory.executor.shutdown()
             memory.library.close()
@@ -217,3 +224,53 @@ def test_a_story_deleted_while_it_waits_is_let_go(tmp_path) -> None:
         assert memory.library.find("1") is None
 
     at_stories(tmp_path, act)
+
+
+async def never_ends() -> None:
+    await asyncio.Event().wait()
+
+
+def test_each_absence_has_its_own_grace_before_what_is_written_is_stopped(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(stories, "GRACE_S", 0.4)
+    tasks = Tasks()
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        window: Any = Window("1")
+        await open_stories.join(window)
+        writes = tasks.writing[KEY] = asyncio.create_task(never_ends())
+        open_stories.went_away(window)
+        await asyncio.sleep(0.2)
+        window.socket_id = "it came back"
+        await asyncio.sleep(0.1)
+        open_stories.went_away(window)
+        await asyncio.sleep(0.2)
+        assert not writes.done()
+        await asyncio.wait({writes}, timeout=5)
+        assert writes.cancelled()
+
+    at_stories(tmp_path, act, tasks)
+
+
+def test_an_absence_from_a_story_that_was_let_go_says_nothing_of_the_one_opened_since(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(stories, "GRACE_S", 0.1)
+    tasks = Tasks()
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        before: Any = Window("before")
+        await open_stories.join(before)
+        open_stories.went_away(before)
+        open_stories.leave(before.id)
+        monkeypatch.setattr(stories, "GRACE_S", 5)
+        since: Any = Window("since")
+        await open_stories.join(since)
+        tasks.writing[KEY] = asyncio.create_task(never_ends())
+        open_stories.went_away(since)
+        await asyncio.sleep(0.2)
+        assert not tasks.writing[KEY].done()
+        tasks.stop(KEY)
+
+    at_stories(tmp_path, act, tasks)
