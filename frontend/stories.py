@@ -67,6 +67,7 @@ class OpenStories:
         """By the id of Chainlit's session, each that joined a story."""
         self._memory = memory
         self._writing = writing
+        writing.idle = self._let_go_if_left
         self._make = make
         self._open: dict[Key, OpenStory] = {}
         self._at: dict[str, Key] = {}
@@ -125,7 +126,8 @@ class OpenStories:
         return key_of(websocket) in self._writing.writing
 
     def leave(self, window: str) -> Key | None:
-        """Take a window out for good; its story, where it was the last one."""
+        """Take a window out for good; its story, where it was the last one. That is let go, now or
+        as soon as nothing is in hand for it."""
         self.sessions.pop(window, None)
         key = self._at.pop(window, None)
         if key is None or (story := self._open.get(key)) is None:
@@ -133,8 +135,9 @@ class OpenStories:
         story.windows.leave(window)
         if story.windows:
             return None
-        if story.loading is not None or key not in self._writing.writing:
+        if story.loading is not None:
             self._let_go(key)
+        self._let_go_if_left(key)
         return key
 
     async def close(self, key: Key) -> None:
@@ -145,8 +148,6 @@ class OpenStories:
             cancel(task)
             await asyncio.wait({task})
         await story.keeper.saved()
-        if self._open.get(key) is story and not story.windows:
-            self._let_go(key)
 
     def sweep(self) -> None:
         """Drop the windows that Chainlit has dropped."""
@@ -229,6 +230,11 @@ class OpenStories:
         return Autosave(
             memory.library, memory.executor, thread, owner, tell=tell, kept=kept, sign=sign
         )
+
+    def _let_go_if_left(self, key: Key) -> None:
+        story = self._open.get(key)
+        if story is not None and not story.windows and not self._writing.busy(key):
+            self._let_go(key)
 
     def _let_go(self, key: Key) -> None:
         self._open.pop(key).forget_absence()

@@ -6,13 +6,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from chat.story import Story
 from chat.story.export import from_file
 from chat.story.library import Kept
 from frontend import stories
 from frontend.memory import Memory
+from frontend.sessions import AwaySessions
 from frontend.stories import OpenStories
-from frontend.tasks import Tasks
+from frontend.tasks import Tasks, forget
 from frontend.windows import Asker, Windows, asked_by
 from tests.chat.test_autosave import LONG, empty, fill
 from tests.chat.test_story import wrote
@@ -230,6 +233,12 @@ async def never_ends() -> None:
     await asyncio.Event().wait()
 
 
+async def write_until(end: asyncio.Event, tasks: Tasks) -> None:
+    """What a message does that has a model write."""
+    if await tasks.claim(KEY, lambda: False):
+        await end.wait()
+
+
 def test_each_absence_has_its_own_grace_before_what_is_written_is_stopped(
     tmp_path, monkeypatch
 ) -> None:
@@ -274,3 +283,68 @@ def test_an_absence_from_a_story_that_was_let_go_says_nothing_of_the_one_opened_
         tasks.stop(KEY)
 
     at_stories(tmp_path, act, tasks)
+
+
+@pytest.mark.parametrize("how", ["leave", "sweep", "forget"])
+def test_a_story_left_while_it_is_written_is_let_go_once_nothing_more_is_in_hand(
+    tmp_path, how
+) -> None:
+    tasks = Tasks()
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        window: Any = Window("1")
+        await open_stories.join(window)
+        ends = [asyncio.Event(), asyncio.Event()]
+        in_hand = [asyncio.create_task(write_until(end, tasks)) for end in ends]
+        await asyncio.sleep(0)
+        match how:
+            case "leave":
+                assert open_stories.leave("1") == KEY
+            case "sweep":
+                open_stories.sweep()
+            case _:
+                forget("1", open_stories.leave)
+        for end, task in zip(ends, in_hand, strict=True):
+            assert KEY in open_stories._open
+            end.set()
+            await task
+            await asyncio.sleep(0.05)
+        assert (open_stories._open, open_stories._keepers, tasks._turns) == ({}, {}, {})
+
+    at_stories(tmp_path, act, tasks)
+
+
+def test_a_story_stays_open_for_a_window_that_came_while_it_was_written(tmp_path) -> None:
+    tasks = Tasks()
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        windows: list[Any] = [Window("1"), Window("2")]
+        session = await open_stories.join(windows[0])
+        task = asyncio.create_task(write_until(asyncio.Event(), tasks))
+        await asyncio.sleep(0)
+        open_stories.leave("1")
+        assert await open_stories.join(windows[1]) is session
+        tasks.stop(KEY)
+        await asyncio.wait({task})
+        await asyncio.sleep(0)
+        assert open_stories._open[KEY].session is session
+
+    at_stories(tmp_path, act, tasks)
+
+
+def test_a_story_is_left_also_where_chainlit_cannot_end_the_session(tmp_path, monkeypatch) -> None:
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        window: Any = Window("1")
+        window.current_task = None
+        held: dict[str, Any] = {"1": "files on their way"}
+        await open_stories.join(window)
+
+        async def delete() -> None:
+            raise OSError(5, "Input/output error")
+
+        window.delete = delete
+        with pytest.raises(OSError, match="Input"):
+            await AwaySessions(open_stories, held).end(window)
+        assert (open_stories._open, held) == ({}, {})
+
+    at_stories(tmp_path, act)
