@@ -150,9 +150,11 @@ class OpenStories:
         await story.keeper.saved()
 
     def sweep(self) -> None:
-        """Drop the windows that Chainlit has dropped."""
+        """Drop the windows that Chainlit has dropped, and keepers that have nothing to save."""
         for window in [each for each in self._at if each not in ws_sessions_id]:
             self.leave(window)
+        for key in list(self._keepers):
+            self._drop_done(key)
 
     # What is not in the library
 
@@ -216,14 +218,12 @@ class OpenStories:
         async def sign(why: str) -> None:
             if (story := self._open.get(key)) is not None:
                 await story.session.mark_saved(why)
-            elif self._keepers[key].gone:
-                del self._keepers[key]
+            self._drop_done(key)
 
         async def kept(title: str) -> None:
             if (story := self._open.get(key)) is not None:
                 await story.windows.name_thread(title)
-            else:
-                self._keepers.pop(key, None)
+            self._drop_done(key)
 
         owner, thread = key
         memory = self._memory
@@ -239,15 +239,21 @@ class OpenStories:
     def _let_go(self, key: Key) -> None:
         self._open.pop(key).forget_absence()
         self._writing.forget(key)
-        if self._keepers[key].unsaved is None:
-            del self._keepers[key]
-        alone = [each for each in self._keepers if each not in self._open]
+        self._drop_done(key)
+        # One whose write is only in hand needs no rescue: the disk has not refused it.
+        alone = [each for each, it in self._keepers.items() if each not in self._open and it.why]
         for each in alone[: max(0, len(alone) - MOST_UNSAVED)]:
             keeper = self._keepers.pop(each)
             keeper.stop()
             rescuing = asyncio.create_task(self._rescue([keeper]))
             self._rescuing.add(rescuing)
             rescuing.add_done_callback(self._rescuing.discard)
+
+    def _drop_done(self, key: Key) -> None:
+        """Drop the keeper of a story that no window shows, if nothing of it waits to be saved."""
+        keeper = self._keepers.get(key)
+        if keeper is not None and key not in self._open and keeper.unsaved is None:
+            del self._keepers[key]
 
     def _title(self, key: Key) -> Title | None:
         keeper, story = self._keepers[key], self._open.get(key)
@@ -262,6 +268,8 @@ class OpenStories:
     async def _rescue(self, keepers: Sequence[Autosave]) -> None:
         why = keepers[0].cause or "the disk does not answer"
         stories = [state.story for keeper in keepers if (state := keeper.unsaved)]
+        if not stories:
+            return
         places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
         folder = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
         many = "One story is" if len(stories) == 1 else f"{len(stories)} stories are"

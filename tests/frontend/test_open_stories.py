@@ -1,6 +1,7 @@
 """Windows and the stories they are at, without an app: who hears what, and what is let go."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -210,6 +211,61 @@ def test_what_waits_without_a_window_is_found_by_its_owner_and_its_bound_is_a_re
     assert "One story is in" in said
     (file,) = tmp_path.glob("inkling-not-saved-*/*.json")
     assert from_file(file.name, file.read_text()).text == f"0 {LONG}"
+
+
+def test_what_is_being_written_to_a_disk_that_is_well_is_no_story_to_rescue(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(stories, "MOST_UNSAVED", 2)
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        free = threading.Event()
+        memory.executor.submit(free.wait, 3)
+        threads = [str(number) for number in range(4)]
+        for thread in threads:
+            window: Any = Window(thread, thread)
+            await open_stories.join(window)
+            keeper = open_stories._open["ada", thread].keeper
+            keeper.keep(Kept(story=Story().append(wrote(thread)), settings={}, model=None))
+            open_stories.leave(thread)
+        waiting = list(open_stories._keepers.values())
+        assert [keeper.story_id for keeper in waiting] == threads
+        free.set()
+        await asyncio.gather(*(keeper.saved() for keeper in waiting))
+        assert not open_stories._keepers
+        await open_stories._rescue(waiting)
+
+    at_stories(tmp_path, act)
+    assert capsys.readouterr().err == ""
+    assert not list(tmp_path.glob("inkling-not-saved-*"))
+
+
+def test_a_keeper_stays_while_a_later_state_waits_and_a_sweep_takes_one_that_has_none(
+    tmp_path,
+) -> None:
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        first, second = threading.Event(), threading.Event()
+        window: Any = Window("1")
+        await open_stories.join(window)
+        keeper = open_stories._open[KEY].keeper
+        memory.executor.submit(first.wait, 3)
+        keeper.keep(Kept(story=Story().append(wrote("One")), settings={}, model=None))
+        await asyncio.sleep(0)
+        memory.executor.submit(second.wait, 3)
+        keeper.keep(Kept(story=Story().append(wrote("Two")), settings={}, model=None))
+        open_stories.leave("1")
+        first.set()
+        await asyncio.sleep(0.1)
+        assert memory.library.find("t") is not None
+        assert open_stories._keepers == {KEY: keeper}
+        second.set()
+        await keeper.saved()
+        assert not open_stories._keepers
+        open_stories._keepers[KEY] = keeper  # as where telling its windows failed
+        open_stories.sweep()
+        assert not open_stories._keepers
+
+    at_stories(tmp_path, act)
 
 
 def test_a_story_deleted_while_it_waits_is_let_go(tmp_path) -> None:
