@@ -271,11 +271,20 @@ class OpenStories:
         if not stories:
             return
         places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
-        folder = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
-        many = "One story is" if len(stories) == 1 else f"{len(stories)} stories are"
-        if folder is None:
-            titles = ", ".join(f"“{story.title}”" for story in stories)
-            said = f"{many} NOT SAVED ANYWHERE: {titles}. No folder could be written to"
-        else:
-            said = f"{many} in {folder}: open each with “Open a file…”"
-        print(f"Not saved in the library: {why}. {said}.", file=sys.stderr, flush=True)
+        folders, lost = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
+        said: list[str] = []
+        if folders:
+            where = " and ".join(map(str, folders))
+            said.append(
+                f"{_many(len(stories) - len(lost))} in {where}: open each with “Open a file…”"
+            )
+        if lost:
+            titles = ", ".join(f"“{story.title}”" for story in lost)
+            said.append(
+                f"{_many(len(lost))} NOT SAVED ANYWHERE: {titles}. No folder takes more"
+            )
+        print(f"Not saved in the library: {why}. {'. '.join(said)}.", file=sys.stderr, flush=True)
+
+
+def _many(count: int) -> str:
+    return "One story is" if count == 1 else f"{count} stories are"

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -266,6 +266,25 @@ def test_a_keeper_stays_while_a_later_state_waits_and_a_sweep_takes_one_that_has
         assert not open_stories._keepers
 
     at_stories(tmp_path, act)
+
+
+def test_only_what_no_place_takes_is_named_as_not_saved(tmp_path, monkeypatch, capsys) -> None:
+    def rescue(found: Sequence[Story], places: object) -> tuple[list[Path], list[Story]]:
+        return [tmp_path / "a", tmp_path / "b"], list(found[2:])
+
+    monkeypatch.setattr(stories, "rescue", rescue)
+
+    async def act(open_stories: OpenStories, memory: Memory) -> None:
+        fill(memory.library)
+        for number in range(3):
+            await write_and_leave(open_stories, str(number), f"{number} {LONG}")
+        await open_stories.close_down()
+
+    at_stories(tmp_path, act)
+    said = capsys.readouterr().err
+    assert f"2 stories are in {tmp_path}/a and {tmp_path}/b: open each" in said
+    assert "One story is NOT SAVED ANYWHERE: “2 " in said
+    assert "“1 " not in said
 
 
 def test_a_story_deleted_while_it_waits_is_let_go(tmp_path) -> None:
