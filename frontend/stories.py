@@ -25,7 +25,7 @@ from chat.story.library import GoneError, Title
 from chat.story.rescue import rescue
 from frontend.memory import Key, Memory, key_of
 from frontend.tasks import Tasks, cancel
-from frontend.windows import Windows, asking_owner
+from frontend.windows import Windows, asking
 
 GRACE_S = 15.0
 """How long no window may be there (a lost connection, a reload) before what is written is
@@ -106,15 +106,14 @@ class OpenStories:
         return story and story.windows
 
     def went_away(self, websocket: WebsocketSession) -> None:
-        """The page of a window went away: what only it would have shown is stopped at once, and
-        what is written for its story if no window comes back in `GRACE_S`."""
+        """The page of a window went away: what is written for its story is stopped if no window
+        comes back in `GRACE_S`."""
         key = key_of(websocket)
         if (story := self._open.get(key)) is None:
             return
         story.windows.went_away(websocket)
         if story.windows.present:
             return
-        story.session.leave()
         story.forget_absence()
         # Without the context of the event at hand, which holds its session for as long.
         story.absence = asyncio.get_running_loop().call_later(
@@ -165,8 +164,8 @@ class OpenStories:
         for owner, id in {**self._keepers}:
             if id == thread and (title := self._title((owner, id))) is not None:
                 found[owner] = title
-        asks = asking_owner()
-        return found.get(asks or "") or next(iter(found.values()), None)
+        asker = asking()
+        return found.get(asker.owner if asker else "") or next(iter(found.values()), None)
 
     def deleted(self, thread: str, owner: str) -> None:
         """A story was taken out of the library: what waits to be saved of it is not."""
@@ -280,9 +279,7 @@ class OpenStories:
             )
         if lost:
             titles = ", ".join(f"“{story.title}”" for story in lost)
-            said.append(
-                f"{_many(len(lost))} NOT SAVED ANYWHERE: {titles}. No folder takes more"
-            )
+            said.append(f"{_many(len(lost))} NOT SAVED ANYWHERE: {titles}. No folder takes more")
         print(f"Not saved in the library: {why}. {'. '.join(said)}.", file=sys.stderr, flush=True)
 
 

@@ -53,10 +53,9 @@ def asked_by(asker: Asker) -> Generator[None]:
         _asker.reset(token)
 
 
-def asking_owner() -> str | None:
+def asking() -> Asker | None:
     """Whose request is at hand; None where it did not come by a socket."""
-    asker = _asker.get()
-    return asker.owner if asker else None
+    return _asker.get()
 
 
 class Windows:

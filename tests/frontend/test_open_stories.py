@@ -132,8 +132,6 @@ class Stub:
     async def take(self, kept: Kept) -> None:
         self.story = kept.story
 
-    def leave(self) -> None: ...
-
 
 KEY = ("ada", "t")
 
