@@ -22,7 +22,6 @@ from chainlit.types import ThreadDict
 from chat.accounts import PASSWORD_VARIABLE
 from chat.accounts.home import home, open_home
 from chat.jobs.training_jobs import TrainingJobs
-from chat.jobs.upload import Upload
 from chat.models import default_model, find_models
 from chat.models.engines import Engines
 from chat.models.remote.directory import Directory
@@ -53,6 +52,7 @@ from frontend.stories import OpenStories
 from frontend.story_events import serve_story_events
 from frontend.tasks import Tasks, forget, stop_quietly, sweep
 from frontend.time_machine import TimeMachines
+from frontend.uploads import Uploads
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
 from frontend.windows import Asker, asked_by
 from gpt.decode.choose import wanted
@@ -81,12 +81,11 @@ def models_of(websocket: WebsocketSession) -> FindModels:
 
 
 MACHINES = TimeMachines(models_of, SOURCES)
+UPLOADS = Uploads(TRAINING_JOBS, MEMORY.room, others=not DOOR.alone)
 
 
 def new_session(websocket: WebsocketSession, page: Page, keeper: Autosave) -> Session:
     """The `Session` of a story, for its first window."""
-    owner, writer = MEMORY.owner(websocket), key_of(websocket)
-    upload = Upload(TRAINING_JOBS, owner, writer, MEMORY.room, others=not DOOR.alone)
     return Session(
         page,
         ENGINES,
@@ -95,14 +94,14 @@ def new_session(websocket: WebsocketSession, page: Page, keeper: Autosave) -> Se
         SOURCES,
         MEMORY.votes_of(websocket),
         MEMORY.presets_of(websocket),
-        upload,
-        writer,
+        UPLOADS.of_who_asks,
+        key_of(websocket),
     )
 
 
 WRITING = Tasks()
 STORIES = OpenStories(MEMORY, WRITING, new_session)
-BY_SESSION = (MEMORY.pieces, MACHINES.by_session)
+BY_SESSION = (MEMORY.pieces, MACHINES.by_session, UPLOADS.by_session)
 """What is kept by the id of a session of Chainlit's, which outlives a lost connection."""
 
 log_in_lines()
@@ -290,5 +289,5 @@ async def on_window_message(data: Any) -> None:
 async def on_chat_end() -> None:
     websocket = current_websocket()
     MACHINES.stop(websocket)
+    UPLOADS.stop(websocket)
     STORIES.went_away(websocket)
-    run_beside(STORIES.stop_if_left(key_of(websocket)))

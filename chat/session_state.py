@@ -39,7 +39,8 @@ class SessionState:
         sources: The texts that the models learnt from, shared by all sessions.
         votes: Where the writer's votes are kept; None to keep none.
         presets: Where the writer's own presets are kept; None to keep none.
-        upload: The writer's uploads and trainings; None where nobody can train from the page.
+        upload: Gives the text that the page which asks brought, and the writer's trainings; None
+            where nobody can train from the page.
         writer: (account, story), opaque keys for the fair queue of the engines.
     """
 
@@ -52,7 +53,7 @@ class SessionState:
         sources: TrainingTexts | None = None,
         votes: Ballot | None = None,
         presets: OwnPresets | None = None,
-        upload: Upload | None = None,
+        upload: Callable[[], Upload] | None = None,
         writer: Path = (),
     ) -> None:
         self.page = page
@@ -153,11 +154,6 @@ class SessionState:
             "writing": self.writing,
             "unsaved": self.unsaved,
         }
-
-    def leave(self) -> None:
-        """The page went away: stop work whose answer only it would have shown."""
-        if self.upload is not None:
-            self.upload.leave()
 
     async def show(self) -> None:
         """Save the state and send all of it as "story_state", under a new revision."""

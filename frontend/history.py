@@ -25,11 +25,13 @@ from chainlit.types import (
     ThreadFilter,
 )
 from chainlit.user import PersistedUser, User
+from fastapi import HTTPException
 
 from chat.story.library import Library, Title
 
 PAGE = 100
 """The most stories that are listed at once."""
+NOT_SAVED_YET = "This story is not saved yet, so it cannot be renamed: try again once it is."
 FIRST_S = 0.0
 """When an account began: it is asked for, and nothing depends on it."""
 
@@ -121,11 +123,16 @@ class LibraryLayer(BaseDataLayer):
     ) -> None:
         """Rename a story. Chainlit also calls this with a user, to name a new thread after its
         first message, and with a session's data: a story has its own name and its own settings.
+
+        Raises:
+            HTTPException: 409, it is not in the library yet.
         """
         if name is None or user_id is not None:
             return
         if (title := await self._ask(lambda: self.library.find(thread_id))) is not None:
             await self._ask(lambda: self.library.rename(thread_id, title.owner, name[:200]))
+        elif self.unsaved.find(thread_id) is not None:
+            raise HTTPException(409, NOT_SAVED_YET)
 
     async def delete_thread(self, thread_id: str) -> None:
         """Chainlit has asked for the author before."""

@@ -23,7 +23,7 @@ EMPTY_S = 120.0
 MOST_AWAY = 256
 """The most sessions that are kept whose page is away; the one away longest goes first.
 A story is in the library all the same. One in which a model writes is not counted:
-`OpenStories.stop_if_left` gives its pages some time."""
+`OpenStories.went_away` gives its pages some time."""
 MOST_AWAY_EACH = 64
 """Of those, one writer's."""
 POLL_S = 5.0
@@ -109,10 +109,12 @@ class AwaySessions:
         """Let go of all that is held for a session, and of its story if no other window is at it:
         what is written stops, and what is there is kept."""
         self._away.pop(websocket.id, None)
-        await websocket.delete()
-        websocket.current_task = None  # each would keep the other until a collection
-        left = self._stories.leave(websocket.id)
-        for each in (*self._held, user_sessions, chat_contexts):
-            each.pop(websocket.id, None)
+        try:
+            await websocket.delete()
+        finally:
+            websocket.current_task = None  # each would keep the other until a collection
+            left = self._stories.leave(websocket.id)
+            for each in (*self._held, user_sessions, chat_contexts):
+                each.pop(websocket.id, None)
         if left is not None:
             await self._stories.close(left)

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from chat.story.library import GoneError, Title
 from chat.story.rescue import rescue
 from frontend.memory import Key, Memory, key_of
 from frontend.tasks import Tasks, cancel
-from frontend.windows import Windows, asking_owner
+from frontend.windows import Windows, asking
 
 GRACE_S = 15.0
 """How long no window may be there (a lost connection, a reload) before what is written is
@@ -38,10 +39,19 @@ Make = Callable[[WebsocketSession, Windows, Autosave], Session]
 
 @dataclass(slots=True)
 class OpenStory:
+    """A story that is open, and all that is held for it."""
+
     session: Session
     windows: Windows
     keeper: Autosave
     loading: asyncio.Task[None] | None
+    """Reads it from the library, if that is not done."""
+    absence: asyncio.TimerHandle | None = None
+    """Runs since the last page went away the last time, and then looks whether one is back."""
+
+    def forget_absence(self) -> None:
+        if self.absence is not None:
+            self.absence.cancel()
 
 
 class OpenStories:
@@ -57,6 +67,7 @@ class OpenStories:
         """By the id of Chainlit's session, each that joined a story."""
         self._memory = memory
         self._writing = writing
+        writing.idle = self._let_go_if_left
         self._make = make
         self._open: dict[Key, OpenStory] = {}
         self._at: dict[str, Key] = {}
@@ -90,29 +101,32 @@ class OpenStories:
         return story.session
 
     def windows_of(self, websocket: WebsocketSession) -> Windows | None:
+        """All windows of the story that this one is at; None where that is not open."""
         story = self._open.get(key_of(websocket))
         return story and story.windows
 
     def went_away(self, websocket: WebsocketSession) -> None:
-        """The page of a window went away: what only it would have shown is stopped."""
-        if (story := self._open.get(key_of(websocket))) is not None:
-            story.windows.went_away(websocket)
-            if not story.windows.present:
-                story.session.leave()
-
-    async def stop_if_left(self, key: Key) -> None:
-        """Give up what is written for a story if no window comes back to it."""
-        await asyncio.sleep(GRACE_S)
-        story = self._open.get(key)
-        if story is not None and not story.windows.present:
-            self._writing.stop(key)
+        """The page of a window went away: what is written for its story is stopped if no window
+        comes back in `GRACE_S`."""
+        key = key_of(websocket)
+        if (story := self._open.get(key)) is None:
+            return
+        story.windows.went_away(websocket)
+        if story.windows.present:
+            return
+        story.forget_absence()
+        # Without the context of the event at hand, which holds its session for as long.
+        story.absence = asyncio.get_running_loop().call_later(
+            GRACE_S, self._stop_if_left, key, context=Context()
+        )
 
     def writes(self, websocket: WebsocketSession) -> bool:
         """Whether something that was asked for is being done."""
         return key_of(websocket) in self._writing.writing
 
     def leave(self, window: str) -> Key | None:
-        """Take a window out for good; its story, where it was the last one."""
+        """Take a window out for good; its story, where it was the last one. That is let go, now or
+        as soon as nothing is in hand for it."""
         self.sessions.pop(window, None)
         key = self._at.pop(window, None)
         if key is None or (story := self._open.get(key)) is None:
@@ -120,8 +134,9 @@ class OpenStories:
         story.windows.leave(window)
         if story.windows:
             return None
-        if story.loading is not None or key not in self._writing.writing:
+        if story.loading is not None:
             self._let_go(key)
+        self._let_go_if_left(key)
         return key
 
     async def close(self, key: Key) -> None:
@@ -132,13 +147,13 @@ class OpenStories:
             cancel(task)
             await asyncio.wait({task})
         await story.keeper.saved()
-        if self._open.get(key) is story and not story.windows:
-            self._let_go(key)
 
     def sweep(self) -> None:
-        """Drop the windows that Chainlit has dropped."""
+        """Drop the windows that Chainlit has dropped, and keepers that have nothing to save."""
         for window in [each for each in self._at if each not in ws_sessions_id]:
             self.leave(window)
+        for key in list(self._keepers):
+            self._drop_done(key)
 
     # What is not in the library
 
@@ -149,8 +164,8 @@ class OpenStories:
         for owner, id in {**self._keepers}:
             if id == thread and (title := self._title((owner, id))) is not None:
                 found[owner] = title
-        asks = asking_owner()
-        return found.get(asks or "") or next(iter(found.values()), None)
+        asker = asking()
+        return found.get(asker.owner if asker else "") or next(iter(found.values()), None)
 
     def deleted(self, thread: str, owner: str) -> None:
         """A story was taken out of the library: what waits to be saved of it is not."""
@@ -169,13 +184,17 @@ class OpenStories:
 
     # How it is done
 
+    def _stop_if_left(self, key: Key) -> None:
+        if not self._open[key].windows.present:
+            self._writing.stop(key)
+
     def _begin(self, key: Key, websocket: WebsocketSession) -> OpenStory:
         windows = Windows()
         keeper = self._keepers.get(key) or self._keeper(key)
         self._keepers[key] = keeper
         session = self._make(websocket, windows, keeper)
         session.unsaved = keeper.why
-        story = self._open[key] = OpenStory(session, windows, keeper, None)
+        story = self._open[key] = OpenStory(session, windows, keeper, loading=None)
         if websocket.thread_id_to_resume or keeper.unsaved:
             story.loading = asyncio.create_task(self._load(story))
         return story
@@ -198,14 +217,12 @@ class OpenStories:
         async def sign(why: str) -> None:
             if (story := self._open.get(key)) is not None:
                 await story.session.mark_saved(why)
-            elif self._keepers[key].gone:
-                del self._keepers[key]
+            self._drop_done(key)
 
         async def kept(title: str) -> None:
             if (story := self._open.get(key)) is not None:
                 await story.windows.name_thread(title)
-            else:
-                self._keepers.pop(key, None)
+            self._drop_done(key)
 
         owner, thread = key
         memory = self._memory
@@ -213,18 +230,29 @@ class OpenStories:
             memory.library, memory.executor, thread, owner, tell=tell, kept=kept, sign=sign
         )
 
+    def _let_go_if_left(self, key: Key) -> None:
+        story = self._open.get(key)
+        if story is not None and not story.windows and not self._writing.busy(key):
+            self._let_go(key)
+
     def _let_go(self, key: Key) -> None:
-        del self._open[key]
+        self._open.pop(key).forget_absence()
         self._writing.forget(key)
-        if self._keepers[key].unsaved is None:
-            del self._keepers[key]
-        alone = [each for each in self._keepers if each not in self._open]
+        self._drop_done(key)
+        # One whose write is only in hand needs no rescue: the disk has not refused it.
+        alone = [each for each, it in self._keepers.items() if each not in self._open and it.why]
         for each in alone[: max(0, len(alone) - MOST_UNSAVED)]:
             keeper = self._keepers.pop(each)
             keeper.stop()
             rescuing = asyncio.create_task(self._rescue([keeper]))
             self._rescuing.add(rescuing)
             rescuing.add_done_callback(self._rescuing.discard)
+
+    def _drop_done(self, key: Key) -> None:
+        """Drop the keeper of a story that no window shows, if nothing of it waits to be saved."""
+        keeper = self._keepers.get(key)
+        if keeper is not None and key not in self._open and keeper.unsaved is None:
+            del self._keepers[key]
 
     def _title(self, key: Key) -> Title | None:
         keeper, story = self._keepers[key], self._open.get(key)
@@ -239,12 +267,21 @@ class OpenStories:
     async def _rescue(self, keepers: Sequence[Autosave]) -> None:
         why = keepers[0].cause or "the disk does not answer"
         stories = [state.story for keeper in keepers if (state := keeper.unsaved)]
+        if not stories:
+            return
         places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
-        folder = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
-        many = "One story is" if len(stories) == 1 else f"{len(stories)} stories are"
-        if folder is None:
-            titles = ", ".join(f"“{story.title}”" for story in stories)
-            said = f"{many} NOT SAVED ANYWHERE: {titles}. No folder could be written to"
-        else:
-            said = f"{many} in {folder}: open each with “Open a file…”"
-        print(f"Not saved in the library: {why}. {said}.", file=sys.stderr, flush=True)
+        folders, lost = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
+        said: list[str] = []
+        if folders:
+            where = " and ".join(map(str, folders))
+            said.append(
+                f"{_many(len(stories) - len(lost))} in {where}: open each with “Open a file…”"
+            )
+        if lost:
+            titles = ", ".join(f"“{story.title}”" for story in lost)
+            said.append(f"{_many(len(lost))} NOT SAVED ANYWHERE: {titles}. No folder takes more")
+        print(f"Not saved in the library: {why}. {'. '.join(said)}.", file=sys.stderr, flush=True)
+
+
+def _many(count: int) -> str:
+    return "One story is" if count == 1 else f"{count} stories are"

@@ -1,6 +1,7 @@
 """Stop, closed tabs and memory: what Chainlit leaves running, or lying about."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,9 @@ class Tasks:
 
     def __init__(self) -> None:
         self.writing: dict[Key, asyncio.Task[Any]] = {}
+        self.idle: Callable[[Key], None] = lambda key: None
+        """Called for a story once nothing is in hand for it, or waits for its turn."""
+        self._claims: Counter[Key] = Counter()
         self._turns: dict[Key, asyncio.Lock] = {}
 
     async def claim(self, key: Key, writing: Callable[[], bool]) -> bool:
@@ -52,7 +56,14 @@ class Tasks:
             False where a model writes.
         """
         turn = self._turns.setdefault(key, asyncio.Lock())
-        if not await _taken(turn, writing):
+        self._claims[key] += 1
+        taken = False
+        try:
+            taken = await _taken(turn, writing)
+        finally:
+            if not taken:
+                self._drop_claim(key)
+        if not taken:
             return False
         task = asyncio.current_task()
         assert task is not None
@@ -65,6 +76,17 @@ class Tasks:
         if self.writing.get(key) is task:
             del self.writing[key]
         turn.release()
+        self._drop_claim(key)
+
+    def _drop_claim(self, key: Key) -> None:
+        self._claims[key] -= 1
+        if not self._claims[key]:
+            del self._claims[key]
+            self.idle(key)
+
+    def busy(self, key: Key) -> bool:
+        """Whether something is in hand for a story, or waits for its turn."""
+        return key in self._claims
 
     def stop(self, key: Key) -> None:
         """Stop what is written for a story: what is there by then is kept."""

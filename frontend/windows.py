@@ -23,6 +23,9 @@ from frontend.socket_page import SocketPage
 
 OF_WHO_ASKED = ("story_refused", "story_help", "story_leave", "story_file", "story_opened")
 """Events that only the window hears which asked for what they tell."""
+OF_ANY = ("story_refused", "story_help")
+"""Of those, the ones that another window may show instead: words are not to be lost, help harms
+nobody. A file would be saved there, and the others lead away from what its writer is at."""
 MOST_KEPT = 20
 """Words given back that nobody was there to take wait for the next window; so many of them."""
 
@@ -50,10 +53,9 @@ def asked_by(asker: Asker) -> Generator[None]:
         _asker.reset(token)
 
 
-def asking_owner() -> str | None:
+def asking() -> Asker | None:
     """Whose request is at hand; None where it did not come by a socket."""
-    asker = _asker.get()
-    return asker.owner if asker else None
+    return _asker.get()
 
 
 class Windows:
@@ -74,9 +76,11 @@ class Windows:
         return window in self._pages
 
     def join(self, websocket: WebsocketSession) -> None:
+        """Show the story in this window too: it is sent what comes from now on."""
         self._pages[websocket.id] = SocketPage(websocket)
 
     def leave(self, window: str) -> None:
+        """Take a window out for good, by the id of its session, if it is one of them."""
         self._pages.pop(window, None)
         self._away.pop(window, None)
 
@@ -121,6 +125,7 @@ class Windows:
             await page.offer(models, model, presets, preset, dials)
 
     async def name_thread(self, title: str) -> None:
+        """Have every window fetch its list of stories anew, with this story by that title."""
         for page in list(self._pages.values()):
             await page.name_thread(title)
 
@@ -144,8 +149,8 @@ class Windows:
 
     async def _answer(self, event: str, data: Mapping[str, Any]) -> None:
         # Who asked may have reloaded its page since: then the one that came last is it.
-        present = [self._pages[id] for id in self.present]
-        for page in self._asking() or present[-1:]:
+        last = [self._pages[id] for id in self.present][-1:] if event in OF_ANY else []
+        for page in self._asking() or last:
             return await page.emit(event, data)
         if event == "story_refused" and data["words"]:
             self._undelivered = [*self._undelivered, (event, data)][-MOST_KEPT:]

@@ -139,4 +139,4 @@ async def _check_source(session: Session, checkpoint: Path | None) -> None:
 def _upload(session: Session) -> Upload:
     if session.upload is None:
         raise RefusedError(ELSEWHERE)
-    return session.upload
+    return session.upload()

@@ -153,7 +153,7 @@ class Autosave:
                 self._now.clear()
                 self._wanted, self._trying = None, state
                 if await self._save(state):
-                    self._trying, pause_s = None, FIRST_PAUSE_S
+                    pause_s = FIRST_PAUSE_S
                     continue
                 self._wanted, self._trying = self._wanted or state, None
                 if not self._now.is_set():
@@ -179,7 +179,7 @@ class Autosave:
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, save)
         except GoneError:
-            self.gone, self._wanted, self.why = True, None, WAS_DELETED
+            self.gone, self._wanted, self._trying, self.why = True, None, None, WAS_DELETED
             await self._sign(self.why)
             await self._tell(GONE)
             return True
@@ -190,7 +190,8 @@ class Autosave:
         except Exception as error:  # noqa: BLE001 - `fault` logs it
             await self._failed(fault(log, "keeping a story", error))
             return False
-        self._last = state
+        # Before anybody is told: it waits no longer, however long that takes.
+        self._last, self._trying = state, None
         if self.why:
             self.why = ""
             await self._sign("")

@@ -1,4 +1,4 @@
-"""Stories that the library could not take, as files in the first folder that can be written to."""
+"""Stories that the library could not take, as files in the first folders that take them."""
 
 import shutil
 import tempfile
@@ -11,28 +11,38 @@ from chat.story.tree import Story
 from gpt.files.writing import write_whole
 
 
-def rescue(stories: Sequence[Story], places: Sequence[Path]) -> Path | None:
-    """Write each story to a file that a page opens again, all of them in one new folder.
+def rescue(stories: Sequence[Story], places: Sequence[Path]) -> tuple[list[Path], list[Story]]:
+    """Write each story to a file that a page opens again, in a new folder of a place that takes it.
 
     Args:
-        places: Folders to try, best first.
+        places: Folders to try, best first; what one does not take goes on to the next.
 
     Returns:
-        The folder, which is this user's alone; None where no place takes all of them.
+        The folders, which are this user's alone, and the stories that no place takes.
     """
     name = time.strftime("inkling-not-saved-%Y%m%d-%H%M%S")
+    folders: list[Path] = []
+    left = list(enumerate(stories, 1))
     for place in places:
+        if not left:
+            break
         try:
             folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=place))
         except OSError:
             continue
-        try:
-            for number, story in enumerate(stories, 1):
-                # Two may have the same name, or one that is too long with a number before it.
-                stem = file_name(story, "json").removesuffix(".json")[:30]
-                write_whole(folder / f"{number:03} {stem}.json", to_json(story), mode=0o600)
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
+        before, left = left, [each for each in left if not _written(folder, *each)]
+        if len(left) < len(before):
+            folders.append(folder)
         else:
-            return folder
-    return None
+            shutil.rmtree(folder, ignore_errors=True)
+    return folders, [story for _, story in left]
+
+
+def _written(folder: Path, number: int, story: Story) -> bool:
+    # Two may have the same name, or one that is too long with a number before it.
+    stem = file_name(story, "json").removesuffix(".json")[:30]
+    try:
+        write_whole(folder / f"{number:03} {stem}.json", to_json(story), mode=0o600)
+    except OSError:
+        return False
+    return True

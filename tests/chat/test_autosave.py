@@ -77,6 +77,28 @@ def test_a_blank_page_is_no_story_and_the_first_word_makes_it_one(tmp_path):
     assert with_keeper(tmp_path, act) == []
 
 
+def test_nothing_waits_any_more_once_the_writer_is_told_that_it_is_kept(tmp_path):
+    waiting: list[Kept | None] = []
+
+    async def act(library, keeper, titles):
+        async def named(title: str) -> None:
+            waiting.append(keeper.unsaved)
+
+        async def sign(why: str) -> None:
+            waiting.append(keeper.unsaved)
+
+        keeper._kept, keeper._sign, keeper.why = named, sign, "The disk was full."
+        keeper.keep(kept(Story().append(wrote("Once"))))
+        await keeper.saved()
+        await asyncio.to_thread(library.delete, "one", "ada")
+        keeper.keep(kept(Story().append(wrote("Twice"))))
+        await keeper.saved()
+        assert keeper.gone
+
+    with_keeper(tmp_path, act)
+    assert waiting == [None] * 3
+
+
 def test_a_slow_disk_holds_nothing_up_and_gets_the_latest_state(tmp_path):
     async def act(library, keeper, titles):
         library.free.clear()

@@ -47,8 +47,8 @@ def lasting(session: Session, root: Path) -> dict[str, object]:
         "story": session.history,
         "model": session.model,
         "settings": dict(session.tuning.chosen),
-        "text": session.upload.brought,
-        "plan": session.upload.planned,
+        "text": session.upload().brought,
+        "plan": session.upload().planned,
     }
 
 
@@ -59,7 +59,8 @@ def in_a_full_session(root: Path, act) -> None:
     async def prepared(session, page) -> None:
         session.votes = Ballot(votes, LOCAL, executor)
         session.sources = TrainingTexts(root / "data")
-        session.upload = Upload(TrainingJobs(root), LOCAL)
+        upload = Upload(TrainingJobs(root), LOCAL)
+        session.upload = lambda: upload
         await session.votes.cast(VOTE)
         session.find_models = partial(find_models, root, "", owner=LOCAL)
         session.models, session.model = session.find_models(), "learning"

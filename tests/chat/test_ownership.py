@@ -57,7 +57,7 @@ def in_the_session_of(
             models = partial(find_models, root, "", owner=owner)
             bench = Upload(TrainingJobs(root), owner)
             session = Session(
-                page, engines, models, sources=TrainingTexts(root / "data"), upload=bench
+                page, engines, models, sources=TrainingTexts(root / "data"), upload=lambda: bench
             )
             await session.change_settings({"max_new_tokens": "5", "seed": "1"})
             await act(session, page)
@@ -127,7 +127,7 @@ def test_a_run_that_does_not_say_whose_it_is_is_nobodys(tmp_path, page):
 
 def test_what_is_not_there_and_what_is_not_yours_are_refused_in_the_same_words(root):
     async def act(session, page):
-        session.upload.brought = ("a.txt", TALE * 40)
+        session.upload().brought = ("a.txt", TALE * 40)
         for serve, request in (
             (answer_query, {"query": "card", "model": "NAME"}),
             (answer_query, {"query": "dice", "model": "NAME"}),
@@ -285,7 +285,7 @@ def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
     async def act(session, page):
         plan = {"module": "train.finetune", "options": [], "steps": 5}
         source = session.models["tales by ada"].folder
-        session.upload.planned = PlannedTraining(
+        session.upload().planned = PlannedTraining(
             name="b.txt", text=TALE, plan=plan, checkpoint=source
         )
         TrainingJobs(tmp_path).share("ada", "tales", False)
@@ -297,7 +297,7 @@ def test_a_training_does_not_begin_from_what_is_shared_no_longer(tmp_path):
             {"command": "training_resume", "key": "his"},
         ):
             assert "is not there any more" in (await run_command(session, request))["error"]
-        assert [each["key"] for each in session.upload.jobs.all("bob")] == ["his"]
+        assert [each["key"] for each in session.upload().jobs.all("bob")] == ["his"]
         session.model = "tales by ada"
         await session.warm_up()
 

@@ -17,8 +17,8 @@ def told(*words: str) -> Story:
 
 def test_each_story_is_a_file_that_is_opened_again_in_a_folder_of_the_user_s_alone(tmp_path):
     stories = [told("Once", " more"), told("Once", " more"), told("字" * 300), told("a/b: c")]
-    folder = rescue(stories, [tmp_path / "none", tmp_path])
-    assert folder is not None
+    (folder,), lost = rescue(stories, [tmp_path / "none", tmp_path])
+    assert lost == []
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
     files = sorted(folder.iterdir())
@@ -28,21 +28,23 @@ def test_each_story_is_a_file_that_is_opened_again_in_a_folder_of_the_user_s_alo
     ]
 
 
-def test_a_place_that_takes_only_some_is_left_for_the_next_and_none_is_said(tmp_path, monkeypatch):
+def test_what_a_place_took_stays_there_and_only_the_rest_goes_on(tmp_path, monkeypatch):
     full, free = tmp_path / "full", tmp_path / "free"
     full.mkdir()
     free.mkdir()
     write_whole = rescue.__globals__["write_whole"]
+    stories = [told("Once"), told("Then"), told("Last")]
 
     def on_a_disk(path: Path, data: str, **more: int) -> None:
-        if path.is_relative_to(full) and path.name.startswith("002"):
+        if ("Then" in path.name and path.is_relative_to(full)) or "Last" in path.name:
             raise OSError(28, "No space left on device")
         write_whole(path, data, **more)
 
     monkeypatch.setitem(rescue.__globals__, "write_whole", on_a_disk)
-    stories = [told("Once"), told("Then")]
-    folder = rescue(stories, [full, free])
-    assert folder is not None
-    assert folder.parent == free
-    assert list(full.iterdir()) == []
-    assert rescue(stories, [full]) is None
+    folders, lost = rescue(stories, [full, free])
+    assert lost == [stories[2]]
+    assert [folder.parent for folder in folders] == [full, free]
+    names = [[file.name for file in folder.iterdir()] for folder in folders]
+    assert names == [["001 Once.json"], ["002 Then.json"]]
+    assert rescue(lost, [full, free]) == ([], lost)
+    assert len(list(full.iterdir())) == 1

@@ -51,16 +51,15 @@ def test_to_go_on_from_stories_is_proposed_where_a_text_is_short_and_in_its_lang
     estimates = Estimates(known=known)
 
     async def act(session, page) -> None:
-        session.upload = Upload(SimpleNamespace(plan=estimates.plan), "me")  # type: ignore[arg-type]
-        session.upload.brought = ("a.txt", "a" * size)
+        upload = Upload(SimpleNamespace(plan=estimates.plan), "me")  # type: ignore[arg-type]
+        session.upload = lambda: upload
+        upload.brought = ("a.txt", "a" * size)
         found = await run_command(session, {"command": "training_plan", **request_})
         assert estimates.asked == asked
         assert (found["source"], found["steps"], "module" in found) == (source, 1, False)
         wanted = {"model": asked[0], **SAYS, "known": known} if asked[0] else None
         assert found["language"] == wanted
-        assert session.upload.planned is not None
-        assert session.upload.planned.plan["language"] == (
-            {**SAYS, "known": known} if source else None
-        )
+        assert upload.planned is not None
+        assert upload.planned.plan["language"] == ({**SAYS, "known": known} if source else None)
 
     in_a_session(root, act)

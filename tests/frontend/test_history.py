@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from chainlit.types import Feedback, Pagination, ThreadFilter
 from chainlit.user import User
+from fastapi import HTTPException
 
 from chat.story import Story
 from chat.story.library import Kept, Library, Title
@@ -216,6 +217,18 @@ def test_a_story_that_is_not_in_the_library_yet_is_found_and_its_end_is_told(lay
         await layer.delete_thread("a")
         assert layer.unsaved.gone == [("b", "bob"), ("a", "ada")]
         assert await layer.get_thread_author("c") == ""
+
+    run(act)
+
+
+def test_a_story_that_is_not_saved_yet_is_not_renamed_and_it_is_said(layer):
+    async def act() -> None:
+        layer.unsaved.titles[THREAD] = Title(id=THREAD, owner="ada", title="Once", began_s=0.0)
+        with pytest.raises(HTTPException) as refused:
+            await layer.update_thread(THREAD, name="The well")
+        assert (refused.value.status_code, "not saved yet" in refused.value.detail) == (409, True)
+        await layer.update_thread(THREAD, name="Once", user_id="ada")  # Chainlit's own naming
+        await layer.update_thread("nobody's", name="The well")
 
     run(act)
 

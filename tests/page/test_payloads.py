@@ -187,7 +187,8 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
 
     async def act(session, page):
         session.votes, session.sources = Ballot(votes, "me", executor), TrainingTexts(root / "data")
-        session.upload = Upload(TrainingJobs(root), "me")
+        upload = Upload(TrainingJobs(root), "me")
+        session.upload = lambda: upload
         session.model = "mine"
         await session.write("Once upon")
         story = session.story
@@ -267,7 +268,8 @@ def test_a_training_is_planned_begun_halted_and_resumed_as_the_page_expects(root
     samples: list[Sample] = []
 
     async def act(session, page):
-        session.upload = Upload(TrainingJobs(root), "me")
+        upload = Upload(TrainingJobs(root), "me")
+        session.upload = lambda: upload
         text = (ROOT / "data" / "story.txt").read_text(encoding="utf-8")[:3000]
         begin = {"command": "training_text", "name": "t.txt", "part": 0, "of": 1, "text": text}
         for request in (
