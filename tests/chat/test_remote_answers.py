@@ -11,6 +11,7 @@ from chat.models.remote.answers import (
     AnswerError,
     GaveUpError,
     counts_in,
+    in_short,
     models_in,
     piece_in,
     probability,
@@ -180,7 +181,7 @@ def test_the_models_are_those_with_a_name_that_can_be_shown():
     ],
 )
 def test_what_a_server_says_of_its_fault_is_one_short_line(data, said):
-    assert said_in(data) == said
+    assert in_short(said_in(data)) == said
 
 
 def test_a_prompt_that_is_too_long_is_known_by_its_error():

@@ -1,5 +1,6 @@
 """The one door for what a server sends: values of the right kind and size, or an error."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class AnswerError(ValueError):
 
 class GaveUpError(ValueError):
     """A server says in the middle of an answer that it cannot go on; the message is its own words,
-    or none."""
+    or none, as `said_in` has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +154,8 @@ def piece_in(data: bytes) -> Piece:
 
 
 def said_in(data: bytes) -> str:
-    """What a server says went wrong, in one short line; "" where it says nothing that is text."""
+    """What a server says went wrong, as it came: it may hold a key, and have any length and lines
+    (`connection` takes out and shortens, in this order); "" where it says nothing that is text."""
     try:
         value = _object(data)
     except AnswerError:
@@ -161,9 +163,12 @@ def said_in(data: bytes) -> str:
     said: object = value.get("error", value.get("detail", value.get("message")))
     if is_object(said):
         said = said.get("message")
-    if not isinstance(said, str):
-        return ""
-    return printable(" ".join(said[: 4 * MOST_SAID].split()))[:MOST_SAID]
+    return said if isinstance(said, str) else ""
+
+
+def in_short(said: str) -> str:
+    """A server's words as one line of up to `MOST_SAID` characters."""
+    return printable(" ".join(said.split()))[:MOST_SAID]
 
 
 def counts_in(data: bytes) -> tuple[int | None, int | None] | None:
@@ -184,8 +189,11 @@ def counts_in(data: bytes) -> tuple[int | None, int | None] | None:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value = parsed(line_of(data), finite=False)
-    except (ValueError, RecursionError) as error:
-        raise AnswerError(f"no JSON ({str(error)[:80]})") from error
+    except json.JSONDecodeError as error:
+        raise AnswerError(f"no JSON ({error})") from None
+    except (ValueError, RecursionError):
+        # What our own bounds say may quote the server, cut in the middle of a key.
+        raise AnswerError("no JSON within the bounds of an answer") from None
     if not is_object(value):
         raise AnswerError("no object of JSON")
     return value

@@ -8,16 +8,18 @@ the server hears at once that nobody reads on.
 import asyncio
 import json
 import logging
+import re
 import ssl
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from chat.errors import one_line
-from chat.models.remote.answers import AnswerError, GaveUpError, counts_in, said_in
+from chat.models.remote.answers import AnswerError, GaveUpError, counts_in, in_short, said_in
 from chat.models.remote.errors import LaterError, RemoteError, TooLongError
 from chat.models.remote.events import TooMuchError
 from chat.models.remote.servers import Server
@@ -138,7 +140,7 @@ def faults_said(server: Server, *, begun: bool = False) -> Generator[None]:
         log.warning("server %s: %s", one_line(server.name), type(error).__name__)
         raise RemoteError(f"{name} broke the connection off in the middle. {after}") from None
     except (TooMuchError, AnswerError) as error:
-        said = one_line(_without(server, str(error)))
+        said = in_short(_without(server, str(error)))
         log.warning("server %s sent no answer: %s", one_line(server.name), said)
         raise RemoteError(
             f"{name} sent what is no answer of the completions API: {said}. {after}"
@@ -188,11 +190,20 @@ def _pause(response: httpx.Response) -> float | None:
 
 
 def _quoted(server: Server, said: str) -> str:
-    return f" It says: “{_without(server, said)}”." if said else ""
+    short = in_short(_without(server, said))
+    return f" It says: “{short}”." if short else ""
 
 
 def _without(server: Server, said: str) -> str:
-    """A server's words without the key and the address, should it repeat them."""
-    for secret in filter(None, (server.key, server.url)):
-        said = said.replace(secret, "…")
+    """A server's words without the key and the address, should it repeat them.
+
+    Args:
+        said: All of it: of a key that was cut in two, the first half would not be found.
+    """
+    if server.key:
+        said = said.replace(server.key, "…")
+    parts = urlsplit(server.url)
+    # A name of a host may be as short as a word's beginning.
+    for address in (server.url, parts.netloc, parts.hostname or parts.netloc):
+        said = re.sub(rf"(?<![\w.-]){re.escape(address)}(?![\w-])", "…", said, flags=re.I)
     return said
