@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from chat.models.remote import engine as engines
+from chat.models.remote.connection import answer
 from chat.models.remote.dialects import DIALECTS, body, dialect_of, possible
 from chat.models.remote.directory import Directory
 from chat.models.remote.engine import RemoteEngine
@@ -343,6 +344,9 @@ def test_servers_come_from_a_file(tmp_path, caplog):
         ("http://a:x/v1;key=K3Y", "no address"),
         ("http://K3Y:K3Y@a/v1", "more than a host and a path"),
         ("http://a/v1?key=K3Y", "more than a host and a path"),
+        ("http://exa_mple☃.com/v1;key=K3Y", "no address"),
+        ("http://xn--/v1;key=K3Y", "no address"),
+        (f"http://{'a' * 70}.com/v1;key=K3Y", "no address"),
         ("http://a/v1;kee=K3Y", "something other than"),
         ("http://a/v1;K3Y", "something other than"),
         ("http://a/v1;kind=K3Y", "must be one of"),
@@ -388,7 +392,7 @@ def test_the_picker_lists_a_server_that_is_down_and_its_models_once_it_is_up():
         assert list(found) == ["lab/one", "lab//a/two.gguf", "lab//b/two.gguf"]
         assert found["lab/one"].summary == (
             "Ollama at “lab” · reads 2,048 tokens · has no top-k, no min-p, no repetition penalty, "
-            "no odds of its words"
+            "no dry, no never end, no banned words, no odds of its words"
         )
         kept = found["lab/one"].remote
         asyncio.run(directory.ask())
@@ -398,6 +402,28 @@ def test_the_picker_lists_a_server_that_is_down_and_its_models_once_it_is_up():
         assert directory.listings()["lab/one"].remote is kept
         assert directory.listings()["lab/one"].summary.startswith("does not answer now")
         assert len(changes) == 3
+
+
+@pytest.mark.parametrize("host", ["exa_mple☃.com", "xn--", "a" * 70 + ".com"])
+def test_an_address_that_nothing_can_be_sent_to_is_a_clear_line(host):
+    directory = Directory([Server(name="odd", url=f"http://{host}/v1")])
+    asyncio.run(directory.ask())
+    assert "“odd” cannot be reached" in directory.listings()["odd"].broken
+
+
+def test_a_fault_nobody_thought_of_at_one_server_leaves_the_others(fake, monkeypatch, caplog):
+    def wrong(server, path):
+        if server.name == "odd":
+            raise ZeroDivisionError("of the first server")
+        return answer(server, path)
+
+    monkeypatch.setattr("chat.models.remote.directory.answer", wrong)
+    directory = Directory([Server(name=name, url=fake.url) for name in ("odd", "lab")])
+    asyncio.run(directory.ask())
+    found = directory.listings()
+    assert "lab/fine" in found
+    assert "went wrong on our side" in found["odd"].broken
+    assert "of the first server" in caplog.text
 
 
 def test_a_server_that_hangs_slows_nobody(monkeypatch):

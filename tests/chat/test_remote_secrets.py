@@ -57,4 +57,4 @@ def test_the_address_is_quoted_in_no_part(address):
 
 def test_a_host_of_one_letter_leaves_the_words_readable():
     lab = Server(name="lab", url="http://a/v1")
-    assert connection._without(lab, "a lab at a: bad") == "… lab at …: bad"
+    assert connection.without(lab, "a lab at a: bad") == "… lab at …: bad"

@@ -61,7 +61,7 @@ async def answer(
         headers=headers,
     ) as client:
         method = "GET" if body is None else "POST"
-        with faults_said(server):
+        with faults_said(server), _address_minded(server):
             request = client.build_request(method, server.url + path, content=content)
             async with asyncio.timeout(patience_s or server.patience_s):
                 response = await client.send(request, stream=True)
@@ -140,7 +140,7 @@ def faults_said(server: Server, *, begun: bool = False) -> Generator[None]:
         log.warning("server %s: %s", one_line(server.name), type(error).__name__)
         raise RemoteError(f"{name} broke the connection off in the middle. {after}") from None
     except (TooMuchError, AnswerError) as error:
-        said = in_short(_without(server, str(error)))
+        said = in_short(without(server, str(error)))
         log.warning("server %s sent no answer: %s", one_line(server.name), said)
         raise RemoteError(
             f"{name} sent what is no answer of the completions API: {said}. {after}"
@@ -149,6 +149,20 @@ def faults_said(server: Server, *, begun: bool = False) -> Generator[None]:
         said = _quoted(server, str(error))
         log.warning("server %s gave up.%s", one_line(server.name), said)
         raise RemoteError(f"{name} gave up in the middle.{said} {after}") from None
+
+
+@contextmanager
+def _address_minded(server: Server) -> Generator[None]:
+    """Say so where nothing can be sent to the address: `httpx` and `idna` have errors of their own
+    for it."""
+    try:
+        yield
+    except (httpx.InvalidURL, UnicodeError) as error:
+        log.warning("server %s has no address: %s", one_line(server.name), type(error).__name__)
+        raise RemoteError(
+            f"“{server.name}” cannot be reached: its address in the configuration of this page "
+            "names no machine. Pick another model."
+        ) from None
 
 
 async def _beginning(response: httpx.Response) -> bytes:
@@ -190,11 +204,11 @@ def _pause(response: httpx.Response) -> float | None:
 
 
 def _quoted(server: Server, said: str) -> str:
-    short = in_short(_without(server, said))
+    short = in_short(without(server, said))
     return f" It says: “{short}”." if short else ""
 
 
-def _without(server: Server, said: str) -> str:
+def without(server: Server, said: str) -> str:
     """A server's words without the key and the address, should it repeat them.
 
     Args:

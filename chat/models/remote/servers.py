@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from chat.models.remote.dialects import DIALECTS
 from gpt.files import is_printable
 
@@ -129,7 +131,9 @@ def _server(name: str, values: Mapping[str, Any], where: str) -> Server:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:
+        # As whoever connects reads it: a label may be too long, or be no name in any script.
+        httpx.URL(url).host.encode("idna")
+    except (ValueError, httpx.InvalidURL):
         host, parts, port = None, urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host or not is_printable(url) or " " in url:
         raise ServersError(f"{where} has no address: expected http://HOST:PORT/v1")
