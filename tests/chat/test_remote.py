@@ -365,7 +365,7 @@ def test_an_address_that_cannot_be_used_ends_the_start_and_is_not_quoted(said, w
     assert "K3Y" not in str(told.value)
 
 
-@pytest.mark.parametrize("text", ["K3Y", "[a\n", "[a]\nb = 1", "a = 'K3Y'", "x" * 70_000])
+@pytest.mark.parametrize("text", ["K3Y", "[a\n", "[a]\nb = 1", "a = 'K3Y'", "a = 3", "x" * 70_000])
 def test_a_file_that_cannot_be_used_is_not_quoted(tmp_path, text):
     (tmp_path / "engines").write_text(text)
     with pytest.raises(ServersError) as told:

@@ -17,6 +17,7 @@ import httpx
 
 from chat.models.remote.dialects import DIALECTS
 from gpt.files import is_printable
+from gpt.files.strict_json import is_object
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +114,17 @@ def _in_file(path: Path) -> Iterator[Server]:
         raise ServersError(
             f"the file that {VARIABLE} names is no TOML of up to {MOST_FILE:,} bytes, {OTHERWISE}"
         ) from None
-    if mode & 0o077 and any("key" in table for table in tables.values()):
+    if mode & 0o077 and any("key" in table for table in tables.values() if is_object(table)):
         log.warning("the file that %s names can be read by others: chmod 600", VARIABLE)
     for place, (name, table) in enumerate(tables.items(), 1):
         where = f"table {place} of the file in {VARIABLE}"
-        if not isinstance(table, dict) or not table.keys() <= {*FIELDS}:  # pyright: ignore[reportUnknownMemberType]
+        if not is_object(table):
+            raise ServersError(
+                f'{where} is none: expected [NAME], and below it url = "http://…/v1"'
+            )
+        if not table.keys() <= {*FIELDS}:
             raise ServersError(_unknown_field(where))
-        yield _server(name, table, where)  # pyright: ignore[reportUnknownArgumentType]
+        yield _server(name, table, where)
 
 
 def _unknown_field(where: str) -> str:
