@@ -365,12 +365,21 @@ def test_an_address_that_cannot_be_used_ends_the_start_and_is_not_quoted(said, w
     assert "K3Y" not in str(told.value)
 
 
-@pytest.mark.parametrize("text", ["K3Y", "[a\n", "[a]\nb = 1", "a = 'K3Y'", "a = 3", "x" * 70_000])
+@pytest.mark.parametrize(
+    "text", ["K3Y", "[a\n", "[a]\nb = 1", "a = 'K3Y'", "a = 3", "key = [1]", "x" * 70_000]
+)
 def test_a_file_that_cannot_be_used_is_not_quoted(tmp_path, text):
     (tmp_path / "engines").write_text(text)
     with pytest.raises(ServersError) as told:
         servers_in({"INKLING_ENGINE": str(tmp_path / "engines")})
     assert "K3Y" not in str(told.value)
+
+
+@pytest.mark.parametrize("key", ["K3Y,K3Y", "K3Y;K3Y", "K3Y;x=K3Y", "K3Y,x=K3Y"])
+def test_a_key_that_the_variable_cannot_hold_belongs_in_the_file_and_the_error_says_so(key):
+    with pytest.raises(ServersError, match="a key with a comma or semicolon stands in a file") as e:
+        servers_in({"INKLING_ENGINE": f"lab=http://a/v1;key={key}"})
+    assert "K3Y" not in str(e.value)
 
 
 # The picker
