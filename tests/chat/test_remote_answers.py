@@ -128,6 +128,11 @@ def test_an_error_in_the_middle_is_told_from_a_piece():
         piece_in(b'{"choices": [{"text": "", "finish_reason": "abort"}]}')
 
 
+def test_an_error_that_is_null_is_none():
+    assert piece_in(b'{"choices": [{"text": "a"}], "error": null}').text == "a"
+    assert said_in(b'{"error": null, "message": "busy"}') == "busy"
+
+
 ODD = (b"\xff", b"[", b"null", b"1e999", b"", b'"')
 
 

@@ -129,7 +129,7 @@ def piece_in(data: bytes) -> Piece:
         GaveUpError: It says that no more will come.
     """
     value = _object(data)
-    if "error" in value:
+    if value.get("error") is not None:
         raise GaveUpError(said_in(data))
     usage, choices = value.get("usage"), value.get("choices")
     count = usage.get("prompt_tokens") if is_object(usage) else None
@@ -160,7 +160,8 @@ def said_in(data: bytes) -> str:
         value = _object(data)
     except AnswerError:
         return ""
-    said: object = value.get("error", value.get("detail", value.get("message")))
+    fields = (value.get(name) for name in ("error", "detail", "message"))
+    said: object = next((each for each in fields if each is not None), None)
     if is_object(said):
         said = said.get("message")
     return said if isinstance(said, str) else ""
