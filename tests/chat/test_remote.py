@@ -12,7 +12,7 @@ from chat.models.remote.connection import answer
 from chat.models.remote.dialects import DIALECTS, body, dialect_of, possible
 from chat.models.remote.directory import Directory
 from chat.models.remote.engine import RemoteEngine
-from chat.models.remote.errors import RemoteError
+from chat.models.remote.errors import RemoteError, TooLongError
 from chat.models.remote.request import Line
 from chat.models.remote.servers import Server, ServersError, servers_in
 from gpt.engine import EngineBusy
@@ -210,6 +210,18 @@ def test_a_story_that_is_too_long_is_sent_shorter(fake):
     assert lengths == sorted(lengths, reverse=True)
     assert len(lengths) > 1
     assert engine.context == 256
+
+
+@pytest.mark.parametrize(
+    ("tokens", "context", "learnt"),
+    [(999, 256, 256), (999, 1 << 20, 2048), (1 << 39, 256, 256), (None, None, 2048)],
+)
+def test_what_an_error_says_of_its_room_is_believed_within_reason(fake, tokens, context, learnt):
+    engine = engine_of(fake, "fine")
+    for _ in range(9):
+        engine._learn_from(TooLongError("too long", tokens, context), 500)
+    assert engine.context == learnt
+    assert engine.window >= learnt / 8
 
 
 def test_what_it_is_sent_ends_with_the_story_and_slides_by_steps(fake):

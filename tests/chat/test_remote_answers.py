@@ -160,6 +160,7 @@ def test_the_models_are_those_with_a_name_that_can_be_shown():
         {"id": "a", "owned_by": "vllm", "max_model_len": 4096},
         {"id": "/home/ada/b.gguf", "meta": {"n_ctx": 512, "n_ctx_train": 1024}},
         {"id": "c", "max_model_len": -1, "owned_by": 7},
+        {"id": "d", "max_model_len": 1},
         {"id": ""}, {"id": "x" * 999}, {"id": "two\nlines"}, {"id": 7}, 7,
     ]  # fmt: skip
     models = models_in(json.dumps({"data": data}).encode())
@@ -167,6 +168,7 @@ def test_the_models_are_those_with_a_name_that_can_be_shown():
         ("a", "vllm", 4096),
         ("/home/ada/b.gguf", "", 512),
         ("c", "", None),
+        ("d", "", None),
     ]
     many = json.dumps({"data": [{"id": str(at)} for at in range(9999)]}).encode()
     assert len(models_in(many)) == MOST_MODELS
@@ -194,6 +196,8 @@ def test_a_prompt_that_is_too_long_is_known_by_its_error():
     vllm = b'{"error": {"message": "This model\'s maximum context length is 16 tokens."}}'
     assert counts_in(llama) == (20, 16)
     assert counts_in(vllm) == (None, None)
+    tiny = b'{"error": {"message": "context size", "n_prompt_tokens": 20, "n_ctx": 1}}'
+    assert counts_in(tiny) == (None, None)  # no model reads so little
     assert counts_in(b'{"error": {"message": "min_p must be 0 to 1"}}') is None
 
 

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from chat.models.remote.characters import line_of
 from gpt.files import printable
@@ -22,7 +22,8 @@ MOST_TOKENS = 20_000
 """In one event."""
 MOST_SAID = 200
 """Characters of a server's own words that a writer is shown."""
-MOST_CONTEXT = 1 << 24
+LEAST_CONTEXT, MOST_CONTEXT = 16, 1 << 24
+"""Tokens; a server that says that a model reads fewer or more is not believed."""
 FAILED = ("error", "abort", "cancelled")
 """How a server says that it could not write on."""
 UNLIKELY = -9999.0
@@ -118,7 +119,7 @@ def _context(entry: Mapping[str, Any]) -> int | None:
     said = [entry.get("max_model_len"), entry.get("max_context_length")]
     if is_object(meta):
         said = [*said, meta.get("n_ctx"), meta.get("n_ctx_train")]
-    return next((each for each in said if _is_count(each, MOST_CONTEXT) and each), None)
+    return next((each for each in said if _is_context(each)), None)
 
 
 def piece_in(data: bytes) -> Piece:
@@ -182,7 +183,7 @@ def counts_in(data: bytes) -> tuple[int | None, int | None] | None:
     words = said_in(data).lower()
     if is_object(error):
         count, room = error.get("n_prompt_tokens"), error.get("n_ctx")
-        if _is_count(count, 1 << 40) and _is_count(room, MOST_CONTEXT) and room:
+        if _is_count(count, 1 << 40) and _is_context(room):
             return count, room
     return (None, None) if "context" in words and ("length" in words or "size" in words) else None
 
@@ -261,5 +262,9 @@ def probability(value: object) -> float | None:
     return math.exp(min(0.0, value)) if value <= 0.01 else None
 
 
-def _is_count(value: object, most: int) -> bool:
+def _is_context(value: object) -> TypeGuard[int]:
+    return _is_count(value, MOST_CONTEXT) and value >= LEAST_CONTEXT
+
+
+def _is_count(value: object, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

@@ -226,11 +226,17 @@ class RemoteEngine:
     def _compare(self, tokens: int, estimated: int) -> None:
         """Learn how many of the server's tokens one of ours is, from a text that has so many."""
         if tokens and estimated >= LEAST_SAMPLE:
-            self.ratio = min(8.0, max(0.25, tokens / estimated))
+            self.ratio = _within(tokens / estimated)
 
     def _learn_from(self, error: TooLongError, estimated: int) -> None:
         """Send less from now on: as much as the server has counted, or else by a third."""
         counted = 0.0
         if error.context is not None and error.tokens is not None:
-            self.context, counted = error.context, error.tokens / max(1, estimated)
-        self.ratio = counted if counted > self.ratio else self.ratio * 1.5
+            self.context = min(error.context, self.told or error.context)
+            counted = error.tokens / max(1, estimated)
+        self.ratio = _within(counted if counted > self.ratio else self.ratio * 1.5)
+
+
+def _within(ratio: float) -> float:
+    """What a server counts for one of our tokens, as far as any tokenizer's can be."""
+    return min(8.0, max(0.25, ratio))
