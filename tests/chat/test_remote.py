@@ -17,6 +17,7 @@ from chat.models.remote.request import Line
 from chat.models.remote.servers import Server, ServersError, servers_in
 from gpt.engine import EngineBusy
 from gpt.sampling import SamplingParams
+from gpt.server.schema import MAX_TOKENS
 from tests.support.fake_engine import FOX, TEXT, fake_engine
 
 KEY = "a-secret-key"
@@ -251,6 +252,15 @@ def test_the_dice_are_asked_without_writing(fake):
     assert (fake.asked[-1]["max_tokens"], fake.asked[-1]["stream"]) == (1, False)
     with pytest.raises(RemoteError, match="does not tell what else might come"):
         asyncio.run(engine_of(fake, "fine", "ollama").odds([], 20))
+
+
+def test_no_program_is_asked_for_more_than_it_takes_at_once(fake):
+    longest = SamplingParams(max_new_tokens=2048, finish_chars=1000)
+    for kind, most in [("inkling", MAX_TOKENS), ("vllm", 2381)]:
+        server = Server(name="lab", url=fake.url, patience_s=0.5)
+        engine = RemoteEngine(server, DIALECTS[kind], "fine", Line(), 16384)
+        assert text_of(written(engine, longest)) == TEXT
+        assert fake.asked[-1]["max_tokens"] == most
 
 
 # What each program is told

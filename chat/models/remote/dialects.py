@@ -47,6 +47,7 @@ class Dialect:
         seeds: Seeds are below this; None where it takes none.
         logprobs: The most likely tokens it tells beside each; 0 for none.
         streams_logprobs: Whether it tells them while it writes, and not only of a whole answer.
+        most: Tokens that it writes for one request; None where the model's context is the bound.
     """
 
     label: str
@@ -56,6 +57,7 @@ class Dialect:
     seeds: int | None = 2**31
     logprobs: int = 0
     streams_logprobs: bool = True
+    most: int | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -75,6 +77,7 @@ DIALECTS: dict[str, Dialect] = {
         },
         seeds=2**63,
         logprobs=10,
+        most=int(LIMITS["max_new_tokens"].high or 0),
     ),
     "llama.cpp": Dialect(
         label="llama.cpp",

@@ -178,6 +178,7 @@ class RemoteEngine:
         """The tokens of one answer."""
         # To come to the end of a sentence takes tokens of its own.
         length = min(params.max_new_tokens + params.finish_chars // 3, max(1, self.context // 2))
+        length = min(length, self.dialect.most or length)
         seen = prompt[self.first_seen(len(prompt), length) :]
         text = self.tokenizer.decode(seen)
         asked = body(self.dialect, params, model=self.model, prompt=text, length=length)
