@@ -321,6 +321,15 @@ def test_repeats_ends_and_bans_are_told_in_their_words_and_what_cannot_be_is_nam
     assert not any("dry" in name for name in told)
 
 
+def test_who_goes_on_after_the_end_has_a_word_first_or_is_told_that_it_cannot_be():
+    for kind in ("inkling", "vllm"):
+        told, missing = sent(kind, min_new_tokens=1)
+        assert (told["min_tokens"], missing) == (1, [])
+    told, missing = sent("llama.cpp", min_new_tokens=1)
+    assert ("min_tokens" in told, missing) == (False, ["min_new_tokens"])
+    assert sent("llama.cpp")[1] == []
+
+
 def test_a_program_is_known_by_its_list_of_models():
     known = {owner: dialect.label for dialect in DIALECTS.values() for owner in dialect.owners}
     assert {owner: dialect_of([owner]).label for owner in known} == known

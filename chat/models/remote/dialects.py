@@ -27,10 +27,13 @@ SAMPLERS = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty"),
     *("dry_multiplier", "no_end", "banned"),
 )
-"""What a server is told, where it has a name for it; the length and the stop strings go by one
+"""What a server is told, where it has a name for it, and what a writer can set; the length and the stop strings go by one
 name everywhere. None completes a broken-off word: its first token would begin in the prompt."""
 
 
+NEEDED = {"min_new_tokens": "No end before the first word"}
+"""What no writer sets and a request may need, in words for where it cannot be: going on after the
+end of a story."""
 ALL = 16384
 """As many tokens as any of these models sees."""
 
@@ -102,7 +105,11 @@ DIALECTS: dict[str, Dialect] = {
     "vllm": Dialect(
         label="vLLM",
         owners=("vllm",),
-        names=_MEANS_THE_SAME | {"repetition_penalty": "repetition_penalty"},
+        names={
+            **_MEANS_THE_SAME,
+            "repetition_penalty": "repetition_penalty",
+            "min_new_tokens": "min_tokens",
+        },
         off={"presence_penalty": 0, "frequency_penalty": 0},
         seeds=2**63,
         logprobs=10,
@@ -158,7 +165,8 @@ def dialect_of(owners: Sequence[str]) -> Dialect:
 def possible(params: SamplingParams, dialect: Dialect) -> tuple[SamplingParams, list[str]]:
     """The settings as far as a program can do them, and the names of those that it cannot and
     that were asked for: they are off."""
-    asked = [name for name in dialect.missing if getattr(params, name) != LIMITS[name].off]
+    missing = (name for name in (*SAMPLERS, *NEEDED) if name not in dialect.names)
+    asked = [name for name in missing if getattr(params, name) != LIMITS[name].off]
     return replace(params, **{name: LIMITS[name].off for name in asked}), asked
 
 
