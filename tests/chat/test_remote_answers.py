@@ -1,11 +1,13 @@
 """What a stranger's server sends comes through one door: bounded, of the right kind, or refused."""
 
+import asyncio
 import json
 import math
 import random
 
 import pytest
 
+from chat.models.remote import connection
 from chat.models.remote.answers import (
     MOST_MODELS,
     AnswerError,
@@ -18,7 +20,13 @@ from chat.models.remote.answers import (
     said_in,
 )
 from chat.models.remote.characters import Characters, line_of
+from chat.models.remote.connection import whole
+from chat.models.remote.dialects import DIALECTS
+from chat.models.remote.engine import RemoteEngine
+from chat.models.remote.errors import RemoteError
 from chat.models.remote.events import MOST_EVENT, Events, TooMuchError
+from chat.models.remote.request import Line
+from chat.models.remote.servers import Server
 from chat.models.remote.vocabulary import CHARACTERS, MOST_PIECES, NOTHING, RemoteTokenizer
 from tests.support.fuzzed_text import fuzzed_text
 
@@ -26,6 +34,7 @@ STREAM = (
     b": hello\r\n\r\nevent: x\r\ndata: one\r\n\r\ndata: two\ndata:three\n\nid: 7\r\rdata: four\r\r"
     b"data: five\n"
 )
+LAB = Server(name="lab", url="http://lab.example/v1")
 EVENTS = [b"one", b"two\nthree", b"four", b"five"]
 
 
@@ -131,6 +140,50 @@ def test_an_error_in_the_middle_is_told_from_a_piece():
 def test_an_error_that_is_null_is_none():
     assert piece_in(b'{"choices": [{"text": "a"}], "error": null}').text == "a"
     assert said_in(b'{"error": null, "message": "busy"}') == "busy"
+
+
+class Buffered:
+    """An answer that is all there already, in pieces of a byte: to read on needs no waiting."""
+
+    def __init__(self, data: bytes, **headers: str) -> None:
+        self._data, self.status_code = data, 200
+        self.headers = headers
+
+    async def aiter_raw(self):
+        for at in range(len(self._data)):
+            yield self._data[at : at + 1]
+
+
+READERS = {
+    "whole": lambda response: whole(LAB, response, 10**6),
+    "error": connection._beginning,
+    "events": lambda response: _all(RemoteEngine(LAB, DIALECTS["vllm"], "m", Line()), response),
+}
+
+
+async def _all(engine, response):
+    return [piece async for piece in engine._pieces(response)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_answer_in_tiny_pieces_leaves_the_others_their_turns(reader):
+    async def run():
+        read = asyncio.ensure_future(READERS[reader](Buffered(b": x\n" * 4000)))
+        turns = 0
+        while not read.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns, await read
+
+    turns, came = asyncio.run(run())
+    assert turns > 10
+    assert came in ([], b": x\n" * 4000)
+
+
+def test_a_whole_answer_may_have_so_many_bytes_and_no_more():
+    assert asyncio.run(whole(LAB, Buffered(b"x" * 100), 100)) == b"x" * 100
+    with pytest.raises(RemoteError, match="more than 99 bytes"):
+        asyncio.run(whole(LAB, Buffered(b"x" * 100), 99))
 
 
 ODD = (b"\xff", b"[", b"null", b"1e999", b"", b'"')

@@ -21,7 +21,7 @@ import httpx
 from chat.errors import one_line
 from chat.models.remote.answers import AnswerError, GaveUpError, counts_in, in_short, said_in
 from chat.models.remote.errors import LaterError, RemoteError, TooLongError
-from chat.models.remote.events import TooMuchError
+from chat.models.remote.events import TooMuchError, Turns
 from chat.models.remote.servers import Server
 
 log = logging.getLogger(__name__)
@@ -84,13 +84,14 @@ async def chunks(server: Server, response: httpx.Response) -> AsyncGenerator[byt
     Raises:
         RemoteError: Nothing comes for too long, or the connection breaks.
     """
-    coming = response.aiter_raw()
+    coming, turns = response.aiter_raw(), Turns()
     while True:
         with faults_said(server, begun=True):
             async with asyncio.timeout(server.patience_s):
                 chunk = await anext(coming, None)
         if chunk is None:
             return
+        await turns.spend(len(chunk))
         yield chunk
 
 
@@ -101,11 +102,13 @@ async def whole(server: Server, response: httpx.Response, most: int) -> bytes:
         RemoteError: It is longer than `most` bytes; or as `chunks`.
     """
     came: list[bytes] = []
+    size = 0
     async with aclosing(chunks(server, response)) as coming:
         with faults_said(server):
             async for chunk in coming:
                 came.append(chunk)
-                if sum(map(len, came)) > most:
+                size += len(chunk)
+                if size > most:
                     raise TooMuchError(f"more than {most:,} bytes")
     return b"".join(came)
 
@@ -166,8 +169,9 @@ def _address_minded(server: Server) -> Generator[None]:
 
 
 async def _beginning(response: httpx.Response) -> bytes:
-    came = b""
+    came, turns = b"", Turns()
     async for chunk in response.aiter_raw():
+        await turns.spend(len(chunk))
         came += chunk
         if len(came) > MOST_ERROR:
             break

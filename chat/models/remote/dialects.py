@@ -27,8 +27,9 @@ SAMPLERS = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty"),
     *("dry_multiplier", "no_end", "banned"),
 )
-"""What a server is told, where it has a name for it, and what a writer can set; the length and the stop strings go by one
-name everywhere. None completes a broken-off word: its first token would begin in the prompt."""
+"""What a writer can set and a server is told, where it has a name for it; the length and the stop
+strings go by one name everywhere. None completes a broken-off word: its first token would begin in
+the prompt."""
 
 
 NEEDED = {"min_new_tokens": "No end before the first word"}

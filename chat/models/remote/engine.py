@@ -19,7 +19,7 @@ from chat.models.remote.connection import (
 )
 from chat.models.remote.dialects import Dialect, body, odds_body
 from chat.models.remote.errors import LaterError, RemoteError, TooLongError
-from chat.models.remote.events import Events
+from chat.models.remote.events import Events, Turns
 from chat.models.remote.request import Line, RemoteRequest
 from chat.models.remote.servers import Server
 from chat.models.remote.vocabulary import RemoteTokenizer
@@ -213,11 +213,12 @@ class RemoteEngine:
             with faults_said(self.server):
                 yield piece_in(data)
             return
-        reader = Events()
+        reader, turns = Events(), Turns()
         async with aclosing(chunks(self.server, response)) as coming:
             with faults_said(self.server, begun=True):
                 async for chunk in coming:
                     for data in reader.push(chunk):
+                        await turns.spend(len(data))
                         yield LAST if data == DONE else piece_in(data)
                         if data == DONE:
                             return
