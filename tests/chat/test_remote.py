@@ -95,6 +95,23 @@ def test_takes_are_asked_one_by_one_each_with_its_seed(fake):
     assert [text_of(t for t in tokens if t.take == at) for at in range(3)] == [TEXT] * 3
 
 
+def test_a_server_that_writes_one_at_a_time_writes_all_takes_one_after_the_other(fake):
+    tokens = written(engine_of(fake, "single"), SamplingParams(max_new_tokens=40, seed=7, n=2))
+    assert [text_of(t for t in tokens if t.take == at) for at in range(2)] == [TEXT] * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "said"), [("second-busy", r"is busy \(429\)"), ("second-long", "too long")]
+)
+def test_a_take_that_fails_ends_alone_and_its_fault_is_said_at_the_end(fake, model, said):
+    tokens: list = []
+    params = SamplingParams(max_new_tokens=40, seed=7, n=3)
+    with pytest.raises(RemoteError, match=said):
+        asyncio.run(tokens_of(engine_of(fake, model), params, into=tokens))
+    takes = [text_of(t for t in tokens if t.take == at) for at in range(3)]
+    assert takes == [TEXT, "", TEXT]
+
+
 SILENT = "“lab” has sent nothing for 0.5 seconds, so it was given up."
 STAYS = "What was written until then stays"
 

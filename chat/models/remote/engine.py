@@ -2,6 +2,7 @@
 `gpt.engine.Engine`: `submit` gives a request whose tokens come one by one."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -150,8 +151,12 @@ class RemoteEngine:
     async def _take(
         self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
     ) -> AsyncGenerator[Token]:
-        """The tokens of one take; a server that is busy is asked again before the first."""
-        busy = shorter = 0
+        """The tokens of one take; a server that is busy is asked again before the first.
+
+        While it writes another story of ours, its being busy is no wonder: then it is asked for as
+        long as its patience lasts.
+        """
+        began_s, busy, shorter = time.monotonic(), 0, 0
         while True:
             request.note = request.note or f"waiting for “{self.server.name}”"
             try:
@@ -161,12 +166,13 @@ class RemoteEngine:
                 return
             except TooLongError:
                 shorter += 1
-                if shorter > SHORTER or request.began:
+                if shorter > SHORTER:
                     raise
             except LaterError as error:
-                if busy >= TRIES - 1 or request.began:
+                patient = time.monotonic() - began_s < self.server.patience_s
+                if busy >= TRIES - 1 and not (patient and self.line.active > 1):
                     raise
-                pause_s = PAUSES_S[busy] if error.wait_s is None else error.wait_s
+                pause_s = PAUSES_S[min(busy, TRIES - 2)] if error.wait_s is None else error.wait_s
                 busy += 1
                 request.note = f"“{self.server.name}” cannot now: asked again in {pause_s:g} s"
                 await asyncio.sleep(pause_s)

@@ -101,7 +101,8 @@ class RemoteRequest:
         return self
 
     async def __anext__(self) -> Token:
-        """The next token, of any take; what went wrong is raised here, after what came before."""
+        """The next token, of any take; what went wrong with one, or with the first of several, is
+        raised here once all have ended."""
         if self._over and self._ready.empty():
             raise StopAsyncIteration
         try:
@@ -129,19 +130,21 @@ class RemoteRequest:
     async def _run(
         self, takes: Sequence[Callable[["RemoteRequest"], AsyncGenerator[Token]]]
     ) -> None:
-        end: Exception | None = None
+        faults: list[Exception] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for take in takes:
-                    group.create_task(self._write(take(self)))
-        except* Exception as errors:  # noqa: BLE001 - goes to whoever reads
-            end = errors.exceptions[0]
+                    group.create_task(self._write(take(self), faults))
         finally:
             self._leave()
-        await self._ready.put(end)
+        await self._ready.put(faults[0] if faults else None)
 
-    async def _write(self, tokens: AsyncGenerator[Token]) -> None:
-        async with self._line.place(), aclosing(tokens):
-            self._leave()
-            async for token in tokens:
-                await self._ready.put(token)
+    async def _write(self, tokens: AsyncGenerator[Token], faults: list[Exception]) -> None:
+        """Write one take; one that fails leaves the others as they are."""
+        try:
+            async with self._line.place(), aclosing(tokens):
+                self._leave()
+                async for token in tokens:
+                    await self._ready.put(token)
+        except Exception as error:  # noqa: BLE001 - goes to whoever reads
+            faults.append(error)
