@@ -25,7 +25,7 @@ from chat.models.remote.dialects import DIALECTS
 from chat.models.remote.engine import RemoteEngine
 from chat.models.remote.errors import RemoteError
 from chat.models.remote.events import MOST_EVENT, Events, TooMuchError
-from chat.models.remote.request import Line
+from chat.models.remote.line import Line
 from chat.models.remote.servers import Server
 from chat.models.remote.vocabulary import CHARACTERS, MOST_PIECES, NOTHING, RemoteTokenizer
 from tests.support.fuzzed_text import fuzzed_text

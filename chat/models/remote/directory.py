@@ -17,7 +17,7 @@ from chat.models.remote.connection import TRY, answer, faults_said, whole, witho
 from chat.models.remote.dialects import DIALECTS, Dialect, dialect_of
 from chat.models.remote.engine import RemoteEngine
 from chat.models.remote.errors import RemoteError
-from chat.models.remote.request import Line
+from chat.models.remote.line import Line
 from chat.models.remote.servers import Server
 from chat.settings import LABELS
 

@@ -1,7 +1,6 @@
 """`RemoteEngine`: a model that a server runs, behind the same small interface as
 `gpt.engine.Engine`: `submit` gives a request whose tokens come one by one."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -21,7 +20,8 @@ from chat.models.remote.connection import (
 from chat.models.remote.dialects import Dialect, body, odds_body
 from chat.models.remote.errors import LaterError, RemoteError, TooLongError
 from chat.models.remote.events import Events, Turns
-from chat.models.remote.request import Line, RemoteRequest
+from chat.models.remote.line import Line
+from chat.models.remote.request import RemoteRequest
 from chat.models.remote.servers import Server
 from chat.models.remote.vocabulary import RemoteTokenizer
 from chat.models.remote.writing import Writing
@@ -85,8 +85,8 @@ class RemoteEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for a place at its server."""
-        return len(self.line.waiting)
+        """Places at its server that are waited for."""
+        return self.line.waiting
 
     @property
     def window(self) -> int:
@@ -128,17 +128,21 @@ class RemoteEngine:
         ]
         return RemoteRequest(self.line, takes, writer)
 
-    async def odds(self, prompt: Sequence[int], most: int) -> tuple[Chance, ...]:
+    async def odds(
+        self, prompt: Sequence[int], most: int, *, writer: Path = ()
+    ) -> tuple[Chance, ...]:
         """The likeliest tokens after the prompt, best first, before any sampler.
 
         Raises:
             RemoteError: The server does not say.
+            EngineBusy: As `submit`.
         """
         if self.dialect.logprobs:
             text = self.tokenizer.decode(prompt[self.first_seen(len(prompt), 1) :])
             asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
-            async with self.line.place(), answer(self.server, COMPLETIONS, asked) as response:
-                data = await whole(self.server, response, WHOLE_ANSWER)
+            with self.line.places(writer) as places:
+                async with places.place(), answer(self.server, COMPLETIONS, asked) as response:
+                    data = await whole(self.server, response, WHOLE_ANSWER)
             with faults_said(self.server):
                 tokens = piece_in(data).tokens
             if tokens and tokens[0].top:
@@ -156,27 +160,40 @@ class RemoteEngine:
         While it writes another story of ours, its being busy is no wonder: then it is asked for as
         long as its patience lasts.
         """
-        began_s, busy, shorter = time.monotonic(), 0, 0
+        began_s, busy = time.monotonic(), 0
         while True:
             request.note = request.note or f"waiting for “{self.server.name}”"
+            try:
+                async with (
+                    request.places.place(),
+                    aclosing(self._shortened(prompt, params, at, request)) as tokens,
+                ):
+                    async for token in tokens:
+                        yield token
+                return
+            except LaterError as error:
+                patient = time.monotonic() - began_s < self.server.patience_s
+                if busy >= TRIES - 1 and not (patient and self.line.active):
+                    raise
+                pause_s = PAUSES_S[min(busy, TRIES - 2)] if error.wait_s is None else error.wait_s
+                busy += 1
+                request.note = f"“{self.server.name}” cannot now: asked again in {pause_s:g} s"
+                await request.places.pause(pause_s)
+                request.note = ""
+
+    async def _shortened(
+        self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
+    ) -> AsyncGenerator[Token]:
+        """The tokens of one answer, to as much of the prompt as the server reads."""
+        for left in reversed(range(SHORTER + 1)):
             try:
                 async with aclosing(self._write(prompt, params, at, request)) as tokens:
                     async for token in tokens:
                         yield token
                 return
             except TooLongError:
-                shorter += 1
-                if shorter > SHORTER:
+                if not left:
                     raise
-            except LaterError as error:
-                patient = time.monotonic() - began_s < self.server.patience_s
-                if busy >= TRIES - 1 and not (patient and self.line.active > 1):
-                    raise
-                pause_s = PAUSES_S[min(busy, TRIES - 2)] if error.wait_s is None else error.wait_s
-                busy += 1
-                request.note = f"“{self.server.name}” cannot now: asked again in {pause_s:g} s"
-                await asyncio.sleep(pause_s)
-                request.note = ""
 
     async def _write(
         self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
