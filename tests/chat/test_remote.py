@@ -288,6 +288,15 @@ def test_a_story_that_is_too_long_is_sent_shorter(fake):
     assert engine.context == 256
 
 
+def test_the_dice_of_a_story_that_is_too_long_are_asked_for_with_less_of_it(fake):
+    engine = engine_of(fake, "long")
+    ids = engine.tokenizer.encode("a word and another. " * 60)
+    assert asyncio.run(engine.odds(ids, 5))[0].text == " there"
+    assert engine.context == 256
+    with pytest.raises(RemoteError, match="too long for “lab”"):
+        asyncio.run(engine_of(fake, "ever-long").odds(ids, 5))
+
+
 @pytest.mark.parametrize(
     ("tokens", "context", "learnt"),
     [(999, 256, 256), (999, 1 << 20, 2048), (1 << 39, 256, 256), (None, None, 2048)],

@@ -27,6 +27,7 @@ MODELS = (
     "always-busy",
     "single",  # 429 while it writes another
     "second-busy",  # 429 for ever, for a seed of 8
+    "ever-long",  # 400: the prompt is too long, however short
     "second-long",  # 400 for ever, for a seed of 8
     "broken",  # 500
     "garbage",  # events that are no JSON
@@ -112,7 +113,7 @@ class FakeEngine:
             return _whole(writer, 429, {"error": {"message": "all slots\nare taken"}}, "1")
         if (model == "single" and self._writing) or (model == "second-busy" and asked["seed"] == 8):
             return _whole(writer, 429, {"error": {"message": "no slot is free"}})
-        if model == "second-long" and asked["seed"] == 8:
+        if model == "ever-long" or (model == "second-long" and asked["seed"] == 8):
             return _whole(writer, 400, {"error": {"message": "too long", **TOO_LONG}})
         if model == "broken":
             return _whole(writer, 500, {"error": "out of memory"})

@@ -138,11 +138,9 @@ class RemoteEngine:
             EngineBusy: As `submit`.
         """
         if self.dialect.logprobs:
-            text = self.tokenizer.decode(prompt[self.first_seen(len(prompt), 1) :])
-            asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
             with self.line.places(writer) as places:
-                async with places.place(), answer(self.server, COMPLETIONS, asked) as response:
-                    data = await whole(self.server, response, WHOLE_ANSWER)
+                async with places.place():
+                    data = await self._one_token(prompt, most)
             with faults_said(self.server):
                 tokens = piece_in(data).tokens
             if tokens and tokens[0].top:
@@ -151,6 +149,22 @@ class RemoteEngine:
             f"“{self.server.name}” ({self.dialect.label}) does not tell what else might come, so "
             "there are no dice to be seen. Continue writes on."
         )
+
+    async def _one_token(self, prompt: Sequence[int], most: int) -> bytes:
+        """The answer of one token, to as much of the prompt as the server reads."""
+        shorter = 0
+        while True:
+            seen = prompt[self.first_seen(len(prompt), 1) :]
+            text = self.tokenizer.decode(seen)
+            asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
+            try:
+                async with answer(self.server, COMPLETIONS, asked) as response:
+                    return await whole(self.server, response, WHOLE_ANSWER)
+            except TooLongError as error:
+                self._learn_from(error, len(seen))
+                shorter += 1
+                if shorter > SHORTER:
+                    raise
 
     async def _take(
         self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
