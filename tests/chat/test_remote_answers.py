@@ -260,6 +260,13 @@ def test_the_estimated_tokens_of_any_text_are_the_text():
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+def test_a_copied_decoder_goes_on_as_its_twin():
+    tokenizer = RemoteTokenizer()
+    ids = tokenizer.encode("Once upon a time")
+    twin = tokenizer.decoder().copy()
+    assert "".join(map(twin.decode, ids)) == "Once upon a time"
+
+
 def test_ids_are_those_of_another_process_and_exact_in_a_browser():
     one, other = RemoteTokenizer(), RemoteTokenizer()
     assert one.id_of(" upon") == other.id_of(" upon")
