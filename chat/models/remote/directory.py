@@ -68,11 +68,6 @@ class Directory:
         self._lock = threading.Lock()
         self._listed()
 
-    @property
-    def engines(self) -> list[RemoteEngine]:
-        """Of every model that is known."""
-        return [engine for known in self._known for engine in known.engines.values()]
-
     def listings(self) -> dict[str, Listing]:
         """The models as they are known now, by key; what is old is asked for anew, for next
         time."""
