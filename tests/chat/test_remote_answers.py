@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import random
+from typing import Any
 
 import pytest
 
@@ -145,13 +146,17 @@ def test_an_error_that_is_null_is_none():
 class Buffered:
     """An answer that is all there already, in pieces of a byte: to read on needs no waiting."""
 
-    def __init__(self, data: bytes, **headers: str) -> None:
-        self._data, self.status_code = data, 200
-        self.headers = headers
+    def __init__(self, data: bytes) -> None:
+        self._data, self.headers = data, dict[str, str]()
 
     async def aiter_raw(self):
         for at in range(len(self._data)):
             yield self._data[at : at + 1]
+
+
+def in_bytes(data: bytes) -> Any:
+    """A response of which each byte comes alone."""
+    return Buffered(data)
 
 
 READERS = {
@@ -168,7 +173,7 @@ async def _all(engine, response):
 @pytest.mark.parametrize("reader", READERS)
 def test_an_answer_in_tiny_pieces_leaves_the_others_their_turns(reader):
     async def run():
-        read = asyncio.ensure_future(READERS[reader](Buffered(b": x\n" * 4000)))
+        read = asyncio.ensure_future(READERS[reader](in_bytes(b": x\n" * 4000)))
         turns = 0
         while not read.done():
             turns += 1
@@ -181,9 +186,9 @@ def test_an_answer_in_tiny_pieces_leaves_the_others_their_turns(reader):
 
 
 def test_a_whole_answer_may_have_so_many_bytes_and_no_more():
-    assert asyncio.run(whole(LAB, Buffered(b"x" * 100), 100)) == b"x" * 100
+    assert asyncio.run(whole(LAB, in_bytes(b"x" * 100), 100)) == b"x" * 100
     with pytest.raises(RemoteError, match="more than 99 bytes"):
-        asyncio.run(whole(LAB, Buffered(b"x" * 100), 99))
+        asyncio.run(whole(LAB, in_bytes(b"x" * 100), 99))
 
 
 ODD = (b"\xff", b"[", b"null", b"1e999", b"", b'"')
