@@ -35,6 +35,8 @@ the prompt."""
 NEEDED = {"min_new_tokens": "No end before the first word"}
 """What no writer sets and a request may need, in words for where it cannot be: going on after the
 end of a story."""
+NOWHERE = "\U0010ffff"
+"""Stands in no text: llama.cpp refuses an empty list of breakers."""
 ALL = 16384
 """As many tokens as any of these models sees."""
 
@@ -195,6 +197,8 @@ def body(
 def _said(name: str, params: SamplingParams) -> Any:
     """A setting's value, as servers say it."""
     value: Any = getattr(params, name)
+    if name == "dry_breakers":
+        return list(value or [NOWHERE])
     if name == "dry_range":
         return value or ALL  # to us 0 is all that the model sees, to them it is nothing
     return list(cast(tuple[str, ...], value)) if isinstance(value, tuple) else value
