@@ -14,7 +14,7 @@ from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.request import LAST, TAKES, GenerationRequest, Variant
 from chat.models import Listing
 from chat.models.engines import Lease, Loaded
-from chat.models.remote.dialects import possible
+from chat.models.remote.dialects import NEEDED, possible
 from chat.story import Passage, Story
 from chat.story.editing import fork
 from chat.story.joining import strip_trailing_spaces
@@ -144,7 +144,7 @@ async def resolve_request(
 
 
 def _left_out(writer: Writer) -> str:
-    labels = ", ".join(settings.LABELS[name] for name in writer.left_out)
+    labels = ", ".join((settings.LABELS | NEEDED)[name] for name in writer.left_out)
     key = writer.loaded.listing.key
     return f"“{key}” runs on a server that cannot do this, so it is off: {labels}."
 

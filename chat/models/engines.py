@@ -11,7 +11,7 @@ import gpt
 from chat.errors import RefusedError
 from chat.models import Listing, fetched, without_place
 from chat.models.remote.engine import USUAL_LENGTH, RemoteCore, RemoteEngine
-from chat.models.remote.request import Line
+from chat.models.remote.line import Line
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.decode.choose import CoreError
 from gpt.decode.core import Core
@@ -179,7 +179,7 @@ class Engines:
     def waiting(self) -> int:
         """Stories that wait in the queues, over all models."""
         return sum(loaded.engine.waiting for loaded in self._loaded) + sum(
-            len(line.waiting) for line in self._lines
+            line.waiting for line in self._lines
         )
 
     @property

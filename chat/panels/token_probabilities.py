@@ -124,7 +124,7 @@ async def _told_by_server(session: Session, engine: RemoteEngine, ids: list[int]
     """The likeliest tokens, of a model on a server."""
     key = (engine, tuple(ids))
     if key not in session.logits:
-        _keep(session, key, await engine.odds(ids, SHOWN))
+        _keep(session, key, await engine.odds(ids, SHOWN, writer=session.writer))
     top: tuple[Chance, ...] = session.logits[key]
     known = [(engine.tokenizer.id_of(each.text), each) for each in top]
     return {

@@ -11,11 +11,11 @@ from chat.models.remote import engine as engines
 from chat.models.remote.dialects import DIALECTS, body, dialect_of, possible
 from chat.models.remote.directory import Directory
 from chat.models.remote.engine import RemoteEngine
-from chat.models.remote.errors import RemoteError
-from chat.models.remote.request import Line
-from chat.models.remote.servers import Server, ServersError, servers_in
-from gpt.engine import EngineBusy
+from chat.models.remote.errors import RemoteError, TooLongError
+from chat.models.remote.line import Line
+from chat.models.remote.servers import Server
 from gpt.sampling import SamplingParams
+from gpt.server.schema import MAX_TOKENS
 from tests.support.fake_engine import FOX, TEXT, fake_engine
 
 KEY = "a-secret-key"
@@ -91,6 +91,23 @@ def test_takes_are_asked_one_by_one_each_with_its_seed(fake):
     tokens = written(engine, SamplingParams(max_new_tokens=40, seed=7, n=3))
     assert {each["seed"] for each in fake.asked[before:]} == {7, 8, 9}
     assert [text_of(t for t in tokens if t.take == at) for at in range(3)] == [TEXT] * 3
+
+
+def test_a_server_that_writes_one_at_a_time_writes_all_takes_one_after_the_other(fake):
+    tokens = written(engine_of(fake, "single"), SamplingParams(max_new_tokens=40, seed=7, n=2))
+    assert [text_of(t for t in tokens if t.take == at) for at in range(2)] == [TEXT] * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "said"), [("second-busy", r"is busy \(429\)"), ("second-long", "too long")]
+)
+def test_a_take_that_fails_ends_alone_and_its_fault_is_said_at_the_end(fake, model, said):
+    tokens: list = []
+    params = SamplingParams(max_new_tokens=40, seed=7, n=3)
+    with pytest.raises(RemoteError, match=said):
+        asyncio.run(tokens_of(engine_of(fake, model), params, into=tokens))
+    takes = [text_of(t for t in tokens if t.take == at) for at in range(3)]
+    assert takes == [TEXT, "", TEXT]
 
 
 SILENT = "“lab” has sent nothing for 0.5 seconds, so it was given up."
@@ -177,30 +194,6 @@ def test_stop_reaches_the_server_within_a_tokens_time(fake):
     asyncio.run(run())
 
 
-def test_who_waits_is_bounded_and_one_account_has_half(fake):
-    async def run():
-        line = Line(at_once=1, most=4)
-        server = Server(name="lab", url=fake.url)
-        engine = RemoteEngine(server, DIALECTS["vllm"], "slow", line)
-        ids = engine.tokenizer.encode(BEFORE)
-        requests = [engine.submit(ids, ASKED, writer=("ada",))]
-        await anext(requests[0])
-        requests += [engine.submit(ids, ASKED, writer=("ada", at)) for at in range(2)]
-        assert [each.ahead for each in requests] == [0, 0, 1]
-        with pytest.raises(EngineBusy) as told:
-            engine.submit(ids, ASKED, writer=("ada",))
-        assert (told.value.ahead, told.value.own) == (2, 2)
-        requests += [engine.submit(ids, ASKED, writer=(who,)) for who in ("bo", "cy")]
-        with pytest.raises(EngineBusy) as told:
-            engine.submit(ids, ASKED, writer=("di",))
-        assert (told.value.ahead, told.value.own) == (4, 0)
-        for each in requests:
-            each.cancel()
-        assert engine.waiting == 0
-
-    asyncio.run(run())
-
-
 def test_a_story_that_is_too_long_is_sent_shorter(fake):
     engine = engine_of(fake, "long")
     before = len(fake.asked)
@@ -209,6 +202,27 @@ def test_a_story_that_is_too_long_is_sent_shorter(fake):
     assert lengths == sorted(lengths, reverse=True)
     assert len(lengths) > 1
     assert engine.context == 256
+
+
+def test_the_dice_of_a_story_that_is_too_long_are_asked_for_with_less_of_it(fake):
+    engine = engine_of(fake, "long")
+    ids = engine.tokenizer.encode("a word and another. " * 60)
+    assert asyncio.run(engine.odds(ids, 5))[0].text == " there"
+    assert engine.context == 256
+    with pytest.raises(RemoteError, match="too long for “lab”"):
+        asyncio.run(engine_of(fake, "ever-long").odds(ids, 5))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "context", "learnt"),
+    [(999, 256, 256), (999, 1 << 20, 2048), (1 << 39, 256, 256), (None, None, 2048)],
+)
+def test_what_an_error_says_of_its_room_is_believed_within_reason(fake, tokens, context, learnt):
+    engine = engine_of(fake, "fine")
+    for _ in range(9):
+        engine._learn_from(TooLongError("too long", tokens, context), 500)
+    assert engine.context == learnt
+    assert engine.window >= learnt / 8
 
 
 def test_what_it_is_sent_ends_with_the_story_and_slides_by_steps(fake):
@@ -238,6 +252,15 @@ def test_the_dice_are_asked_without_writing(fake):
     assert (fake.asked[-1]["max_tokens"], fake.asked[-1]["stream"]) == (1, False)
     with pytest.raises(RemoteError, match="does not tell what else might come"):
         asyncio.run(engine_of(fake, "fine", "ollama").odds([], 20))
+
+
+def test_no_program_is_asked_for_more_than_it_takes_at_once(fake):
+    longest = SamplingParams(max_new_tokens=2048, finish_chars=1000)
+    for kind, most in [("inkling", MAX_TOKENS), ("vllm", 2381)]:
+        server = Server(name="lab", url=fake.url, patience_s=0.5)
+        engine = RemoteEngine(server, DIALECTS[kind], "fine", Line(), 16384)
+        assert text_of(written(engine, longest)) == TEXT
+        assert fake.asked[-1]["max_tokens"] == most
 
 
 # What each program is told
@@ -298,132 +321,22 @@ def test_repeats_ends_and_bans_are_told_in_their_words_and_what_cannot_be_is_nam
     assert not any("dry" in name for name in told)
 
 
+def test_who_goes_on_after_the_end_has_a_word_first_or_is_told_that_it_cannot_be():
+    for kind in ("inkling", "vllm"):
+        told, missing = sent(kind, min_new_tokens=1)
+        assert (told["min_tokens"], missing) == (1, [])
+    told, missing = sent("llama.cpp", min_new_tokens=1)
+    assert ("min_tokens" in told, missing) == (False, ["min_new_tokens"])
+    assert sent("llama.cpp")[1] == []
+
+
 def test_a_program_is_known_by_its_list_of_models():
     known = {owner: dialect.label for dialect in DIALECTS.values() for owner in dialect.owners}
     assert {owner: dialect_of([owner]).label for owner in known} == known
     assert dialect_of(["somebody"]).label == dialect_of([]).label == DIALECTS["openai"].label
 
 
-# Which servers there are
-
-
-def test_servers_come_from_the_variable_and_the_keys_leave_it():
-    line = "lab=http://a:1/v1/;key=K;kind=vllm;context=99, https://b.example/v1;patience=7"
-    environment = {"INKLING_ENGINE": line, "PATH": "x"}
-    one, other = servers_in(environment)
-    assert (one.name, one.url, one.key, one.kind, one.context) == (
-        "lab",
-        "http://a:1/v1",
-        "K",
-        "vllm",
-        99,
-    )
-    assert (other.name, other.url, other.patience_s) == ("b.example", "https://b.example/v1", 7)
-    assert environment == {"PATH": "x"}
-    assert servers_in({}) == ()
-
-
-def test_servers_come_from_a_file(tmp_path, caplog):
-    file = tmp_path / "engines.toml"
-    file.write_text(
-        '[lab]\nurl = "http://a/v1"\nkey = "K,;="\ncontext = 99\n[home]\nurl="http://b"'
-    )
-    file.chmod(0o644)
-    one, other = servers_in({"INKLING_ENGINE": str(file)})
-    assert (one.name, one.key, one.context, other.name) == ("lab", "K,;=", 99, "home")
-    assert "chmod 600" in caplog.text
-    assert "K,;=" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("said", "why"),
-    [
-        ("ftp://a/v1;key=K3Y", "no address"),
-        ("http://;key=K3Y", "no address"),
-        ("http://a:x/v1;key=K3Y", "no address"),
-        ("http://K3Y:K3Y@a/v1", "more than a host and a path"),
-        ("http://a/v1?key=K3Y", "more than a host and a path"),
-        ("http://a/v1;kee=K3Y", "something other than"),
-        ("http://a/v1;K3Y", "something other than"),
-        ("http://a/v1;kind=K3Y", "must be one of"),
-        ("http://a/v1;context=K3Y", "must be a number"),
-        ("http://a/v1;context=nan", "must be a number"),
-        ("a/b=http://a/v1;key=K3Y", "the name of"),
-        ("http://a/v1;key=K3Yé", "plain ASCII"),
-        ("http://a/v1,http://a/v1", "two servers"),
-        (",".join(f"s{at}=http://a/v1" for at in range(21)), "up to 20"),
-        ("/nowhere/K3Y.toml", "cannot be read"),
-    ],
-)
-def test_an_address_that_cannot_be_used_ends_the_start_and_is_not_quoted(said, why):
-    with pytest.raises(ServersError, match=why) as told:
-        servers_in({"INKLING_ENGINE": said})
-    assert "K3Y" not in str(told.value)
-
-
-@pytest.mark.parametrize("text", ["K3Y", "[a\n", "[a]\nb = 1", "a = 'K3Y'", "x" * 70_000])
-def test_a_file_that_cannot_be_used_is_not_quoted(tmp_path, text):
-    (tmp_path / "engines").write_text(text)
-    with pytest.raises(ServersError) as told:
-        servers_in({"INKLING_ENGINE": str(tmp_path / "engines")})
-    assert "K3Y" not in str(told.value)
-
-
-# The picker
-
-
-def test_the_picker_lists_a_server_that_is_down_and_its_models_once_it_is_up():
-    with fake_engine("library", ("one", "/a/two.gguf", "/b/two.gguf")) as fake:
-        changes: list[int] = []
-        directory = Directory([Server(name="lab", url=fake.url)], lambda: changes.append(1))
-        assert [each.broken for each in directory.listings().values()] != [""]
-        fake.up = False
-        asyncio.run(directory.ask())
-        (listing,) = directory.listings().values()
-        assert listing.key == "lab"
-        assert "“lab” broke the connection off" in listing.summary
-        fake.up = True
-        asyncio.run(directory.ask())
-        found = directory.listings()
-        assert list(found) == ["lab/one", "lab//a/two.gguf", "lab//b/two.gguf"]
-        assert found["lab/one"].summary == (
-            "Ollama at “lab” · reads 2,048 tokens · has no top-k, no min-p, no repetition penalty, "
-            "no odds of its words"
-        )
-        kept = found["lab/one"].remote
-        asyncio.run(directory.ask())
-        assert directory.listings()["lab/one"].remote is kept
-        fake.up = False
-        asyncio.run(directory.ask())
-        assert directory.listings()["lab/one"].remote is kept
-        assert directory.listings()["lab/one"].summary.startswith("does not answer now")
-        assert len(changes) == 3
-
-
-def test_a_server_that_hangs_slows_nobody(monkeypatch):
-    monkeypatch.setattr("chat.models.remote.directory.ASK_S", 0.2)
-
-    async def silent(reader, writer):
-        try:
-            await asyncio.sleep(5)
-        finally:
-            writer.close()
-
-    async def run():
-        server = await asyncio.start_server(silent, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        directory = Directory([Server(name="lab", url=f"http://127.0.0.1:{port}/v1")])
-        watch = asyncio.ensure_future(directory.watch())
-        began = time.monotonic()
-        await asyncio.sleep(0)
-        assert directory.listings()["lab"].broken
-        assert time.monotonic() - began < 0.1
-        while "does not answer" not in directory.listings()["lab"].summary:
-            await asyncio.sleep(0.02)
-        watch.cancel()
-        server.close()
-
-    asyncio.run(asyncio.wait_for(run(), 5))
+# To whom it is sent
 
 
 def test_every_request_carries_the_key_of_its_server_alone(fake):

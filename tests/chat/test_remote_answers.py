@@ -1,23 +1,33 @@
 """What a stranger's server sends comes through one door: bounded, of the right kind, or refused."""
 
+import asyncio
 import json
 import math
 import random
+from typing import Any
 
 import pytest
 
+from chat.models.remote import connection
 from chat.models.remote.answers import (
     MOST_MODELS,
     AnswerError,
     GaveUpError,
     counts_in,
+    in_short,
     models_in,
     piece_in,
     probability,
     said_in,
 )
 from chat.models.remote.characters import Characters, line_of
+from chat.models.remote.connection import whole
+from chat.models.remote.dialects import DIALECTS
+from chat.models.remote.engine import RemoteEngine
+from chat.models.remote.errors import RemoteError
 from chat.models.remote.events import MOST_EVENT, Events, TooMuchError
+from chat.models.remote.line import Line
+from chat.models.remote.servers import Server
 from chat.models.remote.vocabulary import CHARACTERS, MOST_PIECES, NOTHING, RemoteTokenizer
 from tests.support.fuzzed_text import fuzzed_text
 
@@ -25,6 +35,7 @@ STREAM = (
     b": hello\r\n\r\nevent: x\r\ndata: one\r\n\r\ndata: two\ndata:three\n\nid: 7\r\rdata: four\r\r"
     b"data: five\n"
 )
+LAB = Server(name="lab", url="http://lab.example/v1")
 EVENTS = [b"one", b"two\nthree", b"four", b"five"]
 
 
@@ -127,6 +138,59 @@ def test_an_error_in_the_middle_is_told_from_a_piece():
         piece_in(b'{"choices": [{"text": "", "finish_reason": "abort"}]}')
 
 
+def test_an_error_that_is_null_is_none():
+    assert piece_in(b'{"choices": [{"text": "a"}], "error": null}').text == "a"
+    assert said_in(b'{"error": null, "message": "busy"}') == "busy"
+
+
+class Buffered:
+    """An answer that is all there already, in pieces of a byte: to read on needs no waiting."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.headers = data, dict[str, str]()
+
+    async def aiter_raw(self):
+        for at in range(len(self._data)):
+            yield self._data[at : at + 1]
+
+
+def in_bytes(data: bytes) -> Any:
+    """A response of which each byte comes alone."""
+    return Buffered(data)
+
+
+READERS = {
+    "whole": lambda response: whole(LAB, response, 10**6),
+    "error": connection._beginning,
+    "events": lambda response: _all(RemoteEngine(LAB, DIALECTS["vllm"], "m", Line()), response),
+}
+
+
+async def _all(engine, response):
+    return [piece async for piece in engine._pieces(response)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_answer_in_tiny_pieces_leaves_the_others_their_turns(reader):
+    async def run():
+        read = asyncio.ensure_future(READERS[reader](in_bytes(b": x\n" * 4000)))
+        turns = 0
+        while not read.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns, await read
+
+    turns, came = asyncio.run(run())
+    assert turns > 10
+    assert came in ([], b": x\n" * 4000)
+
+
+def test_a_whole_answer_may_have_so_many_bytes_and_no_more():
+    assert asyncio.run(whole(LAB, in_bytes(b"x" * 100), 100)) == b"x" * 100
+    with pytest.raises(RemoteError, match="more than 99 bytes"):
+        asyncio.run(whole(LAB, in_bytes(b"x" * 100), 99))
+
+
 ODD = (b"\xff", b"[", b"null", b"1e999", b"", b'"')
 
 
@@ -154,6 +218,7 @@ def test_the_models_are_those_with_a_name_that_can_be_shown():
         {"id": "a", "owned_by": "vllm", "max_model_len": 4096},
         {"id": "/home/ada/b.gguf", "meta": {"n_ctx": 512, "n_ctx_train": 1024}},
         {"id": "c", "max_model_len": -1, "owned_by": 7},
+        {"id": "d", "max_model_len": 1},
         {"id": ""}, {"id": "x" * 999}, {"id": "two\nlines"}, {"id": 7}, 7,
     ]  # fmt: skip
     models = models_in(json.dumps({"data": data}).encode())
@@ -161,6 +226,7 @@ def test_the_models_are_those_with_a_name_that_can_be_shown():
         ("a", "vllm", 4096),
         ("/home/ada/b.gguf", "", 512),
         ("c", "", None),
+        ("d", "", None),
     ]
     many = json.dumps({"data": [{"id": str(at)} for at in range(9999)]}).encode()
     assert len(models_in(many)) == MOST_MODELS
@@ -180,7 +246,7 @@ def test_the_models_are_those_with_a_name_that_can_be_shown():
     ],
 )
 def test_what_a_server_says_of_its_fault_is_one_short_line(data, said):
-    assert said_in(data) == said
+    assert in_short(said_in(data)) == said
 
 
 def test_a_prompt_that_is_too_long_is_known_by_its_error():
@@ -188,6 +254,8 @@ def test_a_prompt_that_is_too_long_is_known_by_its_error():
     vllm = b'{"error": {"message": "This model\'s maximum context length is 16 tokens."}}'
     assert counts_in(llama) == (20, 16)
     assert counts_in(vllm) == (None, None)
+    tiny = b'{"error": {"message": "context size", "n_prompt_tokens": 20, "n_ctx": 1}}'
+    assert counts_in(tiny) == (None, None)  # no model reads so little
     assert counts_in(b'{"error": {"message": "min_p must be 0 to 1"}}') is None
 
 
@@ -195,6 +263,13 @@ def test_the_estimated_tokens_of_any_text_are_the_text():
     tokenizer = RemoteTokenizer()
     for text in fuzzed_text(300, seed=3):
         assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_a_copied_decoder_goes_on_as_its_twin():
+    tokenizer = RemoteTokenizer()
+    ids = tokenizer.encode("Once upon a time")
+    twin = tokenizer.decoder().copy()
+    assert "".join(map(twin.decode, ids)) == "Once upon a time"
 
 
 def test_ids_are_those_of_another_process_and_exact_in_a_browser():

@@ -206,6 +206,19 @@ def test_what_the_server_cannot_do_is_said_and_noted_as_off(root, fake):
     with_server(root, fake.url, act, kind="ollama")
 
 
+@pytest.mark.parametrize("kind", ["vllm", "openai"])
+def test_going_on_after_the_end_is_asked_for_or_said_to_be_beyond_the_server(root, fake, kind):
+    async def act(session, page):
+        await session.write(WORDS)
+        await session.ask_for({"ask": "continue"}, model="lab/fine")
+        said = any("No end before the first word" in line for line in page.said)
+        assert (fake.asked[-1].get("min_tokens"), said) == ((1, False), (None, True))[
+            kind != "vllm"
+        ]
+
+    with_server(root, fake.url, act, kind=kind)
+
+
 def test_takes_and_a_ladder_stand_side_by_side(root, fake):
     async def act(session, page):
         await session.ask_for({"ask": "continue", "words": WORDS, "takes": 3}, model="lab/fine")

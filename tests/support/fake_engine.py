@@ -25,6 +25,10 @@ MODELS = (
     "halves",  # bytes of a character, and surrogates, in different events
     "busy",  # 429, and the second time an answer
     "always-busy",
+    "single",  # 429 while it writes another
+    "second-busy",  # 429 for ever, for a seed of 8
+    "ever-long",  # 400: the prompt is too long, however short
+    "second-long",  # 400 for ever, for a seed of 8
     "broken",  # 500
     "garbage",  # events that are no JSON
     "endless",  # a line that never ends
@@ -34,6 +38,7 @@ MODELS = (
     "key",  # 401 with the key in the error
 )
 FOX = "🦊"
+TOO_LONG = {"n_prompt_tokens": 999, "n_ctx": 256}
 
 
 class FakeEngine:
@@ -52,6 +57,7 @@ class FakeEngine:
         self.keys: list[str] = []
         self.gone = 0
         self.up = True
+        self._writing = 0
         self._started = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=[self._run()], daemon=True)
         self._thread.start()
@@ -105,6 +111,10 @@ class FakeEngine:
             await asyncio.sleep(60)
         if name == "busy" and (model != name or sum(a["model"] == name for a in self.asked) == 1):
             return _whole(writer, 429, {"error": {"message": "all slots\nare taken"}}, "1")
+        if (model == "single" and self._writing) or (model == "second-busy" and asked["seed"] == 8):
+            return _whole(writer, 429, {"error": {"message": "no slot is free"}})
+        if model == "ever-long" or (model == "second-long" and asked["seed"] == 8):
+            return _whole(writer, 400, {"error": {"message": "too long", **TOO_LONG}})
         if model == "broken":
             return _whole(writer, 500, {"error": "out of memory"})
         if model == "key":
@@ -113,15 +123,19 @@ class FakeEngine:
             return _whole(
                 writer,
                 400,
-                {"error": {"message": "too long", "n_prompt_tokens": 999, "n_ctx": 256}},
+                {"error": {"message": "too long", **TOO_LONG}},
             )
         if model == "whole" or not asked["stream"]:
             choice = {"text": TEXT, "finish_reason": "stop", **_legacy(WORDS)}
             return _whole(writer, 200, {"choices": [choice], "usage": {"prompt_tokens": 9}})
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-        async for data in _events(model, asked):
-            writer.write(data)
-            await writer.drain()
+        self._writing += 1
+        try:
+            async for data in _events(model, asked):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            self._writing -= 1
 
 
 def _whole(writer: asyncio.StreamWriter, status: int, value: Any, after: str = "") -> None:
@@ -153,8 +167,8 @@ def _event(text: str, finish: str | None = None, **more: Any) -> bytes:
 async def _events(model: str, asked: dict[str, Any]) -> AsyncIterator[bytes]:
     for at in range(10_000 if model in ("slow", "endless") else len(WORDS)):
         word = WORDS[at % len(WORDS)]
-        if model == "slow":
-            await asyncio.sleep(0.05)
+        if model in ("slow", "single", "second-busy", "second-long"):
+            await asyncio.sleep(0.05 if model == "slow" else 0.01)
         if at == 2 and model in ODD:
             async for data in ODD[model]():
                 yield data

@@ -2,5 +2,6 @@
 
 From the bottom up: what each program calls a parameter (`dialects`), which servers there are
 (`servers`), a connection (`connection`, `events`), what comes through it (`answers`,
-`characters`), a story on its way (`request`), the engine (`engine`), the picker (`directory`).
+`characters`), who waits for a place (`line`), a story on its way (`request`), the engine
+(`engine`), the picker (`directory`).
 """

@@ -1,9 +1,10 @@
 """The one door for what a server sends: values of the right kind and size, or an error."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from chat.models.remote.characters import line_of
 from gpt.files import printable
@@ -21,7 +22,8 @@ MOST_TOKENS = 20_000
 """In one event."""
 MOST_SAID = 200
 """Characters of a server's own words that a writer is shown."""
-MOST_CONTEXT = 1 << 24
+LEAST_CONTEXT, MOST_CONTEXT = 16, 1 << 24
+"""Tokens; a server that says that a model reads fewer or more is not believed."""
 FAILED = ("error", "abort", "cancelled")
 """How a server says that it could not write on."""
 UNLIKELY = -9999.0
@@ -34,7 +36,7 @@ class AnswerError(ValueError):
 
 class GaveUpError(ValueError):
     """A server says in the middle of an answer that it cannot go on; the message is its own words,
-    or none."""
+    or none, as `said_in` has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +119,7 @@ def _context(entry: Mapping[str, Any]) -> int | None:
     said = [entry.get("max_model_len"), entry.get("max_context_length")]
     if is_object(meta):
         said = [*said, meta.get("n_ctx"), meta.get("n_ctx_train")]
-    return next((each for each in said if _is_count(each, MOST_CONTEXT) and each), None)
+    return next((each for each in said if _is_context(each)), None)
 
 
 def piece_in(data: bytes) -> Piece:
@@ -128,7 +130,7 @@ def piece_in(data: bytes) -> Piece:
         GaveUpError: It says that no more will come.
     """
     value = _object(data)
-    if "error" in value:
+    if value.get("error") is not None:
         raise GaveUpError(said_in(data))
     usage, choices = value.get("usage"), value.get("choices")
     count = usage.get("prompt_tokens") if is_object(usage) else None
@@ -153,17 +155,22 @@ def piece_in(data: bytes) -> Piece:
 
 
 def said_in(data: bytes) -> str:
-    """What a server says went wrong, in one short line; "" where it says nothing that is text."""
+    """What a server says went wrong, as it came: it may hold a key, and have any length and lines
+    (`connection` takes out and shortens, in this order); "" where it says nothing that is text."""
     try:
         value = _object(data)
     except AnswerError:
         return ""
-    said: object = value.get("error", value.get("detail", value.get("message")))
+    fields = (value.get(name) for name in ("error", "detail", "message"))
+    said: object = next((each for each in fields if each is not None), None)
     if is_object(said):
         said = said.get("message")
-    if not isinstance(said, str):
-        return ""
-    return printable(" ".join(said[: 4 * MOST_SAID].split()))[:MOST_SAID]
+    return said if isinstance(said, str) else ""
+
+
+def in_short(said: str) -> str:
+    """A server's words as one line of up to `MOST_SAID` characters."""
+    return printable(" ".join(said.split()))[:MOST_SAID]
 
 
 def counts_in(data: bytes) -> tuple[int | None, int | None] | None:
@@ -176,7 +183,7 @@ def counts_in(data: bytes) -> tuple[int | None, int | None] | None:
     words = said_in(data).lower()
     if is_object(error):
         count, room = error.get("n_prompt_tokens"), error.get("n_ctx")
-        if _is_count(count, 1 << 40) and _is_count(room, MOST_CONTEXT) and room:
+        if _is_count(count, 1 << 40) and _is_context(room):
             return count, room
     return (None, None) if "context" in words and ("length" in words or "size" in words) else None
 
@@ -184,8 +191,11 @@ def counts_in(data: bytes) -> tuple[int | None, int | None] | None:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value = parsed(line_of(data), finite=False)
-    except (ValueError, RecursionError) as error:
-        raise AnswerError(f"no JSON ({str(error)[:80]})") from error
+    except json.JSONDecodeError as error:
+        raise AnswerError(f"no JSON ({error})") from None
+    except (ValueError, RecursionError):
+        # What our own bounds say may quote the server, cut in the middle of a key.
+        raise AnswerError("no JSON within the bounds of an answer") from None
     if not is_object(value):
         raise AnswerError("no object of JSON")
     return value
@@ -252,5 +262,9 @@ def probability(value: object) -> float | None:
     return math.exp(min(0.0, value)) if value <= 0.01 else None
 
 
-def _is_count(value: object, most: int) -> bool:
+def _is_context(value: object) -> TypeGuard[int]:
+    return _is_count(value, MOST_CONTEXT) and value >= LEAST_CONTEXT
+
+
+def _is_count(value: object, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

@@ -8,18 +8,20 @@ the server hears at once that nobody reads on.
 import asyncio
 import json
 import logging
+import re
 import ssl
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from chat.errors import one_line
-from chat.models.remote.answers import AnswerError, GaveUpError, counts_in, said_in
+from chat.models.remote.answers import AnswerError, GaveUpError, counts_in, in_short, said_in
 from chat.models.remote.errors import LaterError, RemoteError, TooLongError
-from chat.models.remote.events import TooMuchError
+from chat.models.remote.events import TooMuchError, Turns
 from chat.models.remote.servers import Server
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ async def answer(
         headers=headers,
     ) as client:
         method = "GET" if body is None else "POST"
-        with faults_said(server):
+        with faults_said(server), _address_minded(server):
             request = client.build_request(method, server.url + path, content=content)
             async with asyncio.timeout(patience_s or server.patience_s):
                 response = await client.send(request, stream=True)
@@ -82,13 +84,14 @@ async def chunks(server: Server, response: httpx.Response) -> AsyncGenerator[byt
     Raises:
         RemoteError: Nothing comes for too long, or the connection breaks.
     """
-    coming = response.aiter_raw()
+    coming, turns = response.aiter_raw(), Turns()
     while True:
         with faults_said(server, begun=True):
             async with asyncio.timeout(server.patience_s):
                 chunk = await anext(coming, None)
         if chunk is None:
             return
+        await turns.spend(len(chunk))
         yield chunk
 
 
@@ -99,11 +102,13 @@ async def whole(server: Server, response: httpx.Response, most: int) -> bytes:
         RemoteError: It is longer than `most` bytes; or as `chunks`.
     """
     came: list[bytes] = []
+    size = 0
     async with aclosing(chunks(server, response)) as coming:
         with faults_said(server):
             async for chunk in coming:
                 came.append(chunk)
-                if sum(map(len, came)) > most:
+                size += len(chunk)
+                if size > most:
                     raise TooMuchError(f"more than {most:,} bytes")
     return b"".join(came)
 
@@ -138,7 +143,7 @@ def faults_said(server: Server, *, begun: bool = False) -> Generator[None]:
         log.warning("server %s: %s", one_line(server.name), type(error).__name__)
         raise RemoteError(f"{name} broke the connection off in the middle. {after}") from None
     except (TooMuchError, AnswerError) as error:
-        said = one_line(_without(server, str(error)))
+        said = in_short(without(server, str(error)))
         log.warning("server %s sent no answer: %s", one_line(server.name), said)
         raise RemoteError(
             f"{name} sent what is no answer of the completions API: {said}. {after}"
@@ -149,9 +154,24 @@ def faults_said(server: Server, *, begun: bool = False) -> Generator[None]:
         raise RemoteError(f"{name} gave up in the middle.{said} {after}") from None
 
 
+@contextmanager
+def _address_minded(server: Server) -> Generator[None]:
+    """Say so where nothing can be sent to the address: `httpx` and `idna` have errors of their own
+    for it."""
+    try:
+        yield
+    except (httpx.InvalidURL, UnicodeError) as error:
+        log.warning("server %s has no address: %s", one_line(server.name), type(error).__name__)
+        raise RemoteError(
+            f"“{server.name}” cannot be reached: its address in the configuration of this page "
+            "names no machine. Pick another model."
+        ) from None
+
+
 async def _beginning(response: httpx.Response) -> bytes:
-    came = b""
+    came, turns = b"", Turns()
     async for chunk in response.aiter_raw():
+        await turns.spend(len(chunk))
         came += chunk
         if len(came) > MOST_ERROR:
             break
@@ -188,11 +208,20 @@ def _pause(response: httpx.Response) -> float | None:
 
 
 def _quoted(server: Server, said: str) -> str:
-    return f" It says: “{_without(server, said)}”." if said else ""
+    short = in_short(without(server, said))
+    return f" It says: “{short}”." if short else ""
 
 
-def _without(server: Server, said: str) -> str:
-    """A server's words without the key and the address, should it repeat them."""
-    for secret in filter(None, (server.key, server.url)):
-        said = said.replace(secret, "…")
+def without(server: Server, said: str) -> str:
+    """A server's words without the key and the address, should it repeat them.
+
+    Args:
+        said: All of it: of a key that was cut in two, the first half would not be found.
+    """
+    if server.key:
+        said = said.replace(server.key, "…")
+    parts = urlsplit(server.url)
+    # A name of a host may be as short as a word's beginning.
+    for address in (server.url, parts.netloc, parts.hostname or parts.netloc):
+        said = re.sub(rf"(?<![\w.-]){re.escape(address)}(?![\w-])", "…", said, flags=re.I)
     return said

@@ -25,10 +25,16 @@ _DRY = {
 }
 USUAL = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 SAMPLERS = (*USUAL, "dry_multiplier", "no_end", "banned")
-"""What a server is told, where it has a name for it; the length and the stop strings go by one
-name everywhere. None completes a broken-off word: its first token would begin in the prompt."""
+"""What a writer can set and a server is told, where it has a name for it; the length and the stop
+strings go by one name everywhere. None completes a broken-off word: its first token would begin in
+the prompt."""
 
 
+NEEDED = {"min_new_tokens": "No end before the first word"}
+"""What no writer sets and a request may need, in words for where it cannot be: going on after the
+end of a story."""
+NOWHERE = "\U0010ffff"
+"""Stands in no text: llama.cpp refuses an empty list of breakers."""
 ALL = 16384
 """As many tokens as any of these models sees."""
 
@@ -45,6 +51,7 @@ class Dialect:
         seeds: Seeds are below this; None where it takes none.
         logprobs: The most likely tokens it tells beside each; 0 for none.
         streams_logprobs: Whether it tells them while it writes, and not only of a whole answer.
+        most: Tokens that it writes for one request; None where the model's context is the bound.
     """
 
     label: str
@@ -54,6 +61,7 @@ class Dialect:
     seeds: int | None = 2**31
     logprobs: int = 0
     streams_logprobs: bool = True
+    most: int | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -73,6 +81,7 @@ DIALECTS: dict[str, Dialect] = {
         },
         seeds=2**63,
         logprobs=10,
+        most=int(LIMITS["max_new_tokens"].high or 0),
     ),
     "llama.cpp": Dialect(
         label="llama.cpp",
@@ -97,7 +106,11 @@ DIALECTS: dict[str, Dialect] = {
     "vllm": Dialect(
         label="vLLM",
         owners=("vllm",),
-        names=_MEANS_THE_SAME | {"repetition_penalty": "repetition_penalty"},
+        names={
+            **_MEANS_THE_SAME,
+            "repetition_penalty": "repetition_penalty",
+            "min_new_tokens": "min_tokens",
+        },
         off={"presence_penalty": 0, "frequency_penalty": 0},
         seeds=2**63,
         logprobs=10,
@@ -153,7 +166,8 @@ def dialect_of(owners: Sequence[str]) -> Dialect:
 def possible(params: SamplingParams, dialect: Dialect) -> tuple[SamplingParams, list[str]]:
     """The settings as far as a program can do them, and the names of those that it cannot and
     that were asked for: they are off."""
-    asked = [name for name in dialect.missing if getattr(params, name) != LIMITS[name].off]
+    missing = (name for name in (*SAMPLERS, *NEEDED) if name not in dialect.names)
+    asked = [name for name in missing if getattr(params, name) != LIMITS[name].off]
     return replace(params, **{name: LIMITS[name].off for name in asked}), asked
 
 
@@ -181,10 +195,10 @@ def body(
 def _said(name: str, params: SamplingParams) -> Any:
     """A setting's value, as servers say it."""
     value: Any = getattr(params, name)
+    if name == "dry_breakers":
+        return list(value or [NOWHERE])
     if name == "dry_range":
         return value or ALL  # to us 0 is all that the model sees, to them it is nothing
-    if name == "dry_breakers":
-        return list(params.dry_breakers) or ["\x00"]  # llama.cpp refuses none: one that never comes
     return list(cast(tuple[str, ...], value)) if isinstance(value, tuple) else value
 
 

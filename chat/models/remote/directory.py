@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chat.errors import one_line
+from chat.errors import in_one_line, one_line
 from chat.models.catalogue import GENERIC_STARTERS, Listing
 from chat.models.remote.answers import Model, models_in
-from chat.models.remote.connection import TRY, answer, faults_said, whole
+from chat.models.remote.connection import TRY, answer, faults_said, whole, without
 from chat.models.remote.dialects import DIALECTS, USUAL, Dialect, dialect_of
 from chat.models.remote.engine import RemoteEngine
 from chat.models.remote.errors import RemoteError
-from chat.models.remote.request import Line
+from chat.models.remote.line import Line
 from chat.models.remote.servers import Server
 from chat.settings import LABELS
 
@@ -68,11 +68,6 @@ class Directory:
         self._lock = threading.Lock()
         self._listed()
 
-    @property
-    def engines(self) -> list[RemoteEngine]:
-        """Of every model that is known."""
-        return [engine for known in self._known for engine in known.engines.values()]
-
     def listings(self) -> dict[str, Listing]:
         """The models as they are known now, by key; what is old is asked for anew, for next
         time."""
@@ -106,7 +101,7 @@ class Directory:
             async with asyncio.timeout(ASK_S), answer(server, "/models") as response:
                 data = await whole(server, response, MOST_LIST)
             with faults_said(server):
-                models = models_in(data)
+                self._take_in(known, models_in(data))
         except (RemoteError, TimeoutError) as error:
             trouble = (
                 str(error).removesuffix(f" {TRY}")
@@ -115,7 +110,16 @@ class Directory:
             if trouble != known.trouble:
                 log.warning("models of %s: %s", one_line(server.name), one_line(trouble))
             known.trouble = trouble
-            return
+        except Exception as error:  # noqa: BLE001 - the others must still be asked
+            trouble = f"“{server.name}” could not be asked: something went wrong on our side."
+            if trouble != known.trouble:
+                log.error(
+                    "models of %s: %s", one_line(server.name), without(server, in_one_line(error))
+                )
+            known.trouble = trouble
+
+    def _take_in(self, known: Known, models: Sequence[Model]) -> None:
+        server = known.server
         known.trouble = "" if models else f"“{server.name}” answers, and has no model."
         said = DIALECTS[server.kind] if server.kind else dialect_of([each.owner for each in models])
         names = _names([each.id for each in models])

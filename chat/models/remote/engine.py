@@ -1,7 +1,7 @@
 """`RemoteEngine`: a model that a server runs, behind the same small interface as
 `gpt.engine.Engine`: `submit` gives a request whose tokens come one by one."""
 
-import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ from chat.models.remote.connection import (
 )
 from chat.models.remote.dialects import Dialect, body, odds_body
 from chat.models.remote.errors import LaterError, RemoteError, TooLongError
-from chat.models.remote.events import Events
-from chat.models.remote.request import Line, RemoteRequest
+from chat.models.remote.events import Events, Turns
+from chat.models.remote.line import Line
+from chat.models.remote.request import RemoteRequest
 from chat.models.remote.servers import Server
 from chat.models.remote.vocabulary import RemoteTokenizer
 from chat.models.remote.writing import Writing
@@ -84,8 +85,8 @@ class RemoteEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for a place at its server."""
-        return len(self.line.waiting)
+        """Places at its server that are waited for."""
+        return self.line.waiting
 
     @property
     def window(self) -> int:
@@ -127,17 +128,19 @@ class RemoteEngine:
         ]
         return RemoteRequest(self.line, takes, writer)
 
-    async def odds(self, prompt: Sequence[int], most: int) -> tuple[Chance, ...]:
+    async def odds(
+        self, prompt: Sequence[int], most: int, *, writer: Path = ()
+    ) -> tuple[Chance, ...]:
         """The likeliest tokens after the prompt, best first, before any sampler.
 
         Raises:
             RemoteError: The server does not say.
+            EngineBusy: As `submit`.
         """
         if self.dialect.logprobs:
-            text = self.tokenizer.decode(prompt[self.first_seen(len(prompt), 1) :])
-            asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
-            async with self.line.place(), answer(self.server, COMPLETIONS, asked) as response:
-                data = await whole(self.server, response, WHOLE_ANSWER)
+            with self.line.places(writer) as places:
+                async with places.place():
+                    data = await self._one_token(prompt, most)
             with faults_said(self.server):
                 tokens = piece_in(data).tokens
             if tokens and tokens[0].top:
@@ -147,30 +150,64 @@ class RemoteEngine:
             "there are no dice to be seen. Continue writes on."
         )
 
+    async def _one_token(self, prompt: Sequence[int], most: int) -> bytes:
+        """The answer of one token, to as much of the prompt as the server reads."""
+        shorter = 0
+        while True:
+            seen = prompt[self.first_seen(len(prompt), 1) :]
+            text = self.tokenizer.decode(seen)
+            asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
+            try:
+                async with answer(self.server, COMPLETIONS, asked) as response:
+                    return await whole(self.server, response, WHOLE_ANSWER)
+            except TooLongError as error:
+                self._learn_from(error, len(seen))
+                shorter += 1
+                if shorter > SHORTER:
+                    raise
+
     async def _take(
         self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
     ) -> AsyncGenerator[Token]:
-        """The tokens of one take; a server that is busy is asked again before the first."""
-        busy = shorter = 0
+        """The tokens of one take; a server that is busy is asked again before the first.
+
+        While it writes another story of ours, its being busy is no wonder: then it is asked for as
+        long as its patience lasts.
+        """
+        began_s, busy = time.monotonic(), 0
         while True:
             request.note = request.note or f"waiting for “{self.server.name}”"
+            try:
+                async with (
+                    request.places.place(),
+                    aclosing(self._shortened(prompt, params, at, request)) as tokens,
+                ):
+                    async for token in tokens:
+                        yield token
+                return
+            except LaterError as error:
+                patient = time.monotonic() - began_s < self.server.patience_s
+                if busy >= TRIES - 1 and not (patient and self.line.active):
+                    raise
+                pause_s = PAUSES_S[min(busy, TRIES - 2)] if error.wait_s is None else error.wait_s
+                busy += 1
+                request.note = f"“{self.server.name}” cannot now: asked again in {pause_s:g} s"
+                await request.places.pause(pause_s)
+                request.note = ""
+
+    async def _shortened(
+        self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
+    ) -> AsyncGenerator[Token]:
+        """The tokens of one answer, to as much of the prompt as the server reads."""
+        for left in reversed(range(SHORTER + 1)):
             try:
                 async with aclosing(self._write(prompt, params, at, request)) as tokens:
                     async for token in tokens:
                         yield token
                 return
             except TooLongError:
-                shorter += 1
-                if shorter > SHORTER or request.began:
+                if not left:
                     raise
-            except LaterError as error:
-                if busy >= TRIES - 1 or request.began:
-                    raise
-                pause_s = PAUSES_S[busy] if error.wait_s is None else error.wait_s
-                busy += 1
-                request.note = f"“{self.server.name}” cannot now: asked again in {pause_s:g} s"
-                await asyncio.sleep(pause_s)
-                request.note = ""
 
     async def _write(
         self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
@@ -178,6 +215,7 @@ class RemoteEngine:
         """The tokens of one answer."""
         # To come to the end of a sentence takes tokens of its own.
         length = min(params.max_new_tokens + params.finish_chars // 3, max(1, self.context // 2))
+        length = min(length, self.dialect.most or length)
         seen = prompt[self.first_seen(len(prompt), length) :]
         text = self.tokenizer.decode(seen)
         asked = body(self.dialect, params, model=self.model, prompt=text, length=length)
@@ -212,11 +250,12 @@ class RemoteEngine:
             with faults_said(self.server):
                 yield piece_in(data)
             return
-        reader = Events()
+        reader, turns = Events(), Turns()
         async with aclosing(chunks(self.server, response)) as coming:
             with faults_said(self.server, begun=True):
                 async for chunk in coming:
                     for data in reader.push(chunk):
+                        await turns.spend(len(data))
                         yield LAST if data == DONE else piece_in(data)
                         if data == DONE:
                             return
@@ -226,11 +265,17 @@ class RemoteEngine:
     def _compare(self, tokens: int, estimated: int) -> None:
         """Learn how many of the server's tokens one of ours is, from a text that has so many."""
         if tokens and estimated >= LEAST_SAMPLE:
-            self.ratio = min(8.0, max(0.25, tokens / estimated))
+            self.ratio = _within(tokens / estimated)
 
     def _learn_from(self, error: TooLongError, estimated: int) -> None:
         """Send less from now on: as much as the server has counted, or else by a third."""
         counted = 0.0
         if error.context is not None and error.tokens is not None:
-            self.context, counted = error.context, error.tokens / max(1, estimated)
-        self.ratio = counted if counted > self.ratio else self.ratio * 1.5
+            self.context = min(error.context, self.told or error.context)
+            counted = error.tokens / max(1, estimated)
+        self.ratio = _within(counted if counted > self.ratio else self.ratio * 1.5)
+
+
+def _within(ratio: float) -> float:
+    """What a server counts for one of our tokens, as far as any tokenizer's can be."""
+    return min(8.0, max(0.25, ratio))

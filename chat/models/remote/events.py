@@ -1,9 +1,31 @@
 """Server-sent events out of the bytes that a stranger sends: bounded, or refused."""
 
+import asyncio
+
 MOST_EVENT = 500_000
 """Bytes of one event; a token with its twenty likeliest has about 3,000."""
 MOST_STREAM = 100_000_000
 """Bytes of an answer."""
+
+
+SPENT = 20_000
+"""Bytes to be read before the others have a turn; a piece of them counts for `EACH` more."""
+EACH = 200
+
+
+class Turns:
+    """Lets the other tasks of the event loop have their turns: to read what came already needs no
+    waiting, so a server that sends millions of tiny pieces would hold all of them up."""
+
+    def __init__(self) -> None:
+        self._spent = 0
+
+    async def spend(self, size: int) -> None:
+        """Call it with each piece that is read, of so many bytes."""
+        self._spent += EACH + size
+        if self._spent >= SPENT:
+            self._spent = 0
+            await asyncio.sleep(0)
 
 
 class TooMuchError(ValueError):

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from chat.models.remote.dialects import DIALECTS
 from gpt.files import is_printable
+from gpt.files.strict_json import is_object
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,8 @@ MOST_FILE = 64_000
 NAME = re.compile(r"[\w.:-][\w.: -]{0,39}")
 FIELDS = ("url", "key", "kind", "context", "patience")
 OTHERWISE = "see docs/engines.md"
+APART = f"a key with a comma or semicolon stands in a file, {OTHERWISE}"
+"""Such a key looks like the next server, or the next field."""
 
 
 class ServersError(ValueError):
@@ -77,6 +82,7 @@ def servers_in(environment: MutableMapping[str, str] | None = None) -> tuple[Ser
 
 def _in_line(said: str) -> Iterator[Server]:
     """name=http://host/v1;key=…;kind=…, several with a comma between them."""
+    hint = f" ({APART})" if "key" in said else ""
     for place, entry in enumerate([part.strip() for part in said.split(",") if part.strip()], 1):
         where = f"server {place} in {VARIABLE}"
         first, *rest = entry.split(";")
@@ -87,9 +93,9 @@ def _in_line(said: str) -> Iterator[Server]:
         for pair in rest:
             key, sign, value = pair.partition("=")
             if not sign or key.strip() not in FIELDS:
-                raise ServersError(_unknown_field(where))
+                raise ServersError(_unknown_field(where) + hint)
             values[key.strip()] = value.strip()
-        yield _server(name.strip(), values, where)
+        yield _server(name.strip(), values, where, hint)
 
 
 def _in_file(path: Path) -> Iterator[Server]:
@@ -111,28 +117,34 @@ def _in_file(path: Path) -> Iterator[Server]:
         raise ServersError(
             f"the file that {VARIABLE} names is no TOML of up to {MOST_FILE:,} bytes, {OTHERWISE}"
         ) from None
-    if mode & 0o077 and any("key" in table for table in tables.values()):
+    if mode & 0o077 and any("key" in table for table in tables.values() if is_object(table)):
         log.warning("the file that %s names can be read by others: chmod 600", VARIABLE)
     for place, (name, table) in enumerate(tables.items(), 1):
         where = f"table {place} of the file in {VARIABLE}"
-        if not isinstance(table, dict) or not table.keys() <= {*FIELDS}:  # pyright: ignore[reportUnknownMemberType]
+        if not is_object(table):
+            raise ServersError(
+                f'{where} is none: expected [NAME], and below it url = "http://…/v1"'
+            )
+        if not table.keys() <= {*FIELDS}:
             raise ServersError(_unknown_field(where))
-        yield _server(name, table, where)  # pyright: ignore[reportUnknownArgumentType]
+        yield _server(name, table, where)
 
 
 def _unknown_field(where: str) -> str:
     return f"{where} has something other than {', '.join(FIELDS)}: {OTHERWISE}"
 
 
-def _server(name: str, values: Mapping[str, Any], where: str) -> Server:
+def _server(name: str, values: Mapping[str, Any], where: str, hint: str = "") -> Server:
     url, key = str(values.get("url", "")).rstrip("/"), str(values.get("key", ""))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:
+        # As whoever connects reads it: a label may be too long, or be no name in any script.
+        httpx.URL(url).host.encode("idna")
+    except (ValueError, httpx.InvalidURL):
         host, parts, port = None, urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host or not is_printable(url) or " " in url:
-        raise ServersError(f"{where} has no address: expected http://HOST:PORT/v1")
+        raise ServersError(f"{where} has no address: expected http://HOST:PORT/v1{hint}")
     if parts.username is not None or parts.query or parts.fragment:
         raise ServersError(
             f"the address of {where} holds more than a host and a path: a key stands beside it, "

@@ -94,6 +94,10 @@ class Decoder(StreamDecoder):
         """The text of the token."""
         return self._tokenizer.piece(id)
 
+    def copy(self) -> "Decoder":
+        """Another one, as there is nothing to go on from."""
+        return Decoder(self._tokenizer)
+
     def flush(self) -> str:
         """Nothing is ever left."""
         return ""
