@@ -1,6 +1,7 @@
 // @ts-check
 // What the writer wrote and the server has not got: kept as drafts (drafts.js) and given back. Three kinds: the line in
-// the composer, an edit, and what was sent, a line or words to be added. What was sent counts as lost until the server has it on its disk.
+// the composer, an edit, and what was sent, a line or words to be added: that counts as lost until the server has it on
+// its disk.
 import { givenBack, lineFor } from './composer.js';
 import { isMade, lineOf, stands, tooLong, wordsIn } from './lines.js';
 import { uuid } from './store.js';

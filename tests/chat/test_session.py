@@ -443,6 +443,23 @@ def test_one_s_own_words_are_added_without_the_model_and_taken_back(root):
     in_a_session(root, act)
 
 
+def test_words_to_be_added_while_a_model_writes_are_given_back(root):
+    async def act(session, page):
+        writing = asyncio.create_task(session.write("/with max=2048 Once"))
+        while len(page.state.get("passages", [])) < 2:
+            await asyncio.sleep(0.005)
+        await session.act({"act": "add", "text": "Then"})
+        assert page.refused == ["Then"]
+        assert "Still writing" in page.said[-1]
+        assert session.writing
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        assert "Then" not in session.story.text
+
+    in_a_session(root, act)
+
+
 def test_what_is_banned_is_a_setting_that_stands_with_the_passage(root):
     async def act(session, page):
         await handle_line(session, "/ban e, ab")
