@@ -136,10 +136,13 @@ class Session(SessionState):
         """Open a story that was kept, with the settings and the model of its chat."""
         self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
-        story, future = (waiting.story, ()) if waiting else (kept.story, kept.future)
-        self._put(History(story, kept.past, future))
-        await self._measure()
+        history = History(kept.story, kept.past, kept.future)
+        if waiting:  # kept with both in it, one change further than it is until the vote
+            *past, story = kept.past or (waiting.story,)
+            history = History(story, tuple(past))
+        self._put(history)
         self.contest = waiting
+        await self._measure()
         if kept.model in self.models:
             self.model = kept.model
         try:

@@ -286,6 +286,22 @@ def test_acts_of_two_windows_at_once_are_both_done(root):
     comparing(root, act)
 
 
+def test_what_is_undone_after_a_restart_is_what_would_have_been_before(root):
+    async def act(session, page):
+        keeping = []
+        session.keep = keeping.append
+        await session.act({"act": "add", "text": "Before."})
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        undo, saved = page.state["undo"], keeping[-1]
+        await session.take(saved)
+        assert page.state["undo"] == undo == 2
+        assert keeping[-1].past == saved.past
+        await session.act({"act": "undo"})
+        assert session.story.text == "Before."
+
+    comparing(root, act)
+
+
 def test_the_library_holds_both_while_they_wait(root):
     async def act(session, page):
         stories = []
