@@ -1,7 +1,7 @@
 // @ts-check
 // The page's one place for what was not sent (unsent.js): with the browser's storage, its composer, its address.
 import { input, setInput } from './composer.js';
-import { Drafts, placeOf, read } from './drafts.js';
+import { Drafts, placeOf } from './drafts.js';
 import { Unsent } from './unsent.js';
 
 const WINDOW = 'inkling.window';
@@ -87,9 +87,9 @@ export const watch = () => {
   document.addEventListener('input', (event) => event.target === input() && unsent.typed());
   document.addEventListener('keydown', hold, true);
   document.addEventListener('click', hold, true);
-  window.addEventListener('storage', ({ key, newValue }) => {
+  window.addEventListener('storage', ({ key }) => {
     const place = placeOf(key);
-    if (place) unsent.follow(place, read(newValue));
+    if (place) unsent.follow(place);
   });
 };
 

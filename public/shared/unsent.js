@@ -136,13 +136,14 @@ export class Unsent {
     return true;
   }
 
-  /** Another window changed a draft. @param {Place} place @param {Draft | null} draft */
-  follow(place, draft) {
+  /** Another window changed a draft; one of another account, which signed in since, is none of this page's. */
+  follow(/** @type {Place} */ place) {
+    if (!this.drafts.isOurs()) return;
     this.drafts.touch();
     if (place.kind === 'edit') this.#told();
     const isIts = place.kind === 'line' && place.story === this.here() && this.#shown === this.here();
     if (!isIts || this.field.words() !== this.#known) return;
-    this.#known = draft?.words ?? '';
+    this.#known = this.drafts.get(place)?.words ?? '';
     this.field.fill(this.#known, false);
   }
 

@@ -300,14 +300,48 @@ test('two windows on one story have one line, and neither overwrites the other',
   both.unsent.arrive(state());
   one.type('half a');
   const place = /** @type {const} */ ({ kind: 'line', story: 's', id: '' });
-  both.unsent.follow(place, one.drafts.get(place));
+  both.unsent.follow(place);
   assert.equal(both.words, 'half a');
   // Both were typed in before either heard of the other.
   one.type('half a line');
   both.type('half a word');
   assert.equal(both.words, 'half a line\nhalf a word');
   assert.deepEqual(both.said, [BOTH]);
-  both.unsent.follow({ ...place, story: 'other' }, null);
+  both.unsent.follow({ ...place, story: 'other' });
   assert.equal(both.words, 'half a line\nhalf a word');
   assert.equal(other.words, '');
+});
+
+test('a line of another account, who signed in since, comes into no open page', () => {
+  const page = open();
+  page.story = 'new';
+  page.unsent.arrive(state());
+  const other = open(page.storage, 'w2');
+  other.drafts.belongTo('bob');
+  other.story = 'new';
+  other.unsent.arrive(state());
+  other.type('A secret of Bob');
+  const place = /** @type {const} */ ({ kind: 'line', story: 'new', id: '' });
+  page.unsent.follow(place);
+  assert.equal(page.words, '');
+  // Nor does what becomes of its own line touch the other's.
+  page.type('Half');
+  page.type('');
+  assert.equal(other.drafts.get(place)?.words, 'A secret of Bob');
+});
+
+test('a line that stands in an open page is not emptied by another account that signs in', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.type('Half a line');
+  const place = /** @type {const} */ ({ kind: 'line', story: 's', id: '' });
+  const { removeItem } = page.storage;
+  // Each change is heard of while the storage is just as far.
+  page.storage.removeItem = (/** @type {string} */ key) => {
+    removeItem(key);
+    page.unsent.follow(place);
+  };
+  new Drafts({ storage: () => page.storage, say: () => {}, window: 'w2' }).belongTo('bob');
+  assert.equal(page.words, 'Half a line');
+  assert.ok(![...page.storage.kept.values()].join().includes('Half'));
 });
