@@ -227,8 +227,7 @@ async def on_message(message: cl.Message) -> None:
 
 async def refuse_another(session: Session, words: str) -> None:
     """Give a message back that came while a model writes, maybe for another window."""
-    await session.page.tell(STILL_WRITING, "warning")
-    await session.page.emit("story_refused", {"words": words, "why": STILL_WRITING})
+    await session.refuse(words, STILL_WRITING)
     emitter, task = cl.context.emitter, asyncio.current_task()
 
     async def give_stop() -> None:

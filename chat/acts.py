@@ -60,13 +60,13 @@ def act(history: History, request: Mapping[str, object]) -> History:
 
 def _added(story: Story, text: str) -> Story:
     """The story with the writer's words at its end; a model that reads them encodes them."""
-    words, _ = strip_trailing_spaces(text)
+    words, whole = strip_trailing_spaces(text)
     if not words.strip():
         raise RefusedError("There are no words to add.")
     if len(story.text) + len(words) > MAX_STORY:
         raise RefusedError(too_long(MAX_STORY))
     text = joint(story.text, words, ended=story.ended) + words
-    return story.append(Passage(author="writer", text=text))
+    return story.append(Passage(author="writer", text=text, whole=whole))
 
 
 def _count(request: Mapping[str, object]) -> int:

@@ -17,6 +17,7 @@ from chat.acts import act
 from chat.compare import contest
 from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
+from chat.compare.votes import Vote
 from chat.errors import RefusedError, fault, in_one_line, reason
 from chat.generate.reproduce import again
 from chat.generate.request import LAST, GenerationRequest, request_from_page
@@ -118,28 +119,30 @@ class Session(SessionState):
         act that can be done, ends it without a vote.
         """
         if self.writing:
-            return await self.page.tell(STILL_WRITING, "warning")
+            return await self._refuse_act(request, STILL_WRITING)
         try:
-            if self.contest and self.awaits_vote and not contest.ends_contest(request):
-                # A key pressed by mistake gives no names away.
-                act(self.history.change(self.contest.joined_story()), request)
-            if self.awaits_vote or contest.ends_contest(request):
-                await self._decide(contest.choice_of(request))
-            if not contest.ends_contest(request):
-                await self._change(request)
+            voted, said = self._do(request)
         except (RefusedError, StoryError) as error:
-            if request.get("act") == "add":
-                return await self.give_back(str(request.get("text", "")), str(error))
-            await self.page.tell(str(error), "warning")
+            await self._refuse_act(request, str(error))
+        else:
+            if voted:
+                await self._cast(voted)
+            if said:
+                await self.page.tell(said)
+            await self._measure()
         await self.show()
 
     async def take(self, kept: Kept) -> None:
         """Open a story that was kept, with the settings and the model of its chat."""
         self.models = await asyncio.to_thread(self.find_models)
         waiting = contest.resumed(kept.story, kept.contest)
-        story, future = (waiting.story, ()) if waiting else (kept.story, kept.future)
-        await self._replace_story(History(story, kept.past, future))
+        history = History(kept.story, kept.past, kept.future)
+        if waiting:  # kept with both in it, one change further than it is until the vote
+            *past, story = kept.past or (waiting.story,)
+            history = History(story, tuple(past))
+        self._put(history)
         self.contest = waiting
+        await self._measure()
         if kept.model in self.models:
             self.model = kept.model
         try:
@@ -241,44 +244,58 @@ class Session(SessionState):
         self.contest = compared
         await self._measure()
 
-    async def _decide(self, choice: VoteChoice | None) -> None:
-        """End a blind contest: both join the story, and the names are told."""
+    def _do(self, request: Mapping[str, object]) -> tuple[Vote | None, str]:
+        """Do an act all at once: another window's may come whenever this one waits.
+
+        Returns:
+            The vote to be cast, if it was one, and what the writer is to be told.
+
+        Raises:
+            RefusedError, StoryError: It cannot be done; nothing has changed.
+        """
+        alone = contest.ends_contest(request)
+        if not alone and self.contest and self.awaits_vote:
+            # A key pressed by mistake gives no names away.
+            act(self.history.change(self.contest.joined_story()), request)
+        vote = None
+        if self.awaits_vote or alone:
+            vote = self._decide(contest.choice_of(request))
+        return vote, "" if alone else self._change(request)
+
+    def _decide(self, choice: VoteChoice | None) -> Vote | None:
+        """End a blind contest: both join the story, and the names can be told."""
         compared = self.contest
         if compared is None or not compared.waits:
             raise RefusedError(contest.NOTHING_TO_CHOOSE)
         if compared.writers:
             self._loaded = compared.writers[1 if choice == "b" else 0].loaded
-        await self._replace_story(self.history.change(compared.joined_story(choice)))
+        self._put(self.history.change(compared.joined_story(choice)))
         self.contest = replace(compared, said=compared.outcome(choice))
-        if choice and self.votes:
-            try:
-                await self.votes.cast(compared.vote(choice))
-            except (sqlite3.Error, OSError) as error:
-                log.error("a vote could not be kept: %s", in_one_line(error))
-                await self.page.tell(
-                    f"The vote could not be kept on disk: {reason(error)}.", "error"
-                )
+        return compared.vote(choice) if choice else None
 
-    async def _change(self, request: Mapping[str, object]) -> None:
-        """Do an act of `chat.acts`; after a pick the same two can be compared once more."""
+    def _change(self, request: Mapping[str, object]) -> str:
+        """Do an act of `chat.acts`; after a pick the same two can be compared once more. Gives what
+        the writer is to be told."""
         history, compared = act(self.history, request), self.contest
-        if compared and compared.said:
-            await self.page.tell(compared.said)
-        await self._replace_story(history)
-        self.contest = compared if request.get("act") == "pick" else None
-
-    async def _replace_story(self, history: History) -> None:
-        """Make this the story, with no takes left to pick from, and count its tokens."""
         self._put(history)
-        await self._measure()
+        self.contest = compared if request.get("act") == "pick" else None
+        return compared.said if compared else ""
+
+    async def _cast(self, vote: Vote) -> None:
+        if self.votes is None:
+            return
+        try:
+            await self.votes.cast(vote)
+        except (sqlite3.Error, OSError) as error:
+            log.error("a vote could not be kept: %s", in_one_line(error))
+            await self.page.tell(f"The vote could not be kept on disk: {reason(error)}.", "error")
 
     def _put(self, history: History) -> None:
+        """Make this the story, with no takes left to pick from."""
         self.history, self.choice, self.contest, self.status = history, {}, None, ""
 
-    async def give_back(self, words: str, why: str) -> None:
-        """Return the writer's words, unused."""
-        self.status = ""
-        if why:
-            await self.page.tell(why, "error")
-        await self.page.emit("story_refused", {"words": words, "why": why})
-        await self.show()
+    async def _refuse_act(self, request: Mapping[str, object], why: str) -> None:
+        if request.get("act") == "add":
+            await self.refuse(str(request.get("text", "")), why)
+        else:
+            await self.page.tell(why, "warning")

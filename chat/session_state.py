@@ -19,7 +19,7 @@ from chat.jobs.upload import Upload
 from chat.models import Listing, default_model
 from chat.models.engines import Engines, Loaded
 from chat.models.training_texts import TrainingTexts
-from chat.page import Page
+from chat.page import Page, ToldAs
 from chat.settings.layers import SettingLayers
 from chat.settings.presets import Layer, OwnPresets
 from chat.story import Story
@@ -165,6 +165,18 @@ class SessionState:
         """Show that the story is not saved, and why; with "" that it is."""
         self.unsaved = why
         await self.page.emit("story_kept", {"unsaved": why})
+
+    async def give_back(self, words: str, why: str) -> None:
+        """Return the writer's words, unused; nothing is being written."""
+        self.status = ""
+        await self.refuse(words, why, "error")
+        await self.show()
+
+    async def refuse(self, words: str, why: str, kind: ToldAs = "warning") -> None:
+        """Return the writer's words, whatever is being written meanwhile."""
+        if why:
+            await self.page.tell(why, kind)
+        await self.page.emit("story_refused", {"words": words, "why": why})
 
     async def sync(self, revision: int, have: int) -> None:
         """Send what a page lacks after a lost connection.

@@ -57,11 +57,12 @@ def too_long(most: int) -> str:
     return f"The story would have more than {most:,} characters: begin a new one, or cut it."
 
 
-def with_words(story: Story, words: str, loaded: Loaded) -> Story:
+def with_words(story: Story, words: str, loaded: Loaded, *, whole: bool = False) -> Story:
     """The story with the writer's words at its end, as the model reads them.
 
     Args:
         words: Without a space at the end (`strip_trailing_spaces`); "" to just go on.
+        whole: There was one.
 
     Raises:
         RefusedError: There is a character that the model does not know, or it gets too long.
@@ -73,7 +74,8 @@ def with_words(story: Story, words: str, loaded: Loaded) -> Story:
     text = joint(story.text, words, ended=story.ended) + words
     ids = tuple(_read(loaded, lambda: loaded.tokenizer.encode(text)))
     own = loaded.listing.key
-    return story.append(Passage(author="writer", text=text, ids=ids, model=own))
+    words_of_writer = Passage(author="writer", text=text, ids=ids, model=own, whole=whole)
+    return story.append(words_of_writer)
 
 
 def prompt_of(story: Story, loaded: Loaded) -> list[int]:

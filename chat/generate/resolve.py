@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from chat import settings
 from chat.errors import RefusedError
@@ -108,9 +109,7 @@ async def resolve_request(
         _learn(loaded[0], story.passage(asked.passage))
         story = fork(story, asked.passage, asked.at, asked.token, loaded[0].tokenizer)
     begun = story
-    story = await off_the_loop(lambda: with_words(begun, words, loaded[0]))
-    # A word before a space is whole.
-    whole = stripped and bool(words)
+    story = await off_the_loop(lambda: with_words(begun, words, loaded[0], whole=stripped))
     if request.sentence and ends_sentence(story.text):
         raise RefusedError("The sentence is finished. Continue writes the next one.")
 
@@ -122,7 +121,7 @@ async def resolve_request(
     for variant, each in zip(variants, loaded, strict=True):
         wanted = (*layers(each), variant.settings)
         writer = await off_the_loop(
-            partial(_writer, request, story, each, wanted, label=variant.label, whole=whole)
+            partial(_writer, request, story, each, wanted, label=variant.label)
         )
         # All variants have one seed, so that only what is compared differs.
         seed = writers[0].params.seed if writers else _seed(writer, story, chosen=seeded)
@@ -134,7 +133,7 @@ async def resolve_request(
             "At temperature 0 the model always writes the same: raise it for another version."
         )
     notes = [_left_out(each) for each in writers if each.left_out]
-    if whole:
+    if stripped and words:
         notes.append("A space at the end was left out: the next word brings its own.")
     if params.temperature == 0 and request.takes > 1:
         notes.append("At temperature 0 all versions would be the same, so one is written.")
@@ -189,18 +188,14 @@ def _writer(
     layers: tuple[Mapping[str, settings.Value], ...],
     *,
     label: str,
-    whole: bool,
 ) -> Writer:
-    """What one model is given; the seed is still what the settings say, maybe None.
-
-    Args:
-        whole: The story does not break off in the middle of a word.
-    """
+    """What one model is given; the seed is still what the settings say, maybe None."""
     is_character = loaded.tokenizer.kind == "char"
     params = settings.sampling_params(*layers, character_model=is_character)
     # The tokens that a model wrote are its own, wherever they end; those of a server are not known.
-    typed = story.last is not None and story.last.author != "model"
-    heals = typed and not whole and not is_character and loaded.listing.remote is None
+    last = story.last
+    breaks_off = last is not None and last.author != "model" and not last.whole
+    heals = breaks_off and not is_character and loaded.listing.remote is None
     # Who goes on after the end does not want to read that it has ended.
     least = 1 if story.ended else 0
     params = replace(params, heal=params.heal and heals, min_new_tokens=least)
@@ -244,17 +239,21 @@ def _seed(writer: Writer, story: Story, *, chosen: bool) -> int:
     params = writer.params
     if params.seed is None:
         return secrets.randbelow(DRAWN_SEEDS)
-    taken = {each.seed for each in _same(writer, story)}
+    # Nor does it make another one that a word is completed or not: the story says that, and older
+    # versions forgot that a word was whole.
+    taken = {each.seed for each in _same(writer, story, besides="heal")}
     while not chosen and taken & {take.seed for take in params.takes()}:
         params = replace(params, seed=((params.seed or 0) + 1) % 2**63)
     return params.seed or 0
 
 
-def _same(writer: Writer, story: Story) -> list[Passage]:
-    """What this model wrote here already with these settings, whatever the seed."""
-    key, used = writer.loaded.listing.key, settings.used(writer.params)
+def _same(writer: Writer, story: Story, *, besides: str = "") -> list[Passage]:
+    """What this model wrote here already with these settings (one `besides`), whatever the seed."""
+
+    def compared(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings.as_made(values), besides: None}
+
+    key, used = writer.loaded.listing.key, compared(settings.used(writer.params))
     return [
-        each
-        for each in story.following
-        if each.model == key and settings.as_made(each.settings) == used
+        each for each in story.following if each.model == key and compared(each.settings) == used
     ]

@@ -139,7 +139,9 @@ def texts_of(text: str) -> tuple[str, ...]:
         return ()
     parts = re.findall(r"(?:\\.|[^,\\]|\\$)+", text, re.S)
     plain = (
-        re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), part.strip(" "))
+        re.sub(
+            r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), part.strip(" "), flags=re.S
+        )
         for part in parts
     )
     return tuple(dict.fromkeys(each for each in plain if each))

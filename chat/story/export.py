@@ -229,6 +229,7 @@ _FITS: dict[str, Fits] = {
     "finish_reason": lambda value: value is None or value in get_args(FinishReason),
     "elapsed_s": _or_none(_is_number),
     "moved": lambda value: isinstance(value, bool),
+    "whole": lambda value: isinstance(value, bool),
     "core": _or_none(lambda value: _is_text(value) and CORE.fullmatch(value) is not None),
 }
 

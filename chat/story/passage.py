@@ -78,6 +78,8 @@ class Passage:
             probabilities tell of the words that stood there then.
         core: What computed its tokens, and how exactly (`gpt.text.token.Token.core`): its seed
             brings it again with that one. None in what older versions kept, see `OLDER_CORE`.
+        whole: The writer's words had a space after them, which was left out: their last word is not
+            to be completed.
     """
 
     id: str = field(default_factory=new_id)
@@ -93,6 +95,7 @@ class Passage:
     elapsed_s: float | None = None
     moved: bool = False
     core: str | None = None
+    whole: bool = False
 
 
 def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
@@ -123,10 +126,12 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
 
 def entry_of(passage: Passage) -> dict[str, Any]:
     """The dictionary that `passage_of` reads. What older versions kept of a passage stays as it is:
-    a core that it does not have is left out."""
+    what they did not know is left out where it says nothing."""
     entry = asdict(passage)
     if passage.core is None:
         del entry["core"]
+    if not passage.whole:
+        del entry["whole"]
     return entry
 
 

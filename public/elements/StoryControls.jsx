@@ -114,8 +114,7 @@ function StoryControls() {
   const add = () => {
     const words = input()?.value || '';
     if (words.trim() && !isCommand(words)) {
-      store.act({ act: 'add', text: literal(words) });
-      setInput('');
+      if (store.act({ act: 'add', text: literal(words) })) setInput('');
     } else input()?.focus();
   };
   const step = (by) => store.act({ act: 'step', passage: selected ? selected.id : 'last', by });

@@ -16,7 +16,7 @@ import { useRecoilValue } from 'recoil';
 import { toast } from 'sonner';
 
 const { drawLeftOver, drawPassages, drawRow, received } = window.inkling;
-const { drafts, guard, speakBy, unsent } = window.inkling.desk;
+const { drafts, guard, sendAct, speakBy, unsent } = window.inkling.desk;
 const NEAR_END_PX = 60;
 const SYNC_DELAY_MS = 250;
 const ASK_AGAIN_MS = 2000;
@@ -107,7 +107,7 @@ function StoryView() {
   };
   store.send = send;
   store.model = model;
-  store.act = (request) => socket?.emit('story_act', request);
+  store.act = (request) => sendAct(socket, request);
   // A promise of the answer, or of an Error whose message a writer can read.
   const call = (event, request) =>
     new Promise((resolve, reject) => {

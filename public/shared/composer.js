@@ -25,6 +25,9 @@ export const beginsAsCommand = (/** @type {string} */ line) => /^\s*\/(?!\/)/.te
 /** The words of a line: of two slashes at its beginning one is meant. */
 export const literal = (/** @type {string} */ line) => line.replace(/^(\s*)\/\/(?=[A-Za-z_-])/, '$1/');
 
+/** A line whose words these are; the other way round from `literal`. */
+export const lineFor = (/** @type {string} */ words) => words.replace(/^(\s*)\/(?=[A-Za-z_-])/, '$1//');
+
 /** The writer's words, given back on top of those that were typed since. */
 export const givenBack = (/** @type {string} */ words, /** @type {string} */ typed) =>
   typed.trim() ? `${words}\n${typed}` : words;

@@ -1,7 +1,7 @@
 // @ts-check
 // The page's one place for what was not sent (unsent.js): with the browser's storage, its composer, its address.
 import { input, setInput } from './composer.js';
-import { Drafts, placeOf, read } from './drafts.js';
+import { Drafts, placeOf } from './drafts.js';
 import { Unsent } from './unsent.js';
 
 const WINDOW = 'inkling.window';
@@ -87,14 +87,18 @@ export const watch = () => {
   document.addEventListener('input', (event) => event.target === input() && unsent.typed());
   document.addEventListener('keydown', hold, true);
   document.addEventListener('click', hold, true);
-  window.addEventListener('storage', ({ key, newValue }) => {
+  window.addEventListener('storage', ({ key }) => {
     const place = placeOf(key);
-    if (place) unsent.follow(place, read(newValue));
+    if (place) unsent.follow(place);
   });
 };
 
-/** @type {WeakSet<object>} */
-const guarded = new WeakSet();
+/**
+ * How what is guarded sends, by the connection.
+ *
+ * @type {WeakMap<object, (event: string, data: unknown) => import('./unsent.js').Way>}
+ */
+const guarded = new WeakMap();
 
 /**
  * Have all that a page sends on a connection pass by here.
@@ -104,20 +108,29 @@ const guarded = new WeakSet();
 export const guard = (socket) => {
   current = socket;
   if (guarded.has(socket)) return;
-  guarded.add(socket);
   const emit = socket.emit.bind(socket);
+  const wayFor = (/** @type {string} */ event, /** @type {unknown} */ data) => ({
+    ...wayOf(socket),
+    emit: (/** @type {(said: any) => void} */ answer) => emit(event, data, answer),
+  });
+  guarded.set(socket, wayFor);
   const begin = () => unsent.connect();
   begin();
   socket.on('connect', begin);
   socket.emit = (event, data, ...more) => {
-    const way = {
-      ...wayOf(socket),
-      emit: (/** @type {(said: any) => void} */ answer) => emit(event, data, answer),
-    };
-    const said = /** @type {any} */ (data);
-    if (event === 'client_message') unsent.sendLine(said.message, way);
-    else if (event === 'story_act') unsent.sendAct(said, way);
+    if (event === 'client_message') unsent.sendLine(/** @type {any} */ (data).message, wayFor(event, data));
     else emit(event, ...(data === undefined ? [] : [data]), ...more);
     return socket;
   };
+};
+
+/**
+ * Change the story; false where the act could not go.
+ *
+ * @param {import('@chainlit/react-client').Socket | undefined} socket
+ * @param {Page.Act} act
+ */
+export const sendAct = (socket, act) => {
+  const wayFor = socket && guarded.get(socket);
+  return wayFor ? unsent.sendAct(act, wayFor('story_act', act)) : false;
 };

@@ -93,20 +93,20 @@ export class Drafts {
   /** @param {Place} place @returns {Draft | null} */
   get(place) {
     const key = keyOf(place);
-    return this.#spare.has(key) || this.#isOurs() ? read(this.#raw(key)) : null;
+    return this.#spare.has(key) || this.isOurs() ? read(this.#raw(key)) : null;
   }
 
   /** Keep words; blank ones of a line are none. @param {Place} place @param {Partial<Draft> & {words: string}} draft */
   put(place, draft) {
     const key = keyOf(place);
     if (place.kind === 'line' && !draft.words.trim()) {
-      this.#remove(key);
+      this.drop(place);
       return;
     }
     this.touch();
     const value = JSON.stringify({ ...draft, at: this.now(), window: this.window });
     try {
-      if (!this.#isOurs()) throw new Error('nobody is signed in');
+      if (!this.isOurs()) throw new Error('nobody is signed in');
       if (value.length + key.length > MOST_UNITS) throw Object.assign(new Error(), { name: 'QuotaExceededError' });
       this.storage().setItem(key, value);
       this.#spare.delete(key);
@@ -120,7 +120,10 @@ export class Drafts {
 
   /** @param {Place} place */
   drop(place) {
-    this.#remove(keyOf(place));
+    const key = keyOf(place);
+    this.#spare.delete(key);
+    if (this.isOurs()) this.#remove(key);
+    else this.touch();
   }
 
   /** Give a draft another place. @param {Place} from @param {Place} to */
@@ -162,7 +165,11 @@ export class Drafts {
     this.#owner = name;
     try {
       const all = this.storage();
-      if (all.getItem(OWNER) !== name) this.#keys().forEach((key) => this.#remove(key));
+      if (all.getItem(OWNER) !== name) {
+        // The owner first: to pages of theirs that are still open, these go from a storage that is not theirs.
+        all.removeItem(OWNER);
+        this.#keys().forEach((key) => this.#remove(key));
+      }
       all.setItem(OWNER, name);
     } catch (error) {
       this.#cannot(error);
@@ -220,7 +227,7 @@ export class Drafts {
   }
 
   /** Whether what is stored may be seen and added to: another may have signed in since, or nobody be. */
-  #isOurs() {
+  isOurs() {
     try {
       return this.storage().getItem(OWNER) === this.#owner;
     } catch {

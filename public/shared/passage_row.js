@@ -149,6 +149,16 @@ const leaving = (row, changed, { save, goOn, drop }) => {
 };
 
 /**
+ * Save an edit, and have the model write on from it: never from the old words, where it cannot be sent.
+ *
+ * @param {Pick<Store, 'act' | 'send' | 'takes'>} store
+ * @param {Extract<Page.Act, {act: 'edit'}>} edit
+ */
+export const saveAndGoOn = (store, edit) => {
+  if (store.act({ ...edit, rest: false })) store.send('Continue', { ask: 'continue', takes: store.takes });
+};
+
+/**
  * @param {Page.Passage} passage
  * @param {Store} store
  * @param {() => void} done
@@ -161,13 +171,14 @@ export const editRow = (passage, store, done) => {
     field.style.height = `${field.scrollHeight + 2}px`;
   };
   const { field, follow, changed } = editField(passage, fit);
-  const save = (/** @type {{rest?: boolean}} */ more = {}) => {
-    store.act({ act: 'edit', passage: passage.id, text: field.value, ...more });
+  const edit = () => /** @type {const} */ ({ act: 'edit', passage: passage.id, text: field.value });
+  const save = () => {
+    store.act(edit());
     done();
   };
   const goOn = () => {
-    save({ rest: false });
-    store.send('Continue', { ask: 'continue', takes: store.takes });
+    saveAndGoOn(store, edit());
+    done();
   };
   const drop = () => {
     unsent.keepEdit(passage.id, null);

@@ -23,7 +23,7 @@
  * @property {() => void} tell Everyone who listens is drawn anew.
  * @property {(name: string, about?: string | null) => void} open One panel at a time; the same again closes it.
  * @property {(words: string, request?: Page.Ask) => void} send From StoryView, as the next four: it has the socket.
- * @property {(request: Page.Act) => void} act
+ * @property {(request: Page.Act) => boolean} act False where it could not go, which is said.
  * @property {Query} query Ask for something beside the story, which changes nothing: the answer, or an Error whose
  *   message a writer can read.
  * @property {Command} command Change something beside the story; answered as a query is.

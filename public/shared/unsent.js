@@ -1,8 +1,10 @@
 // @ts-check
 // What the writer wrote and the server has not got: kept as drafts (drafts.js) and given back. Three kinds: the line in
-// the composer, an edit, and a line that was sent. What was sent counts as lost until the server has it on its disk.
-import { givenBack } from './composer.js';
+// the composer, an edit, and what was sent, a line or words to be added: that counts as lost until the server has it on
+// its disk.
+import { givenBack, lineFor } from './composer.js';
 import { isMade, lineOf, stands, tooLong, wordsIn } from './lines.js';
+import { uuid } from './store.js';
 
 /** A line of another window's is not given back here while that one may still be sending it. */
 export const OTHERS_MS = 5000;
@@ -134,13 +136,14 @@ export class Unsent {
     return true;
   }
 
-  /** Another window changed a draft. @param {Place} place @param {Draft | null} draft */
-  follow(place, draft) {
+  /** Another window changed a draft; one of another account, which signed in since, is none of this page's. */
+  follow(/** @type {Place} */ place) {
+    if (!this.drafts.isOurs()) return;
     this.drafts.touch();
     if (place.kind === 'edit') this.#told();
     const isIts = place.kind === 'line' && place.story === this.here() && this.#shown === this.here();
     if (!isIts || this.field.words() !== this.#known) return;
-    this.#known = draft?.words ?? '';
+    this.#known = this.drafts.get(place)?.words ?? '';
     this.field.fill(this.#known, false);
   }
 
@@ -161,6 +164,14 @@ export class Unsent {
     this.#sent.set(tagOf(place), { place, there: false, before: this.#saving });
   }
 
+  /** Keep a line that goes now; gives where. @param {string} id @param {string} words */
+  #keepSent(id, words) {
+    const place = /** @type {Place} */ ({ kind: 'sent', story: this.here(), id });
+    const after = this.#passages.at(-1)?.id ?? null;
+    this.drafts.put(place, { words, after, ...(this.here() === 'new' && { first: true }) });
+    return place;
+  }
+
   /** A line is sent. @param {import('./lines.js').Message} message @param {Way} way */
   sendLine(message, way) {
     const words = lineOf(message);
@@ -170,17 +181,13 @@ export class Unsent {
       setTimeout(() => this.giveBack(wordsIn(words) && words, why));
       return;
     }
-    const place = /** @type {Place} */ ({ kind: 'sent', story: this.here(), id: message.id });
-    if (words) {
-      const after = this.#passages.at(-1)?.id ?? null;
-      this.drafts.put(place, { words, after, ...(this.here() === 'new' && { first: true }) });
-      this.#follows(place);
-    }
+    const place = words ? this.#keepSent(message.id, words) : null;
+    if (place) this.#follows(place);
     if (this.drafts.get(this.#line())?.words.trim() === words.trim()) {
       this.drafts.drop(this.#line());
       this.#known = '';
     }
-    way.emit((said) => this.#arrived(tagOf(place), words, Boolean(said?.error)));
+    way.emit((said) => place && this.#arrived(tagOf(place), words, Boolean(said?.error)));
   }
 
   /** The server has a line, though not on its disk, or refused it at its door. */
@@ -191,31 +198,43 @@ export class Unsent {
     if (!refused || this.giveBack(words)) this.drafts.drop(under.place);
   }
 
-  /** An act is sent. @param {Page.Act} act @param {Way} way */
+  /** An act is sent; false where it could not go, and it is said why. @param {Page.Act} act @param {Way} way */
   sendAct(act, way) {
     const why = QUIET.includes(act.act) ? '' : this.#refuse(act, way);
     if (why) this.say(why);
-    if (act.act !== 'edit') {
-      if (!why) way.emit(() => {});
-      return;
-    }
-    const place = this.#edit(act.passage);
-    if (isMade(this.#passages, act.passage, act.text)) this.drafts.drop(place);
-    else this.drafts.put(place, { words: act.text, ...(!why && { sent: true }) });
-    if (why) return;
-    this.#follows(place);
-    way.emit(() => {
-      const draft = this.drafts.get(place);
-      // Whatever came of it has been shown by now.
-      if (draft?.sent && this.#sent.get(tagOf(place))?.there === false) this.#lost(place, draft);
-    });
+    const place = this.#keepAct(act, !why);
+    if (why) return false;
+    if (place) this.#follows(place);
+    way.emit(() => place && this.#answered(tagOf(place)));
+    return true;
   }
 
-  /** The server refused a line, and said why. @param {string} words */
+  /** Keep the words of an act; gives where. @param {Page.Act} act @param {boolean} goes */
+  #keepAct(act, goes) {
+    if (act.act === 'edit') {
+      const place = this.#edit(act.passage);
+      if (isMade(this.#passages, act.passage, act.text)) this.drafts.drop(place);
+      else this.drafts.put(place, { words: act.text, ...(goes && { sent: true }) });
+      return place;
+    }
+    // Words that cannot go stay in the composer.
+    return act.act === 'add' && goes ? this.#keepSent(uuid(), lineFor(act.text)) : null;
+  }
+
+  /** The server is done with an act, and has shown whatever came of it. */
+  #answered(/** @type {string} */ tag) {
+    const under = this.#sent.get(tag);
+    const draft = under && !under.there ? this.drafts.get(under.place) : null;
+    // An edit that was changed since is not the one that was sent.
+    if (under && draft && (draft.sent || under.place.kind === 'sent')) this.#lost(under.place, draft);
+  }
+
+  /** The server refused a line, or words to be added, and said why. @param {string} words */
   refused(words) {
     const mine = this.drafts.all('sent', this.here()).filter(({ draft }) => draft.window === this.drafts.window);
-    const at = mine.findLast(({ draft }) => draft.words === words || wordsIn(draft.words) === wordsIn(words));
-    if (words) this.giveBack(words);
+    const added = mine.findLast(({ draft }) => draft.words !== words && draft.words === lineFor(words));
+    const at = added ?? mine.findLast(({ draft }) => draft.words === words || wordsIn(draft.words) === wordsIn(words));
+    if (words) this.giveBack(added?.draft.words ?? words);
     if (!at) return;
     this.#sent.delete(tagOf(at.place));
     this.drafts.drop(at.place);

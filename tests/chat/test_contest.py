@@ -267,6 +267,41 @@ def test_an_act_that_cannot_be_done_leaves_two_that_were_compared_to_be_picked_f
     comparing(root, act)
 
 
+def test_acts_of_two_windows_at_once_are_both_done(root):
+    """The second comes while the first is still being told of: who was who."""
+
+    async def act(session, page):
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        tell = page.tell
+
+        async def and_from_another_window(*told):
+            page.tell = tell
+            await session.act({"act": "add", "text": "Other"})
+
+        page.tell = and_from_another_window
+        await session.act({"act": "add", "text": "Mine"})
+        own = [each.text.strip() for each in session.story.path if each.author == "writer"]
+        assert own == ["Once", "Mine", "Other"]
+
+    comparing(root, act)
+
+
+def test_what_is_undone_after_a_restart_is_what_would_have_been_before(root):
+    async def act(session, page):
+        keeping = []
+        session.keep = keeping.append
+        await session.act({"act": "add", "text": "Before."})
+        await session.ask_for(compare_request(blind=True, words="Once"))
+        undo, saved = page.state["undo"], keeping[-1]
+        await session.take(saved)
+        assert page.state["undo"] == undo == 2
+        assert keeping[-1].past == saved.past
+        await session.act({"act": "undo"})
+        assert session.story.text == "Before."
+
+    comparing(root, act)
+
+
 def test_the_library_holds_both_while_they_wait(root):
     async def act(session, page):
         stories = []

@@ -1,6 +1,7 @@
 """A session over a real engine and a tiny model, without a page: what a writer asks for happens."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from chat.story import Story
 from chat.story.library import Kept
 from gpt.checkpoint import CheckpointError
 from gpt.checkpoint.hub import HubName
-from tests.support.tiny_checkpoint import save_characters
+from tests.support.tiny_checkpoint import save_bytes, save_characters
 
 
 class RecordingPage:
@@ -178,6 +179,52 @@ def test_a_trailing_space_is_left_out_and_said(root):
         assert "space at the end" in page.said[0]
 
     in_a_session(root, act)
+
+
+@pytest.fixture(scope="module")
+def of_bytes(tmp_path_factory) -> Path:
+    """A model whose tokens are no characters, so that words are completed."""
+    root = tmp_path_factory.mktemp("bytes")
+    save_bytes(root / "checkpoints" / "bytes", noise="abcdefg ")
+    return root
+
+
+def test_a_word_before_a_space_is_whole_to_whoever_writes_on_from_there(of_bytes):
+    async def act(session, page):
+        for words, whole in (("He sat on the ma", False), ("He sat on the mat ", True)):
+            for add in (False, True):
+                await begin_anew(session)
+                if add:
+                    await session.act({"act": "add", "text": words})
+                await session.write("" if add else words)
+                await session.ask_for({"ask": "retry", "passage": "last"})
+                # Once more after a restart.
+                story = Story.from_dict(json.loads(json.dumps(session.story.to_dict())))
+                await session.take(Kept(story=story, settings={}, model=session.model))
+                await session.ask_for({"ask": "retry", "passage": "last"})
+                takes = session.story.alternatives(session.story.last.id)
+                assert [each.settings["heal"] for each in takes] == [not whole] * 3, (words, add)
+
+    in_a_session(of_bytes, act)
+
+
+def test_a_take_that_completed_a_word_counts_among_those_of_its_seed(of_bytes):
+    """As one of an older version does, which did not know that the word was whole."""
+
+    async def act(session, page):
+        await session.write("He sat on the mat ")
+        story = session.story
+        passages = [
+            replace(each, settings={**each.settings, "heal": True}) if each.settings else each
+            for each in story.passages
+        ]
+        older = replace(story, passages=tuple(passages))
+        chosen = session.tuning.chosen
+        await session.take(Kept(story=older, settings=chosen, model=session.model))
+        await session.ask_for({"ask": "retry", "passage": "last"})
+        assert session.story.last.seed == story.last.seed + 1
+
+    in_a_session(of_bytes, act)
 
 
 def test_characters_the_model_never_saw_are_listed_and_nothing_is_lost(root):
@@ -439,6 +486,23 @@ def test_one_s_own_words_are_added_without_the_model_and_taken_back(root):
         await session.act({"act": "add", "text": "x" * 3_000_000})
         assert "more than 3,000,000 characters" in page.said[-1]
         assert page.refused[-1] == "x" * 3_000_000
+
+    in_a_session(root, act)
+
+
+def test_words_to_be_added_while_a_model_writes_are_given_back(root):
+    async def act(session, page):
+        writing = asyncio.create_task(session.write("/with max=2048 Once"))
+        while len(page.state.get("passages", [])) < 2:
+            await asyncio.sleep(0.005)
+        await session.act({"act": "add", "text": "Then"})
+        assert page.refused == ["Then"]
+        assert "Still writing" in page.said[-1]
+        assert session.writing
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        assert "Then" not in session.story.text
 
     in_a_session(root, act)
 

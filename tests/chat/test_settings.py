@@ -165,6 +165,7 @@ def test_values_that_change_nothing_read_off():
         ("Off", ()),
         ("off,", ("off",)),
         (r"\n, \,, \\, a\tb", ("\n", ",", "\\", "a\tb")),
+        ("a\\\nb", ("a\nb",)),
     ],
 )
 def test_texts_are_typed_with_commas_between_and_read_again(text, texts):

@@ -54,6 +54,7 @@ passages = st.builds(
     finish_reason=st.sampled_from([None, "end", "length", "stopped"]),
     elapsed_s=st.none() | st.floats(0, 100),
     core=st.sampled_from([None, "torch float32", "numba bfloat16"]),
+    whole=st.booleans(),
 )
 
 

@@ -191,6 +191,76 @@ test('a command is forgotten once it arrived, and a button takes nothing from th
   );
 });
 
+const add = (/** @type {string} */ text) => /** @type {const} */ ({ act: 'add', text });
+
+test('words to be added say whether they went, and are the writer’s until then', () => {
+  const page = open();
+  page.type('Once');
+  assert.equal(page.unsent.sendAct(add('Once'), page.way()), false); // the story is not open yet
+  page.unsent.arrive(state());
+  assert.equal(page.unsent.sendAct(add('Once'), page.way({ connected: false })), false);
+  assert.equal(page.unsent.sendAct(add('a'.repeat(1_100_000)), page.way()), false);
+  assert.deepEqual(
+    page.drafts.all('line').map(({ draft }) => draft.words),
+    ['Once'],
+  );
+  assert.deepEqual([page.drafts.all('sent').length, page.answers.length, page.said.length], [0, 0, 3]);
+  assert.equal(page.unsent.sendAct(add('Once'), page.way()), true);
+  assert.equal(page.drafts.all('sent').length, 1);
+});
+
+test('added words are kept until they were saved after they stood there', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.unsent.sendAct(add('Once'), page.way());
+  page.unsent.arrive(state([said('Once')]));
+  page.answers[0]();
+  assert.equal(page.drafts.all('sent').length, 1);
+  page.unsent.kept();
+  assert.equal(page.drafts.count(), 0);
+  assert.equal(page.words, '');
+});
+
+test('added words that did not arrive come back, as they were typed', () => {
+  const page = open();
+  page.unsent.arrive(state([said('Once')]));
+  page.unsent.sendAct(add('Once'), page.way());
+  page.unsent.connect();
+  page.unsent.arrive(state([said('Once')]));
+  assert.equal(page.words, 'Once');
+  page.words = '';
+  // A server that was started anew has no story of this page: it answers, and nothing came of it.
+  page.unsent.sendAct(add('/then'), page.way());
+  page.answers[1]();
+  assert.equal(page.words, '//then');
+  assert.deepEqual(page.said, [CAME_BACK, CAME_BACK]);
+  assert.equal(page.drafts.all('sent').length, 0);
+});
+
+test('added words that the server refused are given back once, as they were typed', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.unsent.sendAct(add('/then'), page.way());
+  page.unsent.refused('/then');
+  page.answers[0]();
+  assert.equal(page.words, '//then');
+  assert.deepEqual(page.said, []);
+  assert.equal(page.drafts.all('sent').length, 0);
+});
+
+test('words added to a new story are followed under its address', () => {
+  const page = open();
+  page.story = 'new';
+  page.unsent.arrive(state());
+  page.unsent.sendAct(add('Once'), page.way());
+  page.story = 't';
+  page.unsent.named('t');
+  page.unsent.arrive(state());
+  page.answers[0]();
+  assert.equal(page.words, 'Once');
+  assert.equal(page.drafts.all('sent').length, 0);
+});
+
 test('an edit is a draft until it is made and saved', () => {
   const page = open();
   page.unsent.arrive(state([said('Once', 'p')]));
@@ -230,14 +300,48 @@ test('two windows on one story have one line, and neither overwrites the other',
   both.unsent.arrive(state());
   one.type('half a');
   const place = /** @type {const} */ ({ kind: 'line', story: 's', id: '' });
-  both.unsent.follow(place, one.drafts.get(place));
+  both.unsent.follow(place);
   assert.equal(both.words, 'half a');
   // Both were typed in before either heard of the other.
   one.type('half a line');
   both.type('half a word');
   assert.equal(both.words, 'half a line\nhalf a word');
   assert.deepEqual(both.said, [BOTH]);
-  both.unsent.follow({ ...place, story: 'other' }, null);
+  both.unsent.follow({ ...place, story: 'other' });
   assert.equal(both.words, 'half a line\nhalf a word');
   assert.equal(other.words, '');
+});
+
+test('a line of another account, who signed in since, comes into no open page', () => {
+  const page = open();
+  page.story = 'new';
+  page.unsent.arrive(state());
+  const other = open(page.storage, 'w2');
+  other.drafts.belongTo('bob');
+  other.story = 'new';
+  other.unsent.arrive(state());
+  other.type('A secret of Bob');
+  const place = /** @type {const} */ ({ kind: 'line', story: 'new', id: '' });
+  page.unsent.follow(place);
+  assert.equal(page.words, '');
+  // Nor does what becomes of its own line touch the other's.
+  page.type('Half');
+  page.type('');
+  assert.equal(other.drafts.get(place)?.words, 'A secret of Bob');
+});
+
+test('a line that stands in an open page is not emptied by another account that signs in', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.type('Half a line');
+  const place = /** @type {const} */ ({ kind: 'line', story: 's', id: '' });
+  const { removeItem } = page.storage;
+  // Each change is heard of while the storage is just as far.
+  page.storage.removeItem = (/** @type {string} */ key) => {
+    removeItem(key);
+    page.unsent.follow(place);
+  };
+  new Drafts({ storage: () => page.storage, say: () => {}, window: 'w2' }).belongTo('bob');
+  assert.equal(page.words, 'Half a line');
+  assert.ok(![...page.storage.kept.values()].join().includes('Half'));
 });
