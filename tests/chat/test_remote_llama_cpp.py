@@ -40,7 +40,7 @@ def remote(llama):
     asyncio.run(directory.ask())
     (listing,) = directory.listings().values()
     assert listing.key == "lab/tales.gguf"
-    assert listing.summary == f"llama.cpp at “lab” · reads {CONTEXT} tokens · has no banned words"
+    assert listing.summary == f"llama.cpp at “lab” · reads {CONTEXT} tokens"
     assert listing.remote is not None
     return listing.remote
 
