@@ -110,7 +110,7 @@ def test_the_picker_lists_a_server_that_is_down_and_its_models_once_it_is_up():
         assert list(found) == ["lab/one", "lab//a/two.gguf", "lab//b/two.gguf"]
         assert found["lab/one"].summary == (
             "Ollama at “lab” · reads 2,048 tokens · has no top-k, no min-p, no repetition penalty, "
-            "no dry, no never end, no banned words, no odds of its words"
+            "no odds of its words"
         )
         kept = found["lab/one"].remote
         asyncio.run(directory.ask())
