@@ -32,6 +32,9 @@ export const lineOf = (/** @type {Message} */ { output, metadata }) => {
   return typeof metadata.words === 'string' ? metadata.words : '';
 };
 
+/** The line that says these words: of what looks like a command, the first slash twice. */
+export const lineSaying = (/** @type {string} */ words) => (isCommand(words) ? words.replace('/', '//') : words);
+
 /** The words of a line as they come to stand in the story, with white space of one kind; "" for a command. */
 export const wordsIn = (/** @type {string} */ line) =>
   isCommand(line) ? '' : even(literal(line.replace(SETTINGS, '')));

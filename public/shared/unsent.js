@@ -2,7 +2,7 @@
 // What the writer wrote and the server has not got: kept as drafts (drafts.js) and given back. Three kinds: the line in
 // the composer, an edit, and a line that was sent. What was sent counts as lost until the server has it on its disk.
 import { givenBack } from './composer.js';
-import { isMade, lineOf, stands, tooLong, wordsIn } from './lines.js';
+import { isMade, lineOf, lineSaying, stands, tooLong, wordsIn } from './lines.js';
 
 /** A line of another window's is not given back here while that one may still be sending it. */
 export const OTHERS_MS = 5000;
@@ -170,7 +170,13 @@ export class Unsent {
       setTimeout(() => this.giveBack(wordsIn(words) && words, why));
       return;
     }
-    const place = /** @type {Place} */ ({ kind: 'sent', story: this.here(), id: message.id });
+    const place = this.#leaves(message.id, words);
+    way.emit((said) => this.#arrived(tagOf(place), words, Boolean(said?.error)));
+  }
+
+  /** A line leaves the composer. @param {string} id @param {string} words */
+  #leaves(id, words) {
+    const place = /** @type {Place} */ ({ kind: 'sent', story: this.here(), id });
     if (words) {
       const after = this.#passages.at(-1)?.id ?? null;
       this.drafts.put(place, { words, after, ...(this.here() === 'new' && { first: true }) });
@@ -180,7 +186,7 @@ export class Unsent {
       this.drafts.drop(this.#line());
       this.#known = '';
     }
-    way.emit((said) => this.#arrived(tagOf(place), words, Boolean(said?.error)));
+    return place;
   }
 
   /** The server has a line, though not on its disk, or refused it at its door. */
@@ -195,20 +201,36 @@ export class Unsent {
   sendAct(act, way) {
     const why = QUIET.includes(act.act) ? '' : this.#refuse(act, way);
     if (why) this.say(why);
-    if (act.act !== 'edit') {
-      if (!why) way.emit(() => {});
-      return;
-    }
+    if (act.act === 'edit') this.#sendEdit(act, why, way);
+    else if (act.act === 'add') this.#sendAdded(lineSaying(act.text), why, way);
+    else if (!why) way.emit(() => {});
+  }
+
+  #sendEdit(/** @type {Page.Act & {act: 'edit'}} */ act, /** @type {string} */ why, /** @type {Way} */ way) {
     const place = this.#edit(act.passage);
     if (isMade(this.#passages, act.passage, act.text)) this.drafts.drop(place);
     else this.drafts.put(place, { words: act.text, ...(!why && { sent: true }) });
     if (why) return;
     this.#follows(place);
-    way.emit(() => {
-      const draft = this.drafts.get(place);
-      // Whatever came of it has been shown by now.
-      if (draft?.sent && this.#sent.get(tagOf(place))?.there === false) this.#lost(place, draft);
-    });
+    way.emit(() => this.#answered(place));
+  }
+
+  /** Words that join the story: a line, but for the model. */
+  #sendAdded(/** @type {string} */ words, /** @type {string} */ why, /** @type {Way} */ way) {
+    if (why) {
+      setTimeout(() => this.giveBack(words)); // once the button has emptied the composer
+      return;
+    }
+    const place = this.#leaves(`${this.drafts.window}-${this.now()}`, words);
+    way.emit(() => this.#answered(place));
+  }
+
+  /** An act was done, or not: whatever came of it has been shown by now. @param {Place} place */
+  #answered(place) {
+    const under = this.#sent.get(tagOf(place));
+    const draft = under && !under.there ? this.drafts.get(under.place) : null;
+    // An edit that was gone on with meanwhile is another.
+    if (under && draft && (place.kind === 'sent' || draft.sent)) this.#lost(under.place, draft);
   }
 
   /** The server refused a line, and said why. @param {string} words */

@@ -191,6 +191,32 @@ test('a command is forgotten once it arrived, and a button takes nothing from th
   );
 });
 
+test('words that were added are kept until they were saved, and come back where they cannot be', async () => {
+  const page = open();
+  const add = (/** @type {string} */ text, more = {}) => {
+    page.type(text);
+    page.unsent.sendAct({ act: 'add', text }, page.way(more));
+    page.type(''); // the button empties the composer
+  };
+  page.unsent.arrive(state());
+  add('Once', { connected: false });
+  await soon();
+  assert.deepEqual([page.words, page.said], ['Once', [NOT_CONNECTED]]);
+  add('Once');
+  page.unsent.arrive(state([said('Once')]));
+  page.answers[0]();
+  assert.equal(page.drafts.all('sent').length, 1);
+  page.unsent.kept();
+  assert.equal(page.drafts.count(), 0);
+  add('Then');
+  page.answers[1](); // it was refused: a model writes
+  assert.equal(page.words, 'Then');
+  add('/help');
+  page.unsent.connect(); // the server was killed
+  page.unsent.arrive(state([said('Once')]));
+  assert.equal(page.words, '//help');
+});
+
 test('an edit is a draft until it is made and saved', () => {
   const page = open();
   page.unsent.arrive(state([said('Once', 'p')]));
