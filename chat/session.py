@@ -8,6 +8,7 @@ What it holds and what it sends to the page is `chat.session_state`. The page it
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ from chat.compare import contest
 from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
 from chat.errors import RefusedError, fault, in_one_line, reason
+from chat.generate.draft import CALM
 from chat.generate.reproduce import again
 from chat.generate.request import LAST, GenerationRequest, request_from_page
 from chat.generate.resolve import opening, resolve_request
@@ -38,6 +40,8 @@ REFUSALS = (
     RemoteError,
 )
 """Their messages say what would do."""
+KEEP_S = 1.0
+"""How often what a model writes is kept meanwhile; with more than `CALM` at once less often."""
 STILL_WRITING = "Still writing: stop it first."
 
 
@@ -219,14 +223,26 @@ class Session(SessionState):
                 waits = f"waiting, {ahead} ahead of you" if ahead else "next in line"
                 await self._say(ahead if isinstance(ahead, str) else waits)
         await self._say("writing")
+        kept_s = time.monotonic()
         async with aclosing(takes.batches()) as batches:
             async for grown in batches:
+                kept_s = self._keep_soon(takes, kept_s)
                 await self._mind_the_window()
                 # How fast each grows would tell who it is.
                 for draft, have in [] if self._blind else grown:
                     await self._show_tokens(draft, have)
         if takes.warning is not None:
             await self.page.tell(takes.warning, "warning")
+
+    def _keep_soon(self, takes: Takes, since_s: float) -> float:
+        """Keep what came so far, if the last time is long enough ago; when it was kept last. Of a
+        blind contest nothing is seen yet, and the same once more may be no other version."""
+        pause_s = KEEP_S * max(1.0, self.engines.active / CALM)
+        if self._blind or takes.resolved.request.again or time.monotonic() - since_s < pause_s:
+            return since_s
+        story, _ = takes.finished_story(None)
+        self._remember(so_far=story)
+        return time.monotonic()
 
     async def _keep(self, takes: Takes, reason: FinishReason) -> None:
         """Make of the drafts passages of the story, or of a blind contest that waits."""

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,22 @@ def test_a_blank_page_is_no_story_and_the_first_word_makes_it_one(tmp_path):
         await keeper.saved()
         assert titles == ["Once"]
         assert library.load("one", "ada").story.text == "Once"
+
+    assert with_keeper(tmp_path, act) == []
+
+
+def test_what_a_model_wrote_so_far_is_kept_and_is_no_news(tmp_path):
+    """A page counts the news: with one it forgets what it sent before."""
+
+    async def act(library, keeper, titles):
+        story = Story().append(wrote("Once"))
+        keeper.keep(replace(kept(story), partial=True))
+        await keeper.saved()
+        assert library.load("one", "ada").story == story
+        assert titles == []
+        keeper.keep(kept(story))
+        await keeper.saved()
+        assert titles == ["Once"]
 
     assert with_keeper(tmp_path, act) == []
 
