@@ -8,7 +8,6 @@ What it holds and what it sends to the page is `chat.session_state`. The page it
 import asyncio
 import logging
 import sqlite3
-import time
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -223,26 +222,29 @@ class Session(SessionState):
                 waits = f"waiting, {ahead} ahead of you" if ahead else "next in line"
                 await self._say(ahead if isinstance(ahead, str) else waits)
         await self._say("writing")
-        kept_s = time.monotonic()
-        async with aclosing(takes.batches()) as batches:
-            async for grown in batches:
-                kept_s = self._keep_soon(takes, kept_s)
-                await self._mind_the_window()
-                # How fast each grows would tell who it is.
-                for draft, have in [] if self._blind else grown:
-                    await self._show_tokens(draft, have)
+        keeping = asyncio.create_task(self._keep_meanwhile(takes))
+        try:
+            async with aclosing(takes.batches()) as batches:
+                async for grown in batches:
+                    await self._mind_the_window()
+                    # How fast each grows would tell who it is.
+                    for draft, have in [] if self._blind else grown:
+                        await self._show_tokens(draft, have)
+        finally:
+            keeping.cancel()
         if takes.warning is not None:
             await self.page.tell(takes.warning, "warning")
 
-    def _keep_soon(self, takes: Takes, since_s: float) -> float:
-        """Keep what came so far, if the last time is long enough ago; when it was kept last. Of a
-        blind contest nothing is seen yet, and the same once more may be no other version."""
-        pause_s = KEEP_S * max(1.0, self.engines.active / CALM)
-        if self._blind or takes.resolved.request.again or time.monotonic() - since_s < pause_s:
-            return since_s
-        story, _ = takes.finished_story(None)
-        self._remember(so_far=story)
-        return time.monotonic()
+    async def _keep_meanwhile(self, takes: Takes) -> None:
+        """Keep what came so far, again and again. Of a blind contest nothing is seen yet, and the
+        same once more may be no other version."""
+        had = 0
+        while not (self._blind or takes.resolved.request.again):
+            await asyncio.sleep(KEEP_S * max(1.0, self.engines.active / CALM))
+            have = sum(len(draft.tokens) for draft in takes.drafts)
+            if have > had:
+                self._remember(so_far=takes.finished_story(None)[0])
+            had = have
 
     async def _keep(self, takes: Takes, reason: FinishReason) -> None:
         """Make of the drafts passages of the story, or of a blind contest that waits."""

@@ -189,18 +189,30 @@ class Hour:
             if mishap.kind == "reload":
                 self.ledger.forget_page(self.page)
                 self.page.reload()
+            elif mishap.kind == "close":
+                self._close(mishap.lasts_s / 2)
             else:
-                self._open_or_close(mishap.kind)
+                self._second_window()
         self.check(f"{mishap.kind} ({mishap.moment})")
 
-    def _open_or_close(self, kind: str) -> None:
-        old, url = self.page, self.page.url
-        self.page = self.context.new_page()
-        self.page.goto(url)
-        others = [page for page in self.context.pages if page not in (old, self.page)]
-        for page in [old, *others] if kind == "close" else others:
+    def _close(self, away_s: float) -> None:
+        """Close all windows, and go to the same address in a new one."""
+        url = self.page.url
+        for page in self.context.pages:
             self.ledger.forget_page(page)
             page.close()
+        time.sleep(away_s)
+        self.page = self.context.new_page()
+        self.page.goto(url)
+
+    def _second_window(self) -> None:
+        old = self.page
+        for page in self.context.pages:
+            if page != old:
+                self.ledger.forget_page(page)
+                page.close()
+        self.page = self.context.new_page()
+        self.page.goto(old.url)
 
     def _mend(self, mishap: Mishap) -> None:
         if mishap.kind == "kill":

@@ -107,7 +107,7 @@ def kept_in(library: Path) -> dict[str, Kept]:
     """The stories that are on the disk, by the id of their thread."""
     if not library.exists():
         return {}
-    with closing(sqlite3.connect(f"{library.as_uri()}?mode=ro", uri=True, timeout=30)) as rows:
+    with closing(sqlite3.connect(f"{library.as_uri()}?mode=rw", uri=True, timeout=30)) as rows:
         rows.execute("BEGIN")
         heads = rows.execute("SELECT id, head, settings, model FROM stories").fetchall()
         passages = "SELECT data FROM passages WHERE story = ? ORDER BY place"
