@@ -108,6 +108,18 @@ test('a line that stands in the story is not given back', () => {
   assert.equal(reloaded.drafts.count(), 0);
 });
 
+test('a line that stands in a story which the disk does not take is kept until it does', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.send('Once');
+  const reloaded = open(page.storage);
+  reloaded.unsent.arrive({ ...state([said('Once')]), unsaved: 'The disk is full.' });
+  assert.equal(reloaded.words, '');
+  assert.equal(reloaded.drafts.count(), 1);
+  reloaded.unsent.kept();
+  assert.equal(reloaded.drafts.count(), 0);
+});
+
 test('what another window is sending is left to it, for a while', () => {
   const page = open();
   page.unsent.arrive(state());
