@@ -5,6 +5,7 @@ import { count } from './numbers.js';
 
 /** So much can be sent at once; the server takes a million characters, with what stands around the words. */
 export const MOST_SENT = 990_000;
+const ADD = /^\s*\/add\s+/i;
 const SETTINGS = /^\s*\/with\b(?:\s+[A-Za-z_-]+=\S*)*(?:[ \t]|\n|$)/;
 
 /**
@@ -35,9 +36,15 @@ export const lineOf = (/** @type {Message} */ { output, metadata }) => {
 /** The line that says these words: of what looks like a command, the first slash twice. */
 export const lineSaying = (/** @type {string} */ words) => (isCommand(words) ? words.replace('/', '//') : words);
 
-/** The words of a line as they come to stand in the story, with white space of one kind; "" for a command. */
-export const wordsIn = (/** @type {string} */ line) =>
-  isCommand(line) ? '' : even(literal(line.replace(SETTINGS, '')));
+/**
+ * The words of a line as they come to stand in the story, with white space of one kind; "" for a command without any.
+ *
+ * @param {string} line
+ */
+export const wordsIn = (line) => {
+  if (ADD.test(line)) return even(line.replace(ADD, ''));
+  return isCommand(line) ? '' : even(literal(line.replace(SETTINGS, '')));
+};
 
 const whole = (/** @type {string} */ text) => text.replace(/\p{Cs}/gu, '\ufffd');
 

@@ -229,6 +229,20 @@ test('words that were added are kept until they were saved, and come back where 
   assert.equal(page.words, '//help');
 });
 
+test('the words of /add are kept until they were saved, for their command arrives before', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.send('/add Once');
+  page.answers[0]();
+  page.unsent.connect(); // the server was killed
+  page.unsent.arrive(state());
+  assert.equal(page.words, '/add Once');
+  page.send('/add Once', 'n');
+  page.unsent.arrive(state([said('Once')]));
+  page.unsent.kept();
+  assert.equal(page.drafts.count(), 0);
+});
+
 test('an edit is a draft until it is made and saved', () => {
   const page = open();
   page.unsent.arrive(state([said('Once', 'p')]));
