@@ -18,7 +18,7 @@ from tests.support.ledger import LOOK, Ledger, Shown, Vocabulary, kept_in, shown
 from tests.support.mishaps import Mishap
 
 SAMPLE_S = 0.25
-FIRM_MS = 2500
+FIRM_MS = 1200
 """So long a writer tries to press something that is not there just now."""
 BACK_S = 20.0
 """So soon all is there again, once the page is; more on a busy machine."""

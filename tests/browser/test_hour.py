@@ -55,10 +55,14 @@ class Writer:
     def act(self) -> None:
         """Do one thing, as far as it can be done now."""
         (act,) = self.draw.choices(list(self.acts), list(self.acts.values()))
-        with suppress(DisturbedError, BrowserError):
+        try:
             act()
             self.hour.done[act.__name__] += 1
             self.hour.pause(self.draw.choice([0, 0.5, 2.5]))
+        except DisturbedError:
+            self.hour.done["cut short"] += 1
+        except BrowserError:  # a button that is not there now
+            self.hour.done["could not"] += 1
 
     def type(self, at: str, words: int) -> None:
         """Letter by letter, at the end of what stands there."""
