@@ -346,7 +346,7 @@ def test_what_a_model_wrote_so_far_is_kept_while_it_writes_on(root, monkeypatch)
         session.keep = kept.append
         await session.write("Once")
         so_far = [each for each in kept if each.partial]
-        assert so_far[0].story.last.finish_reason is None
+        assert so_far[0].story.path[-1].finish_reason is None
         whole = session.story.last
         for each in so_far:
             writer, model = each.story.path
