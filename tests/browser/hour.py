@@ -65,6 +65,9 @@ class Hour:
         open_page(self.page, server.base)
         self.page.set_default_timeout(FIRM_MS)
         self.busy = False
+        self.killed = False
+        """Since then a model's words stand on pages of a server that is no more: what came within
+        the last second is not kept, and a page that goes on showing it proves nothing."""
         self._began_s = time.monotonic()
         self._sampled_s = 0.0
         self._ends: tuple[float, Mishap] | None = None
@@ -88,7 +91,10 @@ class Hour:
             except BrowserError:  # it is being loaded
                 self.ledger.forget_page(page)
                 continue
-            self.ledger.see(page, each := shown_on(look, self.vocabulary, elsewhere), self.now_s)
+            each = shown_on(look, self.vocabulary, elsewhere)
+            if self.killed:
+                each = Shown(each.words)
+            self.ledger.see(page, each, self.now_s)
             shown, lines = shown | each, [*lines, told(look)]
             if page == self.page:
                 self.busy = look["busy"]
@@ -173,8 +179,10 @@ class Hour:
     def _begin(self, mishap: Mishap) -> None:
         self.done[mishap.kind] += 1
         self.done[f"{mishap.moment}:"] += 1
+        print(f"{self.now_s:.0f} s: {mishap.kind} ({mishap.moment})", flush=True)
         time.sleep(mishap.delay_s)
         if mishap.kind == "kill":
+            self.killed = True
             if mishap.delay_s and self.draw.random() < 0.5:  # it hears no more, and no page knows
                 self.server.process.send_signal(signal.SIGSTOP)
                 self.done["stopped before it was killed"] += 1
@@ -250,5 +258,6 @@ class Hour:
                 self.ledger.give_up(found)
                 break
             self.page.wait_for_timeout(200)
+        self.killed = False
         self.done["checked"] += len(self.ledger.words) + len(self.ledger.passages)
         raise DisturbedError
