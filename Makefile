@@ -40,7 +40,7 @@ test: node_modules/.installed ## every check, the browser's too where there is a
 check: style ## the quick ones of them, about a minute
 	@$(MAKE) --no-print-directory -j2 types-of-page page-tests types-of-code quick-tests
 
-torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits: half an hour
+torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits, an hour of writing: an hour and a half
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
 
 # pyright first: it takes as long as the others together, so that two processes end at once.

@@ -19,6 +19,7 @@ from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
 from chat.compare.votes import Vote
 from chat.errors import RefusedError, fault, in_one_line, reason
+from chat.generate.draft import CALM
 from chat.generate.reproduce import again
 from chat.generate.request import LAST, GenerationRequest, request_from_page
 from chat.generate.resolve import opening, resolve_request
@@ -39,6 +40,8 @@ REFUSALS = (
     RemoteError,
 )
 """Their messages say what would do."""
+KEEP_S = 1.0
+"""How often what a model writes is kept meanwhile; with more than `CALM` at once less often."""
 STILL_WRITING = "Still writing: stop it first."
 
 
@@ -222,14 +225,29 @@ class Session(SessionState):
                 waits = f"waiting, {ahead} ahead of you" if ahead else "next in line"
                 await self._say(ahead if isinstance(ahead, str) else waits)
         await self._say("writing")
-        async with aclosing(takes.batches()) as batches:
-            async for grown in batches:
-                await self._mind_the_window()
-                # How fast each grows would tell who it is.
-                for draft, have in [] if self._blind else grown:
-                    await self._show_tokens(draft, have)
+        keeping = asyncio.create_task(self._keep_meanwhile(takes))
+        try:
+            async with aclosing(takes.batches()) as batches:
+                async for grown in batches:
+                    await self._mind_the_window()
+                    # How fast each grows would tell who it is.
+                    for draft, have in [] if self._blind else grown:
+                        await self._show_tokens(draft, have)
+        finally:
+            keeping.cancel()
         if takes.warning is not None:
             await self.page.tell(takes.warning, "warning")
+
+    async def _keep_meanwhile(self, takes: Takes) -> None:
+        """Keep what came so far, again and again. Of a blind contest nothing is seen yet, and the
+        same once more may be no other version."""
+        had = 0
+        while not (self._blind or takes.resolved.request.again):
+            await asyncio.sleep(KEEP_S * max(1.0, self.engines.active / CALM))
+            have = sum(len(draft.tokens) for draft in takes.drafts)
+            if have > had:
+                self._remember(so_far=takes.finished_story(None)[0])
+            had = have
 
     async def _keep(self, takes: Takes, reason: FinishReason) -> None:
         """Make of the drafts passages of the story, or of a blind contest that waits."""

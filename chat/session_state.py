@@ -242,11 +242,16 @@ class SessionState:
             contest=hidden.kept() if hidden else None,
         )
 
-    def _remember(self) -> None:
-        """Have the story kept as it is now, with what the chat is set to."""
+    def _remember(self, so_far: Story | None = None) -> None:
+        """Have the story kept as it is now, with what the chat is set to.
+
+        Args:
+            so_far: The story with what a model wrote of it until now, while it writes on.
+        """
         if self.keep is not None:
             hidden = self.contest if self.awaits_vote else None
-            story = hidden.joined_story() if hidden else self.story
+            story = so_far or (hidden.joined_story() if hidden else self.story)
             history = self.history.change(story)
             kept = self.kept(story, hidden)
-            self.keep(replace(kept, past=history.past, future=history.future))
+            past, future = history.past, history.future
+            self.keep(replace(kept, past=past, future=future, partial=so_far is not None))

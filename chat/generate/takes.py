@@ -165,11 +165,11 @@ class Takes:
                 if all(draft.finish_reason is not None for draft in drafts):
                     return
 
-    def passages(self, reason: FinishReason) -> list[Passage]:
+    def passages(self, reason: FinishReason | None) -> list[Passage]:
         """The drafts as passages; one without text leaves none, unless the model ended the story.
 
         Args:
-            reason: Why a take ended that has not said so.
+            reason: Why a take ended that has not said so; None while it is written.
         """
         written = [
             draft.finish(each.loaded.tokenizer, reason)
@@ -184,7 +184,7 @@ class Takes:
             return [] if same(old, new) else passages
         return passages
 
-    def finished_story(self, reason: FinishReason) -> tuple[Story, dict[str, str]]:
+    def finished_story(self, reason: FinishReason | None) -> tuple[Story, dict[str, str]]:
         """The story with all takes as alternatives, the first of them selected; and the labels of
         the takes by passage id, {} where there is only one.
 

@@ -40,7 +40,7 @@ class Autosave:
         executor: Where the writes run.
         story_id: What the library knows the story by.
         tell: Says what went wrong to the writer, once; that it goes on is for `sign`.
-        kept: Called after each write, with the story's title.
+        kept: Called after each write, with the story's title; not while a model writes on.
         sign: Called with why the story is not saved, and what follows, in sentences, each time a
             write fails; with "" once it is saved.
     """
@@ -195,7 +195,8 @@ class Autosave:
         if self.why:
             self.why = ""
             await self._sign("")
-        await self._kept(state.story.title)
+        if not state.partial:
+            await self._kept(state.story.title)
         return True
 
     async def _failed(self, why: str) -> None:

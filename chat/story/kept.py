@@ -25,6 +25,7 @@ class Kept:
         contest: Of a blind contest that waits for its vote, what brings it back; else None.
         past: What can be undone, oldest first, and `future`, what can be done again, next one
             first; of both the nearest (`chat.story.kept_undo`).
+        partial: A model writes on: it is kept in case the app is killed before it is done.
     """
 
     story: Story
@@ -34,6 +35,7 @@ class Kept:
     contest: Mapping[str, object] | None = None
     past: tuple[Story, ...] = ()
     future: tuple[Story, ...] = ()
+    partial: bool = False
 
 
 def kept_of(row: Sequence[Any], data: Sequence[str]) -> Kept:

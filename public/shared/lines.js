@@ -5,6 +5,7 @@ import { count } from './numbers.js';
 
 /** So much can be sent at once; the server takes a million characters, with what stands around the words. */
 export const MOST_SENT = 990_000;
+const ADD = /^\s*\/add\s+/i;
 const SETTINGS = /^\s*\/with\b(?:\s+[A-Za-z_-]+=\S*)*(?:[ \t]|\n|$)/;
 
 /**
@@ -32,9 +33,15 @@ export const lineOf = (/** @type {Message} */ { output, metadata }) => {
   return typeof metadata.words === 'string' ? metadata.words : '';
 };
 
-/** The words of a line as they come to stand in the story, with white space of one kind; "" for a command. */
-export const wordsIn = (/** @type {string} */ line) =>
-  isCommand(line) ? '' : even(literal(line.replace(SETTINGS, '')));
+/**
+ * The words of a line as they come to stand in the story, with white space of one kind; "" for a command without any.
+ *
+ * @param {string} line
+ */
+export const wordsIn = (line) => {
+  if (ADD.test(line)) return even(line.replace(ADD, ''));
+  return isCommand(line) ? '' : even(literal(line.replace(SETTINGS, '')));
+};
 
 const whole = (/** @type {string} */ text) => text.replace(/\p{Cs}/gu, '\ufffd');
 

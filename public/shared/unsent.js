@@ -25,6 +25,7 @@ const QUIET = ['preset', 'preset_forget', 'once'];
  * @typedef {object} Shown What the server shows, as far as it is used here.
  * @property {import('./lines.js').Passages} passages
  * @property {boolean} writing
+ * @property {string} [unsaved] Why it is not on the disk, if it is not.
  * @property {unknown} [model]
  * @property {unknown} [tuning]
  *
@@ -264,13 +265,15 @@ export class Unsent {
     return place.kind === 'edit' ? isMade(this.#passages, place.id, words) : stands(this.#passages, words, after);
   }
 
-  #settle(/** @type {boolean} */ writing) {
+  /** @param {Shown} state */
+  #settle({ writing, unsaved }) {
     this.#underway().forEach(({ place, draft }) => {
       const under = this.#sent.get(tagOf(place));
       const there = this.#isThere(place, draft);
       const isAnothers = draft.window !== this.drafts.window && this.now() - draft.at < OTHERS_MS;
       if (under) under.there ||= there;
       else if (writing || isAnothers) return;
+      else if (there && unsaved) this.#sent.set(tagOf(place), { place, there, before: 0 });
       else if (there) this.drafts.drop(place);
       else if (place.story === this.here()) this.#lost(place, draft);
       // Of a story that is kept, its own page sees to it.
@@ -299,7 +302,7 @@ export class Unsent {
     this.#last = mark;
     this.#passages = state.passages;
     this.#restore();
-    this.#settle(state.writing);
+    this.#settle(state);
   }
 
   /** The story was saved. */

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,22 @@ def test_nothing_waits_any_more_once_the_writer_is_told_that_it_is_kept(tmp_path
 
     with_keeper(tmp_path, act)
     assert waiting == [None] * 3
+
+
+def test_what_a_model_wrote_so_far_is_kept_and_is_no_news(tmp_path):
+    """A page counts the news: with one it forgets what it sent before."""
+
+    async def act(library, keeper, titles):
+        story = Story().append(wrote("Once"))
+        keeper.keep(replace(kept(story), partial=True))
+        await keeper.saved()
+        assert library.load("one", "ada").story == story
+        assert titles == []
+        keeper.keep(kept(story))
+        await keeper.saved()
+        assert titles == ["Once"]
+
+    assert with_keeper(tmp_path, act) == []
 
 
 def test_a_slow_disk_holds_nothing_up_and_gets_the_latest_state(tmp_path):

@@ -384,6 +384,31 @@ def test_a_story_that_was_kept_comes_back_with_its_settings_and_model(root):
     in_a_session(root, act)
 
 
+def test_what_a_model_wrote_so_far_is_kept_while_it_writes_on(root, monkeypatch):
+    monkeypatch.setattr("chat.session.KEEP_S", 0.0)
+    kept: list[Kept] = []
+
+    async def act(session, page):
+        await session.change_settings({"max_new_tokens": "300"})
+        session.keep = kept.append
+        await session.write("Once")
+        so_far = [each for each in kept if each.partial]
+        assert so_far[0].story.path[-1].finish_reason is None
+        whole = session.story.last
+        for each in so_far:
+            writer, model = each.story.path
+            assert (writer.author, model.id) == ("writer", whole.id)
+            assert whole.text.startswith(model.text)
+            assert each.past == session.history.past
+        assert (kept[-1].story, kept[-1].partial) == (session.story, False)
+        # The same text once more may be no other version.
+        kept.clear()
+        await session.ask_for({"ask": "again", "passage": whole.id})
+        assert not any(each.partial for each in kept)
+
+    in_a_session(root, act)
+
+
 def test_a_story_whose_model_has_gone_is_opened_with_another(root):
     async def act(session, page):
         kept = Kept(story=Story(), settings={"temperature": 9}, model="gone")

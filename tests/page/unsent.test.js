@@ -108,6 +108,18 @@ test('a line that stands in the story is not given back', () => {
   assert.equal(reloaded.drafts.count(), 0);
 });
 
+test('a line that stands in a story which the disk does not take is kept until it does', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.send('Once');
+  const reloaded = open(page.storage);
+  reloaded.unsent.arrive({ ...state([said('Once')]), unsaved: 'The disk is full.' });
+  assert.equal(reloaded.words, '');
+  assert.equal(reloaded.drafts.count(), 1);
+  reloaded.unsent.kept();
+  assert.equal(reloaded.drafts.count(), 0);
+});
+
 test('what another window is sending is left to it, for a while', () => {
   const page = open();
   page.unsent.arrive(state());
@@ -259,6 +271,20 @@ test('words added to a new story are followed under its address', () => {
   page.answers[0]();
   assert.equal(page.words, 'Once');
   assert.equal(page.drafts.all('sent').length, 0);
+});
+
+test('the words of /add are kept until they were saved, for their command arrives before', () => {
+  const page = open();
+  page.unsent.arrive(state());
+  page.send('/add Once');
+  page.answers[0]();
+  page.unsent.connect(); // the server was killed
+  page.unsent.arrive(state());
+  assert.equal(page.words, '/add Once');
+  page.send('/add Once', 'n');
+  page.unsent.arrive(state([said('Once')]));
+  page.unsent.kept();
+  assert.equal(page.drafts.count(), 0);
 });
 
 test('an edit is a draft until it is made and saved', () => {
