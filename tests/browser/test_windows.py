@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.app.test_full_disk import FULL, SAID
-from tests.browser.conftest import blank
 from tests.browser.test_loop import press, settled
 from tests.browser.test_page import PATIENCE_MS, open_page, send, story, write
 from tests.support.app_server import start_app, status
@@ -136,8 +135,8 @@ def test_the_sign_says_that_a_story_is_not_saved_and_then_that_it_is(page: Page,
     expect(page.locator("#story-unsaved")).to_have_count(0)
 
 
-def test_undo_and_redo_are_there_after_the_app_was_started_anew(app: App, context):
-    page = blank(context, app.base)
+def test_undo_and_redo_are_there_after_the_app_was_started_anew(app: App, context, blank):
+    page = blank(app.base)
     open_page(page, app.base)
     first = write(page, "/with max=6 Once upon a time")
     second = write(page, "/with max=6 there was")
