@@ -156,14 +156,6 @@ class Session(SessionState):
             self.tuning.pick(kept.preset)
         await self.show()
 
-    async def warm_up(self) -> None:
-        """Load the model that will most likely write next."""
-        loaded = await self.engines.warm_up(self.models.get(self.model or ""))
-        if loaded is not None and self._loaded is None and self.story.passages:
-            self._loaded = loaded
-            await self._measure()
-            await self.show()
-
     # How it is done
 
     async def _begin(self, request: GenerationRequest) -> tuple[Takes, Contest | None]:
@@ -203,8 +195,6 @@ class Session(SessionState):
             self.status = "next in line"
             await self.show()
             await self._stream(takes)
-        except asyncio.CancelledError:
-            raise
         except RemoteError as error:
             ended = "failed"
             await self.page.tell(str(error), "error")
@@ -307,13 +297,3 @@ class Session(SessionState):
         except (sqlite3.Error, OSError) as error:
             log.error("a vote could not be kept: %s", in_one_line(error))
             await self.page.tell(f"The vote could not be kept on disk: {reason(error)}.", "error")
-
-    def _put(self, history: History) -> None:
-        """Make this the story, with no takes left to pick from."""
-        self.history, self.choice, self.contest, self.status = history, {}, None, ""
-
-    async def _refuse_act(self, request: Mapping[str, object], why: str) -> None:
-        if request.get("act") == "add":
-            await self.refuse(str(request.get("text", "")), why)
-        else:
-            await self.page.tell(why, "warning")

@@ -178,6 +178,12 @@ class SessionState:
             await self.page.tell(why, kind)
         await self.page.emit("story_refused", {"words": words, "why": why})
 
+    async def _refuse_act(self, request: Mapping[str, object], why: str) -> None:
+        if request.get("act") == "add":
+            await self.refuse(str(request.get("text", "")), why)
+        else:
+            await self.page.tell(why, "warning")
+
     async def sync(self, revision: int, have: int) -> None:
         """Send what a page lacks after a lost connection.
 
@@ -189,6 +195,18 @@ class SessionState:
             await self.page.emit("story_state", self.snapshot())
         else:
             await self._show_tokens(self.drafts[0], have)
+
+    async def warm_up(self) -> None:
+        """Load the model that will most likely write next."""
+        loaded = await self.engines.warm_up(self.models.get(self.model or ""))
+        if loaded is not None and self._loaded is None and self.story.passages:
+            self._loaded = loaded
+            await self._measure()
+            await self.show()
+
+    def _put(self, history: History) -> None:
+        """Make this the story, with no takes left to pick from."""
+        self.history, self.choice, self.contest, self.status = history, {}, None, ""
 
     async def _show_tokens(self, draft: Draft, have: int) -> None:
         data = {

@@ -8,10 +8,11 @@ is converted and checked, or refused with its range; none is ever clamped.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from chat.settings.texts import OFF, text_of, texts_of
 from gpt.sampling import LIMITS, SamplingParams
 from gpt.text.prompt import SHORTEST_REPEAT
 from gpt.text.sentences import FINISH_CHARS
@@ -74,10 +75,7 @@ NO_NUMBERS = tuple(name for name in LABELS if "number" not in LIMITS[name].kind)
 """Switches and texts."""
 SELDOM = ("no_end", "banned", "heal", "dry_multiplier")
 """Told of a passage only where they are on; so are the others of DRY."""
-OFF = "off"
-"""What says that there are no texts."""
 SWITCHED = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}
-_ESCAPED = {"n": "\n", "t": "\t"}
 SLIDER_STEP = 0.01
 DIRECTIVE = re.compile(r"\s*/with\b((?:\s+[A-Za-z_-]+=\S*)*)(?:[ \t]|\n|$)", re.S)
 
@@ -127,31 +125,6 @@ def parse_value(name: str, raw: object) -> Value:
     except ValueError as error:
         raise SettingsError(f"{label} {text} is out of range. It takes {limit.range}.") from error
     return number
-
-
-def texts_of(text: str) -> tuple[str, ...]:
-    r"""The texts in one text with commas between them; \n is a line end, \t a tab, \, a comma.
-
-    >>> texts_of("fox, the cat"), texts_of("off"), texts_of("off,")
-    (('fox', 'the cat'), (), ('off',))
-    """
-    if text.strip().lower() == OFF:
-        return ()
-    parts = re.findall(r"(?:\\.|[^,\\]|\\$)+", text, re.S)
-    plain = (
-        re.sub(
-            r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), part.strip(" "), flags=re.S
-        )
-        for part in parts
-    )
-    return tuple(dict.fromkeys(each for each in plain if each))
-
-
-def text_of(texts: Sequence[str]) -> str:
-    """What `texts_of` reads."""
-    escaped = [re.sub(r"[\\,]", r"\\\g<0>", each) for each in texts]
-    text = ", ".join(each.replace("\n", r"\n").replace("\t", r"\t") for each in escaped)
-    return f"{text}," if text.lower() == OFF else text or OFF
 
 
 def named(alias: str, value: str) -> tuple[str | None, str]:
