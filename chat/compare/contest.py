@@ -226,7 +226,9 @@ def names(writers: Sequence[Writer]) -> tuple[str, str]:
     """What tells two writers apart: model, settings, or both; the same where nothing does."""
     one, other = (each.loaded.listing.key for each in writers)
     used = [settings.used(each.params) for each in writers]
-    mine, others = named(differing(*used)), named(differing(*reversed(used)))
+    mine, others = (
+        named(differing(*each, same_model=one == other)) for each in (used, reversed(used))
+    )
     if one == other and mine:
         return " · ".join(mine), " · ".join(others)
     return " · ".join([one, *mine]), " · ".join([other, *others])

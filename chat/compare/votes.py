@@ -96,17 +96,26 @@ def named(values: Sequence[tuple[str, Value]]) -> list[str]:
     return [f"{LABELS[name]} {shown(name, value)}" for name, value in values]
 
 
-def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[tuple[str, Value], ...]:
-    """The settings of `one` that `other` does not share, in the order they are shown."""
-    return tuple((name, one.get(name)) for name in LABELS if one.get(name) != other.get(name))
+def differing(
+    one: Mapping[str, Any], other: Mapping[str, Any], *, same_model: bool
+) -> tuple[tuple[str, Value], ...]:
+    """The settings of `one` that `other` does not share, in the order they are shown.
+
+    Args:
+        same_model: Else whether a word is completed is no difference: it lies with the model and
+            with where the story stands, and one pair of models would be several.
+    """
+    names = [name for name in LABELS if same_model or name != "heal"]
+    return tuple((name, one.get(name)) for name in names if one.get(name) != other.get(name))
 
 
 def contestants(vote: Vote) -> tuple[Contestant, Contestant]:
     """The two that a vote was between, the left one first."""
     a, b = vote.a, vote.b
+    same = a.model == b.model
     return (
-        Contestant(a.model, a.fingerprint, differing(a.settings, b.settings)),
-        Contestant(b.model, b.fingerprint, differing(b.settings, a.settings)),
+        Contestant(a.model, a.fingerprint, differing(a.settings, b.settings, same_model=same)),
+        Contestant(b.model, b.fingerprint, differing(b.settings, a.settings, same_model=same)),
     )
 
 

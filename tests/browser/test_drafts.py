@@ -1,5 +1,6 @@
 """Words that only the page has: each comes back, whatever happens to the page or to the server."""
 
+import re
 import signal
 from collections.abc import Iterator
 
@@ -253,8 +254,10 @@ def test_beside_a_bad_value_the_good_ones_of_the_gear_are_set(page):
 
 
 def test_the_dials_of_a_retry_that_was_refused_come_back_as_they_were_turned(page):
-    text = begin(page)
-    page.locator(".passage[data-author=model] .part").first.click()
+    text = begin(page, "/with max=6 t=1 seed=5 Once upon a time")
+    page.locator(".passage[data-author=model] .part").filter(
+        has_text=re.compile("[a-z]")
+    ).first.click()
     page.click(".act-retry-with")
     page.fill("#tune-seed", "7")
     page.fill("#tune-max_new_tokens", "99999")

@@ -52,6 +52,15 @@ def test_what_differs_tells_contestants_apart_and_what_they_share_does_not():
         "stories · Temperature 1.5",
     ]
     assert settings[0] == Contestant("stories", "aa", (("temperature", 0.2),))
+    # Whether a word could be completed lies with the model, and with where the story stood.
+    healed = {**A.settings, "heal": True}
+    assert contestants(replace(VOTE, a=replace(A, settings=healed))) == models
+    off = replace(A, settings={**COLD, "heal": False})
+    unlike = contestants(replace(VOTE, a=replace(A, settings=healed), b=off))
+    assert [each.name for each in unlike] == [
+        "stories · Complete words On",
+        "stories · Complete words Off",
+    ]
     retrained = contestants(replace(VOTE, a=replace(A, fingerprint="cc")))
     assert retrained[0] != models[0]
 
