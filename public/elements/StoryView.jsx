@@ -120,6 +120,11 @@ function StoryView() {
   store.query = (request) => call('story_query', request);
   store.command = (request) => call('story_command', request);
 
+  // What stands in the pickers comes after the state: whoever was drawn by that knows only the model before.
+  useEffect(() => {
+    store.tell();
+  }, [store, model]);
+
   const scroller = () => box.current?.closest('.overflow-y-auto');
   // In the next frame, however much comes before it: new tokens are drawn, and the end of the text is followed, for
   // which the page lays all of it out.
