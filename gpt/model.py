@@ -100,16 +100,12 @@ class Attention(nn.Module):
             y = self.attend(q, k, v, past=0)
         else:
             # Stories differ in length: each attends over its own keys, with no padding to mask.
-            y = torch.cat(
-                [
-                    self.attend(
-                        q[i : i + 1],
-                        *cache.extend(self.layer, row, k[i : i + 1], v[i : i + 1]),
-                        past=cache.lengths[row],
-                    )
-                    for i, row in enumerate(rows)
-                ]
-            )
+            each = zip(rows, q.split(1), k.split(1), v.split(1), strict=True)
+            parts = [
+                self.attend(one, *cache.extend(self.layer, row, *new), past=cache.lengths[row])
+                for row, one, *new in each
+            ]
+            y = torch.cat(parts)
         y = y.transpose(1, 2).reshape(B, T, -1)  # (B, T, H·D)
         return by_row(self.o, y, cache)
 
@@ -122,14 +118,9 @@ class Attention(nn.Module):
         if past and T > 1:
             # Query i sits at absolute position past + i, so it may see keys 0 .. past + i.
             mask = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(diagonal=past)
+        dropout, causal = self.dropout if self.training else 0.0, not past and T > 1
         return F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=mask,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=not past and T > 1,
-            enable_gqa=self.grouped,
+            q, k, v, mask, dropout, causal, enable_gqa=self.grouped
         )
 
 

@@ -9,8 +9,8 @@ import asyncio
 import atexit
 import threading
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractContextManager, aclosing
 from queue import SimpleQueue
-from typing import Self
 
 from torch import Tensor
 
@@ -28,7 +28,7 @@ from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
 
 
-class Engine:
+class Engine(AbstractContextManager["Engine"]):
     """Continuous batching: up to `max_batch` stories at once, in a worker thread that owns the
     model. Its methods may be called from any thread.
 
@@ -145,12 +145,9 @@ class Engine:
         Raises:
             Exception: as `submit`, with the first token.
         """
-        request = self.submit(prompt, params)
-        try:
+        async with aclosing(self.submit(prompt, params)) as request:
             async for token in request:
                 yield token
-        finally:
-            request.cancel()
 
     async def logits(self, ids: Sequence[int], *, writer: Path = (), every: bool = False) -> Tensor:
         """The logits of the token after `ids`, (V,) float32; nothing is drawn.
@@ -186,9 +183,6 @@ class Engine:
         self._worker.join()
         atexit.unregister(self.close)
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -223,7 +217,7 @@ class Engine:
             with self._lock:
                 self._closed = True
                 jobs = {*self._queue, *self._running.values()}
-                answers = [request.answer for request in self._logits_queue]
+                asked = [*self._logits_queue]
                 self._queue.clear()
                 self._running.clear()
                 self._logits_queue.clear()
@@ -232,9 +226,8 @@ class Engine:
             self._generator.close()
             for job in jobs:
                 job.close(EngineClosed("the engine was closed before the story ended"))
-            for answer in answers:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_exception(EngineClosed("the engine was closed before its answer"))
+            for request in asked:
+                request.fail(EngineClosed("the engine was closed before its answer"))
 
     def _drop_cancelled(self) -> None:
         for row in [row for row, job in self._running.items() if job.cancelled]:

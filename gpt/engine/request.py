@@ -125,6 +125,11 @@ class LogitsRequest:
             except Exception as error:  # noqa: BLE001 - goes to whoever asked
                 self.answer.set_exception(error)
 
+    def fail(self, error: Exception) -> None:
+        """There will be no answer."""
+        if self.answer.set_running_or_notify_cancel():
+            self.answer.set_exception(error)
+
 
 def _set(came: asyncio.Future[None]) -> None:
     if not came.done():
