@@ -100,11 +100,10 @@ class Attention(nn.Module):
             y = self.attend(q, k, v, past=0)
         else:
             # Stories differ in length: each attends over its own keys, with no padding to mask.
-            each = zip(rows, q.split(1), k.split(1), v.split(1), strict=True)
-            parts = [
-                self.attend(one, *cache.extend(self.layer, row, *new), past=cache.lengths[row])
-                for row, one, *new in each
-            ]
+            parts: list[Tensor] = []
+            for i, row in enumerate(rows):
+                keys, values = cache.extend(self.layer, row, k[i : i + 1], v[i : i + 1])
+                parts.append(self.attend(q[i : i + 1], keys, values, past=cache.lengths[row]))
             y = torch.cat(parts)
         y = y.transpose(1, 2).reshape(B, T, -1)  # (B, T, H·D)
         return by_row(self.o, y, cache)

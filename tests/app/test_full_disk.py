@@ -86,7 +86,7 @@ def test_words_outlive_their_page_and_are_saved_once_there_is_room(models, tmp_p
         assert back.state["unsaved"] == SAID
         leave_room(base, 10_000)
         # It may be tried once more in vain before.
-        await until(lambda: back.count("story_kept") and not back.last("story_kept")["unsaved"])
+        await until(lambda: back.count("story_kept") > 0 and not back.last("story_kept")["unsaved"])
         await until(lambda: len(titles(tmp_path)) == 1)
         # And where nobody does, it is saved all the same.
         leave_room(base, 0)
