@@ -1,7 +1,7 @@
 // @ts-check
 // What the server says about a sign-in that failed, word for word. Chainlit's page looks its answer up among fixed
-// sentences by the status line, which has no room for "wait 8 seconds" and is empty over HTTP/2. And what a sign-out
-// leaves in the browser: nothing.
+// sentences by the status line, which has no room for "wait 8 seconds" and is empty over HTTP/2. What a sign-out
+// leaves in the browser: nothing. And which of two connections a page keeps: the one that it asked for last.
 import { drafts } from './shared/desk.js';
 
 (() => {
@@ -20,6 +20,21 @@ import { drafts } from './shared/desk.js';
       const answer = await ask(address, options).catch(() => null);
       if (answer && answer.status < 500) return answer;
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  };
+
+  let connections = 0;
+
+  // At the address of a story, Chainlit's page begins two connections, the first of them for a new story, and keeps the
+  // one whose cookie came last. One that another follows is never begun, so that it cannot be the one.
+  const beginConnection = async (address, options) => {
+    connections += 1;
+    const own = connections;
+    try {
+      const answer = await ask(address, options);
+      return new Response(await answer.text(), answer);
+    } finally {
+      if (own !== connections) await new Promise(() => {});
     }
   };
 
@@ -49,6 +64,7 @@ import { drafts } from './shared/desk.js';
 
   window.fetch = async (address, options) => {
     if (isTo('/user', 'GET', address, options)) return whoIsIn(address, options);
+    if (isTo('/set-session-cookie', 'POST', address, options)) return beginConnection(address, options);
     if (isTo('/logout', 'POST', address, options)) return signOut(address, options);
     if (isTo('/project/thread', 'DELETE', address, options)) return deleteStory(address, options);
     if (!isTo('/login', 'POST', address, options)) return ask(address, options);

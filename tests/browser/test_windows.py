@@ -10,12 +10,25 @@ from playwright.sync_api import Page, expect
 from tests.app.test_full_disk import FULL, SAID
 from tests.browser.test_loop import press, settled
 from tests.browser.test_page import PATIENCE_MS, open_page, send, story, write
-from tests.support.app_server import start_app, status
+from tests.support.app_server import start_app, status, wait_idle
 from tests.support.tiny_checkpoint import save_characters
 
 pytestmark = pytest.mark.browser
 
 SECOND_MS = 1000
+FIRST_IS_SLOW = """
+    globalThis.asked = 0;
+    globalThis.late = false;
+    const ask = fetch;
+    globalThis.fetch = async (address, options) => {
+        const answer = await ask(address, options);
+        if (`${address}`.includes('set-session-cookie') && !asked++) {
+            await new Promise((resolve) => setTimeout(resolve, 1500));
+            late = true;
+        }
+        return answer;
+    };
+"""
 GROWN = "have => document.querySelectorAll('#story-text .part').length > have"
 
 
@@ -76,6 +89,22 @@ def same(one: Page, other: Page) -> None:
     shows(other, story(one), SECOND_MS)
 
 
+def test_a_page_opened_by_its_address_shows_the_story_whichever_connection_is_let_in_last(page):
+    # Chainlit's page asks twice: for a new story, and at once again for the one of its address.
+    text = write(page, "/with max=4 end=0 Once upon a time")
+    page.wait_for_url("**/thread/*")
+    other = page.context.new_page()
+    other.add_init_script(FIRST_IS_SLOW)
+    other.goto(page.url)
+    shows(other, text, 10_000)
+    assert other.evaluate("asked") == 2
+    other.wait_for_function("late")
+    other.wait_for_timeout(300)
+    assert other.url == page.url
+    assert story(other) == text
+    other.close()
+
+
 def test_a_page_reloaded_while_a_model_writes_grows_on_and_has_stop(page: Page, base: str):
     send(page, "/with max=2048 t=1 Once upon a time")
     page.wait_for_function(GROWN, arg=20)
@@ -86,7 +115,7 @@ def test_a_page_reloaded_while_a_model_writes_grows_on_and_has_stop(page: Page, 
     assert status(base)["active"] == 1
     page.click("#stop-button")
     expect(page.locator(".facts-below")).to_contain_text("stopped by you")
-    assert status(base)["active"] == 0
+    wait_idle(base)
     expect(page.locator("#stop-button")).to_have_count(0)
     whole = settled(page)
     page.reload()

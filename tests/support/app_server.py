@@ -151,6 +151,18 @@ def status(base: str) -> dict:
         return json.load(answer)
 
 
+def wait_idle(base: str, patience_s: float = 5) -> None:
+    """Return once no story is written: an engine ends the token at hand after the page was told.
+
+    Raises:
+        AssertionError: One still is.
+    """
+    deadline = time.monotonic() + patience_s
+    while status(base)["active"]:
+        assert time.monotonic() < deadline, "a story is still being written"
+        time.sleep(0.02)
+
+
 def other_work() -> float:
     """How many times longer things take beside what else the machine does: 1 where it is idle."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
