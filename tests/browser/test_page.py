@@ -6,14 +6,13 @@ folder of other models to write with.
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.app_server import ROOT, running_app, status
+from tests.support.app_server import ROOT, running_app, wait_idle
 
 ARGS = [
     "--headless",
@@ -116,10 +115,7 @@ def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base):
     send(page, "/with max=2000 t=2 p=1 seed=1 The sea was calm and")
     page.wait_for_function("document.querySelectorAll('#story-text .part').length > 20")
     page.click("#stop-button")
-    deadline = time.monotonic() + 5
-    while status(base)["active"] and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert status(base)["active"] == 0
+    wait_idle(base)
     page.wait_for_selector("#story-continue")
     kept = story(page)
     assert len(kept) > len("The sea was calm and")

@@ -171,7 +171,7 @@ def test_a_window_that_joins_in_the_middle_has_every_token_once_and_its_stop_wor
             await until(lambda: len(late.text) > grown + 20)
             await late.socket.emit("stop")
             await until(lambda: not one.state["writing"] and not late.state["writing"])
-            assert status(base)["active"] == 0
+            await until(lambda: status(base)["active"] == 0, SECOND_S)
             assert late.text == one.text
             for window in (one, late):
                 assert window.state["passages"][-1]["finish"] == "stopped"
