@@ -23,7 +23,7 @@ import chainlit.socket
 from chainlit.auth.cookie import clear_auth_cookie, get_token_from_cookies, set_auth_cookie
 from chainlit.config import config
 from chainlit.session import WebsocketSession, ws_sessions_id
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Response
 from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -31,7 +31,7 @@ from fastapi.routing import APIRoute
 from chat.accounts import LOCAL, LONGEST_NAME, SHORTEST_SECRET, Accounts, read_accounts, read_secret
 from chat.accounts.throttle import CheckQueue, CheckQueueFullError
 from chat.accounts.tokens import GUEST, Ended, Pass, Tokens
-from frontend.cookies import CookieRule, address_of, trust_no_proxy_by_itself
+from frontend.cookies import SET_COOKIE, CookieRule, address_of, trust_no_proxy_by_itself
 from gpt.files import printable
 
 SECRET_VARIABLE = "CHAINLIT_AUTH_SECRET"
@@ -109,6 +109,7 @@ class Door:
             ("/auth/header", _not_here if self.accounts.asked else self._enter_unasked),
             ("/logout", lambda request: self._logout(request, server.sio)),
         ]
+        server.app.add_middleware(LetIn, door=self)
         # Before the others: Chainlit's own stand there too.
         server.app.router.routes[:0] = [
             APIRoute(
@@ -131,6 +132,16 @@ class Door:
             return self.accounts.key_of(owner)
         return "unasked" if owner.startswith(GUEST) == self.guests else None
 
+    def pass_for(self, request: HTTPConnection) -> str | None:
+        """A new token for one who comes in unasked and has none that holds; None for any other."""
+        if self.accounts.asked or self.tokens.read(get_token_from_cookies(request.cookies)):
+            return None
+        return self.tokens.issue(*self._unasked())
+
+    def _unasked(self) -> tuple[str, str]:
+        """Owner and shown name of one who comes in without a question."""
+        return (GUEST + secrets.token_hex(16), "guest") if self.guests else (LOCAL, LOCAL)
+
     # What Chainlit asks.
 
     def _user_of(self, token: str | None) -> cl.User:
@@ -151,9 +162,7 @@ class Door:
     # The routes.
 
     async def _enter_unasked(self, request: Request) -> JSONResponse:
-        if self.guests:
-            return self._let_in(request, GUEST + secrets.token_hex(16), "guest")
-        return self._let_in(request, LOCAL, LOCAL)
+        return self._let_in(request, *self._unasked())
 
     async def _login(self, request: Request) -> JSONResponse:
         try:
@@ -215,6 +224,42 @@ class Door:
         cookies = websocket.environ.get("HTTP_COOKIE", "").encode("latin1", "replace")
         page = HTTPConnection({"type": "http", "headers": [(b"cookie", cookies)]})
         return self.tokens.read(get_token_from_cookies(page.cookies))
+
+
+class LetIn:
+    """Has the page itself bring the cookie of one who comes in unasked.
+
+    Chainlit's page would ask who is in, be told nobody, load the page of the sign-in, ask again,
+    be let in by "/auth/header", and load itself a third time.
+    """
+
+    def __init__(self, app: Any, door: Door) -> None:
+        self.app = app
+        self.door = door
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return await self.app(scope, receive, send)
+
+        async def send_with_cookie(message: Any) -> None:
+            if message["type"] == "http.response.start" and _is_page(message):
+                request = Request(scope)
+                if (token := self.door.pass_for(request)) is not None:
+                    letting_in = Response()
+                    set_auth_cookie(request, letting_in, token)
+                    cookies = [each for each in letting_in.raw_headers if each[0] == SET_COOKIE]
+                    # Nobody who keeps the page for others may keep one writer's cookie with it.
+                    more = [*cookies, (b"cache-control", b"private, no-cache")]
+                    message = {**message, "headers": [*message["headers"], *more]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+
+def _is_page(start: Any) -> bool:
+    """Whether an answer, by ASGI's first message of it, is a page."""
+    kinds = [value for name, value in start["headers"] if name.lower() == b"content-type"]
+    return start["status"] == 200 and any(kind.startswith(b"text/html") for kind in kinds)
 
 
 async def _close(sio: Any, sessions: list[WebsocketSession]) -> None:

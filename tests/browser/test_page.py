@@ -93,6 +93,19 @@ def setting(page: Page, name: str) -> str:
     return page.locator(f".facts-below [data-setting={name}] i").inner_text()
 
 
+def test_a_first_visit_loads_the_page_once_and_leaves_the_console_empty(blank, base):
+    page = blank(base)
+    pages, said = [], []
+    page.on("request", lambda r: pages.append(r.url) if r.resource_type == "document" else None)
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("response", lambda r: said.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    open_page(page, base)
+    page.wait_for_selector(".starter")
+    assert pages == [f"{base}/"]
+    assert said == []
+
+
 def test_a_story_grows_while_it_streams_and_goes_on_from_the_words(page):
     send(page, "/with max=90 Once upon a time, there was a little fox who")
     lengths = set()

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -238,6 +239,34 @@ def test_a_guest_who_signs_out_is_out(guests):
     assert user(guests, one).json()["identifier"] != user(guests, two).json()["identifier"]
     sign_out(guests, one)
     assert [user(guests, each).status_code for each in (one, two)] == [401, 200]
+
+
+def test_the_page_brings_the_cookie_of_a_guest_who_has_none_that_holds(guests):
+    story = f"{guests}/thread/{uuid.uuid4()}"
+    page = httpx.get(story)
+    assert page.headers["cache-control"] == "private, no-cache"
+    token = page.cookies["access_token"]
+    guest = user(guests, token).json()["identifier"]
+    assert guest.startswith("guest-")
+    headers = {"Cookie": f"access_token={token}"}
+    again = httpx.get(guests, headers=headers)
+    assert not again.cookies
+    assert "cache-control" not in again.headers
+    sign_out(guests, token)
+    other = httpx.get(guests, headers=headers).cookies["access_token"]
+    assert user(guests, other).json()["identifier"] != guest
+    # What is no page, or is asked for in another way, brings none.
+    for path in ("/public/inkling.js", "/auth/config", "/user", "/health"):
+        assert not httpx.get(guests + path).cookies
+    assert not httpx.head(guests).cookies
+    assert not httpx.post(story).cookies
+
+
+def test_no_page_brings_a_cookie_where_accounts_are_asked_for(base):
+    for path in ("/", "/login", f"/thread/{uuid.uuid4()}"):
+        answer = httpx.get(base + path)
+        assert answer.status_code == 200
+        assert not answer.cookies
 
 
 def test_no_token_is_renewed_and_none_lasts_longer_than_a_day(base, guests):
