@@ -1,4 +1,4 @@
-"""docs/architecture.md says what is true, and no room is left out; each `make` named has a recipe."""
+"""docs/architecture.md says what is true, no room is left out, and each make has a recipe."""
 
 import re
 
