@@ -10,6 +10,7 @@ from chat.jobs.upload import LITTLE_BYTES, Upload
 from chat.panels.dispatch import run_command
 from tests.chat.test_session import in_a_session
 from tests.support.tiny_checkpoint import save_characters
+from train.reports import text_report
 
 PLAN = {"steps": 1, "seconds": 1.0, "parameters": 1, "tokens": 1, "passes": 1.0, "module": "m"}
 SAYS = {"bpb": 1.4, "letters_bpb": 4.3}
@@ -33,6 +34,10 @@ def root(tmp_path_factory) -> Path:
     for name in ("stories", "letters"):
         save_characters(root / "checkpoints" / name)
     return root
+
+
+def test_the_page_and_the_command_line_hold_the_same_text_for_short() -> None:
+    assert LITTLE_BYTES == text_report.LITTLE_BYTES
 
 
 @pytest.mark.parametrize(
