@@ -182,8 +182,8 @@ function StoryTrain() {
             <b>{v.text.name}</b>: {count(v.text.bytes / 1000)} kB, {count(v.text.words)} words, {v.text.characters}{' '}
             different characters
           </p>
-          {v.language && <p id="train-language">{aboutLanguage(v.language)}</p>}
-          {v.language?.known && (
+          {v.language && <p id="train-language">{aboutLanguage(v.language, v.source)}</p>}
+          {v.language?.known && v.language.little && (
             <div id="train-choice">
               {either(v.language.model).map(({ source, label, gives }) => (
                 <button

@@ -48,6 +48,7 @@ def test_the_page_and_the_command_line_hold_the_same_text_for_short() -> None:
         ({"source": "", "propose": True}, True, LITTLE_BYTES, [""], ""),
         ({"source": ""}, True, 5000, [""], ""),
         ({"source": "letters"}, False, 5000, ["letters"], "letters"),
+        ({"source": "letters"}, True, LITTLE_BYTES, ["letters"], "letters"),
     ],
 )
 def test_to_go_on_from_stories_is_proposed_where_a_text_is_short_and_in_its_language(
@@ -62,7 +63,8 @@ def test_to_go_on_from_stories_is_proposed_where_a_text_is_short_and_in_its_lang
         found = await run_command(session, {"command": "training_plan", **request_})
         assert estimates.asked == asked
         assert (found["source"], found["steps"], "module" in found) == (source, 1, False)
-        wanted = {"model": asked[0], **SAYS, "known": known} if asked[0] else None
+        little = size < LITTLE_BYTES
+        wanted = {"model": asked[0], "little": little, **SAYS, "known": known} if asked[0] else None
         assert found["language"] == wanted
         assert upload.planned is not None
         assert upload.planned.plan["language"] == ({**SAYS, "known": known} if source else None)
