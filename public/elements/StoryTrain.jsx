@@ -1,6 +1,6 @@
 // @ts-check
-// Train a model on a text of one's own, and watch it learn (shared/train.js). The training is a process of its own: this
-// page only looks.
+// Train a model on a text of one's own, and watch it learn (shared/train.js). The training is a process of its own:
+// this page only looks.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 import { createElement, useEffect, useReducer, useRef } from 'react';
