@@ -43,6 +43,10 @@ check: style ## the quick ones of them, about a minute
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits, an hour of writing: an hour and a half
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
 
+mutants: .venv/.installed-mutants ## change the core a little, many times: some test must fail at each change; hours
+	$(RUN) mutmut run
+	$(RUN) mutmut results
+
 # pyright first: it takes as long as the others together, so that two processes end at once.
 lint: types-of-all style types-of-page ## the checks that run nothing: ruff and pyright, Biome and TypeScript
 
@@ -74,7 +78,7 @@ fix: .venv/.installed-dev node_modules/.installed ## mend what ruff and Biome ca
 	$(BIOME) check --write
 
 clean: ## remove what make made again and again: .venv/, node_modules/ and the caches, never a run or a story
-	rm -rf .venv node_modules .lock .pytest_cache .ruff_cache .hypothesis .files
+	rm -rf .venv node_modules .lock .pytest_cache .ruff_cache .hypothesis .files mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment whose Python has gone, or is one that Inkling does not run on, is made anew.
@@ -94,6 +98,11 @@ clean: ## remove what make made again and again: .venv/, node_modules/ and the c
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
 	@echo "Installing the packages of requirements-dev.txt in .venv/"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+.venv/.installed-mutants: requirements-mutants.txt .venv/.installed-dev
+	@echo "Installing the packages of requirements-mutants.txt in .venv/"
+	@$(PIP) -r requirements-mutants.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/.installed-dev

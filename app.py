@@ -50,7 +50,7 @@ from frontend.socket_page import SocketPage
 from frontend.status import serve_status
 from frontend.stories import OpenStories
 from frontend.story_events import serve_story_events
-from frontend.tasks import Tasks, forget, stop_quietly, sweep
+from frontend.tasks import Tasks, forget, stop_quietly, sweep, unless_it_left
 from frontend.time_machine import TimeMachines
 from frontend.uploads import Uploads
 from frontend.widgets import MODEL_PICKER, PRESET_PICKER
@@ -181,7 +181,8 @@ async def on_chat_start() -> None:
     await asyncio.to_thread(find_models, ROOT)  # so that its folders are read off the event loop
     session = await own_session()
     elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
-    await cl.Message(content="", elements=elements).send()
+    with unless_it_left(current_websocket()):
+        await cl.Message(content="", elements=elements).send()
     with to_it_alone():
         await session.offer()
         await session.sync(-1, 0)

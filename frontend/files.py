@@ -7,6 +7,7 @@ of two Inklings in one place, the first to stop would take the other's away.
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,3 +54,12 @@ def remove_leftovers(above: Path) -> None:
                 path.unlink(missing_ok=True)
         except OSError:
             continue  # it is held, or another process sweeps as well
+
+
+def remove_session(folder: Path) -> None:
+    """Remove the folder of a session, if it has one. A file may be written there at this moment,
+    which Chainlit stumbles over: from under another name it finds no way in."""
+    gone = folder.with_name(f"{folder.name}.gone")
+    with suppress(FileNotFoundError):
+        folder.rename(gone)
+        shutil.rmtree(gone)

@@ -15,6 +15,7 @@ from chainlit.context import init_ws_context
 from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user_session import user_sessions
 
+from frontend.files import remove_session
 from frontend.memory import Memory
 from frontend.stories import OpenStories
 
@@ -110,6 +111,7 @@ class AwaySessions:
         what is written stops, and what is there is kept."""
         self._away.pop(websocket.id, None)
         try:
+            remove_session(websocket.files_dir)
             await websocket.delete()
         finally:
             websocket.current_task = None  # each would keep the other until a collection

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from chainlit.chat_context import chat_contexts
@@ -20,6 +21,17 @@ def cancel(task: asyncio.Task[Any]) -> None:
     """Cancel a task, once: a second time would cut short how it ends, and what it keeps then."""
     if not task.cancelling():
         task.cancel()
+
+
+@contextmanager
+def unless_it_left(websocket: WebsocketSession) -> Iterator[None]:
+    """Send a page elements, whose files Chainlit writes in a folder of its session: one that leaves
+    meanwhile takes the folder along, which is no fault."""
+    try:
+        yield
+    except FileNotFoundError:
+        if ws_sessions_id.get(websocket.id) is websocket:
+            raise
 
 
 def stop_quietly(sio: Any, tasks: "Tasks") -> None:

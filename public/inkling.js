@@ -20,11 +20,12 @@ import { drawPassages, drawRow } from './shared/passages.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
+import * as train from './shared/train.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
   ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, stepsOf, RETRY },
-  ...{ cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences },
+  ...{ cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences, train },
 };
 
 window.inkling = inkling;

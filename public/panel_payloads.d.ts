@@ -133,6 +133,8 @@ declare namespace Page {
     /** The same for somebody who knows but the letters of the passage. */
     letters_bpb: number;
     known: boolean;
+    /** Whether the text is so short that a model which knows its language should go on from there. */
+    little: boolean;
   }
 
   interface Copied {

@@ -1,4 +1,4 @@
-"""docs/architecture.md says what is true: its files are there, and no room is left out."""
+"""docs/architecture.md says what is true, no room is left out, and each make has a recipe."""
 
 import re
 
@@ -49,3 +49,15 @@ def test_the_readme_s_tree_has_the_places_of_each_package() -> None:
     for package in ("gpt", "chat"):
         for name in ORDER[package]:
             assert re.search(rf"\b{name}(\.py|/)", tree), name
+
+
+@pytest.mark.parametrize("place", ["Makefile", "CONTRIBUTING.md", "README.md", "pyproject.toml"])
+def test_every_make_that_is_named_has_a_recipe(place: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rules = set(re.findall(r"^([a-z-]+):", makefile, re.M))
+    text = (ROOT / place).read_text(encoding="utf-8")
+    named = re.findall(r"`make ([a-z-]+)", text)
+    if place == "Makefile":
+        named = makefile.replace("\\\n", " ").split(".PHONY:")[1].split("\n")[0].split()
+    assert named
+    assert [name for name in named if name not in rules] == []

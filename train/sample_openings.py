@@ -25,6 +25,7 @@ from train.quality.metrics import Quality
 from train.quality.openings import LEAST_WORDS, openings
 from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
 from train.quality.sense import coherence_table
+from train.quality.slips import KINDS
 from train.quality.thresholds import measure_rows, threshold_items
 from train.run.document import Table, render
 from train.run.marks import escaped
@@ -84,7 +85,8 @@ def facts_of(one: Continuation, found: Quality) -> list[str]:
     if found.names[1]:
         facts.append(f"names kept {found.names[0]} of {found.names[1]}")
     if found.slips:
-        facts += [f"{name}: {count}" for name, (count, _) in found.slips.named() if count]
+        counts = {name: pair(found.slips)[0] for name, pair in KINDS.items()}
+        facts += [f"{name}: {count}" for name, count in counts.items() if count]
     if left_open := found.quotes[1] - found.quotes[0]:
         facts.append(f"quotes left open: {left_open}")
     if found.loop:

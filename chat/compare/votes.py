@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from chat.accounts.home import make_private
 from chat.compare.vote_stats import VoteChoice
-from chat.settings import LABELS, Value, shown
+from chat.settings import BY_STORY, LABELS, Value, shown
 from chat.story.library import TIMEOUT_S
 
 SCHEMA = """
@@ -102,10 +102,9 @@ def differing(
     """The settings of `one` that `other` does not share, in the order they are shown.
 
     Args:
-        same_model: Else whether a word is completed is no difference: it lies with the model and
-            with where the story stands, and one pair of models would be several.
+        same_model: Else what is `BY_STORY` is no difference.
     """
-    names = [name for name in LABELS if same_model or name != "heal"]
+    names = [name for name in LABELS if same_model or name not in BY_STORY]
     return tuple((name, one.get(name)) for name in names if one.get(name) != other.get(name))
 
 

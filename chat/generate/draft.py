@@ -95,13 +95,10 @@ class Draft:
             return
         self.seed, self.core = token.seed, token.core
         self.finish_reason = token.finish_reason
-        # Text that was held back for a stop string comes with the last token.
-        if token.id in end_ids and token.finish_reason == "end" and not token.text:
-            return
-        if token.finish_reason == "sentence" and not token.text:
-            return
         # A server says by itself that the length is reached.
-        if token.id in end_ids and token.finish_reason == "length" and not token.text:
+        is_end = token.id in end_ids and token.finish_reason in ("end", "length")
+        # Text that was held back for a stop string comes with the last token.
+        if not token.text and (is_end or token.finish_reason == "sentence"):
             return
         top = tuple(
             TokenChoice(each.id, each.text, each.raw_probability, each.probability)

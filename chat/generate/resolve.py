@@ -239,19 +239,18 @@ def _seed(writer: Writer, story: Story, *, chosen: bool) -> int:
     params = writer.params
     if params.seed is None:
         return secrets.randbelow(DRAWN_SEEDS)
-    # Nor does it make another one that a word is completed or not: the story says that, and older
-    # versions forgot that a word was whole.
-    taken = {each.seed for each in _same(writer, story, besides="heal")}
+    # Older versions forgot that a word was whole, so what is `BY_STORY` may differ.
+    taken = {each.seed for each in _same(writer, story, but=settings.BY_STORY)}
     while not chosen and taken & {take.seed for take in params.takes()}:
         params = replace(params, seed=((params.seed or 0) + 1) % 2**63)
     return params.seed or 0
 
 
-def _same(writer: Writer, story: Story, *, besides: str = "") -> list[Passage]:
-    """What this model wrote here already with these settings (one `besides`), whatever the seed."""
+def _same(writer: Writer, story: Story, *, but: tuple[str, ...] = ()) -> list[Passage]:
+    """What this model wrote here already with these settings, whatever the seed and those `but`."""
 
     def compared(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {**settings.as_made(values), besides: None}
+        return {k: v for k, v in settings.as_made(values).items() if k not in but}
 
     key, used = writer.loaded.listing.key, compared(settings.used(writer.params))
     return [

@@ -25,7 +25,7 @@ less often, so that a long line costs little."""
 
 
 async def interleaved(
-    requests: Sequence[Request | RemoteRequest],
+    requests: Sequence[AnyRequest],
 ) -> AsyncGenerator[tuple[int, Token], None]:
     """The tokens of several requests as they come, each with the index of its request.
 

@@ -16,7 +16,8 @@ from gpt.text.scripts import WORD
 
 MOST_BYTES = 5_000_000
 LITTLE_BYTES = 1_000_000
-"""A model that learns a shorter text from nothing writes gibberish (docs/finetuning.md)."""
+"""A model that learns a shorter text from nothing writes gibberish (docs/finetuning.md).
+`train.reports.text_report` has the same figure, which a test holds."""
 LEAST_CHARACTERS = 2000
 """A validation part of a tenth of it must still say something."""
 GIVEN_UP = "This estimate was given up for a newer one."

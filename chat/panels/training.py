@@ -56,7 +56,7 @@ async def training_plan(session: Session, request: Mapping[str, object]) -> dict
 
     Returns:
         FIGURES, the `source`, and the `language`: which `model` was asked whether it knows that of
-        the text, and what `train.estimate` says; None where none was.
+        the text, whether the text is `little`, and what `train.estimate` says; None where none was.
     """
     upload, source = _upload(session), str(request.get("source") or "")
     session.models = await asyncio.to_thread(session.find_models)
@@ -65,7 +65,7 @@ async def training_plan(session: Session, request: Mapping[str, object]) -> dict
         fits = found and upload.little and not (found.broken or found.server)
         source = DEFAULT if fits else ""
     plan = await _plan(session, upload, source)
-    language = {"model": source, **plan["language"]} if source else None
+    language = {"model": source, "little": upload.little, **plan["language"]} if source else None
     if request.get("propose") and language and not language["known"]:
         source = ""
         plan = await _plan(session, upload, source)

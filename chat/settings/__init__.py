@@ -2,6 +2,7 @@
 
 from chat.settings.values import (
     ALIASES,
+    BY_STORY,
     DIRECTIVE,
     LABELS,
     NO_NUMBERS,
@@ -24,6 +25,7 @@ from chat.settings.values import (
 
 __all__ = [
     "ALIASES",
+    "BY_STORY",
     "DIRECTIVE",
     "LABELS",
     "NO_NUMBERS",

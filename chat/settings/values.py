@@ -75,6 +75,9 @@ NO_NUMBERS = tuple(name for name in LABELS if "number" not in LIMITS[name].kind)
 """Switches and texts."""
 SELDOM = ("no_end", "banned", "heal", "dry_multiplier")
 """Told of a passage only where they are on; so are the others of DRY."""
+BY_STORY = ("heal",)
+"""Lies with the model and with where the story stands, as much as with the writer: it makes no
+other version of a passage, and two models no other pair."""
 SWITCHED = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}
 SLIDER_STEP = 0.01
 DIRECTIVE = re.compile(r"\s*/with\b((?:\s+[A-Za-z_-]+=\S*)*)(?:[ \t]|\n|$)", re.S)

@@ -7,19 +7,8 @@ import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
 const { drawFacts, RETRY, stepsOf } = window.inkling;
-const { input, isCommand, literal, setInput, startAnew } = window.inkling.composer;
-const { isTyping, keyAct } = window.inkling.keys;
-const KEYS = [
-  ['Ctrl+Enter', 'Continue (Enter on an empty line does the same)'],
-  ['Shift+Enter', 'Add what you typed to the story; the model writes nothing'],
-  ['Alt+Enter', 'A new line in what you type'],
-  ['Alt+R', 'Retry'],
-  ['Esc', 'Stop'],
-  ['Alt+Z', 'Undo'],
-  ['Alt+Shift+Z', 'Redo'],
-  ['Alt+,  Alt+.', 'The alternative before, the one after'],
-  ['Ctrl+Z  Ctrl+Y  ←  →', 'Undo, redo and alternatives, while you are not typing'],
-];
+const { breakLine, input, isCommand, literal, setInput, startAnew } = window.inkling.composer;
+const { isTyping, keyAct, KEYS } = window.inkling.keys;
 const TAKES = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /** @param {{facts: Page.Facts}} props */
@@ -132,12 +121,7 @@ function StoryControls() {
       },
       continue: goOn,
       add,
-      line: () => {
-        const field = /** @type {HTMLTextAreaElement} */ (input());
-        const [from, to] = [field.selectionStart, field.selectionEnd];
-        setInput(`${field.value.slice(0, from)}\n${field.value.slice(to)}`);
-        field.setSelectionRange(from + 1, from + 1);
-      },
+      line: breakLine,
       retry,
       undo: () => store.act({ act: 'undo' }),
       redo: () => store.act({ act: 'redo' }),

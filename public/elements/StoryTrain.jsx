@@ -1,5 +1,6 @@
 // @ts-check
-// Train a model on a text of one's own, and watch it learn. The training is a process of its own: this page only looks.
+// Train a model on a text of one's own, and watch it learn (shared/train.js). The training is a process of its own:
+// this page only looks.
 
 import { sessionIdState, useChatInteract } from '@chainlit/react-client';
 import { createElement, useEffect, useReducer, useRef } from 'react';
@@ -11,7 +12,6 @@ const ENTRY = {
   title: 'Train a model of your own on a text you bring, and write with it while it learns',
   place: 9,
 };
-const MOST_BYTES = 5000000;
 const SOURCE = 'From nothing it learns your text alone; from a model that is there it begins with what that one knows';
 const SHARE =
   'Everybody who comes in here can write with it, and train from it, under your name. ' +
@@ -20,7 +20,7 @@ const UNSHARE = 'It is yours alone again; what others wrote with it stays theirs
 const REFRESH_MS = 1500;
 const STATES = { training: 'is learning', paused: 'paused', stopped: 'stopped', done: 'done', broken: 'broke off' };
 
-const { pieces, readText } = window.inkling.files;
+const { bring, change, newTrain, plan, refresh, start } = window.inkling.train;
 const { count, duration, readings } = window.inkling.numbers;
 const { aboutLanguage, either, expected, inDetail } = window.inkling.sentences;
 
@@ -33,18 +33,15 @@ const Curve = ({ run }) => {
   return <div className="train-curve" ref={box} />;
 };
 
-/** @typedef {{key: string, for_good?: boolean, shared?: boolean}} TrainingRequest */
-/** @typedef {'training_halt' | 'training_resume' | 'training_share'} TrainingCommand */
-
 /**
  * @param {object} props
  * @param {Page.Training} props.run
  * @param {boolean} props.others Whether somebody else may come in here, so that there is whom to share with.
- * @param {(command: TrainingCommand, request: TrainingRequest) => void} props.command
+ * @param {(request: import('../shared/train.js').Asked) => void} props.ask
  * @param {(model: string) => void} props.write
  * @param {boolean} props.writes
  */
-const Run = ({ run, others, command, write, writes }) => (
+const Run = ({ run, others, ask, write, writes }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
     <h3>
       <b>{run.key}</b> {STATES[run.state]}
@@ -82,7 +79,7 @@ const Run = ({ run, others, command, write, writes }) => (
         <button
           type="button"
           className="quiet train-pause"
-          onClick={() => command('training_halt', { key: run.key })}
+          onClick={() => ask({ command: 'training_halt', key: run.key })}
           title="It saves where it is and gives the machine free; go on whenever you like"
         >
           Pause
@@ -92,7 +89,7 @@ const Run = ({ run, others, command, write, writes }) => (
         <button
           type="button"
           className="quiet train-stop"
-          onClick={() => command('training_halt', { key: run.key, for_good: true })}
+          onClick={() => ask({ command: 'training_halt', key: run.key, for_good: true })}
           title="It saves where it is and ends; its best weights so far stay"
         >
           Stop
@@ -102,7 +99,7 @@ const Run = ({ run, others, command, write, writes }) => (
         <button
           type="button"
           className="quiet train-resume"
-          onClick={() => command('training_resume', { key: run.key })}
+          onClick={() => ask({ command: 'training_resume', key: run.key })}
           title="Go on from where it was left, as if it had never been"
         >
           Go on
@@ -113,7 +110,7 @@ const Run = ({ run, others, command, write, writes }) => (
           type="button"
           className="quiet train-share"
           aria-pressed={run.shared}
-          onClick={() => command('training_share', { key: run.key, shared: !run.shared })}
+          onClick={() => ask({ command: 'training_share', key: run.key, shared: !run.shared })}
           title={run.shared ? UNSHARE : SHARE}
         >
           {run.shared ? 'Stop sharing' : 'Share'}
@@ -129,84 +126,18 @@ function StoryTrain() {
   const { windowMessage } = useChatInteract();
   const picker = /** @type {{current: any}} */ (useRef(null));
   const { state } = store;
-  if (!store.train) {
-    store.train = {
-      runs: [],
-      others: false,
-      text: null,
-      plan: null,
-      language: null,
-      source: '',
-      status: '',
-      error: '',
-    };
-  }
+  store.train ??= newTrain();
   const v = store.train;
-  const put = (more) => {
-    Object.assign(v, more);
-    store.tell();
-  };
-
-  const refresh = () =>
-    store.query({ query: 'training' }).then(
-      ({ runs, others }) => put({ runs, others }),
-      (error) => put({ error: error.message }),
-    );
-  const command = (name, request) =>
-    store.command({ command: name, ...request }).then(
-      () => {
-        put({ error: '' });
-        refresh();
-      },
-      (error) => put({ error: error.message }),
-    );
 
   useEffect(() => {
     if (!open || !state) return undefined;
-    refresh();
-    const timer = setInterval(refresh, REFRESH_MS);
+    refresh(store);
+    const timer = setInterval(() => refresh(store), REFRESH_MS);
     return () => clearInterval(timer);
   }, [open, Boolean(state)]);
 
   if (!open || !state) return null;
 
-  /** @param {{source: string, propose?: boolean}} request */
-  const plan = (request) => {
-    put({
-      source: request.source,
-      plan: null,
-      error: '',
-      status: 'trying a few steps, to see how fast this machine is',
-    });
-    store.command({ command: 'training_plan', ...request }).then(
-      (found) => put({ plan: found, source: found.source, language: found.language || v.language, status: '' }),
-      (error) => put({ error: error.message, status: '' }),
-    );
-  };
-  const bring = async (file) => {
-    if (!file) return;
-    put({ text: null, plan: null, language: null, error: '', status: 'reading' });
-    try {
-      if (file.size > MOST_BYTES)
-        throw new Error(`“${file.name}” has ${(file.size / 1e6).toFixed(1)} MB; here up to 5 MB can be trained on.`);
-      const text = await readText(file, 'bring it again');
-      /** @type {Page.Commands['training_text'] | null} */
-      let found = null;
-      for (const piece of pieces(file.name, text)) found = await store.command({ command: 'training_text', ...piece });
-      put({ text: found });
-      plan({ source: '', propose: true });
-    } catch (error) {
-      put({ error: error.message, status: '' });
-    }
-  };
-  const start = () =>
-    store.command({ command: 'training_start' }).then(
-      () => {
-        put({ text: null, plan: null, error: '' });
-        refresh();
-      },
-      (error) => put({ error: error.message }),
-    );
   const write = (model) => windowMessage({ type: 'story_model', model });
   const sources = state.models
     .map(({ key }) => key)
@@ -224,7 +155,7 @@ function StoryTrain() {
         onDragOver={(event) => event.preventDefault()}
         onDrop={(event) => {
           event.preventDefault();
-          bring(event.dataTransfer.files[0]);
+          bring(store, event.dataTransfer.files[0]);
         }}
       >
         Drop a <b>.txt</b> of stories you love here, or choose one
@@ -236,7 +167,7 @@ function StoryTrain() {
         accept=".txt,text/plain"
         hidden
         onChange={(event) => {
-          bring(event.target.files?.[0]);
+          bring(store, event.target.files?.[0]);
           event.target.value = '';
         }}
       />
@@ -251,8 +182,8 @@ function StoryTrain() {
             <b>{v.text.name}</b>: {count(v.text.bytes / 1000)} kB, {count(v.text.words)} words, {v.text.characters}{' '}
             different characters
           </p>
-          {v.language && <p id="train-language">{aboutLanguage(v.language)}</p>}
-          {v.language?.known && (
+          {v.language && <p id="train-language">{aboutLanguage(v.language, v.source)}</p>}
+          {v.language?.known && v.language.little && (
             <div id="train-choice">
               {either(v.language.model).map(({ source, label, gives }) => (
                 <button
@@ -261,7 +192,7 @@ function StoryTrain() {
                   className="train-way"
                   aria-pressed={v.source === source}
                   disabled={Boolean(v.status)}
-                  onClick={() => plan({ source })}
+                  onClick={() => plan(store, { source })}
                 >
                   <b>{label}</b> {gives}
                 </button>
@@ -274,7 +205,7 @@ function StoryTrain() {
               id="train-source"
               value={v.source}
               disabled={Boolean(v.status)}
-              onChange={(event) => plan({ source: event.target.value })}
+              onChange={(event) => plan(store, { source: event.target.value })}
             >
               <option value="">nothing: a small model of its own</option>
               {sources.map((key) => (
@@ -302,7 +233,7 @@ function StoryTrain() {
             type="button"
             className="wanted"
             id="train-start"
-            onClick={start}
+            onClick={() => start(store)}
             title="It runs beside the chat, in a process of its own; you can go on writing"
           >
             Train
@@ -314,7 +245,7 @@ function StoryTrain() {
           key={run.key}
           run={run}
           others={v.others}
-          command={command}
+          ask={(request) => change(store, request)}
           write={write}
           writes={store.model === run.key}
         />

@@ -16,6 +16,15 @@ export const setInput = (text, focus = true) => {
   if (focus) field.focus();
 };
 
+/** A new line in what is typed, where the cursor stands. */
+export const breakLine = () => {
+  const field = input();
+  if (!field) return;
+  const [from, to] = [field.selectionStart, field.selectionEnd];
+  setInput(`${field.value.slice(0, from)}\n${field.value.slice(to)}`);
+  field.setSelectionRange(from + 1, from + 1);
+};
+
 /** Whether a line is a command. One that begins with settings ("/with t=1 …") is words. */
 export const isCommand = (/** @type {string} */ line) => /^\s*\/[A-Za-z_-]/.test(line) && !/^\s*\/with\b/.test(line);
 

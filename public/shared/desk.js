@@ -84,7 +84,7 @@ const hold = (/** @type {KeyboardEvent | MouseEvent} */ event) => {
 
 /** Mind what is typed, here and in the browser's other windows. */
 export const watch = () => {
-  document.addEventListener('input', (event) => event.target === input() && unsent.typed());
+  document.addEventListener('input', (event) => event.target === input() && unsent.line.typed());
   document.addEventListener('keydown', hold, true);
   document.addEventListener('click', hold, true);
   window.addEventListener('storage', ({ key }) => {

@@ -61,7 +61,7 @@ export const drawLeftOver = (box, store) => {
   box.dataset.mark = mark;
   const take = (/** @type {string} */ id, /** @type {string} */ words) =>
     button('take', 'Put it below', 'Its words go into the line that you write', () => {
-      if (unsent.giveBack(words)) unsent.keepEdit(id, null);
+      if (unsent.line.giveBack(words)) unsent.keepEdit(id, null);
       store.tell();
     });
   box.replaceChildren(

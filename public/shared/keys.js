@@ -6,6 +6,19 @@
  * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
  */
 
+/** What the help says of them. */
+export const KEYS = [
+  ['Ctrl+Enter', 'Continue (Enter on an empty line does the same)'],
+  ['Shift+Enter', 'Add what you typed to the story; the model writes nothing'],
+  ['Alt+Enter', 'A new line in what you type'],
+  ['Alt+R', 'Retry'],
+  ['Esc', 'Stop'],
+  ['Alt+Z', 'Undo'],
+  ['Alt+Shift+Z', 'Redo'],
+  ['Alt+,  Alt+.', 'The alternative before, the one after'],
+  ['Ctrl+Z  Ctrl+Y  ←  →', 'Undo, redo and alternatives, while you are not typing'],
+];
+
 /**
  * What was meant; null for a key that is none of ours.
  *

@@ -51,14 +51,24 @@ export const expected = (tokens, source) => {
   return 'Expect fluent spelling and the manner of the text; a model this small follows no plot.';
 };
 
-/** Whether a model knows the language of a text. @param {Page.TextLanguage} language */
-export const aboutLanguage = ({ model, bpb, letters_bpb: letters, known }) => {
+/**
+ * Whether a model knows the language of a text.
+ *
+ * @param {Page.TextLanguage} language
+ * @param {string} source What the new model is to begin from; "" for nothing.
+ */
+export const aboutLanguage = ({ model, bpb, letters_bpb: letters, known, little }, source) => {
   const needs = bpb === null ? 'cannot read it' : `needs ${bpb.toFixed(1)} bits for a byte of it as it stands`;
-  return known
-    ? `“${model}” knows this language: it ${needs}, where the letters alone take ${letters.toFixed(1)}. ` +
-        'With so little text it pays to go on from there.'
-    : `“${model}” does not know this language: it ${needs}, and the letters alone take ${letters.toFixed(1)}. ` +
-        'So the model begins from nothing.';
+  const take = `the letters alone take ${letters.toFixed(1)}.`;
+  if (known)
+    return (
+      `“${model}” knows this language: it ${needs}, where ${take}` +
+      (little ? ' With so little text it pays to go on from there.' : '')
+    );
+  return (
+    `“${model}” does not know this language: it ${needs}, and ${take}` +
+    (source ? '' : ' So the model begins from nothing.')
+  );
 };
 
 /** What either way gives of little text, as docs/finetuning.md measured it. @param {string} model */

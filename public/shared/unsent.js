@@ -1,8 +1,9 @@
 // @ts-check
 // What the writer wrote and the server has not got: kept as drafts (drafts.js) and given back. Three kinds: the line in
-// the composer, an edit, and what was sent, a line or words to be added: that counts as lost until the server has it on
-// its disk.
-import { givenBack, lineFor } from './composer.js';
+// the composer (composer_line.js), an edit, and what was sent, a line or words to be added: that counts as lost until
+// the server has it on its disk.
+import { lineFor } from './composer.js';
+import { ComposerLine } from './composer_line.js';
 import { isMade, lineOf, stands, tooLong, wordsIn } from './lines.js';
 import { uuid } from './store.js';
 
@@ -10,17 +11,12 @@ import { uuid } from './store.js';
 export const OTHERS_MS = 5000;
 export const NOT_CONNECTED = 'There is no connection to Inkling, so nothing was sent: try again in a moment.';
 export const CAME_BACK = 'A line that had not arrived is back, below the story.';
-export const BOTH = 'Another window had begun a line for this story: both are below, one after the other.';
 /** Acts that the page does by itself, or that bring no words. */
 const QUIET = ['preset', 'preset_forget', 'once'];
 
 /**
  * @typedef {import('./drafts.js').Place} Place
  * @typedef {import('./drafts.js').Draft} Draft
- *
- * @typedef {object} Field Where lines are written.
- * @property {() => string | null} words null where there is none.
- * @property {(words: string, meant: boolean) => void} fill meant: the writer is to go on there.
  *
  * @typedef {object} Shown What the server shows, as far as it is used here.
  * @property {import('./lines.js').Passages} passages
@@ -34,7 +30,7 @@ const QUIET = ['preset', 'preset_forget', 'once'];
  *
  * @typedef {object} Given
  * @property {import('./drafts.js').Drafts} drafts
- * @property {Field} field
+ * @property {import('./composer_line.js').Field} field
  * @property {() => string} here The story of the page: its address, or "new".
  * @property {(sentence: string) => void} say
  * @property {(story: string) => Promise<boolean>} isKept Whether the library has a story of this address.
@@ -48,9 +44,6 @@ const markOf = ({ passages, model, tuning }) =>
 const tagOf = (/** @type {Place} */ { kind, id }) => `${kind}.${id}`;
 
 export class Unsent {
-  /** The story whose line the composer shows, and that line as it was last kept. @type {string | null} */
-  #shown = null;
-  #known = '';
   /**
    * What was sent since the page is connected. there: it stands in the story; before: so many saves may yet end that
    * began without it.
@@ -74,67 +67,15 @@ export class Unsent {
   /** @param {Given} given */
   constructor({ drafts, field, here, say, isKept, now = Date.now }) {
     this.drafts = drafts;
-    this.field = field;
+    this.line = new ComposerLine({ drafts, field, here, say });
     this.here = here;
     this.say = say;
     this.isKept = isKept;
     this.now = now;
   }
 
-  #line(story = this.here()) {
-    return /** @type {Place} */ ({ kind: 'line', story, id: '' });
-  }
-
   #edit(/** @type {string} */ id) {
     return /** @type {Place} */ ({ kind: 'edit', story: this.here(), id });
-  }
-
-  // The line in the composer
-
-  #fill(/** @type {string} */ words, meant = false) {
-    this.#known = words;
-    this.field.fill(words, meant);
-    this.drafts.put(this.#line(), { words });
-  }
-
-  /** The writer changed the line. */
-  typed() {
-    const words = this.field.words();
-    // Before its story is there, what is typed joins the draft that comes back then.
-    if (words === null || this.#shown !== this.here() || words === this.#known) return;
-    const stored = this.drafts.get(this.#line());
-    const others =
-      stored && stored.window !== this.drafts.window && stored.words !== this.#known ? stored.words : words;
-    if (others !== words) {
-      this.#fill(givenBack(others, words), true);
-      this.say(BOTH);
-      return;
-    }
-    this.#known = words;
-    this.drafts.put(this.#line(), { words });
-  }
-
-  /** Bring back the line of the story that the page came to. */
-  #restore() {
-    const words = this.field.words();
-    if (words === null || this.#shown === this.here()) return;
-    const typedSince = words === this.#known ? '' : words;
-    const stored = this.drafts.get(this.#line())?.words ?? '';
-    this.#shown = this.here();
-    const both = stored && typedSince.trim() && stored !== typedSince;
-    const all = both ? givenBack(stored, typedSince) : stored || typedSince;
-    if (all !== words || all !== stored) this.#fill(all);
-    this.#known = all;
-  }
-
-  /** Put words into the composer, on top of what stands there; false where there is none. @param {string} words */
-  giveBack(words, why = '') {
-    const typedSince = this.field.words();
-    if (typedSince === null) return false;
-    const isThere = typedSince === words || typedSince.startsWith(`${words}\n`);
-    if (words && !isThere) this.#fill(givenBack(words, typedSince), true);
-    if (why) this.say(why);
-    return true;
   }
 
   /** Another window changed a draft; one of another account, which signed in since, is none of this page's. */
@@ -142,10 +83,7 @@ export class Unsent {
     if (!this.drafts.isOurs()) return;
     this.drafts.touch();
     if (place.kind === 'edit') this.#told();
-    const isIts = place.kind === 'line' && place.story === this.here() && this.#shown === this.here();
-    if (!isIts || this.field.words() !== this.#known) return;
-    this.#known = this.drafts.get(place)?.words ?? '';
-    this.field.fill(this.#known, false);
+    if (place.kind === 'line') this.line.follow(place);
   }
 
   // What is sent
@@ -179,15 +117,12 @@ export class Unsent {
     const why = this.#refuse(message, way);
     if (why) {
       // When Chainlit has emptied the composer. A command that was typed is still there (desk.js), others were pressed.
-      setTimeout(() => this.giveBack(wordsIn(words) && words, why));
+      setTimeout(() => this.line.giveBack(wordsIn(words) && words, why));
       return;
     }
     const place = words ? this.#keepSent(message.id, words) : null;
     if (place) this.#follows(place);
-    if (this.drafts.get(this.#line())?.words.trim() === words.trim()) {
-      this.drafts.drop(this.#line());
-      this.#known = '';
-    }
+    this.line.went(words);
     way.emit((said) => place && this.#arrived(tagOf(place), words, Boolean(said?.error)));
   }
 
@@ -196,7 +131,7 @@ export class Unsent {
     const under = this.#sent.get(tag);
     if (!under || (!refused && wordsIn(words))) return;
     this.#sent.delete(tag);
-    if (!refused || this.giveBack(words)) this.drafts.drop(under.place);
+    if (!refused || this.line.giveBack(words)) this.drafts.drop(under.place);
   }
 
   /** An act is sent; false where it could not go, and it is said why. @param {Page.Act} act @param {Way} way */
@@ -235,7 +170,7 @@ export class Unsent {
     const mine = this.drafts.all('sent', this.here()).filter(({ draft }) => draft.window === this.drafts.window);
     const added = mine.findLast(({ draft }) => draft.words !== words && draft.words === lineFor(words));
     const at = added ?? mine.findLast(({ draft }) => draft.words === words || wordsIn(draft.words) === wordsIn(words));
-    if (words) this.giveBack(added?.draft.words ?? words);
+    if (words) this.line.giveBack(added?.draft.words ?? words);
     if (!at) return;
     this.#sent.delete(tagOf(at.place));
     this.drafts.drop(at.place);
@@ -249,7 +184,7 @@ export class Unsent {
     if (place.kind === 'edit') {
       this.drafts.put(place, { words: draft.words });
       this.#told();
-    } else if (this.giveBack(draft.words, CAME_BACK)) this.drafts.drop(place);
+    } else if (this.line.giveBack(draft.words, CAME_BACK)) this.drafts.drop(place);
   }
 
   /** What may be on its way: of this story, and a first line whose story nobody may ever see. */
@@ -301,7 +236,7 @@ export class Unsent {
     if (mark !== this.#last && this.#last !== null) this.#saving = Math.min(2, this.#saving + 1);
     this.#last = mark;
     this.#passages = state.passages;
-    this.#restore();
+    this.line.restore();
     this.#settle(state);
   }
 
@@ -319,15 +254,12 @@ export class Unsent {
 
   /** The new story has an address. @param {string} story */
   named(story) {
-    if (this.#shown !== 'new') return;
-    this.#shown = story;
+    if (!this.line.moveTo(story)) return;
     this.#sent.forEach((under) => {
       const to = { ...under.place, story };
       this.drafts.move(under.place, to);
       under.place = to;
     });
-    if (this.drafts.get(this.#line('new'))?.words === this.#known)
-      this.drafts.move(this.#line('new'), this.#line(story));
   }
 
   // Edits

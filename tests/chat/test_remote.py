@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from contextlib import aclosing
 
@@ -17,6 +18,7 @@ from chat.models.remote.servers import Server
 from gpt.sampling import SamplingParams
 from gpt.server.schema import MAX_TOKENS
 from tests.support.fake_engine import FOX, TEXT, fake_engine
+from tests.support.imports import ROOT
 
 KEY = "a-secret-key"
 ASKED = SamplingParams(max_new_tokens=40, seed=7)
@@ -297,6 +299,35 @@ def test_each_program_is_told_in_its_own_words_and_what_it_cannot_is_named(kind,
     assert not {"top_k", "min_p"} & set(left_out) & asked.keys()
     assert asked["max_tokens"] == 9
     assert asked["stream"] is True
+
+
+WORDS = {
+    "top_k": "top-k",
+    "min_p": "min-p",
+    "repetition_penalty": "repetition penalty",
+    "dry_multiplier": "DRY",
+    "no_end": "no end",
+    "banned": "banned words",
+}
+"""What docs/engines.md calls what a program may lack."""
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_the_page_on_engines_says_of_each_program_what_the_table_in_the_code_says(kind):
+    dialect = DIALECTS[kind]
+    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8").split("it cannot | seen |")[1]
+    label = "any other" if kind == "openai" else dialect.label
+    (row,) = re.findall(rf"^\| {re.escape(label)}(?: \(.*?\))? \|(.*)\|$", page, re.M)
+    penalty, seed, view, dice, cannot, _ = (cell.strip() for cell in row.split(" | "))
+    name = dialect.names.get("repetition_penalty")
+    assert penalty.split(",")[0] == (f"`{name}`" if name else "none")
+    assert (seed[:3] == "yes") == (dialect.seeds is not None)
+    shown = dialect.logprobs if dialect.streams_logprobs else 0
+    assert int("".join(re.findall(r"^\d+", view)) or 0) == min(10, shown)
+    assert int("".join(re.findall(r"^\d+", dice)) or 0) == dialect.logprobs
+    lacks = [each for each in cannot.split(", ") if "odds" not in each and each != "nothing of it"]
+    assert lacks == [WORDS[name] for name in dialect.missing]
+    assert ("odds" in cannot) == (shown == 0)
 
 
 def test_what_is_off_here_is_told_off_there():

@@ -36,13 +36,19 @@ def llama(tales):
 
 @pytest.fixture
 def remote(llama):
+    listing = listing_of(llama)
+    assert listing.key == "lab/tales.gguf"
+    assert listing.summary == f"llama.cpp at “lab” · reads {CONTEXT} tokens"
+    return listing.remote
+
+
+def listing_of(llama):
+    """The one model of a server."""
     directory = Directory([Server(name="lab", url=f"{llama.address}/v1")])
     asyncio.run(directory.ask())
     (listing,) = directory.listings().values()
-    assert listing.key == "lab/tales.gguf"
-    assert listing.summary == f"llama.cpp at “lab” · reads {CONTEXT} tokens"
     assert listing.remote is not None
-    return listing.remote
+    return listing
 
 
 async def tokens_of(engine, params, ids):
@@ -105,19 +111,23 @@ def test_a_story_of_any_length_is_cut_to_what_it_reads(remote):
     assert remote.ratio > 2  # a token is a character here, which nobody could know before
 
 
-def test_stop_frees_its_place(remote, llama):
-    async def run():
+def test_stop_frees_its_place_long_before_the_story_is_written(tmp_path):
+    folder = save_characters(tmp_path / "long", block_size=4096)
+    file = tmp_path / "long.gguf"
+    assert export([str(folder), str(file), "--type", "f32"]) == 0
+
+    async def stop_early(remote):
         ids = remote.tokenizer.encode(BEFORE)
         request = remote.submit(ids, SamplingParams(max_new_tokens=2000, temperature=2, seed=3))
         await anext(request)
         request.cancel()
         await asyncio.sleep(0)
 
-    asyncio.run(run())
-    wait_until(
-        lambda: not any(slot["is_processing"] for slot in llama.ask("/slots")),
-        "no place is taken",
-    )
+    with llama_cpp(file, context=4096, slots=1) as llama:
+        asyncio.run(stop_early(listing_of(llama).remote))
+        wait_until(lambda: not llama.ask("/slots")[0]["is_processing"], "its place is taken")
+        (slot,) = llama.ask("/slots")
+        assert len(BEFORE) < slot["n_prompt_tokens"] < 1000
 
 
 def test_its_dice_are_twenty_and_no_more_likely_than_certain(remote):

@@ -41,34 +41,52 @@ def test_tries_are_forgotten_an_hour_after_the_last():
     assert counts.wait_s("ada", "here", "ada") == 0
 
 
-def test_a_flood_from_one_origin_costs_the_others_two_turns():
-    asyncio.run(flood())
+class Row:
+    """A row, with the origins that had their turn and those for whom there was no place."""
 
+    def __init__(self) -> None:
+        self.queue = CheckQueue()
+        self.done: list[str] = []
+        self.refused: list[str] = []
 
-async def flood() -> None:
-    row, done, refused = CheckQueue(), [], []
-
-    async def visit(origin: str) -> None:
+    async def visit(self, origin: str) -> None:
         try:
-            async with row.turn(origin):
+            async with self.queue.turn(origin):
                 await asyncio.sleep(0.001)
-                done.append(origin)
+                self.done.append(origin)
         except CheckQueueFullError:
-            refused.append(origin)
+            self.refused.append(origin)
 
-    await asyncio.gather(*(visit("flood") for _ in range(500)), visit("ada"))
-    assert done == ["flood"] * ROW_EACH + ["ada"]
-    assert refused == ["flood"] * (500 - ROW_EACH)
-    await asyncio.gather(*(visit(f"origin {number}") for number in range(ROW + 10)))
-    assert len(refused) == 500 - ROW_EACH + 10
-    # Whoever gives up waiting leaves the place free.
-    tasks = [asyncio.create_task(visit(f"{number}")) for number in range(ROW)]
-    await asyncio.sleep(0)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    async with row.turn("ada"):
-        pass
+    async def visits(self, *origins: str) -> None:
+        await asyncio.gather(*(self.visit(origin) for origin in origins))
+
+
+def test_a_flood_from_one_origin_costs_the_others_two_turns():
+    row = Row()
+    asyncio.run(row.visits(*["flood"] * 500, "ada"))
+    assert row.done == ["flood"] * ROW_EACH + ["ada"]
+    assert row.refused == ["flood"] * (500 - ROW_EACH)
+
+
+def test_the_row_of_all_origins_together_has_an_end():
+    row = Row()
+    asyncio.run(row.visits(*(f"origin {number}" for number in range(ROW + 10))))
+    assert (len(row.done), len(row.refused)) == (ROW, 10)
+
+
+def test_whoever_gives_up_waiting_leaves_the_place_free():
+    row = Row()
+
+    async def give_up() -> None:
+        tasks = [asyncio.create_task(row.visit(f"{number}")) for number in range(ROW)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await row.visit("ada")
+
+    asyncio.run(give_up())
+    assert (row.done, row.refused) == (["ada"], [])
 
 
 def test_a_place_in_the_row_is_free_again_after_an_error():

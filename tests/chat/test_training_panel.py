@@ -10,6 +10,7 @@ from chat.jobs.upload import LITTLE_BYTES, Upload
 from chat.panels.dispatch import run_command
 from tests.chat.test_session import in_a_session
 from tests.support.tiny_checkpoint import save_characters
+from train.reports import text_report
 
 PLAN = {"steps": 1, "seconds": 1.0, "parameters": 1, "tokens": 1, "passes": 1.0, "module": "m"}
 SAYS = {"bpb": 1.4, "letters_bpb": 4.3}
@@ -35,6 +36,10 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
+def test_the_page_and_the_command_line_hold_the_same_text_for_short() -> None:
+    assert LITTLE_BYTES == text_report.LITTLE_BYTES
+
+
 @pytest.mark.parametrize(
     ("request_", "known", "size", "asked", "source"),
     [
@@ -43,6 +48,7 @@ def root(tmp_path_factory) -> Path:
         ({"source": "", "propose": True}, True, LITTLE_BYTES, [""], ""),
         ({"source": ""}, True, 5000, [""], ""),
         ({"source": "letters"}, False, 5000, ["letters"], "letters"),
+        ({"source": "letters"}, True, LITTLE_BYTES, ["letters"], "letters"),
     ],
 )
 def test_to_go_on_from_stories_is_proposed_where_a_text_is_short_and_in_its_language(
@@ -57,7 +63,8 @@ def test_to_go_on_from_stories_is_proposed_where_a_text_is_short_and_in_its_lang
         found = await run_command(session, {"command": "training_plan", **request_})
         assert estimates.asked == asked
         assert (found["source"], found["steps"], "module" in found) == (source, 1, False)
-        wanted = {"model": asked[0], **SAYS, "known": known} if asked[0] else None
+        little = size < LITTLE_BYTES
+        wanted = {"model": asked[0], "little": little, **SAYS, "known": known} if asked[0] else None
         assert found["language"] == wanted
         assert upload.planned is not None
         assert upload.planned.plan["language"] == ({**SAYS, "known": known} if source else None)

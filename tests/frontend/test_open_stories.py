@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from chat.story import Story
 from chat.story.export import from_file
 from chat.story.library import Kept
 from frontend import stories
+from frontend.files import remove_session
 from frontend.memory import Memory
 from frontend.sessions import AwaySessions
 from frontend.stories import OpenStories
@@ -405,10 +408,28 @@ def test_a_story_stays_open_for_a_window_that_came_while_it_was_written(tmp_path
     at_stories(tmp_path, act, tasks)
 
 
+def test_a_session_ends_while_files_are_written_for_its_page(tmp_path) -> None:
+    def write_on(folder: Path) -> None:
+        with suppress(FileNotFoundError):
+            for number in count():
+                (folder / str(number)).touch()
+
+    for at in range(20):
+        (folder := tmp_path / str(at)).mkdir()
+        (writing := threading.Thread(target=write_on, args=(folder,))).start()
+        while not any(folder.iterdir()):
+            pass
+        remove_session(folder)
+        writing.join(5)
+        assert not writing.is_alive()
+    assert list(tmp_path.iterdir()) == []
+    remove_session(tmp_path / "never made")
+
+
 def test_a_story_is_left_also_where_chainlit_cannot_end_the_session(tmp_path, monkeypatch) -> None:
     async def act(open_stories: OpenStories, memory: Memory) -> None:
         window: Any = Window("1")
-        window.current_task = None
+        window.current_task, window.files_dir = None, tmp_path / "files"
         held: dict[str, Any] = {"1": "files on their way"}
         await open_stories.join(window)
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chainlit.session import ws_sessions_id
 
 from frontend import events
-from frontend.tasks import Tasks, cancel
+from frontend.tasks import Tasks, cancel, unless_it_left
 
 PATIENCE_S = 5
 KEY = ("ada", "one")
@@ -142,3 +144,12 @@ def test_a_page_has_so_many_events_in_hand_and_another_page_as_many(monkeypatch)
 
     asyncio.run(ask())
     assert not events._in_hand
+
+
+def test_a_page_that_leaves_while_its_elements_are_sent_is_no_fault(monkeypatch) -> None:
+    page: Any = SimpleNamespace(id="page")
+    with unless_it_left(page):
+        raise FileNotFoundError
+    monkeypatch.setitem(ws_sessions_id, page.id, page)
+    with pytest.raises(FileNotFoundError), unless_it_left(page):
+        raise FileNotFoundError

@@ -142,6 +142,7 @@ def test_a_writer_alone_has_every_place(model):
         with Engine(model, CHARACTERS, max_batch=4) as engine:
             pile = [engine.submit("a", FOREVER, writer=("ada", 0)) for _ in range(6)]
             await until(lambda: engine.active == 4, "places stay empty")
+            assert engine.waiting == 2
             for request in pile:
                 request.cancel()
             await idle(engine)

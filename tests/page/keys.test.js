@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyAct } from '../../public/shared/keys.js';
+import { KEYS, keyAct } from '../../public/shared/keys.js';
 
 const NONE = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
 const press = (/** @type {string} */ keys) => {
@@ -11,25 +11,41 @@ const press = (/** @type {string} */ keys) => {
 };
 const READING = { typing: false, empty: false, onToken: false };
 const WRITING = { ...READING, typing: true };
+const COMPOSING = { ...WRITING, composing: true };
 const EMPTY = { ...WRITING, empty: true };
 
+/** As the help writes them. */
+const SHOWN = { Ctrl: 'ctrl', Alt: 'alt', Shift: 'shift', Esc: 'Escape', '←': 'ArrowLeft', '→': 'ArrowRight' };
+const asPressed = (/** @type {string} */ keys) =>
+  keys
+    .split('+')
+    .map((each) => /** @type {Record<string, string>} */ (SHOWN)[each] ?? each)
+    .join('+');
+
 test('every key of the help does what the help says', () => {
-  const read = Object.entries({
-    'ctrl+Enter': 'continue',
-    'alt+r': 'retry',
-    Escape: 'leave',
-    'alt+z': 'undo',
-    'shift+alt+z': 'redo',
-    'alt+,': 'previous',
-    'alt+.': 'next',
-    'ctrl+z': 'undo',
-    'meta+z': 'undo',
-    'shift+ctrl+z': 'redo',
-    'ctrl+y': 'redo',
-    ArrowLeft: 'previous',
-    ArrowRight: 'next',
-  });
-  read.forEach(([keys, act]) => assert.equal(keyAct(press(keys), READING), act, keys));
+  const read = {
+    'Ctrl+Enter': 'continue',
+    'Alt+R': 'retry',
+    Esc: 'leave',
+    'Alt+Z': 'undo',
+    'Alt+Shift+Z': 'redo',
+    'Alt+,': 'previous',
+    'Alt+.': 'next',
+    'Ctrl+Z': 'undo',
+    'Ctrl+Y': 'redo',
+    '←': 'previous',
+    '→': 'next',
+  };
+  const written = { 'Shift+Enter': 'add', 'Alt+Enter': 'line' };
+  const help = KEYS.flatMap(([keys]) => keys.split(/\s+/));
+  assert.deepEqual(help.sort(), Object.keys({ ...read, ...written }).sort());
+  Object.entries(read).forEach(([keys, act]) => assert.equal(keyAct(press(asPressed(keys)), READING), act, keys));
+  Object.entries(written).forEach(([keys, act]) => assert.equal(keyAct(press(asPressed(keys)), COMPOSING), act, keys));
+});
+
+test('the keys of a Mac undo and redo as well', () => {
+  assert.equal(keyAct(press('meta+z'), READING), 'undo');
+  assert.equal(keyAct(press('shift+ctrl+z'), READING), 'redo');
 });
 
 test('while one types, the keys of typing stay the field’s', () => {
@@ -57,9 +73,8 @@ test('a key of the browser is left to it', () => {
 });
 
 test('words in the composer are added with Shift+Enter, and Alt+Enter is a new line', () => {
-  const composing = { ...WRITING, composing: true };
-  assert.equal(keyAct(press('shift+Enter'), composing), 'add');
-  assert.equal(keyAct(press('alt+Enter'), composing), 'line');
-  assert.equal(keyAct(press('Enter'), composing), null);
+  assert.equal(keyAct(press('shift+Enter'), COMPOSING), 'add');
+  assert.equal(keyAct(press('alt+Enter'), COMPOSING), 'line');
+  assert.equal(keyAct(press('Enter'), COMPOSING), null);
   assert.equal(keyAct(press('shift+Enter'), WRITING), null);
 });

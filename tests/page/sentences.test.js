@@ -51,14 +51,20 @@ test('less is promised of less text', () => {
 });
 
 test('whether a model knows a language is told in its own figures, and what either way gives', () => {
-  const found = { model: 'stories', bpb: 1.44, letters_bpb: 4.36, known: true };
-  assert.match(aboutLanguage(found), /“stories” knows .* 1\.4 bits .* take 4\.4/);
-  assert.match(aboutLanguage({ ...found, bpb: 6, known: false }), /does not know .* 6\.0 bits .* from nothing/);
-  assert.match(aboutLanguage({ ...found, bpb: null, known: false }), /it cannot read it, and/);
+  const found = { model: 'stories', bpb: 1.44, letters_bpb: 4.36, known: true, little: true };
+  assert.match(aboutLanguage(found, 'stories'), /“stories” knows .* 1\.4 bits .* take 4\.4\. .*it pays to go on/);
+  assert.match(aboutLanguage({ ...found, bpb: 6, known: false }, ''), /does not know .* 6\.0 bits .* from nothing/);
+  assert.match(aboutLanguage({ ...found, bpb: null, known: false }, ''), /it cannot read it, and/);
   assert.deepEqual(
     either('stories').map(({ source }) => source),
     ['stories', ''],
   );
+});
+
+test('of a language only that is told which holds for the text and for what was picked', () => {
+  const found = { model: 'letters', bpb: 1.44, letters_bpb: 4.36, known: true, little: false };
+  assert.match(aboutLanguage(found, 'letters'), /take 4\.4\.$/);
+  assert.match(aboutLanguage({ ...found, bpb: 6, known: false }, 'letters'), /take 4\.4\.$/);
 });
 
 test('a dial shows Off where it changes nothing, and a seed that is drawn anew', () => {

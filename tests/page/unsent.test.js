@@ -1,8 +1,9 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BOTH } from '../../public/shared/composer_line.js';
 import { Drafts } from '../../public/shared/drafts.js';
-import { BOTH, CAME_BACK, NOT_CONNECTED, OTHERS_MS, Unsent } from '../../public/shared/unsent.js';
+import { CAME_BACK, NOT_CONNECTED, OTHERS_MS, Unsent } from '../../public/shared/unsent.js';
 import { newStorage } from './storage.js';
 
 const soon = () => new Promise((resolve) => setTimeout(resolve));
@@ -35,7 +36,7 @@ const open = (storage = newStorage(), name = 'w', listed = /** @type {string[]} 
   });
   const type = (/** @type {string} */ words) => {
     page.words = words;
-    unsent.typed();
+    unsent.line.typed();
   };
   const send = (/** @type {string} */ output, id = 'm', more = {}) => {
     type(output);

@@ -83,9 +83,9 @@ class LlamaCpp:
 
 
 @contextmanager
-def llama_cpp(model: Path, *, context: int) -> Iterator[LlamaCpp]:
+def llama_cpp(model: Path, *, context: int, slots: int = 8) -> Iterator[LlamaCpp]:
     """A server for the time of the block."""
-    server = LlamaCpp(model, context=context)
+    server = LlamaCpp(model, context=context, slots=slots)
     try:
         yield server
     finally:

@@ -15,7 +15,7 @@ from gpt.text.repetition import LONGEST, length_of_loop
 from gpt.text.scripts import SPELT
 from gpt.text.sentences import ends_sentence
 from train.quality.lexicon import Lexicon
-from train.quality.slips import Pair, Slips, find_slips
+from train.quality.slips import KINDS, Pair, Slips, find_slips
 
 STRAIGHT, CURLED = '"', ("“", "”")
 
@@ -240,11 +240,9 @@ def _slips(pair: Callable[[Slips], Pair]) -> Callable[[Sequence[Quality]], float
     return lambda texts: _share(pair(text.slips) for text in texts if text.slips)
 
 
-SLIPS = (
-    Measure("people from nowhere", _slips(lambda slips: slips.nowhere), percent=1),
-    Measure("people who change sex", _slips(lambda slips: slips.sex), percent=1),
-    Measure("things that change into others", _slips(lambda slips: slips.changed), percent=1),
-    Measure("the same sentence twice", _slips(lambda slips: slips.twice), percent=2),
+SLIPS = tuple(
+    Measure(name, _slips(pair), percent=decimals)
+    for (name, pair), decimals in zip(KINDS.items(), (1, 1, 1, 2), strict=True)
 )
 """Slips against sense, `train.quality.slips`: each a share of what can be judged."""
 

@@ -4,7 +4,7 @@ Each measure is a pair, how many slip of how many; all know English alone, and o
 language they find nothing to judge. They err: a person's text has some too, and stands beside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gpt.text.memorization import plain
@@ -50,12 +50,14 @@ class Slips:
     changed: Pair
     twice: Pair
 
-    def named(self) -> Iterator[tuple[str, Pair]]:
-        """Each with what it counts, in words."""
-        yield "people from nowhere", self.nowhere
-        yield "people who changed sex", self.sex
-        yield "things that changed", self.changed
-        yield "sentences said twice", self.twice
+
+KINDS: Mapping[str, Callable[[Slips], Pair]] = {
+    "people from nowhere": lambda slips: slips.nowhere,
+    "people who change sex": lambda slips: slips.sex,
+    "things that change into others": lambda slips: slips.changed,
+    "the same sentence twice": lambda slips: slips.twice,
+}
+"""By what they are called wherever they are told."""
 
 
 def find_slips(opening: str, text: str, lexicon: Lexicon) -> Slips:

@@ -20,7 +20,8 @@ from train.run.plot import drawable, save_figure
 INK = "#b5532a"
 SMALL_BYTES, LARGE_BYTES = 300_000, 3_000_000
 LITTLE_BYTES = 1_000_000
-"""A model that learns a shorter text should go on from one that knows its language."""
+"""A model that learns a shorter text should go on from one that knows its language; the page
+proposes it below the same (`chat.jobs.upload`)."""
 MARKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 SHOWN = 8
 """Examples of one kind in the report."""
