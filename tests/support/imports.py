@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-OURS = ("gpt", "chat", "frontend", "app", "train", "bench")
+OURS = ("gpt", "chat", "frontend", "app", "train", "bench", "deploy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from deploy.dockerfile import read
 from gpt import checkpoint
 from gpt.config import GPTConfig
 from gpt.tokenizers import CharTokenizer
@@ -239,7 +240,11 @@ def test_a_space_holds_all_that_the_chat_needs(run: Path, tmp_path: Path) -> Non
     space, port = tmp_path / "space", free_port()
     recipe = (space / "Dockerfile").read_text()
     assert "INKLING_MODELS=ada/tales" in recipe
-    assert "useradd -m -u 1000 user" in recipe
+    assert "useradd --create-home --uid 1000 inkling" in recipe
+    assert "\nUSER inkling\n" in recipe
+    assert ("7860, timeout" in recipe, "8000" in recipe) == (True, False)
+    asked_for = next(step.words for step in read(recipe) if step.name == "COPY")
+    assert all((space / name).is_file() for name in asked_for[:-1])
     assert "sdk: docker\napp_port: 7860" in (space / "README.md").read_text()
     settings = ("INKLING_GUESTS=1", "INKLING_FRAMED_BY=https://huggingface.co")
     assert all(setting in recipe for setting in settings)

@@ -1,5 +1,6 @@
 """A Docker Space on the Hugging Face Hub that runs the chat on a published model."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,10 @@ from train.run.document import render
 
 ROOT = Path(__file__).parents[2]
 APP = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "LICENSE")
-LISTS = ("requirements.txt",)
+BUILD = ("requirements.txt", "deploy/packages.py", ".dockerignore")
 PORT = 7860
 """Where a Space listens."""
+MARK = "# From here on a Space has lines of its own (train/hub/space.py).\n"
 
 
 def write_space(folder: Path, repo: str, *, private: bool = False) -> None:
@@ -20,46 +22,37 @@ def write_space(folder: Path, repo: str, *, private: bool = False) -> None:
         private: Whether the model is, so that the Space must be given a token to see it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (*APP, *LISTS):
+    for name in (*APP, *BUILD):
         source = ROOT / name
         if source.is_dir():
             unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
             shutil.copytree(source, folder / name, ignore=unwanted, dirs_exist_ok=True)
         else:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / name)
     (folder / "Dockerfile").write_text(dockerfile(repo), encoding="utf-8")
     (folder / "README.md").write_text(space_card(repo, private=private), encoding="utf-8")
 
 
 def dockerfile(repo: str) -> str:
-    """How the Space is built: Python, the pinned packages with torch for CPUs, the app, no root."""
-    return f"""FROM python:3.11-slim
+    """How the Space is built: as our own image is, to the line from which on a Space differs.
 
-# A Space runs as user 1000, who may write at home alone.
-RUN useradd -m -u 1000 user
-USER user
-ENV HOME=/home/user \\
-    PATH=/home/user/.local/bin:$PATH \\
-    PYTHONUNBUFFERED=1
-WORKDIR /home/user/app
-
-# torch from its own index: PyPI's brings gigabytes of CUDA, which a Space without a GPU has no
-# use for.
-COPY --chown=user requirements.txt .
-RUN grep '^torch==' requirements.txt > torch.txt \\
-    && pip install --no-cache-dir -r torch.txt --index-url https://download.pytorch.org/whl/cpu \\
-    && pip install --no-cache-dir -r requirements.txt
-
-COPY --chown=user . .
-
+    Like that one it runs as user 1000, as a Space demands, who may write at home alone.
+    """
+    image, mark, rest = (ROOT / "Dockerfile").read_text(encoding="utf-8").partition(MARK)
+    health = re.search(r"^HEALTHCHECK (?:.*\\\n)*.*$", rest, re.M)
+    if not mark or health is None:
+        raise ValueError(f"the Dockerfile has no line “{MARK}”, or no health check below it")
+    return f"""{image}
 # The model; each visitor a guest with stories of their own; a frame on the Hub's own page.
 ENV INKLING_MODELS={repo} \\
-    INKLING_HOME=/home/user/stories \\
+    INKLING_HOME=/home/inkling/stories \\
     INKLING_GUESTS=1 \\
     INKLING_FRAMED_BY=https://huggingface.co \\
     CHAINLIT_COOKIE_SAMESITE=none
 
 EXPOSE {PORT}
+{health[0].replace("8000", str(PORT))}
 CMD ["python", "-m", "frontend.start", "run", "app.py", "--headless", \\
     "--host", "0.0.0.0", "--port", "{PORT}"]
 """
