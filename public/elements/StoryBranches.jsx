@@ -6,7 +6,8 @@ import { createElement, memo, useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
 const { errorLine, panelHead } = window.inkling.panel;
-const { aboutBranch, bringIntoSight, focusStop, keepStop, lengthOf, listed, moment, walk } = window.inkling.branches;
+const { aboutBranch, bringIntoSight, doingsOf, focusStop, keepStop, lengthOf, listed, moment, walk, MORE_FORKS } =
+  window.inkling.branches;
 const { drawTree } = window.inkling;
 const { count } = window.inkling.numbers;
 const ENTRY = {
@@ -15,17 +16,13 @@ const ENTRY = {
   place: 8.5,
 };
 const LONGEST_NAME = 60;
-/** So many forks are listed until more are asked for. */
-const PAGE = 40;
-const PHONE = '(max-width: 640px)';
+/** The focus goes from the button that opened the panel to the first branch. */
+const OPENED = 'opened';
+const OPENER = 'open-branches';
 
 /**
  * @typedef {import('../shared/store.js').Store} Store
- * @typedef {object} Does What can be done with a branch.
- * @property {(branch: Page.Branch) => void} show
- * @property {(branch: Page.Branch | null) => void} ask Ask for its name.
- * @property {(branch: Page.Branch, name: string) => void} name
- * @property {(branch: Page.Branch) => void} drop
+ * @typedef {import('../shared/branches.js').Does} Does
  */
 
 /** @param {{branch: Page.Branch, does: Does}} props */
@@ -45,12 +42,13 @@ const NameField = ({ branch, does }) => {
         if (event.key === 'Escape') does.ask(null);
       }}
     >
+      <span className="branch-words">{branch.words}</span>
       <input
         ref={field}
         type="text"
         defaultValue={branch.name}
         maxLength={LONGEST_NAME}
-        placeholder="Its name; none: leave it empty"
+        placeholder="A name of yours"
         aria-label="Name of the branch"
         autoComplete="off"
       />
@@ -126,12 +124,12 @@ const ForkOf = ({ fork, does, busy, now, asking }) => {
   return (
     <li className="fork">
       <p id={id} className="fork-after">
-        {fork.at === null ? 'At the beginning' : <>after “{fork.after}”</>}
+        {fork.at === null ? 'At the beginning' : `after ${fork.after}`}
       </p>
       <ul aria-labelledby={id}>
         {fork.branches.map((branch) =>
           asking === branch.passage ? (
-            <li key={branch.passage} className="branch">
+            <li key={branch.passage} className="branch" data-shown={branch.shown}>
               <NameField branch={branch} does={does} />
             </li>
           ) : (
@@ -144,8 +142,11 @@ const ForkOf = ({ fork, does, busy, now, asking }) => {
   );
 };
 
-/** @param {{found: Page.Branches, does: Does, busy: boolean, now: number, asking: string | null, most: number, more: () => void}} props */
-const ListOf = ({ found, does, busy, now, asking, most, more }) => {
+/**
+ * @typedef {{does: Does, busy: boolean, now: number, asking: string | null}} Shared
+ * @param {Shared & {found: Page.Branches, most: number}} props
+ */
+const ListOf = ({ found, does, busy, now, asking, most }) => {
   const box = /** @type {{current: any}} */ (useRef(null));
   useEffect(() => keepStop(box.current));
   const [here, elsewhere] = listed(found.forks);
@@ -168,8 +169,8 @@ const ListOf = ({ found, does, busy, now, asking, most, more }) => {
       {part('In the text that is shown, the latest first', here.slice(0, most))}
       {part('In the other branches', others)}
       {hidden > 0 && (
-        <button type="button" className="quiet" id="branches-more" onClick={more}>
-          Show {count(Math.min(PAGE, hidden))} more of {count(hidden)} forks
+        <button type="button" className="quiet" id="branches-more" onClick={does.more}>
+          Show {count(Math.min(MORE_FORKS, hidden))} more of {count(hidden)} forks
         </button>
       )}
       {found.left_out > 0 && (
@@ -190,44 +191,72 @@ const Tree = ({ found, does, busy, now }) => {
   return <figure className="tree" ref={box} />;
 };
 
-/** @param {Store} store @returns {Does} */
-const doings = (store) => ({
-  show: (branch) => {
-    store.follow = false;
-    if (!store.act({ act: 'pick', passage: branch.passage })) return;
-    if (store.branches) store.branches.goal = branch.passage;
-    if (window.matchMedia(PHONE).matches) store.open('branches');
-  },
-  ask: (branch) => {
-    const { branches } = store;
-    if (!branches) return;
-    branches.focus = branch ? null : branches.asking;
-    branches.asking = branch ? branch.passage : null;
-    store.tell();
-  },
-  name: (branch, name) => {
-    if (!store.branches || !store.act({ act: 'name_branch', passage: branch.passage, name })) return;
-    Object.assign(store.branches, { asking: null, focus: branch.passage });
-    store.tell();
-  },
-  drop: (branch) => {
-    const { branches, state } = store;
-    if (!branches || !state || !store.act({ act: 'delete_branch', passage: branch.passage })) return;
-    const rows = [...document.querySelectorAll('#branch-list .branch')].map((row) => row.getAttribute('data-passage'));
-    const at = rows.indexOf(branch.passage);
-    branches.focus = rows[at + 1] || rows[at - 1] || null;
-    branches.dropped = { branch, undo: state.undo + 1 };
-  },
-});
+/**
+ * What the server says of the branches, asked anew when the story has changed.
+ *
+ * @param {Store} store
+ * @param {string | null} asked Which state of the story they are wanted of; null for none.
+ */
+const useFound = (store, asked) => {
+  const { state } = store;
+  useEffect(() => {
+    if (!asked || !state || store.branches?.asked === asked) return;
+    const before =
+      store.branches?.story === state.story ? store.branches : { most: MORE_FORKS, asking: null, focus: OPENED };
+    store.branches = { ...before, asked, story: state.story };
+    const put = (/** @type {Partial<Store['branches']>} */ answer) => {
+      if (store.branches?.asked !== asked) return;
+      Object.assign(store.branches, answer);
+      store.tell();
+    };
+    store.query({ query: 'branches' }).then(
+      (found) => put({ found, error: '', now: Date.now() / 1000 }),
+      (error) => put({ error: error.message }),
+    );
+  }, [asked]);
+  return state && store.branches?.story === state.story ? store.branches.found : undefined;
+};
 
-/** @type {WeakMap<Store, Does>} */
-const known = new WeakMap();
+/** @param {Store} store @param {boolean} busy */
+const useNews = (store, busy) => {
+  const { branches, state } = store;
+  // The text is drawn in the frame after the news of it.
+  const goal = branches?.goal;
+  const there = Boolean(goal) && !busy && state?.passages.some((each) => each.id === goal);
+  useEffect(() => {
+    if (!goal || !there || !store.branches) return;
+    store.branches.goal = null;
+    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(goal)));
+  }, [goal, there]);
+  // What Undo takes back is the deletion, until something else is done or it was taken back.
+  const undo = state ? state.undo : 0;
+  useEffect(() => {
+    const dropped = store.branches?.dropped;
+    if (dropped?.undo === undo) dropped.done = true;
+    else if (dropped?.done && store.branches) store.branches.dropped = null;
+  }, [undo]);
+};
 
-/** @param {Store} store */
-const doingsOf = (store) => {
-  const does = known.get(store) || doings(store);
-  known.set(store, does);
-  return does;
+/** @param {Store} store @param {boolean} open @param {Page.Branches | undefined} found */
+const useFocus = (store, open, found) => {
+  useEffect(() => {
+    if (!open) return undefined;
+    if (store.branches) store.branches.focus = OPENED;
+    return () => {
+      // What had the focus went with the panel.
+      if (document.activeElement === document.body) document.getElementById(OPENER)?.focus({ preventScroll: true });
+    };
+  }, [open]);
+  const focus = store.branches?.focus;
+  useEffect(() => {
+    if (!focus || !store.branches || (focus === OPENED && document.activeElement?.id !== OPENER)) return;
+    const list = document.getElementById('branch-list');
+    const which = focus === OPENED ? '' : `.branch[data-passage="${focus}"] `;
+    const row = list?.querySelector(`${which}[data-stop]`);
+    if (!row || list?.querySelector('.branch-name')) return;
+    store.branches.focus = null;
+    focusStop(list, row);
+  }, [focus, found, store.branches?.asking]);
 };
 
 function StoryBranches() {
@@ -235,55 +264,14 @@ function StoryBranches() {
   const open = window.inkling.usePanel({ useEffect }, store, 'branches', ENTRY);
   const { state } = store;
   const busy = Boolean(state?.writing);
-  const asked = open && state && !busy ? `${state.story} ${state.revision}` : null;
-
-  useEffect(() => {
-    if (!asked || !state || store.branches?.asked === asked) return;
-    const before = store.branches?.story === state.story ? store.branches : { most: PAGE, asking: null };
-    const mine = { ...before, asked, story: state.story };
-    store.branches = mine;
-    store.query({ query: 'branches' }).then(
-      (found) => {
-        if (store.branches?.asked !== asked) return;
-        Object.assign(store.branches, { found, error: '', now: Date.now() / 1000 });
-        store.tell();
-      },
-      (error) => {
-        if (store.branches?.asked !== asked) return;
-        store.branches.error = error.message;
-        store.tell();
-      },
-    );
-  }, [asked]);
-
-  // The text is drawn in the frame after the news of it.
-  const goal = store.branches?.goal;
-  const there = Boolean(goal) && !busy && state?.passages.some((each) => each.id === goal);
-  useEffect(() => {
-    if (!goal || !there || !store.branches) return;
-    store.branches.goal = null;
-    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(goal)));
-  }, [goal, there]);
-
-  const found = state && store.branches?.story === state.story ? store.branches.found : undefined;
-  const focus = store.branches?.focus;
-  useEffect(() => {
-    if (!focus || !store.branches) return;
-    const list = document.getElementById('branch-list');
-    const row = list?.querySelector(`.branch[data-passage="${focus}"] [data-stop]`);
-    if (!row || list?.querySelector('.branch-name')) return;
-    store.branches.focus = null;
-    focusStop(list, row);
-  }, [focus, found, store.branches?.asking]);
+  const found = useFound(store, open && state && !busy ? `${state.story} ${state.revision}` : null);
+  useNews(store, busy);
+  useFocus(store, open, found);
 
   if (!open || !state) return null;
-  const { error, most = PAGE, asking = null, now = 0, dropped } = store.branches || {};
+  const { error, most = MORE_FORKS, asking = null, now = 0, dropped } = store.branches || {};
   const does = doingsOf(store);
   const back = dropped && dropped.undo === state.undo && !busy ? dropped.branch : null;
-  const more = () => {
-    if (store.branches) store.branches.most += PAGE;
-    store.tell();
-  };
   return (
     <section className="panel" id="panel-branches" aria-label="Branches">
       {panelHead(createElement, 'Branches', () => store.open('branches'))}
@@ -291,8 +279,8 @@ function StoryBranches() {
       <p className="branch-dropped" role="status">
         {back && (
           <>
-            Deleted “{back.name || back.words}” ({lengthOf(back.length)}).{' '}
-            <button type="button" className="quiet" id="branch-back" onClick={() => store.act({ act: 'undo' })}>
+            Deleted: <i>{back.name || back.words}</i> ({lengthOf(back.length)}).{' '}
+            <button type="button" className="quiet" id="branch-back" onClick={() => does.back(back)}>
               Undo
             </button>
           </>
@@ -301,14 +289,14 @@ function StoryBranches() {
       {!found && !error && <p className="status">looking for forks…</p>}
       {found && found.forks.length === 0 && (
         <p className="about">
-          The story has not forked yet. Retry, an edit or “Branch from here” keeps the old words beside the new ones:
-          each place where that was done stands here, with its branches.
+          The story has not forked yet. Retry, an edit and “Branch from here” keep the old words beside the new ones;
+          each place where that was done will stand here, with its branches.
         </p>
       )}
       {found && found.forks.length > 0 && (
         <>
           <Tree {...{ found, does, busy, now }} />
-          <List {...{ found, does, busy, now, asking, most, more }} />
+          <List {...{ found, does, busy, now, asking, most }} />
         </>
       )}
     </section>

@@ -47,7 +47,7 @@ export const aboutBranch = ({ length, written_s: at, ends, shown }, now) =>
  * @param {number} now
  */
 export const branchTitle = (branch, now) =>
-  `${branch.name ? `${branch.name}: ` : ''}“${branch.words}” · ${aboutBranch(branch, now)}`;
+  [branch.name, branch.words, aboutBranch(branch, now)].filter(Boolean).join(' · ');
 
 /**
  * The forks as they are listed: those of the text that is shown, the latest first, then the others.
@@ -102,7 +102,7 @@ export const keepStop = (/** @type {Element | null} */ box) => {
 /**
  * Go where an arrow key leads, from one of them or from the row that it stands in.
  *
- * @param {{key: string, target: EventTarget | null, currentTarget: EventTarget | null, preventDefault: () => void}} event
+ * @param {Pick<KeyboardEvent, 'key' | 'target' | 'currentTarget' | 'preventDefault'>} event
  */
 export const walk = (event) => {
   const [box, target] = [/** @type {Element} */ (event.currentTarget), /** @type {Element} */ (event.target)];
@@ -125,4 +125,66 @@ export const bringIntoSight = (passage) => {
   node?.scrollIntoView({ block: 'center' });
   node?.classList.add('found');
   setTimeout(() => node?.classList.remove('found'), 2000);
+};
+
+/** So many forks are listed, and so many more each time that more are asked for. */
+export const MORE_FORKS = 20;
+const PHONE = '(max-width: 640px)';
+
+/**
+ * @typedef {import('./store.js').Store} Store
+ * @typedef {object} Does What can be done with a branch.
+ * @property {(branch: Page.Branch) => void} show
+ * @property {(branch: Page.Branch | null) => void} ask Ask for its name; null: no longer.
+ * @property {(branch: Page.Branch, name: string) => void} name
+ * @property {(branch: Page.Branch) => void} drop
+ * @property {(branch: Page.Branch) => void} back Take back that it was deleted.
+ * @property {() => void} more List more.
+ */
+
+/** @param {Store} store @returns {Does} */
+const doings = (store) => ({
+  show: (branch) => {
+    store.follow = false;
+    if (!store.act({ act: 'pick', passage: branch.passage })) return;
+    if (store.branches) store.branches.goal = branch.passage;
+    if (window.matchMedia(PHONE).matches) store.open('branches'); // it covers the story there
+  },
+  ask: (branch) => {
+    const { branches } = store;
+    if (!branches) return;
+    branches.focus = branch ? null : branches.asking;
+    branches.asking = branch ? branch.passage : null;
+    store.tell();
+  },
+  name: (branch, name) => {
+    if (!store.branches || !store.act({ act: 'name_branch', passage: branch.passage, name })) return;
+    Object.assign(store.branches, { asking: null, focus: branch.passage });
+    store.tell();
+  },
+  drop: (branch) => {
+    const { branches, state } = store;
+    if (!branches || !state || !store.act({ act: 'delete_branch', passage: branch.passage })) return;
+    const rows = [...document.querySelectorAll('#branch-list .branch')].map((row) => row.getAttribute('data-passage'));
+    const at = rows.indexOf(branch.passage);
+    branches.focus = rows[at + 1] || rows[at - 1] || null;
+    branches.dropped = { branch, undo: state.undo + 1 };
+  },
+  back: (branch) => {
+    if (store.act({ act: 'undo' }) && store.branches) store.branches.focus = branch.passage;
+  },
+  more: () => {
+    if (store.branches) store.branches.most += MORE_FORKS;
+    store.tell();
+  },
+});
+
+/** @type {WeakMap<Store, Does>} */
+const known = new WeakMap();
+
+/** What can be done with the branches of a story: always the same functions, so that a list need not be drawn anew. */
+export const doingsOf = (/** @type {Store} */ store) => {
+  const does = known.get(store) || doings(store);
+  known.set(store, does);
+  return does;
 };

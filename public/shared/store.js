@@ -50,7 +50,8 @@
  * @property {string | null} asking The branch whose name is asked for.
  * @property {string | null} [goal] The one that is to be brought into sight.
  * @property {string | null} [focus] The one whose row gets the focus.
- * @property {{branch: Page.Branch, undo: number}} [dropped] What was deleted last; undo: so many steps there are with it.
+ * @property {{branch: Page.Branch, undo: number, done?: boolean} | null} [dropped] What was deleted last, and how many
+ *   steps can be undone with it; done: they can.
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

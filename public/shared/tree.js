@@ -7,9 +7,10 @@ import { count } from './numbers.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const COL_PX = 26;
+const WIDEST_COL_PX = 52;
 const LANE_PX = 20;
 /** So many branches are drawn: more would be dots without end. */
-export const MOST_DRAWN = 300;
+export const MOST_DRAWN = 150;
 
 /**
  * Which forks are drawn: those of the text that is shown, from its end back, then what branches off from them.
@@ -102,12 +103,13 @@ const add = (parent, tag, attributes, text) => {
   return node;
 };
 
-const x = (/** @type {number} */ col) => (col + 0.5) * COL_PX;
 const y = (/** @type {number} */ lane) => (lane + 0.5) * LANE_PX;
 
-const line = (/** @type {TreeNode} */ { from, col, lane }) => {
+/** @typedef {(col: number) => number} Across */
+
+const line = (/** @type {TreeNode} */ { from, col, lane }, /** @type {Across} */ x) => {
   const [x0, y0, x1, y1] = [x(from.col), y(from.lane), x(col), y(lane)];
-  const bend = x0 + COL_PX * 0.55;
+  const bend = x0 + COL_PX * 0.55; // where the next column may begin
   return `M${x0} ${y0}C${bend} ${y0} ${x0} ${y1} ${bend} ${y1}L${x1} ${y1}`;
 };
 
@@ -119,10 +121,11 @@ const line = (/** @type {TreeNode} */ { from, col, lane }) => {
  *
  * @param {Element} svg
  * @param {TreeNode} node
+ * @param {Across} x
  * @param {boolean} tip Whether what is shown ends there.
  * @param {Does} does
  */
-const drawNode = (svg, { branch, col, lane, more }, tip, { show, busy, now }) => {
+const drawNode = (svg, { branch, col, lane, more }, x, tip, { show, busy, now }) => {
   const about = `${branchTitle(branch, now)}${more ? ' · forks on' : ''}`;
   const node = add(svg, 'g', {
     ...{ class: 'tree-node', role: 'button', tabindex: -1, 'aria-label': about, 'aria-disabled': busy },
@@ -154,20 +157,22 @@ export const drawTree = (box, found, does) => {
   const tip = nodes.filter((node) => node.branch.shown).pop();
   const focused = box.contains(document.activeElement) && document.activeElement?.getAttribute('data-passage');
   const frame = make('div', 'tree-box');
+  const wide = Math.max(COL_PX, Math.min(WIDEST_COL_PX, Math.floor((box.clientWidth - 2) / cols)));
+  const x = (/** @type {number} */ col) => (col + 0.5) * COL_PX + col * (wide - COL_PX);
   frame.dataset.arrows = '';
   frame.onkeydown = walk;
   const svg = add(frame, 'svg', {
-    ...{ id: 'branch-tree', width: cols * COL_PX, height: lanes * LANE_PX, role: 'group' },
+    ...{ id: 'branch-tree', width: x(cols - 1) + COL_PX / 2, height: lanes * LANE_PX, role: 'group' },
     'aria-label': `The tree of the story: ${count(found.forks.length)} forks, ${count(all)} branches`,
   });
-  for (const node of nodes) add(svg, 'path', { d: line(node), 'data-shown': node.branch.shown });
+  for (const node of nodes) add(svg, 'path', { d: line(node, x), 'data-shown': node.branch.shown });
   const start = add(svg, 'circle', { class: 'tree-start', cx: x(0), cy: y(0), r: 3 });
   add(start, 'title', {}, left || found.left_out ? 'An earlier place of the story' : 'Where it forks first');
-  for (const node of nodes) drawNode(svg, node, node === tip, does);
+  for (const node of nodes) drawNode(svg, node, x, node === tip, does);
   box.replaceChildren(frame);
   const few = `${count(nodes.length)} branches of ${count(all)} are drawn: those nearest to the end of what is shown.`;
   if (left) box.append(make('figcaption', 'about', few));
-  if (tip) frame.scrollTo((tip.col + 2) * COL_PX - frame.clientWidth, (tip.lane + 1) * LANE_PX - frame.clientHeight);
+  if (tip) frame.scrollTo(x(tip.col + 1) - frame.clientWidth, (tip.lane + 1) * LANE_PX - frame.clientHeight);
   keepStop(frame);
   if (focused) focusStop(frame, frame.querySelector(`[data-passage="${focused}"]`));
 };
