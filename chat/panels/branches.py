@@ -16,7 +16,11 @@ MOST_OF_A_FORK = 50
 
 async def branches(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`branches`: all that a page is told of where the story forks, as in `branches_data`."""
-    return await asyncio.to_thread(branches_data, session.story)
+    story = session.story
+    if session.forks is None or session.forks[0] is not story:
+        reading = asyncio.ensure_future(asyncio.to_thread(branches_data, story))
+        session.forks = (story, reading)
+    return await asyncio.shield(session.forks[1])
 
 
 def branches_data(story: Story) -> dict[str, Any]:

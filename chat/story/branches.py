@@ -10,6 +10,8 @@ from gpt.files import printable
 
 LOOKED_AT = 4000
 """Characters of a branch in which the first that differ are looked for."""
+MOST_LOOKED_AT = 200
+"""Passages that they may come from: a story may have thousands that are a letter long, or none."""
 SHOWN = 70
 """Characters of it that are shown."""
 LONGEST_WORD = 24
@@ -140,14 +142,18 @@ def delete_branch(story: Story, passage_id: str) -> Story:
 
 def first_words(story: Story, ways: Sequence[Passage]) -> list[tuple[str, bool]]:
     """For each of the ways on from one place its `Branch.words`, and whether it `Branch.ends`."""
-    texts = [_beginning(story, way) for way in ways]
+    beginnings = [_beginning(story, way) for way in ways]
+    texts = [text for text, _ in beginnings]
     # In order, the one that a text shares most with stands beside it.
     order = sorted(range(len(texts)), key=lambda at: texts[at])
     shared = [0] * len(texts)
     for one, other in pairwise(order):
         same = _same(texts[one], texts[other])
         shared[one], shared[other] = max(shared[one], same), max(shared[other], same)
-    return [_differing(text, same) for text, same in zip(texts, shared, strict=True)]
+    return [
+        _differing(text, same, whole=whole)
+        for (text, whole), same in zip(beginnings, shared, strict=True)
+    ]
 
 
 def _from_the_ends(
@@ -177,13 +183,14 @@ def _meet(before: str, after: str) -> bool:
     return bool(before and after) and not (before[-1].isspace() or after[0].isspace())
 
 
-def _beginning(story: Story, way: Passage) -> str:
-    """The first characters of a branch, the way it was last read."""
-    text, following = way.text, story.read.get(way.id)
-    while len(text) < LOOKED_AT and following is not None:
+def _beginning(story: Story, way: Passage) -> tuple[str, bool]:
+    """The first characters of a branch, the way it was last read, and whether they are all."""
+    text, following, count = way.text, story.read.get(way.id), 1
+    while len(text) < LOOKED_AT and following is not None and count < MOST_LOOKED_AT:
         text += story.passage(following).text
         following = story.read.get(following)
-    return text[:LOOKED_AT]
+        count += 1
+    return text[:LOOKED_AT], following is None and len(text) < LOOKED_AT
 
 
 def _same(one: str, other: str) -> int:
@@ -198,17 +205,17 @@ def _same(one: str, other: str) -> int:
     return low
 
 
-def _differing(text: str, same: int) -> tuple[str, bool]:
+def _differing(text: str, same: int, *, whole: bool) -> tuple[str, bool]:
     """What stands in a text behind the first `same` characters, from the word that they end in."""
     if not text[same:].strip():
-        return _last_words(text), len(text) < LOOKED_AT
+        return _last_words(text), whole
     at = same
     while at and same - at < LONGEST_WORD and not text[at - 1].isspace():
         at -= 1
     words = " ".join(text[at : at + 4 * SHOWN].split())
     if len(words) > SHOWN:
-        whole = words.rfind(" ", SHOWN // 2, SHOWN + 1)
-        words = words[: whole if whole > 0 else SHOWN] + " …"
+        end = words.rfind(" ", SHOWN // 2, SHOWN + 1)
+        words = words[: end if end > 0 else SHOWN] + " …"
     return ("… " if text[:at].strip() else "") + words, False
 
 

@@ -224,6 +224,18 @@ def test_a_long_novel_with_hundreds_of_forks_is_read_in_a_moment():
     assert time.perf_counter() - began < 2
 
 
+def test_thousands_of_passages_without_a_word_are_read_in_a_moment():
+    passages: list[Passage] = []
+    for at in range(2000):
+        parent = passages[-1].id if passages else None
+        twins = [Passage(author="model", text="", id=f"{at}{way}", parent=parent) for way in "ab"]
+        passages += twins
+    story = Story(passages=tuple(passages)).at(passages[-1].id)
+    began = time.perf_counter()
+    assert len(forks(story)) == 2000
+    assert time.perf_counter() - began < 3
+
+
 @given(stories())
 def test_every_tree_can_lose_each_of_its_branches_and_holds_together(story):
     for passage in story.passages:
