@@ -96,7 +96,7 @@ const Row = ({ branch, does, busy, now }) => {
           className="quiet"
           tabIndex={-1}
           disabled={busy}
-          aria-label={`Name the branch “${called}”`}
+          aria-label={`Name the branch: ${called}`}
           title={branch.name ? 'Call it otherwise (F2)' : 'Give it a name (F2)'}
           onClick={() => does.ask(branch)}
         >
@@ -107,7 +107,7 @@ const Row = ({ branch, does, busy, now }) => {
           className="quiet"
           tabIndex={-1}
           disabled={busy}
-          aria-label={`Delete the branch “${called}”`}
+          aria-label={`Delete the branch: ${called}`}
           title="Take it out of the story with all that follows; Undo brings it back (Delete)"
           onClick={() => does.drop(branch)}
         >
