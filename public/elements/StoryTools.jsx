@@ -7,12 +7,12 @@ import { useRecoilValue } from 'recoil';
 
 /** @type {[string, string, string[]][]} */
 const GROUPS = [
-  ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
   [
-    'Look closer',
-    'What the model thought, where its words come from, and where the story forks',
-    ['tokens', 'dice', 'copied', 'branches'],
+    'Write',
+    'Other ways to let the model write on, and all the ways that the story went',
+    ['tune', 'ladder', 'compare', 'branches'],
   ],
+  ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
 const TOKENS =
