@@ -9,6 +9,7 @@ from chat.errors import RefusedError
 from chat.generate.prompt import MAX_STORY, too_long
 from chat.generate.request import LAST, OTHER_PAGE
 from chat.story import Passage, Story
+from chat.story.branches import delete_branch, name_branch
 from chat.story.editing import cut, edit
 from chat.story.joining import joint, strip_trailing_spaces
 from chat.story.undo import History
@@ -23,8 +24,9 @@ def act(history: History, request: Mapping[str, object]) -> History:
             writer's own at the end, for which no model is asked; "edit" a `passage` to be
             `text` (with `rest` False the story ends there); "branch" (go on from the end of a
             `passage`); "cut" a `passage` after its first `tokens` tokens; "step" from a `passage`
-            to the alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the
-            last one that has alternatives.
+            to the alternative `by` places on; "pick" one, and with it the branch that it begins;
+            "name_branch" it, and "delete_branch" with all that follows it. A passage is an id; to
+            step, LAST is the last one that has alternatives.
 
     Raises:
         RefusedError: There is nothing to be done, or it is no act; the message says so.
@@ -54,6 +56,10 @@ def act(history: History, request: Mapping[str, object]) -> History:
             return _changed(history, history.change(stepped), why)
         case {"act": "pick", "passage": str(id)}:
             return history.change(story.choose(id))
+        case {"act": "name_branch", "passage": str(id), "name": str(name)}:
+            return history.change(name_branch(story, id, name))
+        case {"act": "delete_branch", "passage": str(id)}:
+            return history.change(delete_branch(story, id))
         case _:
             raise RefusedError(OTHER_PAGE)
 

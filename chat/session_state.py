@@ -4,6 +4,7 @@
 What changes the state is in its subclass, `chat.session.Session`.
 """
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -78,6 +79,8 @@ class SessionState:
         self.meter: dict[str, Any] | None = None
         self.logits: dict[Hashable, Any] = {}
         """What models say of the next token; see `chat.panels.token_probabilities`."""
+        self.forks: tuple[Story, asyncio.Future[dict[str, Any]]] | None = None
+        """What is said of a story's branches, for all windows; see `chat.panels.branches`."""
         self.revision = 0
         self.unsaved = ""
         """Why the story is not saved, and what follows, in sentences; "" where nothing is wrong."""

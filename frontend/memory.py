@@ -27,6 +27,7 @@ SHOWN_BY = (
     "StoryView",
     "StoryTakes",
     "StoryControls",
+    "StoryBranches",
     "StoryCompare",
     "StoryCopied",
     "StoryDice",

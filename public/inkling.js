@@ -2,6 +2,7 @@
 // What the elements of the page share. Chainlit compiles each of public/elements alone, so they cannot import each
 // other: they find it in the window.
 import './login.js';
+import * as branches from './shared/branches.js';
 import * as cards from './shared/cards.js';
 import * as compare from './shared/compare.js';
 import * as composer from './shared/composer.js';
@@ -21,11 +22,12 @@ import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
 import * as train from './shared/train.js';
+import { drawTree } from './shared/tree.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
-  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, stepsOf, RETRY },
-  ...{ cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences, train },
+  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, drawTree, stepsOf, RETRY },
+  ...{ branches, cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences, train },
 };
 
 window.inkling = inkling;

@@ -140,6 +140,8 @@ declare namespace Page {
     | { act: 'cut'; passage: string; tokens: number }
     | { act: 'step'; passage: string; by: number }
     | { act: 'pick'; passage: string }
+    | { act: 'name_branch'; passage: string; name: string }
+    | { act: 'delete_branch'; passage: string }
     | { act: 'vote'; choice: 'a' | 'b' | 'tie' }
     | { act: 'reveal' }
     | { act: 'once'; settings: Settings }

@@ -15,6 +15,7 @@ from chat.errors import RefusedError, fault
 from chat.generate.draft import Draft
 from chat.generate.request import OTHER_PAGE
 from chat.panels import training, votes
+from chat.panels.branches import branches
 from chat.panels.cards import card, models
 from chat.panels.copied import copied
 from chat.panels.settings import tune
@@ -73,6 +74,7 @@ async def token(session: Session, request: Mapping[str, object]) -> dict[str, An
 
 
 QUERIES: dict[str, Query] = {
+    "branches": branches,
     "card": card,
     "compare": votes.compare,
     "copied": copied,

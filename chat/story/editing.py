@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chat.story.passage import Passage, StoryError, StoryToken, new_id
+from chat.story.passage import Passage, StoryError, StoryToken, new_id, now_s
 from chat.story.tree import Story
 from gpt.tokenizers import Tokenizer
 
@@ -117,6 +117,7 @@ def _with_tokens(whole: Passage, tokens: Sequence[StoryToken]) -> Passage:
         tokens=tuple(tokens),
         finish_reason="cut",
         elapsed_s=None,
+        written_s=now_s(),
     )
 
 

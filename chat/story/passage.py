@@ -1,5 +1,6 @@
 """A passage of a story: its words, who wrote them, and the tokens that a model wrote them in."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -30,6 +31,11 @@ class StoryError(ValueError):
 
 def new_id() -> str:
     return uuid.uuid4().hex
+
+
+def now_s() -> float:
+    """Seconds since 1970, to the millisecond."""
+    return round(time.time(), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class Passage:
             brings it again with that one. None in what older versions kept, see `OLDER_CORE`.
         whole: The writer's words had a space after them, which was left out: their last word is not
             to be completed.
+        written_s: When it was, in seconds since 1970. None in what older versions kept.
     """
 
     id: str = field(default_factory=new_id)
@@ -96,6 +103,7 @@ class Passage:
     moved: bool = False
     core: str | None = None
     whole: bool = False
+    written_s: float | None = field(default_factory=now_s)
 
 
 def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
@@ -121,6 +129,7 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     if old and entry.get("finish_reason") != "sentence":
         settings = {**settings, "finish_chars": 0}
     read: dict[str, Any] = {"settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
+    read["written_s"] = entry.get("written_s")
     return Passage(**{**entry, **read})
 
 
@@ -132,6 +141,8 @@ def entry_of(passage: Passage) -> dict[str, Any]:
         del entry["core"]
     if not passage.whole:
         del entry["whole"]
+    if passage.written_s is None:
+        del entry["written_s"]
     return entry
 
 

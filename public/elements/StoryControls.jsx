@@ -139,7 +139,7 @@ function StoryControls() {
         typing: isTyping(target),
         empty: target === input() && !target.value.trim(),
         composing: target === input() && Boolean(target.value.trim()) && !isCommand(target.value),
-        onToken: Boolean(target.dataset.odds),
+        onToken: Boolean(target.closest('[data-odds], [data-arrows]')),
       });
       if (!act || busy) return;
       if (act !== 'leave') event.preventDefault();

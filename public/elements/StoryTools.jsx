@@ -7,7 +7,11 @@ import { useRecoilValue } from 'recoil';
 
 /** @type {[string, string, string[]][]} */
 const GROUPS = [
-  ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
+  [
+    'Write',
+    'Other ways to let the model write on, and all the ways that the story went',
+    ['tune', 'ladder', 'compare', 'branches'],
+  ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
@@ -41,6 +45,7 @@ function StoryTools() {
   useEffect(() => {
     const press = (event) => {
       if (event.key !== 'Escape' || !store.panel || document.querySelector('.story[data-busy=true]')) return;
+      if (event.target.closest?.('[data-esc]')) return; // it has an Esc of its own
       event.stopPropagation();
       store.open(store.panel);
     };

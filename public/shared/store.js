@@ -30,7 +30,8 @@
  * @property {string | null | undefined} model The one that is picked.
  * @property {string | null} [agreed] The model that page and server last agreed on.
  * @property {(() => void) | null} [compareAgain] The last comparison once more.
- * @property {import('./compare.js').Compare} [compare] What each panel keeps, from the element of its name.
+ * @property {Branching} [branches] What each panel keeps, from the element of its name.
+ * @property {import('./compare.js').Compare} [compare]
  * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
  * @property {import('./machine.js').Machine} [machine]
@@ -38,6 +39,19 @@
  * @property {Train} [train]
  * @property {Tune | null} [tune]
  * @property {Pick<Tune, 'about' | 'values'> | null} [turned] The dials of a Retry that nobody has taken yet.
+ *
+ * @typedef {object} Branching
+ * @property {string} asked
+ * @property {string} story The id of the story that it is of.
+ * @property {Page.Branches} [found]
+ * @property {number} [now] When it was found, in seconds since 1970.
+ * @property {string} [error]
+ * @property {number} most So many forks are listed.
+ * @property {string | null} asking The branch whose name is asked for.
+ * @property {string | null} [goal] The one that is to be brought into sight.
+ * @property {string | null} [focus] The one whose row gets the focus.
+ * @property {{branch: Page.Branch, undo: number, done?: boolean} | null} [dropped] What was deleted last, and how many
+ *   steps can be undone with it; done: they can.
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

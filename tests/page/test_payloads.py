@@ -145,8 +145,11 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
         every = [
             {"ask": "continue", "words": " a fox", "takes": 2, "settings": {"temperature": 1}},
             {"act": "pick", "passage": id},
+            {"act": "name_branch", "passage": id, "name": "Mine"},
             {"act": "once", "settings": {"top_k": "5"}},
             {"ask": "retry", "passage": id, "takes": 1},
+            {"act": "delete_branch", "passage": id},
+            {"act": "undo"},
             {"ask": "again", "passage": id},
             {"act": "step", "passage": id, "by": -1},
             {"act": "cut", "passage": id, "tokens": 3},
@@ -194,6 +197,9 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
         story = session.story
         id = session.story.path[-1].id
         samples.extend(await asked(session, {"query": "token", "passage": id, "at": 1}))
+        await session.ask_for({"ask": "retry", "passage": id})
+        samples.extend(await asked(session, {"query": "branches"}))
+        await session.act({"act": "pick", "passage": id})
         samples.extend(await asked(session, {"query": "copied", "passage": id}))
         for model, text in (("mine", "Once upon a time there was a fox."), ("unknown", "x")):
             own = Passage(author="model", text=text, model=model)
