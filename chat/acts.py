@@ -10,6 +10,7 @@ from chat.generate.prompt import MAX_STORY, too_long
 from chat.generate.request import LAST, OTHER_PAGE
 from chat.story import Passage, Story
 from chat.story.editing import cut, edit
+from chat.story.finding import SearchError, Wanted, replaced
 from chat.story.joining import joint, strip_trailing_spaces
 from chat.story.undo import History
 from gpt.tokenizers.pieces import whole_characters
@@ -21,10 +22,11 @@ def act(history: History, request: Mapping[str, object]) -> History:
     Args:
         request: `act` and what it needs: "undo" and "redo" `count` times; "add" `text` of the
             writer's own at the end, for which no model is asked; "edit" a `passage` to be
-            `text` (with `rest` False the story ends there); "branch" (go on from the end of a
-            `passage`); "cut" a `passage` after its first `tokens` tokens; "step" from a `passage`
-            to the alternative `by` places on; "pick" one. A passage is an id; to step, LAST is the
-            last one that has alternatives.
+            `text` (with `rest` False the story ends there); "replace" the words `find` (see
+            `Wanted.of`) by `text`, all or those `at` a place, counted as a browser does; "branch"
+            (go on from the end of a `passage`); "cut" a `passage` after its first `tokens` tokens;
+            "step" from a `passage` to the alternative `by` places on; "pick" one. A passage is an
+            id; to step, LAST is the last one that has alternatives.
 
     Raises:
         RefusedError: There is nothing to be done, or it is no act; the message says so.
@@ -43,6 +45,8 @@ def act(history: History, request: Mapping[str, object]) -> History:
         case {"act": "edit", "passage": str(id), "text": str(text)}:
             rest = request.get("rest") is not False
             return history.change(edit(story, id, whole_characters(text), rest=rest))
+        case {"act": "replace", "find": str(), "text": str(text)}:
+            return history.change(_replaced(story, request, whole_characters(text)))
         case {"act": "branch", "passage": str(id)}:
             return history.change(story.at(id))
         case {"act": "cut", "passage": str(id), "tokens": int(tokens)}:
@@ -67,6 +71,22 @@ def _added(story: Story, text: str) -> Story:
         raise RefusedError(too_long(MAX_STORY))
     text = joint(story.text, words, ended=story.ended) + words
     return story.append(Passage(author="writer", text=text, whole=whole))
+
+
+def _replaced(story: Story, request: Mapping[str, object], text: str) -> Story:
+    """The story with other words in the places that were found."""
+    at = request.get("at")
+    try:
+        wanted = Wanted.of(request)
+        places = wanted.all_in(story.text) if at is None else [wanted.one_in(story.text, at)]
+    except SearchError as error:
+        raise RefusedError(str(error)) from error
+    if len(story.text) + sum(len(text) - (end - start) for start, end in places) > MAX_STORY:
+        raise RefusedError(too_long(MAX_STORY))
+    after = replaced(story, places, text)
+    if after is story:
+        raise RefusedError("These words stand there already: nothing would change.")
+    return after
 
 
 def _count(request: Mapping[str, object]) -> int:

@@ -17,6 +17,7 @@ from chat.generate.request import OTHER_PAGE
 from chat.panels import training, votes
 from chat.panels.cards import card, models
 from chat.panels.copied import copied
+from chat.panels.find import find
 from chat.panels.settings import tune
 from chat.panels.timeline import runs
 from chat.panels.token_probabilities import dice
@@ -77,6 +78,7 @@ QUERIES: dict[str, Query] = {
     "compare": votes.compare,
     "copied": copied,
     "dice": dice,
+    "find": find,
     "models": models,
     "runs": runs,
     "token": token,
