@@ -44,10 +44,8 @@ class Wanted:
         words = request.get("find")
         if not isinstance(words, str) or not words:
             raise SearchError("There is nothing to look for: write the words first.")
-        if len(words) > LONGEST:
-            raise SearchError(
-                f"Up to {LONGEST:,} characters can be looked for, not {len(words):,}."
-            )
+        if (length := len(words)) > LONGEST:
+            raise SearchError(f"Up to {LONGEST:,} characters can be looked for, not {length:,}.")
         exact = request.get("match_case") is True
         return Wanted(whole_characters(words), exact, request.get("whole_words") is True)
 
