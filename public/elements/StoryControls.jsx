@@ -8,18 +8,7 @@ import { useRecoilValue } from 'recoil';
 
 const { drawFacts, RETRY, stepsOf } = window.inkling;
 const { input, isCommand, literal, setInput, startAnew } = window.inkling.composer;
-const { isTyping, keyAct } = window.inkling.keys;
-const KEYS = [
-  ['Ctrl+Enter', 'Continue (Enter on an empty line does the same)'],
-  ['Shift+Enter', 'Add what you typed to the story; the model writes nothing'],
-  ['Alt+Enter', 'A new line in what you type'],
-  ['Alt+R', 'Retry'],
-  ['Esc', 'Stop'],
-  ['Alt+Z', 'Undo'],
-  ['Alt+Shift+Z', 'Redo'],
-  ['Alt+,  Alt+.', 'The alternative before, the one after'],
-  ['Ctrl+Z  Ctrl+Y  ←  →', 'Undo, redo and alternatives, while you are not typing'],
-];
+const { isTyping, keyAct, KEYS } = window.inkling.keys;
 const TAKES = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /** @param {{facts: Page.Facts}} props */
@@ -143,6 +132,8 @@ function StoryControls() {
       redo: () => store.act({ act: 'redo' }),
       previous: () => step(-1),
       next: () => step(1),
+      find: () => (store.panel === 'find' ? document.getElementById('find-words')?.focus() : store.open('find')),
+      contents: () => store.open('contents'),
     };
     const press = (event) => {
       const { target } = event;
@@ -157,7 +148,8 @@ function StoryControls() {
         composing: target === input() && Boolean(target.value.trim()) && !isCommand(target.value),
         onToken: Boolean(target.dataset.odds),
       });
-      if (!act || busy) return;
+      const opens = act === 'find' || act === 'contents';
+      if (!act || (busy && !opens)) return;
       if (act !== 'leave') event.preventDefault();
       // Chainlit sends a line at any Enter but with Shift.
       if (act === 'line') event.stopPropagation();

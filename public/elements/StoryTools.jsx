@@ -9,6 +9,7 @@ import { useRecoilValue } from 'recoil';
 const GROUPS = [
   ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
+  ['Text', 'Find your way through the story, and change words everywhere', ['find', 'contents']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
 const TOKENS =

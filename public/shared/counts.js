@@ -63,7 +63,7 @@ export class Tally {
    * @returns {Counts | null} null: call it again, there is more.
    */
   count(passages, enough = () => false) {
-    /** @type {typeof this.#known} */
+    /** @type {Map<string, Known>} */
     const known = new Map();
     const sum = { words: 0, characters: 0 };
     /** @type {Known | undefined} */

@@ -88,3 +88,20 @@ export const dialShown = (/** @type {Page.Field} */ field, /** @type {string} */
 export const inDetail = ({ steps, passes, parameters }) =>
   `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
   '(the numbers that it learns)';
+
+/**
+ * What is found, and what was replaced.
+ *
+ * @param {Pick<import('./store.js').Find, 'words' | 'asked' | 'count' | 'now'>} find
+ * @param {number} replaced
+ */
+export const foundSaid = ({ words, asked, count: places, now }, replaced) => {
+  const before = replaced ? `${count(replaced)} replaced` : '';
+  if (!words || !asked) return before;
+  const here = places ? `${count(now + 1)} of ${count(places)}` : 'Not found';
+  return before ? `${before}, ${places ? `${count(places)} left` : 'none left'}` : here;
+};
+
+/** @param {import('./counts.js').Counts} counts */
+export const countsSaid = ({ words, characters }) =>
+  `${count(words)} ${words === 1 ? 'word' : 'words'}, ${count(characters)} ${characters === 1 ? 'character' : 'characters'}`;
