@@ -70,7 +70,7 @@ function StoryCounts() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const selected = useSelected();
   const { counts, of } = useCounts(store);
-  if (!counts) return null;
+  if (!counts?.characters) return null;
   const passage = of(store.selected);
   const [label, part] = selected ? ['Selected', selected] : ['This passage', passage];
   return (

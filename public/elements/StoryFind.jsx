@@ -100,19 +100,19 @@ function StoryFind() {
       if (open) store.tell();
       return undefined;
     }
-    const still = () => store.panel === 'find' && store.find === find && find.asked === asked;
+    let wanted = true;
     const timer = setTimeout(() => {
-      find.asked = asked;
       store.query({ query: 'find', find: words, match_case: exact, whole_words: whole }).then(
         (found) => {
           // A story that changed meanwhile is looked through anew.
-          if (!still() || found.revision !== store.state?.revision) return;
+          if (!wanted || found.revision !== store.state?.revision) return;
+          find.asked = asked;
           take(store, found);
           store.tell();
         },
         (error) => {
-          if (!still()) return;
-          Object.assign(find, { places: [], count: 0, now: -1, error: error.message });
+          if (!wanted) return;
+          Object.assign(find, { places: [], count: 0, now: -1, asked, error: error.message });
           store.tell();
         },
       );
@@ -120,6 +120,7 @@ function StoryFind() {
     // What is drawn anew has no marks.
     const late = setTimeout(() => draw(store), DRAWN_MS);
     return () => {
+      wanted = false;
       clearTimeout(timer);
       clearTimeout(late);
     };
@@ -159,7 +160,7 @@ function StoryFind() {
     else step(event.shiftKey ? -1 : 1);
   };
   const done = changed && changed.before !== idsOf(state) ? changed.count : 0;
-  const cannot = state.writing || now < 0;
+  const cannot = state.writing || now < 0 || find.asked !== asked;
   /** @type {[string, 'exact' | 'whole', string, string][]} */
   const switches = [
     ['find-case', 'exact', 'Aa', 'Match case: capitals count'],
@@ -260,7 +261,7 @@ function StoryFind() {
           </button>
         ))}
         <output id="find-said" htmlFor="find-words">
-          {find.error || foundSaid(find, done)}
+          {find.error || foundSaid(find, done, find.asked === asked)}
         </output>
         {done > 0 && (
           <button

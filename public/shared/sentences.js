@@ -92,14 +92,15 @@ export const inDetail = ({ steps, passes, parameters }) =>
 /**
  * What is found, and what was replaced.
  *
- * @param {Pick<import('./store.js').Find, 'words' | 'asked' | 'count' | 'now'>} find
+ * @param {Pick<import('./store.js').Find, 'words' | 'count' | 'now'>} find
  * @param {number} replaced
+ * @param {boolean} known Whether what is asked for was looked for already.
  */
-export const foundSaid = ({ words, asked, count: places, now }, replaced) => {
+export const foundSaid = ({ words, count: places, now }, replaced, known) => {
   const before = replaced ? `${count(replaced)} replaced` : '';
-  if (!words || !asked) return before;
-  const here = places ? `${count(now + 1)} of ${count(places)}` : 'Not found';
-  return before ? `${before}, ${places ? `${count(places)} left` : 'none left'}` : here;
+  if (!words || !known) return before;
+  if (before) return `${before}, ${places ? `${count(places)} left` : 'none left'}`;
+  return places ? `${count(now + 1)} of ${count(places)}` : 'Not found';
 };
 
 /** @param {import('./counts.js').Counts} counts */
