@@ -22,6 +22,15 @@ test('words are counted as in a word processor, and where no space parts them to
   TEXTS.forEach(([text, words]) => assert.deepEqual([text, countWords(text)], [text, words]));
 });
 
+test('a browser that knows no words of a script counts its letters', async () => {
+  const { Segmenter } = Intl;
+  Reflect.deleteProperty(Intl, 'Segmenter');
+  const path = '../../public/shared/counts.js?anew';
+  const anew = /** @type {typeof import('../../public/shared/counts.js')} */ (await import(path));
+  assert.equal(anew.countWords('He said 我喜欢 twice'), 6);
+  Object.assign(Intl, { Segmenter });
+});
+
 test('a character beyond 16 bits is one', () => {
   assert.equal(countCharacters('a 😀\n'), 4);
 });

@@ -26,6 +26,9 @@ test('every key of the help does what the help says', () => {
     'meta+z': 'undo',
     'shift+ctrl+z': 'redo',
     'ctrl+y': 'redo',
+    'shift+ctrl+f': 'find',
+    'shift+meta+f': 'find',
+    'alt+g': 'contents',
     ArrowLeft: 'previous',
     ArrowRight: 'next',
   });
@@ -37,6 +40,7 @@ test('while one types, the keys of typing stay the field’s', () => {
     assert.equal(keyAct(press(keys), WRITING), null, keys),
   );
   assert.equal(keyAct(press('alt+z'), WRITING), 'undo');
+  assert.equal(keyAct(press('shift+ctrl+f'), WRITING), 'find');
 });
 
 test('Enter goes on from an empty composer, and a line end stays a line end', () => {
@@ -51,7 +55,7 @@ test('on a token the arrows go to the one beside it', () => {
 });
 
 test('a key of the browser is left to it', () => {
-  ['alt+ArrowLeft', 'ctrl+ArrowLeft', 'ctrl+alt+z', 'ctrl+alt+r', 'ctrl+r', 'z'].forEach((keys) =>
+  ['alt+ArrowLeft', 'ctrl+ArrowLeft', 'ctrl+alt+z', 'ctrl+alt+r', 'ctrl+r', 'ctrl+f', 'ctrl+g', 'z'].forEach((keys) =>
     assert.equal(keyAct(press(keys), READING), null, keys),
   );
 });
