@@ -5,7 +5,7 @@ They are found in the text as it is read, whoever wrote it: also over the border
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chat.story.editing import append_copies, rewritten
 from chat.story.passage import Passage
@@ -111,10 +111,16 @@ def replaced(story: Story, places: Sequence[Place], text: str) -> Story:
         if words == old.text:
             after.append(old)
         elif words:
-            after.append(rewritten(old, words))
+            after.append(_still(old, rewritten(old, words)))
     if first is None:
         return story
     return append_copies(story.at(path[first].parent), after)
+
+
+def _still(old: Passage, new: Passage) -> Passage:
+    """Other words in a passage neither open a story that ended nor break its last word off."""
+    ended = "end" if old.finish_reason == "end" else None
+    return replace(new, finish_reason=ended, whole=old.whole)
 
 
 def _texts(path: Iterable[Passage], places: Sequence[Place], text: str) -> Iterator[str]:

@@ -67,6 +67,7 @@ function StoryFind() {
     if (!open || !state) return undefined;
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     const [page, frame] = [box(), frameOf(box())];
+    page?.classList.add('below-find');
     const selected = window.inkling.selectedWords();
     if (selected?.trim() && selected.length <= 100 && !selected.includes('\n')) find.words = selected.trim();
     if (page && frame) find.anchor = firstSeen(page, state, frame);
@@ -88,6 +89,7 @@ function StoryFind() {
       cancelAnimationFrame(waits);
       frame?.removeEventListener('scroll', redraw);
       window.removeEventListener('resize', redraw);
+      page?.classList.remove('below-find');
       unmark(box());
       if (document.activeElement === document.body || document.activeElement === null) before?.focus();
     };

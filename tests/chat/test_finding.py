@@ -65,6 +65,7 @@ def test_all_places_are_one_change_and_who_wrote_the_others_stays():
     assert (copy.ids, copy.tokens, copy.seed) == (old.ids, old.tokens, old.seed)
     assert copy.moved
     assert after.story.ended
+    assert replace(after, "end", "close").story.ended
     assert after.undo().story == before.story
     assert after.undo().redo().story == after.story
     # As after an edit, the story as it was is an alternative.
