@@ -54,17 +54,11 @@ const take = (store, { count, places }) => {
   find.goes = false;
 };
 
-function StoryFind() {
-  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
-  const open = window.inkling.usePanel({ useEffect }, store, 'find', ENTRY);
-  const { state } = store;
-  store.find ??= begun();
-  const { find } = store;
-  const { words, text, exact, whole } = find;
-  const asked = open && state && words ? JSON.stringify([state.revision, words, exact, whole]) : '';
-
+/** What the bar does to the page while it is open: the words have the focus, and the marks follow what is seen. */
+const useOpened = (/** @type {Store} */ store, /** @type {boolean} */ open) => {
   useEffect(() => {
-    if (!open || !state) return undefined;
+    const { find, state } = store;
+    if (!open || !find || !state) return undefined;
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     const [page, frame] = [box(), frameOf(box())];
     page?.classList.add('below-find');
@@ -93,13 +87,18 @@ function StoryFind() {
       unmark(box());
       if (document.activeElement === document.body || document.activeElement === null) before?.focus();
     };
-  }, [open, state === null]);
+  }, [open]);
+};
 
+/** What is looked for is asked of the server, once nobody types. `asked` tells one question from another; "" is none. */
+const useFound = (/** @type {Store} */ store, /** @type {string} */ asked) => {
   useEffect(() => {
+    const find = /** @type {import('../shared/store.js').Find} */ (store.find);
+    const { words, exact, whole } = find;
     if (!asked) {
       Object.assign(find, { places: [], count: 0, now: -1, asked: '', error: '' });
       unmark(box());
-      if (open) store.tell();
+      if (store.panel === 'find') store.tell();
       return undefined;
     }
     let wanted = true;
@@ -127,6 +126,18 @@ function StoryFind() {
       clearTimeout(late);
     };
   }, [asked]);
+};
+
+function StoryFind() {
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const open = window.inkling.usePanel({ useEffect }, store, 'find', ENTRY);
+  const { state } = store;
+  store.find ??= begun();
+  const { find } = store;
+  const { words, text, exact, whole } = find;
+  const asked = open && state && words ? JSON.stringify([state.revision, words, exact, whole]) : '';
+  useOpened(store, Boolean(open && state));
+  useFound(store, asked);
 
   if (!open || !state) return null;
   const { places, now, changed } = find;

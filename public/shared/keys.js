@@ -3,8 +3,8 @@
 
 /**
  * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
- * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next' | Opener} KeyAct
- * @typedef {'find' | 'contents'} Opener What opens, also while a model writes.
+ * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo'} Change
+ * @typedef {Change | 'previous' | 'next' | 'find' | 'contents'} KeyAct
  */
 
 /** What the help says of them. */

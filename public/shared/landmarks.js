@@ -40,9 +40,10 @@ const SCENE = numbered(SCENES);
 /** "Kapitel eins", "Глава первая", "Erstes Kapitel". */
 const SPELT_CHAPTER = new RegExp(`^(?:(?:${FOREIGN})[ \\t]+[\\p{L}-]{2,20}|\\p{L}{2,16}tes[ \\t]+kapitel)$`, 'iu');
 const UNNUMBERED = new RegExp(`^(?:${ALONE})(?:[.:]?$|${SEPARATOR}(?<after>\\S.*)$)`, 'iu');
+const CHINESE = '第[\\s\u3000]?[\\d０-９〇零一二三四五六七八九十百千两兩]{1,7}[\\s\u3000]?[章回节節话話卷部集幕篇]';
+const KOREAN = '제\\s?\\d{1,4}\\s?[장부화막편권]';
 /** 第三章 風, 제3장. */
-const EASTERN =
-  /^(?:第[\s\u3000]?[\d０-９〇零一二三四五六七八九十百千两兩]{1,7}[\s\u3000]?(?:[章回节節话話卷部集幕篇])|제\s?\d{1,4}\s?[장부화막편권])(?:[\s\u3000:：.、・-]+\S.*)?$/u;
+const EASTERN = new RegExp(`^(?:${CHINESE}|${KOREAN})(?:[\\s\u3000:：.、・-]+\\S.*)?$`, 'u');
 const EASTERN_PARTS = /^(?:第.{1,9}?[卷部集篇]|제.{1,6}?[부편권])/u;
 const BARE = new RegExp(`^(?:(\\d{1,3})|(${ROMAN}))\\.?$`);
 /** Characters of a line; a longer one is a paragraph. */

@@ -103,6 +103,7 @@ export const foundSaid = ({ words, count: places, now }, replaced, known) => {
   return places ? `${count(now + 1)} of ${count(places)}` : 'Not found';
 };
 
+const many = (/** @type {number} */ n, /** @type {string} */ what) => `${count(n)} ${what}${n === 1 ? '' : 's'}`;
+
 /** @param {import('./counts.js').Counts} counts */
-export const countsSaid = ({ words, characters }) =>
-  `${count(words)} ${words === 1 ? 'word' : 'words'}, ${count(characters)} ${characters === 1 ? 'character' : 'characters'}`;
+export const countsSaid = ({ words, characters }) => `${many(words, 'word')}, ${many(characters, 'character')}`;
