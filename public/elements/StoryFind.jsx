@@ -90,7 +90,7 @@ const useOpened = (/** @type {Store} */ store, /** @type {boolean} */ open) => {
   }, [open]);
 };
 
-/** What is looked for is asked of the server, once nobody types. `asked` tells one question from another; "" is none. */
+/** What is looked for is asked of the server, once nobody types. `asked` tells the questions apart; "" is none. */
 const useFound = (/** @type {Store} */ store, /** @type {string} */ asked) => {
   useEffect(() => {
     const find = /** @type {import('../shared/store.js').Find} */ (store.find);

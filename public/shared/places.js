@@ -1,5 +1,5 @@
 // @ts-check
-// Places in the story, in UTF-16 units of its text, and where they stand on the page: there what is found is marked, and
+// Places in the story, in UTF-16 units of its text, and where they stand on the page: there what is found is marked and
 // jumped to.
 import { partsOf } from './tokens.js';
 
