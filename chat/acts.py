@@ -3,14 +3,16 @@
 Acts come from a page, as plain data, and are checked here.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from chat.errors import RefusedError
 from chat.generate.prompt import MAX_STORY, too_long
 from chat.generate.request import LAST, OTHER_PAGE
 from chat.story import Passage, Story
 from chat.story.editing import cut, edit
-from chat.story.finding import SearchError, Wanted, replaced
+from chat.story.finding import Place, SearchError, Wanted, replaced
 from chat.story.joining import joint, strip_trailing_spaces
 from chat.story.undo import History
 from gpt.tokenizers.pieces import whole_characters
@@ -73,14 +75,41 @@ def _added(story: Story, text: str) -> Story:
     return story.append(Passage(author="writer", text=text, whole=whole))
 
 
-def _replaced(story: Story, request: Mapping[str, object], text: str) -> Story:
-    """The story with other words in the places that were found."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a story was looked through for; of another story it says nothing."""
+
+    story: Story
+    places: Sequence[Place] | SearchError
+
+
+async def prepared(story: Story, request: Mapping[str, object]) -> Mapping[str, object]:
+    """The request with what takes a while already found out, in a thread: others write on."""
+    if request.get("act") != "replace":
+        return request
+    places = await asyncio.to_thread(_places, story.text, request)
+    return {**request, "prepared": Prepared(story, places)}
+
+
+def _places(text: str, request: Mapping[str, object]) -> Sequence[Place] | SearchError:
+    """Where words are to be replaced, or why none are."""
     at = request.get("at")
     try:
         wanted = Wanted.of(request)
-        places = wanted.all_in(story.text) if at is None else [wanted.one_in(story.text, at)]
+        return wanted.all_in(text) if at is None else [wanted.one_in(text, at)]
     except SearchError as error:
-        raise RefusedError(str(error)) from error
+        return error
+
+
+def _replaced(story: Story, request: Mapping[str, object], text: str) -> Story:
+    """The story with other words in the places that were found."""
+    match request.get("prepared"):
+        case Prepared(story=known, places=places) if known is story:
+            pass
+        case _:
+            places = _places(story.text, request)
+    if isinstance(places, SearchError):
+        raise RefusedError(str(places)) from places
     if len(story.text) + sum(len(text) - (end - start) for start, end in places) > MAX_STORY:
         raise RefusedError(too_long(MAX_STORY))
     after = replaced(story, places, text)

@@ -4,10 +4,12 @@ Two spellings are the same where `gpt.text.scripts.folded` says so, letter by le
 A match begins and ends between letters: "e" is no part of "é", and "s" none of "ß".
 """
 
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from gpt.text.scripts import UNSPACED, compiled, folded
 
@@ -15,7 +17,7 @@ _JOINING = compiled(
     r"[\p{M}\p{Join_Control}\p{RI}\p{Emoji_Modifier}\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]"
 )
 """What may be a part of the letter before it."""
-_IN_WORD = compiled(rf"[[\p{{L}}\p{{M}}\p{{N}}_\p{{Join_Control}}]--{UNSPACED}]")
+_IN_WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}_\p{{Join_Control}}]--{UNSPACED}]"
 """A letter that would go on in a word; where no space parts words, each may begin one."""
 
 Fold = Callable[[str], str]
@@ -34,15 +36,24 @@ def occurrences(
     wanted = fold(words)
     if not wanted:
         return
-    read = _read(text, fold)
-    at = read.text.find(wanted)
-    while at >= 0:
-        start, end = read.place(at), read.place(at + len(wanted))
-        if start is None or end is None or (whole_words and _is_inside(text, start, end)):
-            at = read.text.find(wanted, at + 1)
+    read, pattern = _read(text, fold), _pattern(wanted, whole_words=whole_words)
+    found = pattern.search(read.text)
+    while found:
+        start, end = read.place(found.start()), read.place(found.end())
+        if start is None:
+            found = pattern.search(read.text, read.next_unit(found.start()))
+        elif end is None:
+            found = pattern.search(read.text, found.start() + 1)
         else:
             yield start, end
-            at = read.text.find(wanted, at + len(wanted))
+            found = pattern.search(read.text, found.end())
+
+
+def _pattern(wanted: str, *, whole_words: bool) -> Any:
+    """Just these words; whole ones end where a letter that goes on in a word does not follow."""
+    before = rf"(?<!{_IN_WORD})" if whole_words and compiled(_IN_WORD).match(wanted) else ""
+    after = rf"(?!{_IN_WORD})" if whole_words and compiled(_IN_WORD).match(wanted[-1]) else ""
+    return compiled(before + re.escape(wanted) + after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,10 @@ class _Read:
         unit = bisect_right(self.units, at) - 1
         beyond = at - self.units[unit]
         return None if beyond and self.whole[unit] else self.sources[unit] + beyond
+
+    def next_unit(self, at: int) -> int:
+        """Where what comes after the letter that `at` is in begins."""
+        return self.units[bisect_right(self.units, at)]
 
 
 def _composed(text: str) -> str:
@@ -111,14 +126,3 @@ def _pieces(text: str, odd: list[str]) -> Iterator[tuple[int, str, bool]]:
     pieces = compiled(rf"(?P<run>[^{others}]+(?![{others}]))|\X")
     for found in pieces.finditer(text):
         yield found.start(), found[0], found["run"] is None
-
-
-def _is_inside(text: str, start: int, end: int) -> bool:
-    """Whether a word goes on over either end of what was found."""
-
-    def goes_on(at: int) -> bool:
-        return 0 < at < len(text) and bool(
-            _IN_WORD.match(text[at - 1]) and _IN_WORD.match(text[at])
-        )
-
-    return goes_on(start) or goes_on(end)

@@ -37,8 +37,14 @@ def told(*passages: tuple[str, ...]) -> Story:
     told = Story()
     for parts in passages:
         tokens = tuple(StoryToken(at, part) for at, part in enumerate(parts))
-        whose = {"author": "writer"} if len(parts) == 1 else {"author": "model", "tokens": tokens}
-        told = told.append(Passage(text="".join(parts), **whose))
+        own = len(parts) == 1
+        told = told.append(
+            Passage(
+                author="writer" if own else "model",
+                text="".join(parts),
+                tokens=() if own else tokens,
+            )
+        )
     return told
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.acts import act
+from chat.acts import act, prepared
 from chat.errors import RefusedError
 from chat.panels.dispatch import answer_query
 from chat.story import Passage, Story, StoryToken
@@ -193,6 +193,20 @@ def test_while_a_model_writes_nothing_is_replaced(root):
         assert page.text.startswith("Once")
 
     in_a_session(root, run)
+
+
+def test_a_story_that_changed_while_it_was_looked_through_is_looked_through_anew():
+    async def run():
+        before = told(said("A fox."))
+        request = {"act": "replace", "find": "fox", "text": "cat"}
+        known = await prepared(before.story, request)
+        assert act(before, known).story.text == "A cat."
+        assert act(told(said("The old fox.")), known).story.text == "The old cat."
+        nowhere = await prepared(before.story, {**request, "find": "wolf"})
+        with pytest.raises(RefusedError, match="does not stand in the story"):
+            act(before, nowhere)
+
+    asyncio.run(run())
 
 
 def test_a_browser_counts_a_wide_character_twice():
