@@ -49,7 +49,8 @@ const useCounts = (store) => {
   const timer = /** @type {{current: number | undefined}} */ (useRef(undefined));
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const passages = store.state ? store.state.passages : [];
-  const mark = passages.map(({ id, tokens }) => `${id}${tokens.length}`).join();
+  // Between two revisions only the last one grows.
+  const mark = [store.state?.revision, passages.length, passages.at(-1)?.tokens.length].join();
   useEffect(() => {
     // What is under way sees the newest story, and words that come all the time do not put it off for ever.
     if (timer.current !== undefined) return;
