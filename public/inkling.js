@@ -6,18 +6,21 @@ import * as branches from './shared/branches.js';
 import * as cards from './shared/cards.js';
 import * as compare from './shared/compare.js';
 import * as composer from './shared/composer.js';
-import { watchCopies } from './shared/copying.js';
+import { selectedWords, watchCopies } from './shared/copying.js';
+import * as counts from './shared/counts.js';
 import { drawCurve } from './shared/curve.js';
 import * as desk from './shared/desk.js';
 import { drawLeftOver } from './shared/edit_notes.js';
 import { drawFacts } from './shared/facts.js';
 import * as files from './shared/files.js';
 import * as keys from './shared/keys.js';
+import { landmarks } from './shared/landmarks.js';
 import * as machine from './shared/machine.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
 import { drawPassages, drawRow } from './shared/passages.js';
+import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
@@ -26,8 +29,9 @@ import { drawTree } from './shared/tree.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
-  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, drawTree, stepsOf, RETRY },
-  ...{ branches, cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences, train },
+  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, drawTree, landmarks, selectedWords, stepsOf, RETRY },
+  ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
+  train,
 };
 
 window.inkling = inkling;

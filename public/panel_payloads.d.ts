@@ -220,6 +220,8 @@ declare namespace Page {
     compare: { presets: Preset[]; settings: CompareSetting[] };
     copied: Copied | NotHere;
     dice: Dice;
+    /** Start and end of each place in the text, in UTF-16 units, one after the other; of very many the first. */
+    find: { count: number; places: number[]; revision: number };
     models: { models: ModelLine[] };
     runs: { runs: Run[] };
     token: TokenDice;
@@ -237,6 +239,7 @@ declare namespace Page {
     compare: { models: string[] };
     copied: { passage: string };
     dice: { model?: string | null; words: string; settings: Record<string, number> };
+    find: { find: string; match_case: boolean; whole_words: boolean };
     models: unknown;
     runs: unknown;
     token: { passage: string; at: number };

@@ -18,6 +18,7 @@ from chat.panels import training, votes
 from chat.panels.branches import branches
 from chat.panels.cards import card, models
 from chat.panels.copied import copied
+from chat.panels.find import find
 from chat.panels.settings import tune
 from chat.panels.timeline import runs
 from chat.panels.token_probabilities import dice
@@ -79,6 +80,7 @@ QUERIES: dict[str, Query] = {
     "compare": votes.compare,
     "copied": copied,
     "dice": dice,
+    "find": find,
     "models": models,
     "runs": runs,
     "token": token,

@@ -127,6 +127,8 @@ function StoryControls() {
       redo: () => store.act({ act: 'redo' }),
       previous: () => step(-1),
       next: () => step(1),
+      find: () => (store.panel === 'find' ? document.getElementById('find-words')?.focus() : store.open('find')),
+      contents: () => store.open('contents'),
     };
     const press = (event) => {
       const { target } = event;
@@ -141,7 +143,8 @@ function StoryControls() {
         composing: target === input() && Boolean(target.value.trim()) && !isCommand(target.value),
         onToken: Boolean(target.closest('[data-odds], [data-arrows]')),
       });
-      if (!act || busy) return;
+      const opens = act === 'find' || act === 'contents';
+      if (!act || (busy && !opens)) return;
       if (act !== 'leave') event.preventDefault();
       // Chainlit sends a line at any Enter but with Shift.
       if (act === 'line') event.stopPropagation();

@@ -13,6 +13,7 @@ const GROUPS = [
     ['tune', 'ladder', 'compare', 'branches'],
   ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
+  ['Text', 'Find your way through the story, and change words everywhere', ['find', 'contents']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
 const TOKENS =

@@ -3,7 +3,8 @@
 
 /**
  * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
- * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
+ * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo'} Change
+ * @typedef {Change | 'previous' | 'next' | 'find' | 'contents'} KeyAct
  */
 
 /** What the help says of them. */
@@ -17,6 +18,8 @@ export const KEYS = [
   ['Alt+Shift+Z', 'Redo'],
   ['Alt+,  Alt+.', 'The alternative before, the one after'],
   ['Ctrl+Z  Ctrl+Y  ←  →', 'Undo, redo and alternatives, while you are not typing'],
+  ['Ctrl+Shift+F', 'Find and replace; there Enter and Shift+Enter go to the next place and the one before'],
+  ['Alt+G', 'Contents: the headings and scene breaks, to go to with ↑, ↓ and Enter'],
 ];
 
 /**
@@ -37,6 +40,8 @@ export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typi
   if (key === 'Enter' && mod && !typing) return 'continue';
   if (key === 'Enter' && composing && !mod && shiftKey !== altKey) return shiftKey ? 'add' : 'line';
   if (altKey && !mod && code === 'KeyR') return 'retry';
+  if (mod && shiftKey && !altKey && code === 'KeyF') return 'find';
+  if (altKey && !mod && !shiftKey && code === 'KeyG') return 'contents';
   if (code === 'KeyZ' && ((altKey && !mod) || (mod && !altKey && !typing))) return shiftKey ? 'redo' : 'undo';
   if (code === 'KeyY' && mod && !typing) return 'redo';
   if (altKey && !mod && code === 'Comma') return 'previous';

@@ -34,8 +34,10 @@
  * @property {import('./compare.js').Compare} [compare]
  * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
+ * @property {Find} [find]
  * @property {import('./machine.js').Machine} [machine]
  * @property {Shelf} [shelf]
+ * @property {import('./counts.js').Tally} [tally] What was counted of each passage.
  * @property {Train} [train]
  * @property {Tune | null} [tune]
  * @property {Pick<Tune, 'about' | 'values'> | null} [turned] The dials of a Retry that nobody has taken yet.
@@ -52,6 +54,19 @@
  * @property {string | null} [focus] The one whose row gets the focus.
  * @property {{branch: Page.Branch, undo: number, done?: boolean} | null} [dropped] What was deleted last, and how many
  *   steps can be undone with it; done: they can.
+ * @typedef {object} Find
+ * @property {string} words What is looked for.
+ * @property {string} text What is put in its place.
+ * @property {boolean} exact Capitals count.
+ * @property {boolean} whole Whole words only.
+ * @property {number} anchor From where on the next place is looked at.
+ * @property {boolean} goes Whether that place is jumped to when it is found.
+ * @property {{start: number, end: number}[]} places
+ * @property {number} count More than the places, where there are very many.
+ * @property {number} now Which of them is looked at; -1 for none.
+ * @property {string} asked What the places are of; "" until they came.
+ * @property {string} error
+ * @property {{count: number, before: string} | null} changed So many were to be replaced, of a story of these passages.
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows
