@@ -4,6 +4,8 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
 from chat.session import Session
 from chat.settings.presets import OwnPresets
-from chat.story.export import WRITERS, file_name, from_file
+from chat.story.export import WRITERS, file_name, opened, to_json
 from chat.story.library import Library
 from chat.story.pieces import MAX_PART, FileError, FilePieces, Room, joined
 from chat.turns import Turns
@@ -35,6 +37,7 @@ SHOWN_BY = (
     "StoryDice",
     "StoryFind",
     "StoryMachine",
+    "StoryMemory",
     "StoryModels",
     "StoryTrain",
     "StoryTune",
@@ -79,6 +82,8 @@ class Memory:
     async def send_file(self, websocket: WebsocketSession, session: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""
         write, kind = WRITERS[ending]
+        if ending == "json":
+            write = partial(to_json, context=session.context)
         story = session.story
         try:
             async with self._files.turn(writer_of(websocket)):
@@ -112,10 +117,11 @@ class Memory:
             if parts is None:
                 return
             async with self._files.turn(writer_of(websocket)):
-                story = await asyncio.to_thread(lambda: from_file(name[:100], joined(parts)))
+                read = partial(opened, name[:100])
+                story, context = await asyncio.to_thread(lambda: read(joined(parts)))
         except (FileError, RefusedError) as error:
             return await session.page.tell(str(error), "error")
-        kept = session.kept(story)
+        kept = replace(session.kept(story), context=context)
         thread = str(uuid.uuid4())
         await asyncio.get_running_loop().run_in_executor(
             self.executor,

@@ -116,7 +116,8 @@ def test_a_story_goes_on_below_what_is_kept_as_the_model_alone_would_say(model: 
     assert block_size < len(kept.ids) < len(prompt) + LONG + 1
     for count in range(len(prompt), len(kept.ids)):
         seen = window_of(kept.ids[:count], block_size, kept.keep)
-        assert seen[:3] == [0, 1, 2] and {20, 21, 22, 23} <= {*seen}
+        assert seen[:3] == [0, 1, 2]
+        assert {20, 21, 22, 23} <= {*seen}
         logits = model(torch.tensor([seen]), last=True)[0, -1, : CHARACTERS.vocab_size]
         assert int(logits.argmax()) == kept.ids[count]
     with pytest.raises(ValueError, match="half of a window of 24"):
