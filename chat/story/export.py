@@ -79,10 +79,10 @@ def to_markdown(story: Story) -> str:
 
 def to_json(story: Story, context: Context = NO_CONTEXT) -> str:
     """The whole tree with its tokens, and what is read beside it; `opened` gives the same back."""
-    head_of_it = replace(story, passages=()).to_dict()
-    # Older versions know none, and read over it.
+    # Older versions know no context, and read over it.
     beside = {"context": context.to_dict()} if context else {}
-    head = json.dumps({**head_of_it, **beside, "passages": []}, allow_nan=False)
+    tree = replace(story, passages=()).to_dict()
+    head = json.dumps({**beside, **tree, "passages": []}, allow_nan=False)
     # One passage at a time: nothing else runs while `json` is at a text.
     passages = (json.dumps(entry_of(passage), allow_nan=False) for passage in story.passages)
     return head.removesuffix("]}") + ", ".join(passages) + "]}"
