@@ -35,6 +35,7 @@
  * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
  * @property {Find} [find]
+ * @property {Beside} [beside]
  * @property {import('./machine.js').Machine} [machine]
  * @property {Shelf} [shelf]
  * @property {import('./counts.js').Tally} [tally] What was counted of each passage.
@@ -67,6 +68,11 @@
  * @property {string} asked What the places are of; "" until they came.
  * @property {string} error
  * @property {{count: number, before: string} | null} changed So many were to be replaced, of a story of these passages.
+ *
+ * @typedef {object} Beside What is read beside the story.
+ * @property {Partial<Page.Context>} [typed] Other than what is set, until it is.
+ * @property {Page.Queries['context']} [cost]
+ * @property {string} [error]
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

@@ -153,9 +153,7 @@ def test_the_story_slides_on_below_its_memory(root):
     in_a_session(root, act)
 
 
-def test_what_leaves_less_than_half_of_the_window_or_cannot_be_read_is_refused_with_the_reason(
-    root,
-):
+def test_what_leaves_less_than_half_of_the_window_or_is_not_known_is_refused_with_why(root):
     async def act(session, page):
         session.model = "small"
         await put(session, FOX)
@@ -253,7 +251,7 @@ def test_a_file_with_a_spoilt_memory_is_refused_with_the_reason(spoilt):
     with pytest.raises(ContextError):
         Context.of(spoilt)
     data = json.loads(to_json(story, FOX))
-    with pytest.raises(FileError, match="memory|note"):
+    with pytest.raises(FileError, match=r"memory|note"):
         opened("s.json", json.dumps({**data, "context": spoilt}))
     data["passages"][0]["context"] = spoilt
     with pytest.raises(FileError):
