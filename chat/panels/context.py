@@ -65,8 +65,8 @@ def _said(prompt: Prompt, loaded: Loaded) -> str:
         "be memory and note."
     )
     small = (
-        f" A small window: memory and note are for models that read {ROOMY:,} tokens and more, and "
-        "smaller ones make little of them."
+        f" A small window: memory and note are for models that read {ROOMY:,} tokens and more. "
+        "Smaller ones take up names from a note near the end, and forget a memory after a page."
         if window < ROOMY
         else ""
     )

@@ -50,7 +50,7 @@ const Cost = ({ cost }) => {
   );
 };
 
-/** @param {import('../shared/store.js').Store} store @param {Page.Context} now @param {string} asked "" asks nothing. */
+/** @param {import('../shared/store.js').Store} store @param {Page.Context} now @param {string} asked "" for none. */
 const useCost = (store, now, asked) => {
   useEffect(() => {
     if (!asked) return undefined;

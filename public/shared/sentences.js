@@ -18,10 +18,10 @@ export const aboutMeter = (/** @type {Page.Meter} */ meter) => {
   const seen = used - beside - (memory ? 1 : 0);
   const about = meter.about ? ' about' : '';
   const why = meter.about ? ' The model is on a server, so its tokens are estimated here.' : '';
-  const also = beside ? ` Memory and note take${about} ${beside} more.` : '';
+  const also = (beside ? ` Memory and note take${about} ${beside} more.` : '') + why;
   return story + 1 > used - beside
-    ? `The story has${about} ${story} tokens; the model reads the last ${seen}. What it cannot see is dimmed.${also}${why}`
-    : `The model can read${about} ${window} tokens at once; the story has ${story}, and it sees them all.${also}${why}`;
+    ? `The story has${about} ${story} tokens; the model reads the last ${seen}. What it cannot see is dimmed.${also}`
+    : `The model can read${about} ${window} tokens at once; the story has ${story}, and it sees them all.${also}`;
 };
 
 /** Of memory and note: what is `set`, and what stands in the boxes. */

@@ -338,6 +338,7 @@ def test_every_event_that_the_server_sends_has_a_type(tmp_path):
 
 def test_a_payload_that_is_not_of_its_type_is_found(tmp_path):
     meter = {"used": 12, "window": 64, "story": 11, "unseen": 0, "about": False}
+    meter |= {"memory": 0, "note": 0}
     less = {name: value for name, value in meter.items() if name != "window"}
     given = [meter, less, {**meter, "words": 3}, {**meter, "used": "12"}, meter]
     found = wrong([("Page.Meter", each) for each in given], tmp_path)
