@@ -81,7 +81,7 @@ function StoryMemory() {
   const open = window.inkling.usePanel({ useEffect }, store, 'memory', ENTRY);
   const { state } = store;
   const set = state?.context ?? { memory: '', note: '', depth: 3 };
-  const typed = store.beside?.typed;
+  const typed = store.beside?.story === state?.story ? store.beside?.typed : undefined;
   const now = { ...set, ...typed };
   const changed = aboutBeside.differs(set, now);
   const asked = open && state && !state.writing ? JSON.stringify([state.revision, store.model, now]) : '';
@@ -90,7 +90,7 @@ function StoryMemory() {
   if (!open || !state) return null;
   const { cost, error } = store.beside || {};
   const type = (/** @type {Partial<Page.Context>} */ more) => {
-    store.beside = { ...store.beside, typed: { ...store.beside?.typed, ...more } };
+    store.beside = { ...store.beside, story: state.story, typed: { ...typed, ...more } };
     store.tell();
   };
   const keep = (/** @type {import('react').FormEvent} */ event) => {
@@ -103,7 +103,7 @@ function StoryMemory() {
     <section className="panel" id="panel-memory" aria-label="Memory">
       {panelHead(createElement, 'Memory', () => store.open('memory'))}
       <p className="about">
-        What the model reads beside the story: it stands in no text of yours. Each passage notes what it was written
+        The model reads them beside the story; they are no part of its text. Each passage notes what it was written
         with.
       </p>
       <form className="memory-form" onSubmit={keep}>
@@ -122,8 +122,8 @@ function StoryMemory() {
         />
         <label htmlFor="memory-note">Author’s note</label>
         <p className="about" id="memory-note-about">
-          Stands near the end, where it tells more: what the next words should be like. It is read as it is, so write it
-          as the model’s own texts would say it.
+          Stands near the end, where it tells more: what the next words should be like. It is read as it is, so say it
+          as the texts would that the model learnt from.
         </p>
         <textarea
           id="memory-note"

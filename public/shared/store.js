@@ -71,6 +71,7 @@
  *
  * @typedef {object} Beside What is read beside the story.
  * @property {Partial<Page.Context>} [typed] Other than what is set, until it is.
+ * @property {string} [story] The id of the story that it was typed for.
  * @property {Page.Queries['context']} [cost]
  * @property {string} [error]
  *
