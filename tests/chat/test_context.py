@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.generate.placing import halves, note_place, placed
+from chat.generate.prompt import prompt_of
 from chat.panels.dispatch import answer_query
 from chat.panels.settings import act_on_settings
 from chat.session import Session
@@ -149,6 +150,13 @@ def test_the_story_slides_on_below_its_memory(root):
         seen = meter["used"] - beside
         assert meter["unseen"] == len(session.story.text) - seen > 150
         assert seen >= (128 - beside) // 2
+        # The last token came from just that: the probabilities are of what was really read.
+        loaded, last = await session.engines.get(session.models["letters"]), session.story.path[-1]
+        prompt = prompt_of(session.story.at(last.parent), loaded, FOX)
+        read = window_of([*prompt.ids, *last.ids[:-1]], 128, prompt.keep)
+        logits = await loaded.engine.logits(read)
+        token = last.tokens[-1]
+        assert float(logits.softmax(-1)[token.id]) == pytest.approx(token.raw_probability, rel=1e-3)
 
     in_a_session(root, act)
 
