@@ -19,7 +19,7 @@ import * as machine from './shared/machine.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
-import { drawPassages, drawRow } from './shared/passages.js';
+import { drawPassages, drawRow, REDRAWN } from './shared/passages.js';
 import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
@@ -29,7 +29,19 @@ import { drawTree } from './shared/tree.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
-  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, drawTree, landmarks, selectedWords, stepsOf, RETRY },
+  ...{
+    drawCurve,
+    drawFacts,
+    drawLeftOver,
+    drawPassages,
+    drawRow,
+    drawTree,
+    landmarks,
+    selectedWords,
+    stepsOf,
+    REDRAWN,
+    RETRY,
+  },
   ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
   train,
 };

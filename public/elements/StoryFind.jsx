@@ -78,10 +78,12 @@ const useOpened = (/** @type {Store} */ store, /** @type {boolean} */ open) => {
       });
     };
     frame?.addEventListener('scroll', redraw, { passive: true });
+    page?.addEventListener(window.inkling.REDRAWN, redraw);
     window.addEventListener('resize', redraw);
     return () => {
       cancelAnimationFrame(waits);
       frame?.removeEventListener('scroll', redraw);
+      page?.removeEventListener(window.inkling.REDRAWN, redraw);
       window.removeEventListener('resize', redraw);
       page?.classList.remove('below-find');
       unmark(box());

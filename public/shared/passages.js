@@ -1,87 +1,101 @@
 // @ts-check
-// The story's text, drawn by hand: a span for each token. All that stands in #story-text is drawn here: the words, what
-// is known of each passage, and the row of the one that was clicked.
+// The story's text, drawn by hand. All that stands in #story-text is drawn here: the words, what is known of each
+// passage, and the row of the one that was clicked. A short story is drawn token by token; of a long one what is near
+// the screen is, and the rest as text: a browser takes seconds to lay a hundred thousand spans out.
 
-import { make } from './dom.js';
 import { drawEditNotes } from './edit_notes.js';
-import { drawFacts } from './facts.js';
+import { begin, detail, dim, fits, flatten, update } from './passage_node.js';
 import { editRow, passageRow } from './passage_row.js';
-import { levelOf, partsOf } from './tokens.js';
 
-/**
- * @typedef {HTMLElement & {drawn: number}} PassageNode drawn: so many of its parts are there.
- * @typedef {HTMLElement & {unseen?: number, dimmed?: [number, number]}} TextBox
- *   unseen: so much of the text is dimmed, in UTF-16 units; dimmed: that is so many parts, which end at this place.
- */
+/** @typedef {import('./passage_node.js').PassageNode} PassageNode */
 
-/** @returns {PassageNode} */
-const begin = (/** @type {Page.Passage} */ passage) => {
-  const node = make('span', 'passage');
-  node.dataset.id = passage.id;
-  node.dataset.author = passage.author;
-  node.title = 'Click to retry, edit or branch';
-  if (passage.facts) node.append(make('aside', 'facts'));
-  return Object.assign(node, { drawn: 0 });
+/** A story of more tokens than this is long. */
+const MANY = 6000;
+/** Above and below what is seen. */
+const NEAR = '120% 0px';
+
+/** @type {WeakMap<HTMLElement, IntersectionObserver>} */
+const observers = new WeakMap();
+
+const nodesOf = (/** @type {HTMLElement} */ box) => /** @type {HTMLCollectionOf<PassageNode>} */ (box.children);
+
+/** What tells of each passage whether it is near the screen. */
+const observerOf = (/** @type {HTMLElement} */ box) => {
+  const known = observers.get(box);
+  if (known) return known;
+  const tell = (/** @type {IntersectionObserverEntry[]} */ entries) => {
+    entries.forEach(({ target, isIntersecting }) => Object.assign(target, { near: isIntersecting }));
+    settle(box);
+  };
+  const observer = new IntersectionObserver(tell, { root: box.closest('.overflow-y-auto'), rootMargin: NEAR });
+  observers.set(box, observer);
+  return observer;
 };
 
-/** Draw the parts that came since; before the row, should one stand there. */
-const grow = (/** @type {PassageNode} */ node, /** @type {Page.Passage} */ passage) => {
-  const parts = partsOf(passage);
-  const fresh = document.createDocumentFragment();
-  for (; node.drawn < parts.length; node.drawn++) {
-    const part = make('span', 'part', parts[node.drawn]);
-    part.dataset.i = String(node.drawn);
-    const odds = passage.odds[node.drawn];
-    if (odds !== undefined && odds !== null) part.dataset.odds = String(levelOf(odds));
-    fresh.append(part);
-  }
-  node.append(fresh);
+const holdsSelection = (/** @type {HTMLElement} */ box) => {
+  const selection = document.getSelection();
+  return Boolean(selection && !selection.isCollapsed && selection.containsNode(box, true));
 };
 
-// While a story grows more and more is out of sight: only what has just gone is touched, for a long one has thousands.
-const dim = (/** @type {TextBox} */ box, /** @type {number} */ unseen, /** @type {boolean} */ whole) => {
-  if (box.unseen === unseen && !whole) return;
-  const onward = !whole && box.unseen !== undefined && unseen > box.unseen;
-  const parts = box.querySelectorAll('.part'); // a live collection is counted anew after each class that changes
-  let [count, at] = (onward && box.dimmed) || [0, 0];
-  for (; count < parts.length && at < unseen; count++) {
-    parts[count].classList.add('unseen');
-    at += parts[count].textContent?.length || 0;
+/** Draw each passage as it should be by where it stands. What is selected stays selected: it is left as it is. */
+const settle = (/** @type {HTMLElement} */ box) => {
+  if (holdsSelection(box)) return;
+  const nodes = nodesOf(box);
+  let tokens = 0;
+  for (const { passage } of nodes) tokens += passage.tokens.length;
+  const long = tokens > MANY;
+  let changed = false;
+  for (const node of nodes) {
+    const { plain } = node;
+    if (!long || node.near || node === box.lastChild) detail(node);
+    else if (node.unseen === 0 || node.unseen >= node.size) flatten(node);
+    changed = changed || plain !== node.plain;
   }
-  if (!onward) for (let rest = count; rest < parts.length; rest++) parts[rest].classList.remove('unseen');
-  Object.assign(box, { unseen, dimmed: [count, at] });
+  if (changed) box.dispatchEvent(new Event(REDRAWN));
+};
+
+/** The event of the box that other nodes stand for the same words. */
+export const REDRAWN = 'redrawn';
+
+const dropFrom = (/** @type {HTMLElement} */ box, /** @type {number} */ at) => {
+  const rest = [...box.children].slice(at);
+  rest.forEach((each) => observerOf(box).unobserve(each));
+  rest.forEach((each) => each.remove());
 };
 
 /**
  * Draw the story.
  *
- * @param {TextBox} box
+ * @param {HTMLElement} box
  * @param {Page.StoryState} state
  * @param {boolean} whole Everything may have changed, and not the tail alone.
  */
 export const drawPassages = (box, state, whole) => {
-  state.passages.forEach((passage, at) => {
-    let node = /** @type {PassageNode | undefined} */ (box.children[at]);
-    if (node && (node.dataset.id !== passage.id || node.drawn > partsOf(passage).length)) {
-      while (box.children.length > at) box.lastChild?.remove();
-      node = undefined;
-    }
-    if (!node) {
-      node = begin(passage);
-      box.append(node);
-    }
-    if (whole && passage.facts) drawFacts(/** @type {Element} */ (node.firstElementChild), passage.facts);
-    node.dataset.place = `${passage.place}/${passage.places}`;
-    grow(node, passage);
+  const { passages, meter } = state;
+  const nodes = nodesOf(box);
+  let kept = 0;
+  while (kept < passages.length && kept < nodes.length && fits(nodes[kept], passages[kept])) kept++;
+  if (nodes.length > kept) dropFrom(box, kept);
+  const fresh = passages.slice(kept).map(begin);
+  box.append(...fresh);
+  fresh.forEach((each) => observerOf(box).observe(each));
+  passages.forEach((passage, at) => {
+    const node = nodes[at];
+    if (whole || node.passage !== passage || at === passages.length - 1) update(node, passage, whole);
   });
-  while (box.children.length > state.passages.length) box.lastChild?.remove();
-  dim(box, state.meter?.unseen || 0, whole);
+  settle(box);
+  let unseen = meter?.unseen || 0;
+  for (const node of nodes) {
+    const own = Math.min(node.size, unseen);
+    if (own !== node.unseen) dim(node, own);
+    unseen -= own;
+  }
 };
 
 /**
  * Draw the row of the passage that was clicked, anew only when it would change.
  *
- * @param {TextBox} box
+ * @param {HTMLElement} box
  * @param {import('./store.js').Store} store
  * @param {boolean} busy While the model writes nothing is selected.
  */

@@ -1,13 +1,13 @@
 // @ts-check
 // Places in the story, in UTF-16 units of its text, and where they stand on the page: there what is found is marked and
 // jumped to.
-import { partsOf } from './tokens.js';
+import { textsOf } from './passage_node.js';
 
 /**
  * @typedef {Pick<Page.StoryState, 'passages'>} Shown
  * @typedef {{start: number, end: number}} Place
  * @typedef {{node: Node, offset: number}} Spot
- * @typedef {import('./passages.js').PassageNode} Drawn
+ * @typedef {import('./passage_node.js').PassageNode} Drawn
  */
 
 const FOUND = 'story-found';
@@ -57,15 +57,15 @@ const passageStarts = (state) => {
   return starts;
 };
 
-/** @type {WeakMap<Element, {drawn: number, starts: number[], parts: Element[]}>} */
+/** @type {WeakMap<Element, {drawn: number, plain: boolean, starts: number[], parts: Element[]}>} */
 const drawn = new WeakMap();
 
 /** The parts of a passage as it is drawn, and where each begins in it. */
-const partsIn = (/** @type {Drawn} */ node, /** @type {Page.Passage} */ passage) => {
+const partsIn = (/** @type {Drawn} */ node) => {
   const before = drawn.get(node);
-  if (before?.drawn === node.drawn) return before;
+  if (before?.drawn === node.drawn && before.plain === node.plain) return before;
   const parts = [...node.querySelectorAll('.part')];
-  const found = { drawn: node.drawn, parts, starts: startsOf(partsOf(passage).slice(0, parts.length)) };
+  const found = { drawn: node.drawn, plain: node.plain, parts, starts: startsOf(textsOf(node)) };
   drawn.set(node, found);
   return found;
 };
@@ -89,7 +89,7 @@ const spotOf = (box, state, at) => {
   const passage = state.passages[index];
   const node = passage && nodeOf(box, passage, index);
   if (!node) return null;
-  const { parts, starts: begins } = partsIn(node, passage);
+  const { parts, starts: begins } = partsIn(node);
   const part = lastUpTo(begins.length, (each) => begins[each], at - starts[index]);
   const text = parts[part]?.firstChild;
   const offset = at - starts[index] - begins[part];
@@ -126,7 +126,7 @@ const placeAt = (box, state, y) => {
   const passage = state.passages[index];
   const node = passage && nodeOf(box, passage, index);
   if (!node) return 0;
-  const { parts, starts } = partsIn(node, passage);
+  const { parts, starts } = partsIn(node);
   return passageStarts(state)[index] + (starts[Math.max(0, lastAbove(parts, y))] ?? 0);
 };
 
