@@ -1,47 +1,57 @@
 // @ts-check
-// One passage as it is drawn: a span for each token, or, far from the screen, its text as one.
+// What stands of a passage in one stretch of the story, as it is drawn: a span for each token, or, far from the screen,
+// its text as one.
 
 import { make } from './dom.js';
 import { drawFacts } from './facts.js';
 import { levelOf, partsOf } from './tokens.js';
 
 /**
+ * @typedef {import('./stretches.js').Run} Run
+ *
  * @typedef {object} Drawn
- * @property {Page.Passage} passage As it was drawn last.
- * @property {number} drawn So many of its parts are there.
+ * @property {Run} run As it was drawn last.
  * @property {boolean} plain Its text is there as one part.
- * @property {boolean} near Whether it is near the screen, as far as is known.
- * @property {number} size Of its text, in UTF-16 units.
+ * @property {number} drawn The part after the last that is there.
  * @property {number} unseen So much of it is dimmed, in UTF-16 units.
  *
  * @typedef {HTMLElement & Drawn} PassageNode
  */
 
-const sizeOf = (/** @type {Page.Passage} */ { tokens }) => tokens.reduce((size, each) => size + each.length, 0);
+const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
 
 /** @returns {PassageNode} */
-export const begin = (/** @type {Page.Passage} */ passage) => {
+export const begin = (/** @type {Run} */ run) => {
   const node = make('span', 'passage');
-  node.dataset.id = passage.id;
-  node.dataset.author = passage.author;
+  node.dataset.id = run.passage.id;
+  node.dataset.author = run.passage.author;
   node.title = 'Click to retry, edit or branch';
-  node.append(make('span', 'part', passage.tokens.join('')));
-  return Object.assign(node, { passage, drawn: 0, plain: true, near: false, size: sizeOf(passage), unseen: 0 });
+  node.append(make('span', 'part', textsOf(run).join('')));
+  return place(Object.assign(node, { run, drawn: run.from, plain: true, unseen: 0 }));
 };
 
-/** The parts as they stand in the page, and what each says. @returns {string[]} */
-export const textsOf = (/** @type {PassageNode} */ { plain, passage, drawn }) =>
-  plain ? [passage.tokens.join('')] : partsOf(passage).slice(0, drawn);
+const place = (/** @type {PassageNode} */ node) => {
+  const { passage, goesOn } = node.run;
+  const said = `${passage.place}/${passage.places}`;
+  if (node.dataset.place !== said) node.dataset.place = said;
+  node.classList.toggle('goes-on', goesOn);
+  return node;
+};
+
+/** What each part says, as they stand in the page. @returns {string[]} */
+export const partsIn = (/** @type {PassageNode} */ { plain, run, drawn }) => {
+  const texts = textsOf(run);
+  return plain ? [texts.join('')] : texts.slice(0, drawn - run.from);
+};
 
 const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .passage-row, :scope > .edit-note');
 
 /** Draw the parts that came since; before the row, should one stand there. */
 const grow = (/** @type {PassageNode} */ node) => {
-  const { passage } = node;
+  const { passage, to } = node.run;
   const parts = partsOf(passage);
-  if (node.drawn === parts.length) return;
   const fresh = document.createDocumentFragment();
-  for (; node.drawn < parts.length; node.drawn++) {
+  for (; node.drawn < to; node.drawn++) {
     const part = make('span', 'part', parts[node.drawn]);
     part.dataset.i = String(node.drawn);
     const odds = passage.odds[node.drawn];
@@ -56,53 +66,55 @@ const dropParts = (/** @type {PassageNode} */ node) =>
 
 const drawAside = (/** @type {PassageNode} */ node) => {
   const aside = node.querySelector(':scope > .facts');
-  if (aside && node.passage.facts) drawFacts(aside, node.passage.facts);
+  if (aside && node.run.passage.facts) drawFacts(aside, node.run.passage.facts);
 };
 
-/** Draw all of a passage, with what is known of it beside. */
+/** Draw each part of it, and beside its beginning what is known of the passage. */
 export const detail = (/** @type {PassageNode} */ node) => {
   if (!node.plain) return;
   dropParts(node);
-  Object.assign(node, { plain: false, drawn: 0 });
-  if (node.passage.facts) node.prepend(make('aside', 'facts'));
+  Object.assign(node, { plain: false, drawn: node.run.from });
+  if (node.run.passage.facts && node.run.from === 0) node.prepend(make('aside', 'facts'));
   drawAside(node);
   grow(node);
   dimParts(node);
 };
 
-/** Draw a passage as its text alone; not one that somebody does something with. */
+/** Whether it can be drawn as its text alone: nobody does something with it. */
+export const isIdle = (/** @type {PassageNode} */ node) =>
+  !(node.unseen > 0 && node.unseen < node.run.size) && !below(node);
+
+/** Draw it as its text alone. */
 export const flatten = (/** @type {PassageNode} */ node) => {
-  if (node.plain || below(node)) return;
+  if (node.plain || !isIdle(node)) return;
   dropParts(node);
-  Object.assign(node, { plain: true, drawn: 0 });
-  node.prepend(make('span', 'part', node.passage.tokens.join('')));
+  Object.assign(node, { plain: true, drawn: node.run.from });
+  node.prepend(make('span', 'part', textsOf(node.run).join('')));
 };
 
-/** Whether a passage can be drawn on in a node, or needs another one. */
-export const fits = (/** @type {PassageNode | undefined} */ node, /** @type {Page.Passage} */ passage) =>
-  node?.dataset.id === passage.id &&
-  (node.passage === passage || (node.plain ? node.size === sizeOf(passage) : node.drawn <= partsOf(passage).length));
+/** Whether a run can be drawn on where this one was: it is the same, or has grown. */
+export const fits = (/** @type {PassageNode} */ { run, plain }, /** @type {Run} */ next) =>
+  run.passage.id === next.passage.id &&
+  run.from === next.from &&
+  (run.to === next.to ? run.size === next.size : run.to < next.to && !plain);
 
 /**
- * Draw what is new of a passage.
+ * Draw what is new of it.
  *
  * @param {PassageNode} node
- * @param {Page.Passage} passage
+ * @param {Run} run
  * @param {boolean} whole Everything may have changed, and not its tail alone.
  */
-export const update = (node, passage, whole) => {
-  node.passage = passage;
-  const place = `${passage.place}/${passage.places}`;
-  if (node.dataset.place !== place) node.dataset.place = place;
+export const update = (node, run, whole) => {
+  node.run = run;
+  place(node);
   if (node.plain) return;
   if (whole) drawAside(node);
-  const before = node.drawn;
-  grow(node);
-  if (node.drawn !== before) node.size = sizeOf(passage);
+  if (node.drawn < run.to) grow(node);
 };
 
 const dimParts = (/** @type {PassageNode} */ node) => {
-  const within = node.unseen > 0 && node.unseen < node.size;
+  const within = node.unseen > 0 && node.unseen < node.run.size;
   let at = 0;
   node.querySelectorAll(':scope > .part').forEach((part) => {
     part.classList.toggle('unseen', within && at < node.unseen);
@@ -111,17 +123,17 @@ const dimParts = (/** @type {PassageNode} */ node) => {
 };
 
 /**
- * Dim the beginning of a passage.
+ * Dim the beginning of it.
  *
  * @param {PassageNode} node
- * @param {number} unseen So much of it, in UTF-16 units; from its size on, all.
+ * @param {number} unseen So much of it, in UTF-16 units; up to its size, which is all.
  */
 export const dim = (node, unseen) => {
-  const [all, before] = [unseen >= node.size, node.unseen];
-  const within = (/** @type {number} */ at) => at > 0 && at < node.size;
+  const { size } = node.run;
+  const changed = [node.unseen, unseen].some((each) => each > 0 && each < size);
   node.unseen = unseen;
-  node.classList.toggle('unseen', all && node.size > 0);
-  if (!within(unseen) && !within(before)) return;
+  node.classList.toggle('unseen', size > 0 && unseen === size);
+  if (!changed) return;
   detail(node);
   dimParts(node);
 };

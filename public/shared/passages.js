@@ -1,30 +1,50 @@
 // @ts-check
-// The story's text, drawn by hand. All that stands in #story-text is drawn here: the words, what is known of each
-// passage, and the row of the one that was clicked. A short story is drawn token by token; of a long one what is near
-// the screen is, and the rest as text: a browser takes seconds to lay a hundred thousand spans out.
+// The story's text, drawn by hand. All that stands in #story-text is drawn here: the words, in stretches, what is known
+// of each passage, and the row of the one that was clicked. A short story is drawn token by token; of a long one what is
+// near the screen is, and the rest as text: a browser takes seconds to lay a hundred thousand spans out.
 
+import { make } from './dom.js';
 import { drawEditNotes } from './edit_notes.js';
-import { begin, detail, dim, fits, flatten, update } from './passage_node.js';
+import { begin, detail, dim, fits, flatten, isIdle, update } from './passage_node.js';
 import { editRow, passageRow } from './passage_row.js';
+import { stretchesOf } from './stretches.js';
 
-/** @typedef {import('./passage_node.js').PassageNode} PassageNode */
+/**
+ * @typedef {import('./passage_node.js').PassageNode} PassageNode
+ * @typedef {import('./stretches.js').Run} Run
+ * @typedef {HTMLElement & {near: boolean}} Stretch near: to the screen, as far as is known.
+ */
 
 /** A story of more tokens than this is long. */
 const MANY = 6000;
 /** Above and below what is seen. */
 const NEAR = '120% 0px';
+/** The event of the box that other nodes stand for the same words. */
+export const REDRAWN = 'redrawn';
 
-/** @type {WeakMap<HTMLElement, IntersectionObserver>} */
+/** @type {WeakMap<Element, IntersectionObserver>} */
 const observers = new WeakMap();
+/** @type {WeakMap<Element, PassageNode[]>} */
+const known = new WeakMap();
 
-const nodesOf = (/** @type {HTMLElement} */ box) => /** @type {HTMLCollectionOf<PassageNode>} */ (box.children);
+const stretchesIn = (/** @type {Element} */ box) => /** @type {HTMLCollectionOf<Stretch>} */ (box.children);
+const nodesIn = (/** @type {Element} */ stretch) => /** @type {HTMLCollectionOf<PassageNode>} */ (stretch.children);
 
-/** What tells of each passage whether it is near the screen. */
+/** All that is drawn of the passages, in the order of the story. */
+export const nodesOf = (/** @type {Element} */ box) => {
+  const nodes = known.get(box) ?? [...stretchesIn(box)].flatMap((stretch) => [...nodesIn(stretch)]);
+  known.set(box, nodes);
+  return nodes;
+};
+
+/** What tells of each stretch whether it is near the screen. */
 const observerOf = (/** @type {HTMLElement} */ box) => {
-  const known = observers.get(box);
-  if (known) return known;
+  const before = observers.get(box);
+  if (before) return before;
   const tell = (/** @type {IntersectionObserverEntry[]} */ entries) => {
-    entries.forEach(({ target, isIntersecting }) => Object.assign(target, { near: isIntersecting }));
+    entries.forEach(({ target, isIntersecting }) => {
+      Object.assign(target, { near: isIntersecting });
+    });
     settle(box);
   };
   const observer = new IntersectionObserver(tell, { root: box.closest('.overflow-y-auto'), rootMargin: NEAR });
@@ -37,30 +57,53 @@ const holdsSelection = (/** @type {HTMLElement} */ box) => {
   return Boolean(selection && !selection.isCollapsed && selection.containsNode(box, true));
 };
 
-/** Draw each passage as it should be by where it stands. What is selected stays selected: it is left as it is. */
+/** Draw each stretch as it should be by where it stands. What is selected stays selected: it is left as it is. */
 const settle = (/** @type {HTMLElement} */ box) => {
   if (holdsSelection(box)) return;
-  const nodes = nodesOf(box);
-  let tokens = 0;
-  for (const { passage } of nodes) tokens += passage.tokens.length;
-  const long = tokens > MANY;
+  const last = nodesOf(box).at(-1);
+  const seen = new Set(nodesOf(box).map(({ run }) => run.passage));
+  const long = [...seen].reduce((sum, { tokens }) => sum + tokens.length, 0) > MANY;
   let changed = false;
-  for (const node of nodes) {
-    const { plain } = node;
-    if (!long || node.near || node === box.lastChild) detail(node);
-    else if (node.unseen === 0 || node.unseen >= node.size) flatten(node);
-    changed = changed || plain !== node.plain;
+  for (const stretch of stretchesIn(box)) {
+    for (const node of nodesIn(stretch)) {
+      const { plain } = node;
+      if (!long || stretch.near || node === last || !isIdle(node)) detail(node);
+      else flatten(node);
+      changed = changed || plain !== node.plain;
+    }
   }
   if (changed) box.dispatchEvent(new Event(REDRAWN));
 };
 
-/** The event of the box that other nodes stand for the same words. */
-export const REDRAWN = 'redrawn';
+const fitsAll = (/** @type {Stretch} */ stretch, /** @type {Run[]} */ runs) =>
+  stretch.children.length <= runs.length && [...nodesIn(stretch)].every((node, at) => fits(node, runs[at]));
 
-const dropFrom = (/** @type {HTMLElement} */ box, /** @type {number} */ at) => {
-  const rest = [...box.children].slice(at);
-  rest.forEach((each) => observerOf(box).unobserve(each));
-  rest.forEach((each) => each.remove());
+/** Draw stretches from one on; those that were there and say something else go. */
+const drawStretches = (
+  /** @type {HTMLElement} */ box,
+  /** @type {Run[][]} */ wanted,
+  /** @type {number} */ first,
+  /** @type {boolean} */ whole,
+) => {
+  const stretches = stretchesIn(box);
+  let kept = 0;
+  while (kept < wanted.length && stretches[first + kept] && fitsAll(stretches[first + kept], wanted[kept])) kept++;
+  [...stretches].slice(first + kept).forEach((each) => {
+    observerOf(box).unobserve(each);
+    each.remove();
+  });
+  wanted.forEach((runs, at) => {
+    const old = stretches[first + at];
+    const stretch = old ?? Object.assign(make('div', 'stretch'), { near: false });
+    [...nodesIn(stretch)].forEach((node, of) => {
+      update(node, runs[of], whole);
+    });
+    stretch.append(...runs.slice(stretch.children.length).map(begin));
+    if (old) return;
+    box.append(stretch);
+    observerOf(box).observe(stretch);
+  });
+  known.delete(box);
 };
 
 /**
@@ -70,27 +113,23 @@ const dropFrom = (/** @type {HTMLElement} */ box, /** @type {number} */ at) => {
  * @param {Page.StoryState} state
  * @param {boolean} whole Everything may have changed, and not the tail alone.
  */
-export const drawPassages = (box, state, whole) => {
-  const { passages, meter } = state;
-  const nodes = nodesOf(box);
-  let kept = 0;
-  while (kept < passages.length && kept < nodes.length && fits(nodes[kept], passages[kept])) kept++;
-  if (nodes.length > kept) dropFrom(box, kept);
-  const fresh = passages.slice(kept).map(begin);
-  box.append(...fresh);
-  fresh.forEach((each) => observerOf(box).observe(each));
-  passages.forEach((passage, at) => {
-    const node = nodes[at];
-    if (whole || node.passage !== passage || at === passages.length - 1) update(node, passage, whole);
-  });
+export const drawPassages = (box, { passages, meter }, whole) => {
+  const tail = whole ? null : stretchesIn(box)[box.children.length - 1]?.firstElementChild;
+  const { at, from } = tail ? /** @type {PassageNode} */ (tail).run : { at: 0, from: 0 };
+  const wanted = stretchesOf(passages, at, from).filter((runs) => runs.length);
+  drawStretches(box, wanted, tail ? box.children.length - 1 : 0, whole);
   settle(box);
   let unseen = meter?.unseen || 0;
-  for (const node of nodes) {
-    const own = Math.min(node.size, unseen);
+  for (const node of nodesOf(box)) {
+    const own = Math.min(node.run.size, unseen);
     if (own !== node.unseen) dim(node, own);
     unseen -= own;
   }
 };
+
+/** What is drawn last of a passage; null where it is not there. */
+const lastNodeOf = (/** @type {HTMLElement} */ box, /** @type {string} */ id) =>
+  nodesOf(box).findLast((each) => each.dataset.id === id) ?? null;
 
 /**
  * Draw the row of the passage that was clicked, anew only when it would change.
@@ -110,13 +149,14 @@ export const drawRow = (box, store, busy) => {
       ...[passage.id, passage.place, passage.places, editing],
       ...[editing || store.token, editing ? 0 : state?.revision],
     ].join();
-  const node = passage ? box.querySelector(`.passage[data-id="${passage.id}"]`) : null;
+  const node = passage ? lastNodeOf(box, passage.id) : null;
   box.querySelectorAll('.passage-row').forEach((row) => {
     if (row.parentNode !== node || /** @type {HTMLElement} */ (row).dataset.mark !== mark) row.remove();
   });
-  box.querySelectorAll('.passage').forEach((each) => {
-    each.classList.toggle('selected', each === node);
-    each.classList.toggle('in-edit', editing && each === node);
+  nodesOf(box).forEach((each) => {
+    const own = each.dataset.id === passage?.id;
+    each.classList.toggle('selected', own);
+    each.classList.toggle('in-edit', editing && own);
   });
   drawEditNotes(box, store, editing ? passage?.id : undefined);
   const drawn = /** @type {import('./passage_row.js').EditRow | null | undefined} */ (
