@@ -14,6 +14,7 @@ import { levelOf, partsOf } from './tokens.js';
  * @property {boolean} plain Its text is there as one part.
  * @property {number} drawn The part after the last that is there.
  * @property {number} unseen So much of it is dimmed, in UTF-16 units.
+ * @property {boolean} old It was there before it is drawn this time.
  *
  * @typedef {HTMLElement & Drawn} PassageNode
  */
@@ -27,7 +28,7 @@ export const begin = (/** @type {Run} */ run) => {
   node.dataset.author = run.passage.author;
   node.title = 'Click to retry, edit or branch';
   node.append(make('span', 'part', textsOf(run).join('')));
-  return place(Object.assign(node, { run, drawn: run.from, plain: true, unseen: 0 }));
+  return place(Object.assign(node, { run, drawn: run.from, plain: true, unseen: 0, old: false }));
 };
 
 const place = (/** @type {PassageNode} */ node) => {

@@ -28,11 +28,11 @@ const observers = new WeakMap();
 const known = new WeakMap();
 
 const stretchesIn = (/** @type {Element} */ box) => /** @type {HTMLCollectionOf<Stretch>} */ (box.children);
-const nodesIn = (/** @type {Element} */ stretch) => /** @type {HTMLCollectionOf<PassageNode>} */ (stretch.children);
+const nodesIn = (/** @type {HTMLCollection} */ children) => /** @type {PassageNode[]} */ ([...children]);
 
 /** All that is drawn of the passages, in the order of the story. */
 export const nodesOf = (/** @type {Element} */ box) => {
-  const nodes = known.get(box) ?? [...stretchesIn(box)].flatMap((stretch) => [...nodesIn(stretch)]);
+  const nodes = known.get(box) ?? [...stretchesIn(box)].flatMap(({ children }) => nodesIn(children));
   known.set(box, nodes);
   return nodes;
 };
@@ -59,24 +59,25 @@ const holdsSelection = (/** @type {HTMLElement} */ box) => {
 
 /** Draw each stretch as it should be by where it stands. What is selected stays selected: it is left as it is. */
 const settle = (/** @type {HTMLElement} */ box) => {
-  if (holdsSelection(box)) return;
   const last = nodesOf(box).at(-1);
   const seen = new Set(nodesOf(box).map(({ run }) => run.passage));
   const long = [...seen].reduce((sum, { tokens }) => sum + tokens.length, 0) > MANY;
-  let changed = false;
-  for (const stretch of stretchesIn(box)) {
-    for (const node of nodesIn(stretch)) {
-      const { plain } = node;
-      if (!long || stretch.near || node === last || !isIdle(node)) detail(node);
-      else flatten(node);
-      changed = changed || plain !== node.plain;
-    }
-  }
-  if (changed) box.dispatchEvent(new Event(REDRAWN));
+  const others = [...stretchesIn(box)].flatMap(({ near, children }) =>
+    nodesIn(children).filter((node) => node.plain === (!long || near || node === last || !isIdle(node))),
+  );
+  // To ask for the selection, the browser lays the page out.
+  if (others.some(({ old }) => old) && holdsSelection(box)) return;
+  others.forEach((node) => {
+    (node.plain ? detail : flatten)(node);
+  });
+  nodesOf(box).forEach((node) => {
+    node.old = true;
+  });
+  if (others.length) box.dispatchEvent(new Event(REDRAWN));
 };
 
 const fitsAll = (/** @type {Stretch} */ stretch, /** @type {Run[]} */ runs) =>
-  stretch.children.length <= runs.length && [...nodesIn(stretch)].every((node, at) => fits(node, runs[at]));
+  stretch.children.length <= runs.length && nodesIn(stretch.children).every((node, at) => fits(node, runs[at]));
 
 /** Draw stretches from one on; those that were there and say something else go. */
 const drawStretches = (
@@ -95,7 +96,7 @@ const drawStretches = (
   wanted.forEach((runs, at) => {
     const old = stretches[first + at];
     const stretch = old ?? Object.assign(make('div', 'stretch'), { near: false });
-    [...nodesIn(stretch)].forEach((node, of) => {
+    nodesIn(stretch.children).forEach((node, of) => {
       update(node, runs[of], whole);
     });
     stretch.append(...runs.slice(stretch.children.length).map(begin));
