@@ -1,7 +1,7 @@
 // @ts-check
-// The story's text, drawn by hand. All that stands in #story-text is drawn here: the words, in stretches, what is known
-// of each passage, and the row of the one that was clicked. A short story is drawn token by token; of a long one what is
-// near the screen is, and the rest as text: a browser takes seconds to lay a hundred thousand spans out.
+// The story's text, drawn by hand. All that stands in #story-text is drawn here: the words, in stretches, what is
+// known of each passage, and the row of the one that was clicked. A short story is drawn token by token; of a long one
+// what is near the screen is, and the rest as text: a browser takes seconds to lay a hundred thousand spans out.
 
 import { make } from './dom.js';
 import { drawEditNotes } from './edit_notes.js';
