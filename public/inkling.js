@@ -12,7 +12,9 @@ import { drawLeftOver } from './shared/edit_notes.js';
 import { drawFacts } from './shared/facts.js';
 import * as files from './shared/files.js';
 import * as keys from './shared/keys.js';
+import * as listen from './shared/listen.js';
 import * as machine from './shared/machine.js';
+import { watchNames } from './shared/names.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
@@ -21,13 +23,16 @@ import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
 import * as train from './shared/train.js';
+import * as walk from './shared/walk.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
   ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, stepsOf, RETRY },
-  ...{ cards, compare, composer, desk, files, keys, machine, numbers, panel, sentences, train },
+  ...{ cards, compare, composer, desk, files, keys, listen, machine, numbers, panel, sentences, train, walk },
 };
 
 window.inkling = inkling;
 desk.watch();
 watchCopies();
+watchNames();
+walk.watchFocus();

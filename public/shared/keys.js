@@ -3,7 +3,7 @@
 
 /**
  * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
- * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
+ * @typedef {'leave' | 'empty' | 'continue' | 'passages' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
  */
 
 /** What the help says of them. */
@@ -16,6 +16,7 @@ export const KEYS = [
   ['Alt+Z', 'Undo'],
   ['Alt+Shift+Z', 'Redo'],
   ['Alt+,  Alt+.', 'The alternative before, the one after'],
+  ['Alt+↑', 'To the passages: ↑ and ↓ walk, Enter opens the row of one, Esc leads back to what you type'],
   ['Ctrl+Z  Ctrl+Y  ←  →', 'Undo, redo and alternatives, while you are not typing'],
 ];
 
@@ -27,7 +28,7 @@ export const KEYS = [
  * @param {boolean} where.typing In a field.
  * @param {boolean} where.empty In the composer, with nothing in it.
  * @param {boolean} [where.composing] In the composer, with words in it that are no command.
- * @param {boolean} where.onToken On a token, which arrows leave for the one beside it.
+ * @param {boolean} where.onToken On a token, or a button of a row, which arrows leave for the one beside it.
  * @returns {KeyAct | null}
  */
 export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typing, empty, composing, onToken }) => {
@@ -36,6 +37,7 @@ export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typi
   if (key === 'Enter' && !shiftKey && empty) return 'empty';
   if (key === 'Enter' && mod && !typing) return 'continue';
   if (key === 'Enter' && composing && !mod && shiftKey !== altKey) return shiftKey ? 'add' : 'line';
+  if (altKey && !mod && !shiftKey && key === 'ArrowUp') return 'passages';
   if (altKey && !mod && code === 'KeyR') return 'retry';
   if (code === 'KeyZ' && ((altKey && !mod) || (mod && !altKey && !typing))) return shiftKey ? 'redo' : 'undo';
   if (code === 'KeyY' && mod && !typing) return 'redo';

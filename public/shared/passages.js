@@ -7,6 +7,7 @@ import { drawEditNotes } from './edit_notes.js';
 import { drawFacts } from './facts.js';
 import { editRow, passageRow } from './passage_row.js';
 import { levelOf, partsOf } from './tokens.js';
+import { keepPlace, placeOfFocus, toRow } from './walk.js';
 
 /**
  * @typedef {HTMLElement & {drawn: number}} PassageNode drawn: so many of its parts are there.
@@ -14,13 +15,25 @@ import { levelOf, partsOf } from './tokens.js';
  *   unseen: so much of the text is dimmed, in UTF-16 units; dimmed: that is so many parts, which end at this place.
  */
 
+const WHOSE = { writer: 'Your words', model: 'The model’s words', edited: 'The model’s words, changed by you' };
+
+/** What the colour says, and the small figures behind it; who listens hears it with the words. */
+const about = (/** @type {Page.Passage} */ { author, place, places }) =>
+  `${WHOSE[author]}${places > 1 ? `, version ${place} of ${places}` : ''}: ` +
+  `click (or Enter) to ${author === 'writer' ? '' : 'retry, '}edit or branch`;
+
 /** @returns {PassageNode} */
 const begin = (/** @type {Page.Passage} */ passage) => {
   const node = make('span', 'passage');
   node.dataset.id = passage.id;
   node.dataset.author = passage.author;
-  node.title = 'Click to retry, edit or branch';
-  if (passage.facts) node.append(make('aside', 'facts'));
+  node.tabIndex = -1;
+  if (passage.facts) {
+    // In the margin for the eye; read aloud it would cut a sentence in two. Those below the story are read.
+    const facts = make('aside', 'facts');
+    facts.ariaHidden = 'true';
+    node.append(facts);
+  }
   return Object.assign(node, { drawn: 0 });
 };
 
@@ -60,6 +73,7 @@ const dim = (/** @type {TextBox} */ box, /** @type {number} */ unseen, /** @type
  * @param {boolean} whole Everything may have changed, and not the tail alone.
  */
 export const drawPassages = (box, state, whole) => {
+  const focused = placeOfFocus(box);
   state.passages.forEach((passage, at) => {
     let node = /** @type {PassageNode | undefined} */ (box.children[at]);
     if (node && (node.dataset.id !== passage.id || node.drawn > partsOf(passage).length)) {
@@ -72,10 +86,12 @@ export const drawPassages = (box, state, whole) => {
     }
     if (whole && passage.facts) drawFacts(/** @type {Element} */ (node.firstElementChild), passage.facts);
     node.dataset.place = `${passage.place}/${passage.places}`;
+    if (whole || !node.title) node.title = about(passage);
     grow(node, passage);
   });
   while (box.children.length > state.passages.length) box.lastChild?.remove();
   dim(box, state.meter?.unseen || 0, whole);
+  keepPlace(box, focused);
 };
 
 /**
@@ -97,6 +113,7 @@ export const drawRow = (box, store, busy) => {
       ...[editing || store.token, editing ? 0 : state?.revision],
     ].join();
   const node = passage ? box.querySelector(`.passage[data-id="${passage.id}"]`) : null;
+  const focused = placeOfFocus(box);
   box.querySelectorAll('.passage-row').forEach((row) => {
     if (row.parentNode !== node || /** @type {HTMLElement} */ (row).dataset.mark !== mark) row.remove();
   });
@@ -109,6 +126,10 @@ export const drawRow = (box, store, busy) => {
     node?.querySelector('.passage-row')
   );
   drawn?.follow?.();
+  const intoRow = Boolean(passage && node && store.intoRow);
+  if (intoRow) store.intoRow = false;
+  if (intoRow && drawn) toRow(drawn);
+  if (focused >= 0) keepPlace(box, focused);
   if (!passage || !node || drawn) return;
   const edit = (/** @type {string | null} */ id) => () => {
     store.editing = id;
@@ -118,4 +139,5 @@ export const drawRow = (box, store, busy) => {
   const row = editing ? editRow(passage, store, edit(null)) : passageRow(passage, last, store, edit(passage.id));
   row.dataset.mark = mark;
   node.append(row);
+  if (intoRow) toRow(row);
 };

@@ -1,0 +1,68 @@
+// @ts-check
+// What a screen reader is told of Chainlit's own controls: it draws pictures without a word, sliders without a name, and
+// a menu that keys do not reach. They are mended where they stand, for its package is never changed.
+
+/** By id, in the words of their tooltips. */
+const NAMES = {
+  'sidebar-trigger-button': 'Show or hide the stories',
+  'search-chats-button': 'Search the stories',
+  'new-chat-button': 'New chat',
+  'user-nav-button': 'Your account',
+  'chat-settings-open-modal': 'How the model writes',
+  'chat-submit': 'Write (Enter)',
+  'stop-button': 'Stop (Esc)',
+};
+/** Of what shows its value alone: “stories” is a model, “Wild” a preset. */
+const ABOUT = {
+  'mode-picker-trigger-model': 'The model that writes',
+  'mode-picker-trigger-preset': 'A preset of settings',
+};
+const SOON_MS = 100;
+
+const set = (/** @type {Element | null | undefined} */ node, /** @type {Record<string, string>} */ attributes) =>
+  Object.entries(attributes).forEach(([name, value]) => {
+    if (node && node.getAttribute(name) !== value) node.setAttribute(name, value);
+  });
+
+/** A link with a button in it, and in that what opens a menu: the link is one place to go to, the menu another. */
+const mendStories = (/** @type {HTMLElement} */ history) => {
+  set(history.closest('ul'), { role: 'none' });
+  history.querySelectorAll('li').forEach((story) => {
+    set(story.querySelector('a > button'), { role: 'group', tabindex: '-1' });
+    const about = `What to do with “${story.textContent?.trim()}”`;
+    set(story.querySelector('#thread-options'), { role: 'button', tabindex: '0', 'aria-label': about });
+  });
+};
+
+/** The parts of a slider that is dragged are named as the label above it says. */
+const mendSettings = (/** @type {HTMLElement} */ dialog) =>
+  dialog.querySelectorAll('[role=slider]').forEach((thumb) => {
+    const id = thumb.closest('[id]')?.id;
+    const label = id && dialog.querySelector(`label[for="${CSS.escape(id)}"]`);
+    // Behind its name the label has the value, which the slider says itself.
+    if (label) set(thumb, { 'aria-label': label.firstChild?.textContent || '' });
+  });
+
+const mend = () => {
+  Object.entries(NAMES).forEach(([id, name]) => set(document.getElementById(id), { 'aria-label': name }));
+  Object.entries(ABOUT).forEach(([id, about]) => set(document.getElementById(id), { 'aria-description': about }));
+  const history = document.getElementById('thread-history');
+  if (history) mendStories(history);
+  const dialog = document.getElementById('chat-settings');
+  if (dialog) mendSettings(dialog);
+};
+
+/** Mend what Chainlit draws, soon after it has: at most ten times a second, for a story that grows changes the page oftener. */
+export const watchNames = () => {
+  let waits = false;
+  const soon = () => {
+    if (waits) return;
+    waits = true;
+    setTimeout(() => {
+      waits = false;
+      mend();
+    }, SOON_MS);
+  };
+  new MutationObserver(soon).observe(document.body, { childList: true, subtree: true });
+  soon();
+};
