@@ -1,6 +1,6 @@
 // @ts-check
-// What a screen reader is told of Chainlit's own controls: it draws pictures without a word, sliders without a name, and
-// a menu that keys do not reach. They are mended where they stand, for its package is never changed.
+// Chainlit's own controls, mended where they stand for keys and for who listens, for its package is never changed: it
+// draws pictures without a word, sliders without a name, a menu that keys do not reach, and dialogs that lose the focus.
 
 /** By id, in the words of their tooltips. */
 const NAMES = {
@@ -17,6 +17,8 @@ const ABOUT = {
   'mode-picker-trigger-model': 'The model that writes',
   'mode-picker-trigger-preset': 'A preset of settings',
 };
+/** Of what has no id, by the class of its picture. */
+const PICTURES = { 'lucide-arrow-down': 'To the end of the page' };
 const SOON_MS = 100;
 
 const set = (/** @type {Element | null | undefined} */ node, /** @type {Record<string, string>} */ attributes) =>
@@ -28,9 +30,10 @@ const set = (/** @type {Element | null | undefined} */ node, /** @type {Record<s
 const mendStories = (/** @type {HTMLElement} */ history) => {
   set(history.closest('ul'), { role: 'none' });
   history.querySelectorAll('li').forEach((story) => {
-    set(story.querySelector('a > button'), { role: 'group', tabindex: '-1' });
-    const about = `What to do with “${story.textContent?.trim()}”`;
-    set(story.querySelector('#thread-options'), { role: 'button', tabindex: '0', 'aria-label': about });
+    const name = story.textContent?.trim() || '';
+    set(story.querySelector('a > button'), { role: 'group', tabindex: '-1', 'aria-label': name });
+    const about = { 'aria-label': `What to do with “${name}”` };
+    set(story.querySelector('#thread-options'), { role: 'button', tabindex: '0', ...about });
   });
 };
 
@@ -43,9 +46,29 @@ const mendSettings = (/** @type {HTMLElement} */ dialog) =>
     if (label) set(thumb, { 'aria-label': label.firstChild?.textContent || '' });
   });
 
+const DIALOG = '[role=dialog]:not(.odds)';
+/** What had the focus before a dialog took it. @type {HTMLElement | null} */
+let opener = null;
+
+const mindOpener = (/** @type {FocusEvent} */ { target, relatedTarget }) => {
+  const isInto = target instanceof Element && target.closest(DIALOG);
+  if (isInto && relatedTarget instanceof HTMLElement && !relatedTarget.closest(DIALOG)) opener = relatedTarget;
+};
+
+/** The focus goes back to what opened a dialog, where the dialog was closed and nothing else took it. */
+const backToOpener = () => {
+  if (!opener || document.querySelector(DIALOG)) return;
+  if (document.activeElement === document.body) opener.focus({ preventScroll: true });
+  opener = null;
+};
+
 const mend = () => {
+  backToOpener();
   Object.entries(NAMES).forEach(([id, name]) => set(document.getElementById(id), { 'aria-label': name }));
   Object.entries(ABOUT).forEach(([id, about]) => set(document.getElementById(id), { 'aria-description': about }));
+  Object.entries(PICTURES).forEach(([picture, name]) => {
+    for (const each of document.getElementsByClassName(picture)) set(each.closest('button'), { 'aria-label': name });
+  });
   const history = document.getElementById('thread-history');
   if (history) mendStories(history);
   const dialog = document.getElementById('chat-settings');
@@ -63,6 +86,7 @@ export const watchNames = () => {
       mend();
     }, SOON_MS);
   };
+  document.addEventListener('focusin', mindOpener);
   new MutationObserver(soon).observe(document.body, { childList: true, subtree: true });
   soon();
 };
