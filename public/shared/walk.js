@@ -22,10 +22,14 @@ const stopAt = (/** @type {Box} */ box, /** @type {HTMLElement | null} */ node) 
   box.stop = node ?? undefined;
 };
 
-const focus = (/** @type {Box} */ box, /** @type {Element | null | undefined} */ node) => {
+const focus = (
+  /** @type {Box} */ box,
+  /** @type {Element | null | undefined} */ node,
+  /** @type {FocusOptions} */ how = {},
+) => {
   if (!(node instanceof HTMLElement)) return;
   stopAt(box, node);
-  node.focus();
+  node.focus(how);
 };
 
 /** Id of the button below the story that has the focus, or had it until it was taken away. */
@@ -64,7 +68,7 @@ export const keepPlace = (/** @type {Box} */ box, /** @type {number} */ place) =
   if (box.contains(document.activeElement)) return;
   const last = /** @type {HTMLElement | null} */ (box.lastElementChild);
   if (place < 0) stopAt(box, last);
-  else focus(box, box.children[place] ?? last);
+  else focus(box, box.children[place] ?? last, { preventScroll: true });
 };
 
 /** The first thing that can be done in the row of a passage. */

@@ -14,24 +14,25 @@ from tests.support.app_server import ROOT, lend_stories, running_app
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-FIND = """async rules => {
-  const { violations } = await axe.run(document, {
+FIND = """async ([within, rules]) => {
+  const { violations } = await axe.run(within, {
     runOnly: rules, resultTypes: ['violations'], preload: false,
   });
   return violations.filter(({ impact }) => /serious|critical/.test(impact))
     .flatMap(({ id, nodes }) => nodes.map(each =>
       `${id}: ${each.target} ${each.html.slice(0, 120)} ${each.failureSummary.split('\\n')[1]}`));
 }"""
-"""Chainlit's colours fade into each other; what is half-way is no fault."""
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
-SETTLED = """async () => {
-  for (let same = 0, last = ''; same < 4; ) {
-    await new Promise(later => setTimeout(later, 60));
-    const now = document.body.innerHTML.length;
-    same = now === last ? same + 1 : 0;
-    last = now;
-  }
-}"""
+"""Chainlit's colours fade into each other; what is half-way is no fault."""
+SETTLED = """() => new Promise(done => {
+  setTimeout(done, 5000);
+  let timer = setTimeout(done, 200);
+  new MutationObserver((_, own) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { own.disconnect(); done(); }, 200);
+  }).observe(document.body, { childList: true, subtree: true, attributes: true });
+})"""
+"""Nothing has changed for a moment: what was asked came, and what Chainlit drew is mended."""
 HEARD = """() => {
   window.heard = [];
   new MutationObserver(records => records.forEach(({ addedNodes }) => addedNodes.forEach(node => {
@@ -69,9 +70,10 @@ class Checked:
         page.evaluate(axe)
         page.add_style_tag(content=STILL)
 
-    def check(self, state: str) -> None:
+    def check(self, state: str, within: str = "body") -> None:
         self.page.evaluate(SETTLED)
-        self.found += [f"{state}: {each}" for each in self.page.evaluate(FIND, RULES)]
+        found = self.page.evaluate(FIND, [within, RULES])
+        self.found += [f"{state}: {each}" for each in found]
 
     def panels(self, where: str) -> None:
         """Each panel that the tools offer, opened and closed by keys."""
@@ -82,7 +84,7 @@ class Checked:
             self.page.focus(f"#{name}")
             self.page.keyboard.press("Enter")
             expect(self.page.locator(".panel")).to_be_focused()
-            self.check(f"{where}: {name}")
+            self.check(f"{where}: {name}", ".panel")
             self.page.keyboard.press("Escape")
             expect(self.page.locator(f"#{name}")).to_be_focused()
 
@@ -90,7 +92,7 @@ class Checked:
         self.page.focus("#chat-settings-open-modal")
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector("#chat-settings #confirm")
-        self.check(f"{where}: the settings")
+        self.check(f"{where}: the settings", "#chat-settings")
         self.page.keyboard.press("Escape")
         expect(self.page.locator("#chat-settings-open-modal")).to_be_focused()
 
