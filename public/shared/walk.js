@@ -92,7 +92,7 @@ export const walk = (event, box, store) => {
     if (to === null) return;
     /** @type {HTMLElement} */ (all[to]).focus();
   } else if (isPassage(target)) {
-    if (key === 'Enter' || key === ' ') {
+    if (key === 'Enter') {
       Object.assign(store, { selected: target.dataset.id, token: null, editing: null, intoRow: true });
       store.tell();
     } else {
