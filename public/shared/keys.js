@@ -3,7 +3,8 @@
 
 /**
  * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
- * @typedef {'leave' | 'empty' | 'continue' | 'passages' | 'add' | 'line' | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
+ * @typedef {'leave' | 'empty' | 'continue' | 'passages' | 'add' | 'line'} WritingAct
+ * @typedef {WritingAct | 'retry' | 'undo' | 'redo' | 'previous' | 'next'} KeyAct
  */
 
 /** What the help says of them. */

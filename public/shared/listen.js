@@ -1,5 +1,5 @@
 // @ts-check
-// The story, read out to who listens: what the model writes sentence by sentence, and where the story ends after a change.
+// The story, read out to who listens: what the model writes, by sentences, and where the story ends after a change.
 import { make } from './dom.js';
 import { aboutTakes } from './sentences.js';
 

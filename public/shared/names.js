@@ -1,6 +1,6 @@
 // @ts-check
 // Chainlit's own controls, mended where they stand for keys and for who listens, for its package is never changed: it
-// draws pictures without a word, sliders without a name, a menu that keys do not reach, and dialogs that lose the focus.
+// draws pictures without a word, sliders without a name, a menu that keys do not reach, dialogs that lose the focus.
 
 /** By id, in the words of their tooltips. */
 const NAMES = {
@@ -75,7 +75,7 @@ const mend = () => {
   if (dialog) mendSettings(dialog);
 };
 
-/** Mend what Chainlit draws, soon after it has: at most ten times a second, for a story that grows changes the page oftener. */
+/** Mend what Chainlit draws, soon after it has; ten times a second at most, for a growing story changes the page often. */
 export const watchNames = () => {
   let waits = false;
   const soon = () => {
