@@ -15,7 +15,9 @@ import { drawFacts } from './shared/facts.js';
 import * as files from './shared/files.js';
 import * as keys from './shared/keys.js';
 import { landmarks } from './shared/landmarks.js';
+import * as listen from './shared/listen.js';
 import * as machine from './shared/machine.js';
+import { watchNames } from './shared/names.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
@@ -26,6 +28,7 @@ import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
 import * as train from './shared/train.js';
 import { drawTree } from './shared/tree.js';
+import * as walk from './shared/walk.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
@@ -43,9 +46,11 @@ export const inkling = {
     RETRY,
   },
   ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
-  train,
+  ...{ listen, train, walk },
 };
 
 window.inkling = inkling;
 desk.watch();
 watchCopies();
+watchNames();
+walk.watchFocus();

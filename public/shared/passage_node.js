@@ -19,6 +19,13 @@ import { levelOf, partsOf } from './tokens.js';
  * @typedef {HTMLElement & Drawn} PassageNode
  */
 
+const WHOSE = { writer: 'Your words', model: 'The model’s words', edited: 'The model’s words, changed by you' };
+
+/** What the colour says, and the small figures behind it; who listens hears it with the words. */
+const about = (/** @type {Page.Passage} */ { author, place, places }) =>
+  `${WHOSE[author]}${places > 1 ? `, version ${place} of ${places}` : ''}: ` +
+  `click (or Enter) to ${author === 'writer' ? '' : 'retry, '}edit or branch`;
+
 const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
 
 /** @returns {PassageNode} */
@@ -26,7 +33,7 @@ export const begin = (/** @type {Run} */ run) => {
   const node = make('span', 'passage');
   node.dataset.id = run.passage.id;
   node.dataset.author = run.passage.author;
-  node.title = 'Click to retry, edit or branch';
+  node.tabIndex = -1;
   node.append(make('span', 'part', textsOf(run).join('')));
   return place(Object.assign(node, { run, drawn: run.from, plain: true, unseen: 0, old: false }));
 };
@@ -34,7 +41,7 @@ export const begin = (/** @type {Run} */ run) => {
 const place = (/** @type {PassageNode} */ node) => {
   const { passage, goesOn } = node.run;
   const said = `${passage.place}/${passage.places}`;
-  if (node.dataset.place !== said) node.dataset.place = said;
+  if (node.dataset.place !== said) Object.assign(node, { title: about(passage) }).dataset.place = said;
   node.classList.toggle('goes-on', goesOn);
   return node;
 };
@@ -75,7 +82,10 @@ export const detail = (/** @type {PassageNode} */ node) => {
   if (!node.plain) return;
   dropParts(node);
   Object.assign(node, { plain: false, drawn: node.run.from });
-  if (node.run.passage.facts && node.run.from === 0) node.prepend(make('aside', 'facts'));
+  if (node.run.passage.facts && node.run.from === 0) {
+    // In the margin for the eye; read aloud it would cut a sentence in two. Those below the story are read.
+    node.prepend(Object.assign(make('aside', 'facts'), { ariaHidden: 'true' }));
+  }
   drawAside(node);
   grow(node);
   dimParts(node);

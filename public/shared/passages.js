@@ -8,6 +8,7 @@ import { drawEditNotes } from './edit_notes.js';
 import { begin, detail, dim, fits, flatten, isIdle, update } from './passage_node.js';
 import { editRow, passageRow } from './passage_row.js';
 import { stretchesOf } from './stretches.js';
+import { keepPlace, placeOfFocus, toRow } from './walk.js';
 
 /**
  * @typedef {import('./passage_node.js').PassageNode} PassageNode
@@ -115,6 +116,7 @@ const drawStretches = (
  * @param {boolean} whole Everything may have changed, and not the tail alone.
  */
 export const drawPassages = (box, { passages, meter }, whole) => {
+  const focused = placeOfFocus(box);
   const tail = whole ? null : stretchesIn(box)[box.children.length - 1]?.firstElementChild;
   const { at, from } = tail ? /** @type {PassageNode} */ (tail).run : { at: 0, from: 0 };
   const wanted = stretchesOf(passages, at, from).filter((runs) => runs.length);
@@ -126,6 +128,7 @@ export const drawPassages = (box, { passages, meter }, whole) => {
     if (own !== node.unseen) dim(node, own);
     unseen -= own;
   }
+  keepPlace(box, focused);
 };
 
 /** What is drawn last of a passage; null where it is not there. */
@@ -151,6 +154,7 @@ export const drawRow = (box, store, busy) => {
       ...[editing || store.token, editing ? 0 : state?.revision],
     ].join();
   const node = passage ? lastNodeOf(box, passage.id) : null;
+  const focused = placeOfFocus(box);
   box.querySelectorAll('.passage-row').forEach((row) => {
     if (row.parentNode !== node || /** @type {HTMLElement} */ (row).dataset.mark !== mark) row.remove();
   });
@@ -164,6 +168,10 @@ export const drawRow = (box, store, busy) => {
     node?.querySelector('.passage-row')
   );
   drawn?.follow?.();
+  const intoRow = Boolean(passage && node && store.intoRow);
+  if (intoRow) store.intoRow = false;
+  if (intoRow && drawn) toRow(drawn);
+  if (focused >= 0) keepPlace(box, focused);
   if (!passage || !node || drawn) return;
   const edit = (/** @type {string | null} */ id) => () => {
     store.editing = id;
@@ -173,4 +181,5 @@ export const drawRow = (box, store, busy) => {
   const row = editing ? editRow(passage, store, edit(null)) : passageRow(passage, last, store, edit(passage.id));
   row.dataset.mark = mark;
   node.append(row);
+  if (intoRow) toRow(row);
 };
