@@ -116,7 +116,7 @@ always:
 
 .venv/.installed-mutants: requirements-mutants.txt .venv/.installed-dev
 	@echo "Installing the packages of requirements-mutants.txt in .venv/"
-	@$(PIP) -r requirements-mutants.txt
+	@$(PACKAGES) requirements-mutants.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/.installed-dev

@@ -13,7 +13,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from chat import settings
-from chat.acts import act
+from chat.acts import act, prepared
 from chat.compare import contest
 from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
@@ -121,6 +121,8 @@ class Session(SessionState):
         With "vote" a `choice` of "a", "b" or "tie" decides a blind contest; "reveal", or any other
         act that can be done, ends it without a vote.
         """
+        if not self.writing:
+            request = await prepared(self.history.story, request)
         if self.writing:
             return await self._refuse_act(request, STILL_WRITING)
         try:

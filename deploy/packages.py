@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -52,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch = [each for pin in pins for each in right_torch(pin, options.gpu)]
     if torch and (failed := install("--no-deps", *torch)):
         return failed
-    return install(*(part for each in lists for part in ("-r", str(each))))
+    failed = install(*(part for each in lists for part in ("-r", str(each))))
+    if not failed:
+        compile_all()
+    return failed
 
 
 def pinned_torch(requirements: Path) -> str:
@@ -140,9 +144,18 @@ def install(*what: str) -> int:
     return status
 
 
+def compile_all() -> None:
+    """Write the bytecode of all packages, with every core; what is written already stays. pip would
+    take one core, and uv would leave it to whoever imports them first."""
+    packages = sysconfig.get_path("purelib")
+    # Some packages bring files that are no Python, to try something out.
+    command = [sys.executable, "-m", "compileall", "-q", "-j", "0", packages]
+    subprocess.run(command, capture_output=True, check=False)
+
+
 def tools() -> list[list[str]]:
     """How packages are installed here; each where those before it have failed."""
-    pip, uv = [*PIP, "install"], shutil.which("uv")
+    pip, uv = [*PIP, "install", "--no-compile"], shutil.which("uv")
     if uv is None:
         return [pip]
     listed = [*PIP, "config", "list"]

@@ -77,8 +77,10 @@ class PageRequest(Payload):
     choice: Name | None = None
     contestants: Annotated[list[ContestantPayload], Field(max_length=8)] | None = None
     count: Whole | None = None
+    find: Text | None = None
     for_good: StrictBool | None = None
     key: Name | None = None
+    match_case: StrictBool | None = None
     model: Name | None = None
     models: Annotated[list[Name], Field(max_length=8)] | None = None
     name: Text | None = None
@@ -94,6 +96,7 @@ class PageRequest(Payload):
     text: Piece | None = None
     token: Whole | None = None
     tokens: Whole | None = None
+    whole_words: StrictBool | None = None
     words: Text | None = None
 
 

@@ -153,6 +153,42 @@ declare namespace Page {
     missing: { why: string; command: string };
   }
 
+  /** One of the ways on from a fork; `words` are its first that no other one here has, in one line. */
+  interface Branch {
+    /** Id of its first passage, by which it is shown (the act "pick"), named and deleted. */
+    passage: string;
+    /** The writer's; "" for none. */
+    name: string;
+    words: string;
+    /** It has no words of its own, `words` are its last ones: another branch goes on where it ends. */
+    ends: boolean;
+    /** In words. */
+    length: number;
+    /** Seconds since 1970; null where nobody knows. */
+    written_s: number | null;
+    shown: boolean;
+    /** Where it forks on: the `at` of that fork; null where it does not. */
+    fork: string | null;
+  }
+
+  /** A place where the story goes on in several ways. */
+  interface Fork {
+    /** Id of the passage before it; null where the story begins in several ways. */
+    at: string | null;
+    /** The last words before it. */
+    after: string;
+    on_path: boolean;
+    branches: Branch[];
+    /** So many of its branches are not among them. */
+    left_out: number;
+  }
+
+  /** In the order that they are read in; `left_out`: so many forks are not among them. */
+  interface Branches {
+    forks: Fork[];
+    left_out: number;
+  }
+
   /** Rounds won, lost and level; the share won, and between which bounds the true one lies. */
   interface VoteRecord {
     wins: number;
@@ -179,10 +215,13 @@ declare namespace Page {
 
   /** "story_query", which changes nothing: the answer to each; an answer may be {error} instead. */
   interface Queries {
+    branches: Branches;
     card: ModelCard;
     compare: { presets: Preset[]; settings: CompareSetting[] };
     copied: Copied | NotHere;
     dice: Dice;
+    /** Start and end of each place in the text, in UTF-16 units, one after the other; of very many the first. */
+    find: { count: number; places: number[]; revision: number };
     models: { models: ModelLine[] };
     runs: { runs: Run[] };
     token: TokenDice;
@@ -195,10 +234,12 @@ declare namespace Page {
 
   /** What a page sends with each query. */
   interface QueryRequests {
+    branches: unknown;
     card: { model: string };
     compare: { models: string[] };
     copied: { passage: string };
     dice: { model?: string | null; words: string; settings: Record<string, number> };
+    find: { find: string; match_case: boolean; whole_words: boolean };
     models: unknown;
     runs: unknown;
     token: { passage: string; at: number };

@@ -137,10 +137,14 @@ declare namespace Page {
     | { act: 'undo' | 'redo' }
     | { act: 'edit'; passage: string; text: string; rest?: boolean }
     | { act: 'add'; text: string }
+    /** All places, or the one that begins `at` (UTF-16 units of the story's text). */
+    | { act: 'replace'; find: string; text: string; match_case: boolean; whole_words: boolean; at?: number }
     | { act: 'branch'; passage: string }
     | { act: 'cut'; passage: string; tokens: number }
     | { act: 'step'; passage: string; by: number }
     | { act: 'pick'; passage: string }
+    | { act: 'name_branch'; passage: string; name: string }
+    | { act: 'delete_branch'; passage: string }
     | { act: 'vote'; choice: 'a' | 'b' | 'tie' }
     | { act: 'reveal' }
     | { act: 'once'; settings: Settings }

@@ -15,8 +15,10 @@ from chat.errors import RefusedError, fault
 from chat.generate.draft import Draft
 from chat.generate.request import OTHER_PAGE
 from chat.panels import training, votes
+from chat.panels.branches import branches
 from chat.panels.cards import card, models
 from chat.panels.copied import copied
+from chat.panels.find import find
 from chat.panels.settings import tune
 from chat.panels.timeline import runs
 from chat.panels.token_probabilities import dice
@@ -73,10 +75,12 @@ async def token(session: Session, request: Mapping[str, object]) -> dict[str, An
 
 
 QUERIES: dict[str, Query] = {
+    "branches": branches,
     "card": card,
     "compare": votes.compare,
     "copied": copied,
     "dice": dice,
+    "find": find,
     "models": models,
     "runs": runs,
     "token": token,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chat.story.passage import Passage, StoryError, StoryToken, new_id
+from chat.story.passage import Passage, StoryError, StoryToken, new_id, now_s
 from chat.story.tree import Story
 from gpt.tokenizers import Tokenizer
 
@@ -31,9 +31,13 @@ def edit(story: Story, passage_id: str, text: str, *, rest: bool = True) -> Stor
     after = story.path[len(story.way_to(passage_id)) :]
     story = story.at(old.parent)
     if text:
-        author = "writer" if old.author == "writer" else "edited"
-        story = story.append(Passage(author=author, text=text))
-    return _append_copies(story, after) if rest else story
+        story = story.append(rewritten(old, text))
+    return append_copies(story, after) if rest else story
+
+
+def rewritten(old: Passage, text: str) -> Passage:
+    """What stands in the place of a passage whose words a writer changed to `text`."""
+    return Passage(author="writer" if old.author == "writer" else "edited", text=text)
 
 
 def cut(story: Story, passage_id: str, length: int) -> Story:
@@ -117,6 +121,7 @@ def _with_tokens(whole: Passage, tokens: Sequence[StoryToken]) -> Passage:
         tokens=tuple(tokens),
         finish_reason="cut",
         elapsed_s=None,
+        written_s=now_s(),
     )
 
 
@@ -133,8 +138,9 @@ def _same_words(one: Passage, other: Passage) -> bool:
     )
 
 
-def _append_copies(story: Story, passages: Iterable[Passage]) -> Story:
-    """The story with copies of `passages` at its end, all at once: there may be thousands."""
+def append_copies(story: Story, passages: Iterable[Passage]) -> Story:
+    """The story with copies of `passages` at its end, all at once: there may be thousands. What a
+    model wrote is `moved`."""
     copies: list[Passage] = []
     parent = story.current
     for passage in passages:

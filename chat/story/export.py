@@ -34,6 +34,8 @@ MAX_TOKENS = 100_000
 """Of all passages of a file together: a page is sent each token on the path."""
 MAX_TREE_TEXT = 10 * MAX_TEXT
 """Characters of all passages together."""
+LATEST_S = 10**11
+"""Of the time a passage was written: three thousand years from now, which a browser can show."""
 FAR = 2**64
 """No number of a passage is larger, its seed neither."""
 MOST_SETTINGS = 100
@@ -237,6 +239,7 @@ _FITS: dict[str, Fits] = {
     "elapsed_s": _or_none(_is_number),
     "moved": lambda value: isinstance(value, bool),
     "whole": lambda value: isinstance(value, bool),
+    "written_s": _or_none(lambda value: _is_number(value) and 0 <= value <= LATEST_S),
     "core": _or_none(lambda value: _is_text(value) and CORE.fullmatch(value) is not None),
 }
 

@@ -53,6 +53,7 @@ def kept_of(row: Sequence[Any], data: Sequence[str]) -> Kept:
         head["current"] = passages[-1]["id"] if passages and head["current"] else None
     read = head.get("read", {})
     head["read"] = {key: child for key, child in read.items() if {key, child} <= ids}
+    head["names"] = {key: name for key, name in head.get("names", {}).items() if key in ids}
     story = Story.from_dict({**head, "passages": passages})
     past, future = read_undo(story, head.get("undo"))
     return Kept(

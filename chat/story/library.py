@@ -6,11 +6,12 @@ as it is after it.
 """
 
 import errno
+import gc
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,13 +135,18 @@ class Library:
         with self._transaction() as rows:
             if not rows.execute(schema.INSERT if new else schema.UPDATE, values).rowcount:
                 raise GoneError(f"no story {story_id} of {owner}'s is kept")
-            query = "SELECT id FROM passages WHERE story = ?"
-            stored = {row[0] for row in rows.execute(query, [story_id])}
+            query = "SELECT id, place FROM passages WHERE story = ?"
+            stored: dict[str, int] = dict(rows.execute(query, [story_id]).fetchall())
+            back = _places_between(rows, [each.id for each in story.passages], stored)
             for each in story.passages:
                 # Another window may have taken out what this one still has.
                 if each.id in data or each.id not in stored:
                     text = data.get(each.id) or json.dumps(entry_of(each))
-                    rows.execute(schema.KEEP_PASSAGE, [story_id, each.id, each.parent, text])
+                    row = [story_id, each.id, each.parent, text]
+                    if each.id in back:
+                        rows.execute(schema.PUT_BACK, [back[each.id], *row])
+                    else:
+                        rows.execute(schema.KEEP_PASSAGE, row)
             for gone in [each for each in reversed(known) if each not in story.by_id]:
                 rows.execute(schema.DROP_PASSAGE, {"story": story_id, "id": gone})
 
@@ -162,7 +168,8 @@ class Library:
                 "SELECT data FROM passages WHERE story = ? ORDER BY place", [story_id]
             ).fetchall()
         try:
-            return kept_of(found, [row[0] for row in data])
+            with _no_collection():
+                return kept_of(found, [row[0] for row in data])
         except StoryError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -230,6 +237,19 @@ class Library:
                 raise
 
 
+@contextmanager
+def _no_collection() -> Generator[None]:
+    """No search for garbage meanwhile: while a long story is read, a million objects are made and
+    none is garbage, and half of the time went into looking for it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _place(path: Path) -> tuple[int, int] | None:
     """Which file lies there now; None for none."""
     try:
@@ -237,6 +257,40 @@ def _place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
+
+
+def _places_between(
+    rows: sqlite3.Connection, ids: Sequence[str], stored: Mapping[str, int]
+) -> dict[str, int]:
+    """Places for passages that come back between others, as a deleted branch does by Undo.
+
+    What they had is free, for no place is given out twice. Where none is, they stand at the end:
+    then their alternatives come in another order.
+
+    Args:
+        ids: Of all passages, in their order.
+        stored: The places of those that are there.
+    """
+    found: dict[str, int] = {}
+    before, missing = 0, list[str]()
+    for id in ids:
+        if id not in stored:
+            missing.append(id)
+            continue
+        after, free = stored[id], list[int]()
+        if missing:
+            at = after - 1
+            for (taken,) in rows.execute(schema.TAKEN, [before, after]):
+                free += range(at, max(taken, at - len(missing)), -1)
+                at = taken - 1
+                if len(free) >= len(missing):
+                    break
+            else:
+                free += range(at, max(before, at - len(missing)), -1)
+        if len(free) >= len(missing):
+            found |= zip(missing, reversed(free[: len(missing)]), strict=True)
+        before, missing = after, []
+    return found
 
 
 def _holds(text: object, words: str) -> bool:

@@ -43,6 +43,11 @@ KEEP_PASSAGE = """
 INSERT INTO passages (story, id, parent, data) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET parent = excluded.parent, data = excluded.data
 """
+PUT_BACK = """
+INSERT INTO passages (place, story, id, parent, data) VALUES (?, ?, ?, ?, ?)
+"""
+TAKEN = "SELECT place FROM passages WHERE place > ? AND place < ? ORDER BY place DESC"
+"""The places between two, of all stories."""
 DROP_PASSAGE = """
 DELETE FROM passages WHERE story = :story AND id = :id
 AND NOT EXISTS (SELECT 1 FROM passages WHERE story = :story AND parent = :id)

@@ -13,11 +13,14 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from chat.story.passage import Passage, StoryError, entry_of, new_id, passage_of, says_its_ids
+from gpt.files import is_printable
 from gpt.tokenizers import Tokenizer
 
 FORMAT = 1
 LONGEST_TITLE = 120
 """Characters: a text need have no spaces."""
+LONGEST_NAME = 60
+"""Characters of the name of a branch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +32,14 @@ class Story:
         current: Id of the last passage of the path; None while nothing is written.
         read: For a passage, the one of its children through which the path went when it was last
             read; none where the path ended. So the way on from an alternative is found again.
+        names: What the writer calls branches, by the passage that each begins with.
     """
 
     id: str = field(default_factory=new_id)
     passages: tuple[Passage, ...] = ()
     current: str | None = None
     read: Mapping[str, str] = field(default_factory=dict[str, str])
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @cached_property
     def by_id(self) -> dict[str, Passage]:
@@ -72,10 +77,14 @@ class Story:
         """The passages that stand in the same place, itself among them, oldest first."""
         return self._children[self.passage(passage_id).parent]
 
+    def after(self, passage_id: str | None) -> tuple[Passage, ...]:
+        """The passages that were written right after this one, oldest first; None: at the start."""
+        return self._children.get(passage_id, ())
+
     @property
     def following(self) -> tuple[Passage, ...]:
         """The passages that were written where the path ends now."""
-        return self._children.get(self.current, ())
+        return self.after(self.current)
 
     @cached_property
     def text(self) -> str:
@@ -158,11 +167,14 @@ class Story:
     def to_dict(self) -> dict[str, Any]:
         """The whole tree, ready for JSON; `from_dict` gives the same story back."""
         passages = [entry_of(passage) for passage in self.passages]
+        # Older versions know no names, and read over them.
+        names = {"names": dict(self.names)} if self.names else {}
         return {
             "format": FORMAT,
             "id": self.id,
             "current": self.current,
             "read": dict(self.read),
+            **names,
             "passages": passages,
         }
 
@@ -184,6 +196,7 @@ class Story:
                 passages=passages,
                 current=data["current"],
                 read=dict(data["read"]),
+                names=dict(data.get("names", {})),
             )
             _hold_together(story)
         except StoryError:
@@ -207,6 +220,14 @@ def _hold_together(story: Story) -> None:
     for parent, child in story.read.items():
         if child not in story.by_id or story.by_id[child].parent != parent:
             raise StoryError(f"passage {str(parent)[:40]} was not read on to {str(child)[:40]}")
+    for passage_id, name in story.names.items():
+        if passage_id not in story.by_id or not is_name(name):
+            raise StoryError(f"the name of the branch at passage {str(passage_id)[:40]} is none")
+
+
+def is_name(name: object) -> bool:
+    """Whether a branch can be called so: one line of text that can be shown."""
+    return isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and is_printable(name)
 
 
 def _parent(passage: Passage) -> str:

@@ -5,10 +5,17 @@ import { modesState, sessionIdState, useChatInteract } from '@chainlit/react-cli
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { moveFocus } = window.inkling.panel;
+
 /** @type {[string, string, string[]][]} */
 const GROUPS = [
-  ['Write', 'Other ways to let the model write on', ['tune', 'ladder', 'compare']],
+  [
+    'Write',
+    'Other ways to let the model write on, and all the ways that the story went',
+    ['tune', 'ladder', 'compare', 'branches'],
+  ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
+  ['Text', 'Find your way through the story, and change words everywhere', ['find', 'contents']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
 const TOKENS =
@@ -41,6 +48,7 @@ function StoryTools() {
   useEffect(() => {
     const press = (event) => {
       if (event.key !== 'Escape' || !store.panel || document.querySelector('.story[data-busy=true]')) return;
+      if (event.target.closest?.('[data-esc]')) return; // it has an Esc of its own
       event.stopPropagation();
       store.open(store.panel);
     };
@@ -50,6 +58,11 @@ function StoryTools() {
   useEffect(() => {
     document.body.classList.toggle('with-panel', Boolean(panel));
   }, [panel]);
+  // The panel is an element of its own, drawn before this or after it.
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => moveFocus(store));
+    return () => cancelAnimationFrame(frame);
+  });
 
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;

@@ -38,14 +38,18 @@ const wordsOf = (range, parts) => {
   return wordsBetween(texts, { part: first, at: begin }, { part: last, at: end });
 };
 
-const onCopy = (/** @type {ClipboardEvent} */ event) => {
+/** The story's words that are selected; null where none are. */
+export const selectedWords = () => {
   const selection = document.getSelection();
   const story = document.getElementById('story-text');
-  if (!story || !selection?.rangeCount || selection.isCollapsed) return;
-  if (/^(INPUT|TEXTAREA)$/.test(/** @type {Element | null} */ (event.target)?.tagName ?? '')) return;
+  if (!story || !selection?.rangeCount || selection.isCollapsed) return null;
   const range = selection.getRangeAt(0);
-  if (!range.intersectsNode(story)) return;
-  const words = wordsOf(range, [...story.querySelectorAll('.part')]);
+  return range.intersectsNode(story) ? wordsOf(range, [...story.querySelectorAll('.part')]) : null;
+};
+
+const onCopy = (/** @type {ClipboardEvent} */ event) => {
+  if (/^(INPUT|TEXTAREA)$/.test(/** @type {Element | null} */ (event.target)?.tagName ?? '')) return;
+  const words = selectedWords();
   if (!words || !event.clipboardData) return;
   event.clipboardData.setData('text/plain', words);
   event.preventDefault();

@@ -98,3 +98,22 @@ export const dialShown = (/** @type {Page.Field} */ field, /** @type {string} */
 export const inDetail = ({ steps, passes, parameters }) =>
   `${count(steps)} steps, ${passes} passes over the text, ${(parameters / 1e6).toFixed(1)} million parameters ` +
   '(the numbers that it learns)';
+
+/**
+ * What is found, and what was replaced.
+ *
+ * @param {Pick<import('./store.js').Find, 'words' | 'count' | 'now'>} find
+ * @param {number} replaced
+ * @param {boolean} known Whether what is asked for was looked for already.
+ */
+export const foundSaid = ({ words, count: places, now }, replaced, known) => {
+  const before = replaced ? `${count(replaced)} replaced` : '';
+  if (!words || !known) return before;
+  if (before) return `${before}, ${places ? `${count(places)} left` : 'none left'}`;
+  return places ? `${count(now + 1)} of ${count(places)}` : 'Not found';
+};
+
+const many = (/** @type {number} */ n, /** @type {string} */ what) => `${count(n)} ${what}${n === 1 ? '' : 's'}`;
+
+/** @param {import('./counts.js').Counts} counts */
+export const countsSaid = ({ words, characters }) => `${many(words, 'word')}, ${many(characters, 'character')}`;

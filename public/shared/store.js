@@ -9,6 +9,9 @@
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing
+ * @property {boolean} [intoRow] Whether a key opens the row of actions, and the focus goes there.
+ * @property {string | null} [focused] The panel that took the focus.
+ * @property {Element | null} [opener] What had it before, and gets it back.
  * @property {(() => boolean) | null} leaveEdit Leave the edit; true where it asks first whether its words may go.
  * @property {Page.Events['story_help']['commands'] | null} help
  * @property {number} takes How many versions are written at once.
@@ -30,14 +33,43 @@
  * @property {string | null | undefined} model The one that is picked.
  * @property {string | null} [agreed] The model that page and server last agreed on.
  * @property {(() => void) | null} [compareAgain] The last comparison once more.
- * @property {import('./compare.js').Compare} [compare] What each panel keeps, from the element of its name.
+ * @property {Branching} [branches] What each panel keeps, from the element of its name.
+ * @property {import('./compare.js').Compare} [compare]
  * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
+ * @property {Find} [find]
  * @property {import('./machine.js').Machine} [machine]
  * @property {Shelf} [shelf]
+ * @property {import('./counts.js').Tally} [tally] What was counted of each passage.
  * @property {Train} [train]
  * @property {Tune | null} [tune]
  * @property {Pick<Tune, 'about' | 'values'> | null} [turned] The dials of a Retry that nobody has taken yet.
+ *
+ * @typedef {object} Branching
+ * @property {string} asked
+ * @property {string} story The id of the story that it is of.
+ * @property {Page.Branches} [found]
+ * @property {number} [now] When it was found, in seconds since 1970.
+ * @property {string} [error]
+ * @property {number} most So many forks are listed.
+ * @property {string | null} asking The branch whose name is asked for.
+ * @property {string | null} [goal] The one that is to be brought into sight.
+ * @property {string | null} [focus] The one whose row gets the focus.
+ * @property {{branch: Page.Branch, undo: number, done?: boolean} | null} [dropped] What was deleted last, and how many
+ *   steps can be undone with it; done: they can.
+ * @typedef {object} Find
+ * @property {string} words What is looked for.
+ * @property {string} text What is put in its place.
+ * @property {boolean} exact Capitals count.
+ * @property {boolean} whole Whole words only.
+ * @property {number} anchor From where on the next place is looked at.
+ * @property {boolean} goes Whether that place is jumped to when it is found.
+ * @property {{start: number, end: number}[]} places
+ * @property {number} count More than the places, where there are very many.
+ * @property {number} now Which of them is looked at; -1 for none.
+ * @property {string} asked What the places are of; "" until they came.
+ * @property {string} error
+ * @property {{count: number, before: string} | null} changed So many were to be replaced, of a story of these passages.
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

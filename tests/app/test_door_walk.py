@@ -111,6 +111,8 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"act": "cut", "passage": "PASSAGE", "tokens": 1},
         {"act": "step", "passage": "PASSAGE", "by": 1},
         {"act": "pick", "passage": "PASSAGE"},
+        {"act": "name_branch", "passage": "PASSAGE", "name": "taken"},
+        {"act": "delete_branch", "passage": "PASSAGE"},
         {"act": "vote", "choice": "a"},
         {"act": "reveal"},
         {"act": "once", "settings": {"temperature": 2}},
@@ -119,6 +121,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"act": "preset_forget", "name": OWN_PRESET},
     ],
     "query": [
+        {"query": "branches"},
         {"query": "card", "model": "letters"},
         {"query": "compare", "models": ["letters"]},
         {"query": "copied", "passage": "PASSAGE"},

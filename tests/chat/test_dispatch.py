@@ -80,6 +80,7 @@ def test_no_query_changes_anything(root):
             "compare": {"models": ["learning"]},
             "copied": {"passage": passage},
             "dice": {"model": "learning", "words": " on", "settings": {"temperature": 0.5}},
+            "find": {"find": "on"},
             "token": {"passage": passage, "at": 0},
             "tune": {"passage": passage},
         }

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.story import Passage, Story, StoryError, StoryToken, TokenChoice
+from chat.story.branches import delete_branch, name_branch
 from chat.story.editing import cut, edit, fork
 from chat.story.undo import STEPS, History
 from gpt.tokenizers.pieces import Pieces
@@ -86,10 +87,18 @@ class Act:
                 return history.change(story.at(chosen.id))
             case "choose":
                 return history.change(story.choose(chosen.id))
+            case "name":
+                return history.change(name_branch(story, chosen.id, "".join(self.words)[:60]))
+            case "delete":
+                alone = len(story.alternatives(chosen.id)) == 1
+                return history if alone else history.change(delete_branch(story, chosen.id))
         return history.change(story.step(chosen.id, self.count - 3))
 
 
-NAMES = ["undo", "redo", "say", "write", "retry", "edit", "cut", "fork", "branch", "choose", "step"]
+NAMES = [
+    *("undo", "redo", "say", "write", "retry", "edit", "cut", "fork", "branch", "choose", "step"),
+    *("name", "delete"),
+]
 acts = st.lists(
     st.builds(
         Act,
@@ -118,6 +127,7 @@ def check(story: Story) -> None:
     assert story.current in known
     for parent, child in story.read.items():
         assert story.by_id[child].parent == parent
+    assert story.names.keys() <= story.by_id.keys()
     path = story.path
     assert story.text == "".join(passage.text for passage in path)
     assert all(later.parent == earlier.id for earlier, later in itertools.pairwise(path))
@@ -166,12 +176,11 @@ def test_export_then_import_is_the_identity(todo):
 
 @given(acts, acts)
 @settings(deadline=None)
-def test_nothing_but_an_undo_takes_words_out_of_the_tree(todo, more):
+def test_nothing_but_an_undo_and_a_deletion_takes_words_out_of_the_tree(todo, more):
     history = after(todo)
     for act in more:
         changed = act(history)
-        if act.name != "undo":
-            # A redo too only brings words back.
+        if act.name not in ("undo", "redo", "delete"):
             assert changed.story.passages[: len(history.story.passages)] == history.story.passages
         history = changed
 

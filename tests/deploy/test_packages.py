@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import venv
 import zipfile
@@ -154,6 +155,17 @@ def test_pip_takes_over_where_uv_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == ["uv", "pip"]
 
 
+def test_every_package_has_its_bytecode_though_one_brings_what_is_no_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    (tmp_path / "tale.py").write_text("print('Once')\n")
+    (tmp_path / "odd.py").write_text("print 'Once'\n")
+    packages.compile_all()
+    written = [path.name.partition(".")[0] for path in tmp_path.glob("__pycache__/*.pyc")]
+    assert written == ["tale"]
+
+
 def test_the_pin_is_that_of_the_lock_which_other_lists_include() -> None:
     pin = packages.pinned_torch(ROOT / "requirements-dev.txt")
     assert f"\ntorch=={pin}\n" in (ROOT / "requirements.txt").read_text()
@@ -175,6 +187,7 @@ def wheel(folder: Path, name: str, version: str) -> None:
             f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         file.writestr(f"{about}/RECORD", "")
+        file.writestr(f"{name}.py", "")
     links = "".join(f'<a href="{each.name}">{each.name}</a>' for each in place.glob("*.whl"))
     (place / "index.html").write_text(links)
 
@@ -213,6 +226,7 @@ def test_pip_installs_the_build_for_processors_and_the_list_does_not_replace_it(
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        assert list((tmp_path / home / "lib").rglob("tale.*.pyc"))
         found = (tmp_path / home / "lib").rglob("*.dist-info")
         return sorted(path.stem for path in found), done.stderr
 

@@ -15,7 +15,10 @@ const COMPOSING = { ...WRITING, composing: true };
 const EMPTY = { ...WRITING, empty: true };
 
 /** As the help writes them. */
-const SHOWN = { Ctrl: 'ctrl', Alt: 'alt', Shift: 'shift', Esc: 'Escape', '←': 'ArrowLeft', '→': 'ArrowRight' };
+const SHOWN = {
+  ...{ Ctrl: 'ctrl', Alt: 'alt', Shift: 'shift', Esc: 'Escape' },
+  ...{ '←': 'ArrowLeft', '→': 'ArrowRight', '↑': 'ArrowUp' },
+};
 const asPressed = (/** @type {string} */ keys) =>
   keys
     .split('+')
@@ -31,10 +34,13 @@ test('every key of the help does what the help says', () => {
     'Alt+Shift+Z': 'redo',
     'Alt+,': 'previous',
     'Alt+.': 'next',
+    'Alt+↑': 'passages',
     'Ctrl+Z': 'undo',
     'Ctrl+Y': 'redo',
     '←': 'previous',
     '→': 'next',
+    'Ctrl+Shift+F': 'find',
+    'Alt+G': 'contents',
   };
   const written = { 'Shift+Enter': 'add', 'Alt+Enter': 'line' };
   const help = KEYS.flatMap(([keys]) => keys.split(/\s+/));
@@ -43,9 +49,10 @@ test('every key of the help does what the help says', () => {
   Object.entries(written).forEach(([keys, act]) => assert.equal(keyAct(press(asPressed(keys)), COMPOSING), act, keys));
 });
 
-test('the keys of a Mac undo and redo as well', () => {
+test('the keys of a Mac undo, redo and find as well', () => {
   assert.equal(keyAct(press('meta+z'), READING), 'undo');
   assert.equal(keyAct(press('shift+ctrl+z'), READING), 'redo');
+  assert.equal(keyAct(press('shift+meta+f'), READING), 'find');
 });
 
 test('while one types, the keys of typing stay the field’s', () => {
@@ -53,6 +60,8 @@ test('while one types, the keys of typing stay the field’s', () => {
     assert.equal(keyAct(press(keys), WRITING), null, keys),
   );
   assert.equal(keyAct(press('alt+z'), WRITING), 'undo');
+  assert.equal(keyAct(press('shift+ctrl+f'), WRITING), 'find');
+  assert.equal(keyAct(press('alt+ArrowUp'), COMPOSING), 'passages');
 });
 
 test('Enter goes on from an empty composer, and a line end stays a line end', () => {
@@ -67,7 +76,7 @@ test('on a token the arrows go to the one beside it', () => {
 });
 
 test('a key of the browser is left to it', () => {
-  ['alt+ArrowLeft', 'ctrl+ArrowLeft', 'ctrl+alt+z', 'ctrl+alt+r', 'ctrl+r', 'z'].forEach((keys) =>
+  ['alt+ArrowLeft', 'ctrl+ArrowLeft', 'ctrl+alt+z', 'ctrl+alt+r', 'ctrl+r', 'ctrl+f', 'ctrl+g', 'z'].forEach((keys) =>
     assert.equal(keyAct(press(keys), READING), null, keys),
   );
 });

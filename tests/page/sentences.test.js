@@ -6,9 +6,11 @@ import {
   aboutLanguage,
   aboutMeter,
   aboutTakes,
+  countsSaid,
   dialShown,
   either,
   expected,
+  foundSaid,
   inDetail,
 } from '../../public/shared/sentences.js';
 
@@ -80,4 +82,20 @@ test('a dial shows Off where it changes nothing, and a seed that is drawn anew',
 test('a plan is told in its numbers', () => {
   const plan = { steps: 1200, seconds: 60, parameters: 3_140_000, tokens: 9, passes: 4, source: '', language: null };
   assert.match(inDetail(plan), /^1,200 steps, 4 passes over the text, 3\.1 million parameters/);
+});
+
+test('what is found is said once it was looked for, and what was replaced with what is left', () => {
+  const find = { words: 'fox', count: 1200, now: 3 };
+  assert.equal(foundSaid(find, 0, true), '4 of 1,200');
+  assert.equal(foundSaid(find, 0, false), '');
+  assert.equal(foundSaid({ ...find, count: 0, now: -1 }, 0, true), 'Not found');
+  assert.equal(foundSaid({ ...find, words: '' }, 0, true), '');
+  assert.equal(foundSaid(find, 1, false), '1 replaced');
+  assert.equal(foundSaid(find, 1, true), '1 replaced, 1,200 left');
+  assert.equal(foundSaid({ ...find, count: 0 }, 1200, true), '1,200 replaced, none left');
+});
+
+test('one word is no words', () => {
+  assert.equal(countsSaid({ words: 1, characters: 1 }), '1 word, 1 character');
+  assert.equal(countsSaid({ words: 1000, characters: 0 }), '1,000 words, 0 characters');
 });

@@ -45,6 +45,8 @@ TSC = ROOT / "node_modules" / "typescript" / "bin" / "tsc"
 CHAINLITS = {"first_interaction", "set_modes", "chat_settings", "toast"}
 """Events that Chainlit's own page hears."""
 
+EXACTLY = {"match_case": False, "whole_words": False}
+
 Sample = tuple[str, object]
 """A type of payloads.d.ts, and what is said to be of it."""
 
@@ -145,8 +147,11 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
         every = [
             {"ask": "continue", "words": " a fox", "takes": 2, "settings": {"temperature": 1}},
             {"act": "pick", "passage": id},
+            {"act": "name_branch", "passage": id, "name": "Mine"},
             {"act": "once", "settings": {"top_k": "5"}},
             {"ask": "retry", "passage": id, "takes": 1},
+            {"act": "delete_branch", "passage": id},
+            {"act": "undo"},
             {"ask": "again", "passage": id},
             {"act": "step", "passage": id, "by": -1},
             {"act": "cut", "passage": id, "tokens": 3},
@@ -161,6 +166,7 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
             {"act": "preset", "name": "Story"},
             {"act": "preset_forget", "name": "Mine"},
             {"act": "add", "text": "Then it rained."},
+            {"act": "replace", "find": "RAIN", "text": "snow"} | EXACTLY,
         ]
         one, other = ({"model": key, "settings": {}} for key in ("mine", "unknown"))
         round_ = {"ask": "compare", "contestants": [one, other], "blind": True, "words": ""}
@@ -194,6 +200,9 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
         story = session.story
         id = session.story.path[-1].id
         samples.extend(await asked(session, {"query": "token", "passage": id, "at": 1}))
+        await session.ask_for({"ask": "retry", "passage": id})
+        samples.extend(await asked(session, {"query": "branches"}))
+        await session.act({"act": "pick", "passage": id})
         samples.extend(await asked(session, {"query": "copied", "passage": id}))
         for model, text in (("mine", "Once upon a time there was a fox."), ("unknown", "x")):
             own = Passage(author="model", text=text, model=model)
@@ -205,6 +214,7 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
         piece = {"name": "my.txt", "of": 2, "text": "Once upon a time. " * 100}
         for request in (
             {"query": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
+            {"query": "find", "find": "fox"} | EXACTLY,
             {"query": "tune", "passage": id},
             {"query": "tune", "model": None},
             {"query": "compare", "models": ["mine", "unknown"]},

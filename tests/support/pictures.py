@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.test_page import ARGS, PATIENCE_MS, open_page, send, start_anew, write
+from tests.browser.test_page import ARGS, PATIENCE_MS, open_page, send, start_anew, story, write
 from tests.support.app_server import ROOT, running_app
 
 WIDE, PHONE = (1360, 850), (390, 844)
@@ -80,6 +80,34 @@ def dice_and_others(page: Page, shoot: Callable[[Page, str], None]) -> None:
     shoot(page, "ladder")
 
 
+def branches(page: Page, shoot: Callable[[Page, str], None]) -> None:
+    """A story that was retried here and there, and one of its branches with a name."""
+    for seed, words in (
+        (1, "Once upon a time there was a little fox."),
+        (5, "One day it met an owl."),
+    ):
+        write(page, f"/with seed={seed} max=25 {words}")
+        send(page, "/max 25")
+        for _ in range(2):
+            before = story(page)
+            page.click("#story-retry")
+            page.wait_for_function(
+                "before => document.querySelector('.tail[data-busy=false]') &&"
+                " document.querySelector('#story-text').innerText.length !== before.length",
+                arg=before,
+            )
+    page.click("#open-branches")
+    page.locator("#branch-list .branch-show").nth(1).focus()
+    page.keyboard.press("F2")
+    page.keyboard.type("A friend")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#branch-list b")
+    page.mouse.move(5, 400)
+    page.locator("#story-text").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-sonner-toast]", state="detached")
+    shoot(page, "branches")
+
+
 def main(out: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     # Made absolute: the app runs in a folder of its own.
@@ -99,6 +127,7 @@ def main(out: Path) -> None:
             desk(page_of(browser, base, WIDE, "dark"), shoot, "desk-dark")
             desk(page_of(browser, base, PHONE, "light"), shoot, "desk-phone")
             dice_and_others(page_of(browser, base, WIDE, "light"), shoot)
+            branches(page_of(browser, base, WIDE, "light"), shoot)
         browser.close()
 
 
