@@ -31,6 +31,7 @@ def test_a_text_has_the_story_only_and_begins_one_again(story):
         assert begun.text == plain
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_markdown_keeps_each_character_of_the_words(text):
     shown = to_markdown(Story().append(Passage(author="writer", text=text)))
@@ -55,6 +56,7 @@ def test_markdown_says_how_each_passage_was_made():
     )
 
 
+@settings(deadline=None)
 @given(stories())
 def test_markdown_says_whose_each_character_of_the_words_is(story):
     rows = to_markdown(story).splitlines()[-len(story.path) :] if story.path else []
