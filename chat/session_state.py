@@ -197,10 +197,15 @@ class SessionState:
             revision: Of the last "story_state" it saw.
             have: Tokens it has of the last passage.
         """
-        if revision != self.revision or len(self.drafts) != 1 or have > len(self.drafts[0].tokens):
+        drafts = self.drafts
+        if revision == self.revision and not drafts:
+            # The page has the story, and may have missed what is told without it.
+            await self.mark_saved(self.unsaved)
+            return await self._say(self.status)
+        if revision != self.revision or len(drafts) != 1 or have > len(drafts[0].tokens):
             await self.page.emit("story_state", self.snapshot())
         else:
-            await self._show_tokens(self.drafts[0], have)
+            await self._show_tokens(drafts[0], have)
 
     async def warm_up(self) -> None:
         """Load the model that will most likely write next."""

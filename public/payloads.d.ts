@@ -112,7 +112,8 @@ declare namespace Page {
     /** Why the story is not saved, and what follows, in sentences; "" once it is. */
     story_kept: { unsaved: string };
     story_refused: { words: string; why: string };
-    story_file: { name: string; type: string; part: number; of: number; text: string };
+    /** A piece of a file: its text, or its bytes in base64. */
+    story_file: { name: string; type: string; part: number; of: number; text: string; base64?: boolean };
     story_opened: { thread: string };
     machine_news: MachineNews;
   }

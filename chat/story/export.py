@@ -1,7 +1,7 @@
 """Stories in and out of files: pure functions from a story to a file's text, and back.
 
-`.txt` is the story and nothing else, `.md` the story and how it was made, `.json` the whole tree:
-read back it is the same story.
+`.txt` is the story and nothing else, `.md` the story, whose each word is and how it was made,
+`.json` the whole tree: read back it is the same story. As .docx and .epub: chat/story/books/.
 """
 
 import json
@@ -58,17 +58,24 @@ def to_text(story: Story) -> str:
 
 
 def to_markdown(story: Story) -> str:
-    """The words, so written that Markdown shows each character, and how each passage was made."""
+    """The words, so written that Markdown shows each character, and how each passage was made.
+
+    The table says which characters of the text (as `to_text` has it, counted from 1) are whose.
+    """
     lines = [f"# {_escaped(story.title)}", "", _escaped(story.text), "", "---", ""]
-    lines += ["| words | by | settings | seed | ended |", "| --- | --- | --- | --- | --- |"]
+    lines.append("| words | characters | by | settings | seed | ended |")
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    end = 0
     for passage in story.path:
+        start, end = end + 1, end + len(passage.text)
         settings = ", ".join(f"{label} {value}" for _, label, value in told(passage.settings))
         if passage.core:
             settings += f", Core {passage.core}"
         seed = "" if passage.seed is None else str(passage.seed)
         cells = [
             _beginning(passage.text),
-            (passage.model or "a model") if passage.author == "model" else "the writer",
+            f"{start}–{end}" if passage.text else "",
+            _whose(passage),
             settings,
             seed,
             ENDINGS.get(passage.finish_reason or "", ""),
@@ -257,6 +264,12 @@ def _escaped(text: str) -> str:
         lambda found: "\\" + found[1] if found[1] else f"{found[2]}\\{found[3]}", text
     )
     return re.sub(r"(?<=[^\n])\n(?=[^\n])", "\\\\\n", text)
+
+
+def _whose(passage: Passage) -> str:
+    if passage.author == "edited":
+        return "a model, changed by the writer"
+    return (passage.model or "a model") if passage.author == "model" else "the writer"
 
 
 def _beginning(text: str) -> str:

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from chat.story.context import Context
@@ -109,6 +109,9 @@ class Passage:
     written_s: float | None = field(default_factory=now_s)
 
 
+_FIELDS = tuple(each.name for each in fields(Passage))
+
+
 def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
     """Whether the ids of a passage are its text."""
     known = all(0 <= id < tokenizer.vocab_size for id in passage.ids)
@@ -121,7 +124,7 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     Raises:
         StoryError, ContextError, KeyError, TypeError: It is none.
     """
-    unknown = set(entry) - {each.name for each in fields(Passage)}
+    unknown = set(entry) - set(_FIELDS)
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
         raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
     tokens = tuple(map(_token_from, entry["tokens"]))
@@ -141,7 +144,9 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
 def entry_of(passage: Passage) -> dict[str, Any]:
     """The dictionary that `passage_of` reads. What older versions kept of a passage stays as it is:
     what they did not know is left out where it says nothing."""
-    entry = asdict(passage)
+    entry: dict[str, Any] = {name: getattr(passage, name) for name in _FIELDS}
+    entry["settings"] = dict(passage.settings)
+    entry["tokens"] = [_entry_of_token(token) for token in passage.tokens]
     if passage.core is None:
         del entry["core"]
     if not passage.whole:
@@ -153,6 +158,26 @@ def entry_of(passage: Passage) -> dict[str, Any]:
     return entry
 
 
+# Written out: a long story has a hundred thousand tokens, and `asdict` copies each of their values.
+def _entry_of_token(token: StoryToken) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "text": token.text,
+        "raw_probability": token.raw_probability,
+        "probability": token.probability,
+        "entropy": token.entropy,
+        "top": [
+            {
+                "id": choice.id,
+                "text": choice.text,
+                "raw_probability": choice.raw_probability,
+                "probability": choice.probability,
+            }
+            for choice in token.top
+        ],
+    }
+
+
 def _token_from(entry: Mapping[str, Any]) -> StoryToken:
-    read: dict[str, Any] = {"top": tuple(TokenChoice(**choice) for choice in entry["top"])}
+    read: dict[str, Any] = {"top": tuple([TokenChoice(**each) for each in entry["top"]])}
     return StoryToken(**{**entry, **read})

@@ -5,6 +5,8 @@ import { modesState, sessionIdState, useChatInteract } from '@chainlit/react-cli
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { moveFocus } = window.inkling.panel;
+
 /** @type {[string, string, string[]][]} */
 const GROUPS = [
   [
@@ -56,6 +58,11 @@ function StoryTools() {
   useEffect(() => {
     document.body.classList.toggle('with-panel', Boolean(panel));
   }, [panel]);
+  // The panel is an element of its own, drawn before this or after it.
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => moveFocus(store));
+    return () => cancelAnimationFrame(frame);
+  });
 
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;

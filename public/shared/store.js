@@ -9,6 +9,9 @@
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing
+ * @property {boolean} [intoRow] Whether a key opens the row of actions, and the focus goes there.
+ * @property {string | null} [focused] The panel that took the focus.
+ * @property {Element | null} [opener] What had it before, and gets it back.
  * @property {(() => boolean) | null} leaveEdit Leave the edit; true where it asks first whether its words may go.
  * @property {Page.Events['story_help']['commands'] | null} help
  * @property {number} takes How many versions are written at once.

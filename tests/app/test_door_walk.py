@@ -176,7 +176,7 @@ EVENTS: dict[str, list[Any]] = {
         ),
     ],
     "chat_settings_change": [{"temperature": 2}],
-    "story_save": [{"ending": ending} for ending in ("txt", "md", "json")],
+    "story_save": [{"ending": ending} for ending in ("txt", "md", "json", "docx", "epub")],
     "story_piece": [{"name": "a.txt", "part": 1, "of": 2, "text": "the end"}],
     "machine_write": [
         {"job": "1", "steps": ["letters@1"], "prompt": "x", "temperature": 1, "seed": "1"}

@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
+import docx
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -143,6 +145,12 @@ def test_what_is_saved_and_opened_again_is_the_same_story(page, tmp_path):
     kept.write_bytes(tree.read_bytes())
     assert save_as(page, "txt").read_text() == text
     assert "Temperature 0.8" in save_as(page, "md").read_text()
+    written = docx.Document(str(save_as(page, "docx"))).paragraphs
+    assert written[0].text == "*Once* <b>e</b>"
+    assert written[1].text.startswith("x. upon")
+    with ZipFile(save_as(page, "epub")) as book:
+        assert book.infolist()[0].filename == "mimetype"
+        assert "*Once* &lt;b&gt;e&lt;/b&gt;" in book.read("EPUB/chapter-0001.xhtml").decode()
     thread = thread_of(page)
     open_file(page, kept)
     assert thread_of(page) != thread

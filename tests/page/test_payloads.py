@@ -263,11 +263,12 @@ def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
 
 def test_a_story_that_is_saved_and_one_that_is_opened_come_as_the_page_expects(root, tmp_path):
     memory = Memory(tmp_path)
-    websocket: Any = SimpleNamespace(id="s", user=None)
+    websocket: Any = SimpleNamespace(id="s", user=None, thread_id="t")
 
     async def act(session, page):
         await session.write("Once upon")
         await memory.send_file(websocket, session, "md")
+        await memory.send_file(websocket, session, "epub")
         await memory.take_piece(websocket, session, "tale.txt", 0, 1, "Once upon a time.")
         assert {event for event, _ in page.events} >= {"story_file", "story_opened"}
         assert wrong(sent(page), tmp_path) == []
