@@ -151,7 +151,9 @@ def entry_of(passage: Passage) -> dict[str, Any]:
         del entry["core"]
     if not passage.whole:
         del entry["whole"]
-    if not passage.context:
+    if passage.context:
+        entry["context"] = passage.context.to_dict()
+    else:
         del entry["context"]
     if passage.written_s is None:
         del entry["written_s"]
