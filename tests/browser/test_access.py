@@ -19,8 +19,9 @@ FIND = """async ([within, rules]) => {
     runOnly: rules, resultTypes: ['violations'], preload: false,
   });
   return violations.filter(({ impact }) => /serious|critical/.test(impact))
-    .flatMap(({ id, nodes }) => nodes.map(each =>
-      `${id}: ${each.target} ${each.html.slice(0, 120)} ${each.failureSummary.split('\\n')[1]}`));
+    .map(({ id, nodes: [first, ...more] }) =>
+      `${id}, ${more.length + 1} times: ${first.target} ${first.html.slice(0, 120)}` +
+      first.failureSummary.split('\\n')[1]);
 }"""
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 """Chainlit's colours fade into each other; what is half-way is no fault."""
