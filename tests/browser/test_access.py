@@ -84,7 +84,7 @@ class Checked:
         for name in names:
             self.page.focus(f"#{name}")
             self.page.keyboard.press("Enter")
-            expect(self.page.locator(".panel")).to_be_focused()
+            expect(self.page.locator(".panel:focus-within")).to_be_visible()
             self.check(f"{where}: {name}", ".panel")
             self.page.keyboard.press("Escape")
             expect(self.page.locator(f"#{name}")).to_be_focused()
