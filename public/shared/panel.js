@@ -35,7 +35,7 @@ export const moveFocus = (store) => {
   if (panel && !shown) return; // it is drawn next
   store.focused = panel;
   if (shown) {
-    if (shown.contains(at)) return; // a panel may know the better place
+    if (shown.contains(at)) return; // one of its fields took it
     if (!lost) store.opener = at;
     shown.tabIndex = -1;
     shown.focus({ preventScroll: true });
