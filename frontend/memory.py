@@ -6,6 +6,8 @@ import uuid
 from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
 from chat.session import Session
 from chat.settings.presets import OwnPresets
+from chat.story import Context
 from chat.story.books import BOOKS, manuscript_of
-from chat.story.export import WRITERS, file_name, from_file
+from chat.story.export import WRITERS, file_name, opened, to_json
 from chat.story.library import Library
 from chat.story.pieces import MAX_PART, FileError, FilePieces, Room, joined
 from chat.story.tree import Story
@@ -39,6 +42,7 @@ SHOWN_BY = (
     "StoryDice",
     "StoryFind",
     "StoryMachine",
+    "StoryMemory",
     "StoryModels",
     "StoryTrain",
     "StoryTune",
@@ -84,12 +88,12 @@ class Memory:
 
     async def send_file(self, websocket: WebsocketSession, session: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""
-        story = session.story
+        story, context = session.story, session.context
         kind = (WRITERS if ending in WRITERS else BOOKS)[ending][1]
         try:
             # To the last piece: those of two files at once would be one file for the page.
             async with self._files.turn(writer_of(websocket)):
-                made = await self._file(websocket, story, ending)
+                made = await self._file(websocket, story, context, ending)
                 name = file_name(story, ending)
                 size = BYTES_OF_PART if isinstance(made, bytes) else MAX_PART
                 of = max(1, -(-len(made) // size))
@@ -101,8 +105,12 @@ class Memory:
         except RefusedError as error:
             await session.page.tell(str(error), "error")
 
-    async def _file(self, websocket: WebsocketSession, story: Story, ending: str) -> str | bytes:
+    async def _file(
+        self, websocket: WebsocketSession, story: Story, context: Context, ending: str
+    ) -> str | bytes:
         """What stands in the file of a story; RefusedError where it cannot be made."""
+        if ending == "json":
+            return await asyncio.to_thread(to_json, story, context)
         if ending in WRITERS:
             return await asyncio.to_thread(WRITERS[ending][0], story)
         name, began_s = await self._called(websocket, story)
@@ -141,10 +149,11 @@ class Memory:
             if parts is None:
                 return
             async with self._files.turn(writer_of(websocket)):
-                story = await asyncio.to_thread(lambda: from_file(name[:100], joined(parts)))
+                read = partial(opened, name[:100])
+                story, context = await asyncio.to_thread(lambda: read(joined(parts)))
         except (FileError, RefusedError) as error:
             return await session.page.tell(str(error), "error")
-        kept = session.kept(story)
+        kept = replace(session.kept(story), context=context)
         thread = str(uuid.uuid4())
         await asyncio.get_running_loop().run_in_executor(
             self.executor,

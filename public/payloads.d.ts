@@ -46,9 +46,19 @@ declare namespace Page {
     used: number;
     window: number;
     story: number;
+    /** Tokens beside the story, which are among `used`. */
+    memory: number;
+    note: number;
     unseen: number;
     /** The tokens are an estimate: the model's own are with its server. */
     about: boolean;
+  }
+
+  /** What the model reads beside the story: memory first, the author's note before its last `depth` paragraphs. */
+  interface Context {
+    memory: string;
+    note: string;
+    depth: number;
   }
 
   /** "story_state": everything. */
@@ -71,6 +81,7 @@ declare namespace Page {
       once: { name: string; label: string; value: string }[];
       changes: number;
     };
+    context: Context;
     meter: Meter | null;
     /** So many steps can be taken back, and done again. */
     undo: number;
@@ -148,6 +159,7 @@ declare namespace Page {
     | { act: 'vote'; choice: 'a' | 'b' | 'tie' }
     | { act: 'reveal' }
     | { act: 'once'; settings: Settings }
+    | ({ act: 'context' } & Context)
     | { act: 'preset'; name: string }
     | { act: 'preset_keep'; name: string; settings: Settings }
     | { act: 'preset_forget'; name: string };

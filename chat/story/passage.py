@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from chat.story.context import Context
 from gpt.tokenizers import Tokenizer
 
 Author = Literal["writer", "model", "edited"]
@@ -86,6 +87,7 @@ class Passage:
             brings it again with that one. None in what older versions kept, see `OLDER_CORE`.
         whole: The writer's words had a space after them, which was left out: their last word is not
             to be completed.
+        context: The memory and the note that it was written with; None for none.
         written_s: When it was, in seconds since 1970. None in what older versions kept.
     """
 
@@ -103,6 +105,7 @@ class Passage:
     moved: bool = False
     core: str | None = None
     whole: bool = False
+    context: Context | None = None
     written_s: float | None = field(default_factory=now_s)
 
 
@@ -119,7 +122,7 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     """The passage that `entry_of` made a dictionary of; one of an older version too.
 
     Raises:
-        StoryError, KeyError, TypeError: It is none.
+        StoryError, ContextError, KeyError, TypeError: It is none.
     """
     unknown = set(entry) - set(_FIELDS)
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
@@ -133,6 +136,8 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
         settings = {**settings, "finish_chars": 0}
     read: dict[str, Any] = {"settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
     read["written_s"] = entry.get("written_s")
+    if "context" in entry:
+        read["context"] = Context.of(entry["context"])
     return Passage(**{**entry, **read})
 
 
@@ -146,6 +151,8 @@ def entry_of(passage: Passage) -> dict[str, Any]:
         del entry["core"]
     if not passage.whole:
         del entry["whole"]
+    if not passage.context:
+        del entry["context"]
     if passage.written_s is None:
         del entry["written_s"]
     return entry

@@ -12,7 +12,7 @@ const GROUPS = [
   [
     'Write',
     'Other ways to let the model write on, and all the ways that the story went',
-    ['tune', 'ladder', 'compare', 'branches'],
+    ['tune', 'memory', 'ladder', 'compare', 'branches'],
   ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
   ['Text', 'Find your way through the story, and change words everywhere', ['find', 'contents']],

@@ -38,6 +38,7 @@
  * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
  * @property {Find} [find]
+ * @property {Beside} [beside]
  * @property {import('./machine.js').Machine} [machine]
  * @property {Shelf} [shelf]
  * @property {import('./counts.js').Tally} [tally] What was counted of each passage.
@@ -70,6 +71,12 @@
  * @property {string} asked What the places are of; "" until they came.
  * @property {string} error
  * @property {{count: number, before: string} | null} changed So many were to be replaced, of a story of these passages.
+ *
+ * @typedef {object} Beside What is read beside the story.
+ * @property {Partial<Page.Context>} [typed] Other than what is set, until it is.
+ * @property {string} [story] The id of the story that it was typed for.
+ * @property {Page.Queries['context']} [cost]
+ * @property {string} [error]
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

@@ -4,6 +4,7 @@ The models are tiny and write noise: what is tested is that not a character of i
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
@@ -233,3 +234,35 @@ def test_with_accounts_nobody_gets_at_the_story_of_another(browser, blank, model
         assert opened(ada).startswith("Secret words")
         ada.close()
         bob.close()
+
+
+def test_memory_and_note_say_what_they_cost_are_written_with_and_stay_after_a_reload(page):
+    page.click("#open-memory")
+    said, cost = page.locator("#memory-said"), page.locator(".memory-parts")
+    expect(said).to_contain_text("“letters” reads 128 tokens at once; 63 of them may be")
+    page.fill("#memory-memory", "Tom is a red fox.")
+    page.fill("#memory-note", "It was sad.")
+    page.fill("#memory-depth", "1")
+    expect(said).to_contain_text("They take 30 of the 128 tokens")
+    expect(said).to_contain_text("A small window")
+    expect(page.locator("#memory-state")).to_have_text("Not set yet.")
+    page.click("#memory-set")
+    expect(page.locator("#memory-state")).to_have_text("In force.")
+    set_values(page, max_new_tokens="150")
+    text = write(page, "Once")
+    assert "fox" not in text
+    meter = page.locator(".meter")
+    expect(meter).to_have_attribute("title", re.compile("Memory and note take 30 more"))
+    assert int(meter.get_attribute("data-used") or 0) <= 128
+    expect(page.locator('[data-setting="context"]').first).to_contain_text("memory, author’s note")
+    expect(cost.locator('[data-part="story"]')).to_contain_text(f"97 of {len(text)}")
+    data = json.loads(save_as(page, "json").read_text())
+    assert data["context"] == {"memory": "Tom is a red fox.", "note": "It was sad.", "depth": 1}
+    page.fill("#memory-memory", "x" * 100)
+    expect(page.locator("#panel-memory .error")).to_contain_text("half is left for the story")
+    page.reload()
+    assert opened(page) == text
+    page.click("#open-memory")
+    expect(page.locator("#memory-memory")).to_have_value("Tom is a red fox.")
+    expect(page.locator("#memory-note")).to_have_value("It was sad.")
+    expect(page.locator("#memory-depth")).to_have_value("1")

@@ -149,6 +149,7 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
             {"act": "pick", "passage": id},
             {"act": "name_branch", "passage": id, "name": "Mine"},
             {"act": "once", "settings": {"top_k": "5"}},
+            {"act": "context", "memory": "A fox", "note": "", "depth": 3},
             {"ask": "retry", "passage": id, "takes": 1},
             {"act": "delete_branch", "passage": id},
             {"act": "undo"},
@@ -215,6 +216,7 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
         for request in (
             {"query": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
             {"query": "find", "find": "fox"} | EXACTLY,
+            {"query": "context", "memory": "A fox", "note": "", "depth": 3, "model": "mine"},
             {"query": "tune", "passage": id},
             {"query": "tune", "model": None},
             {"query": "compare", "models": ["mine", "unknown"]},
@@ -337,6 +339,7 @@ def test_every_event_that_the_server_sends_has_a_type(tmp_path):
 
 def test_a_payload_that_is_not_of_its_type_is_found(tmp_path):
     meter = {"used": 12, "window": 64, "story": 11, "unseen": 0, "about": False}
+    meter |= {"memory": 0, "note": 0}
     less = {name: value for name, value in meter.items() if name != "window"}
     given = [meter, less, {**meter, "words": 3}, {**meter, "used": "12"}, meter]
     found = wrong([("Page.Meter", each) for each in given], tmp_path)
