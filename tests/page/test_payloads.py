@@ -215,6 +215,8 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
         for request in (
             {"query": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
             {"query": "find", "find": "fox"} | EXACTLY,
+            {"query": "ghost", "words": "Once", "model": "mine"},
+            {"query": "ghost"},
             {"query": "tune", "passage": id},
             {"query": "tune", "model": None},
             {"query": "compare", "models": ["mine", "unknown"]},
