@@ -13,6 +13,7 @@ import * as desk from './shared/desk.js';
 import { drawLeftOver } from './shared/edit_notes.js';
 import { drawFacts } from './shared/facts.js';
 import * as files from './shared/files.js';
+import * as ghost from './shared/ghost_desk.js';
 import * as keys from './shared/keys.js';
 import { landmarks } from './shared/landmarks.js';
 import * as machine from './shared/machine.js';
@@ -30,7 +31,22 @@ import { drawTree } from './shared/tree.js';
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
   ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, drawTree, landmarks, selectedWords, stepsOf, RETRY },
-  ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
+  ...{
+    branches,
+    cards,
+    compare,
+    composer,
+    counts,
+    desk,
+    files,
+    ghost,
+    keys,
+    machine,
+    numbers,
+    panel,
+    places,
+    sentences,
+  },
   train,
 };
 
