@@ -122,11 +122,11 @@ export const watch = (store) => {
     const words = taken(event, ghost.words, field);
     if (words) {
       event.preventDefault();
-      event.stopPropagation();
+      event.stopImmediatePropagation();
       type(words);
     } else if (event.key === 'Escape' && ghost.words) {
       // The first Esc is for the words: another closes what is open.
-      event.stopPropagation();
+      event.stopImmediatePropagation();
       ghost.drop();
     } else if (event.key === 'Enter') leave();
   };

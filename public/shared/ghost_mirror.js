@@ -7,6 +7,7 @@ import { make } from './dom.js';
 const LAYOUT = /** @type {const} */ ([
   ...['font', 'letterSpacing', 'wordSpacing', 'fontKerning', 'fontFeatureSettings', 'fontVariantLigatures'],
   ...['textIndent', 'textTransform', 'textAlign', 'direction', 'unicodeBidi', 'tabSize', 'wordBreak', 'lineBreak'],
+  ...['whiteSpace', 'overflowWrap'],
   ...['paddingTop', 'paddingRight', 'paddingBottom', 'paddingLeft'],
   ...['borderTopWidth', 'borderRightWidth', 'borderBottomWidth', 'borderLeftWidth'],
 ]);
@@ -22,7 +23,8 @@ export class Mirror {
     this.box.setAttribute('aria-hidden', 'true');
     this.line = make('span', 'ghost-line');
     this.words = make('span', 'ghost-words');
-    this.box.append(this.line, this.words);
+    // Where a word that broke off meets the edge its end goes below, for its beginning stays where it is.
+    this.box.append(this.line, make('wbr'), this.words);
     // A mouse means the place; a finger has no Tab.
     this.words.addEventListener('pointerdown', (event) => {
       if (event.pointerType === 'mouse') return;
