@@ -29,6 +29,8 @@ async def ghost(session: Session, request: Mapping[str, object]) -> dict[str, An
     if nothing or is_command or session.writing or session.awaits_vote:
         page.stop()
         return {"text": ""}
+    # It may have been taken away since, or shared no longer.
+    session.models = session.find_models()
     asked = GenerationRequest(
         words=commands.words(line),
         model=str(model) if model else None,
