@@ -10,10 +10,11 @@ import { isRightToLeft, nextWord } from './ghost_words.js';
 const KEPT = 'inkling.ghost';
 const KEPT_SERVERS = 'inkling.ghost-servers';
 const ABOUT =
-  'When you pause at the end of your line, the likeliest next words stand there in grey: Tab takes a word, Ctrl+→ the ' +
-  'sentence, Esc none, and any other key goes on';
+  'When you pause at the end of your line, the likeliest next words stand there in grey: Tab takes a word, Ctrl+→ ' +
+  'the sentence, Esc none, and any other key goes on';
 const COSTS =
-  '. This model runs on another server, which is asked at each pause and may charge for it: so it has a switch of its own';
+  '. This model runs on another server, which is asked at each pause and may charge for it: so it has a switch of ' +
+  'its own, off until you want it';
 
 /** @typedef {import('./store.js').Store} Store */
 
@@ -84,7 +85,13 @@ const voice = () => {
   return node;
 };
 
-/** What a key takes: "" for nothing. @param {KeyboardEvent} event @param {string} words @param {HTMLTextAreaElement} field */
+/**
+ * What a key takes; "" for nothing.
+ *
+ * @param {KeyboardEvent} event
+ * @param {string} words
+ * @param {HTMLTextAreaElement} field
+ */
 const taken = ({ key, ctrlKey, metaKey, altKey, shiftKey }, words, field) => {
   if (altKey || shiftKey) return '';
   if (key === 'Tab') return ctrlKey || metaKey ? '' : nextWord(words);

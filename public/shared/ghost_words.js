@@ -1,9 +1,11 @@
 // @ts-check
 // What of a suggestion is taken at once, and what is left of it. Pure text.
 
+const lettersOf = (/** @type {string[]} */ ...scripts) =>
+  new RegExp(scripts.map((each) => `\\p{Script=${each}}`).join('|'), 'u');
+
 /** Scripts that set no space between words: there the browser's rules part them. */
-const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const UNSPACED = lettersOf('Han', 'Hiragana', 'Katakana', 'Thai', 'Lao', 'Khmer', 'Myanmar');
 
 const parted = (/** @type {string} */ word) => {
   let first = '';
@@ -22,8 +24,7 @@ export const nextWord = (words) => {
   return UNSPACED.test(word) ? parted(word) : word;
 };
 
-const RIGHT_TO_LEFT =
-  /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+const RIGHT_TO_LEFT = lettersOf('Hebrew', 'Arabic', 'Syriac', 'Thaana', 'Nko', 'Adlam');
 
 /** Whether the last line of a text is read from the right, as its first letter has it. @param {string} text */
 export const isRightToLeft = (text) =>

@@ -126,7 +126,7 @@ test('what is typed as it was suggested stays, and is said but once; another key
   assert.deepEqual([at.shown, at.timers.size], ['', 1]);
 });
 
-test('all of it taken, the next words are asked for; none where another story or none stands behind the line', async () => {
+test('all of it taken, the next are asked for; another story, or none, has none of them', async () => {
   const at = haunted();
   at.go('Once');
   at.pause();
