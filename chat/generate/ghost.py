@@ -5,18 +5,22 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 from chat.errors import RefusedError
 from chat.generate.draft import Draft
 from chat.generate.request import GenerationRequest, Variant
-from chat.generate.resolve import resolve_request
+from chat.generate.resolve import Writer, resolve_request
 from chat.models import Listing
 from chat.models.engines import Engines, Lease
 from chat.settings import Value
 from chat.story import Story
 from chat.story.joining import joint
 from chat.turns import Turns
+from gpt.distribution import log_probability
+from gpt.engine import Engine
 from gpt.engine.fair_queue import Path
+from gpt.text.healing import taken_back
 
 MOST_TOKENS = 24
 MOST_CHARS = 120
@@ -30,6 +34,9 @@ MOST_S = 5.0
 REST_STEP_S = 0.02
 REST_STEPS = 10
 """How often it is looked whether what was written, or cancelled, just now is out of the way."""
+SEEN = 64
+"""Tokens before a word that say how likely it is there."""
+FIRST_WORD = re.compile(r"\s*\S+")
 LINE = re.compile(r"\s*\S[^\n]*")
 LAST_WORD = re.compile(r"(?<=\S)\s+\S*$")
 
@@ -86,6 +93,8 @@ class Ghost:
             self._not_before_s = time.monotonic() + PAUSE_S
             async with self._turns.turn(writer):
                 await self._rest(engines)
+                if self._is_busy():
+                    return ""
                 with engines.spare() as lease, suppress(TimeoutError):
                     async with asyncio.timeout(MOST_S):
                         return await self._write(request, story, models, values, lease, writer)
@@ -120,6 +129,16 @@ class Ghost:
         )
         resolved = await resolve_request(asked, story, models=models, values=values, engines=lease)
         model = resolved.writers[0]
+        draft = await self._draft(model, writer)
+        if model.params.heal:
+            bare = replace(model, params=replace(model.params, heal=False))
+            as_it_stands = await self._draft(bare, writer)
+            if await _is_likelier(model, as_it_stands.text, draft.text, writer):
+                draft = as_it_stands
+        is_whole = draft.finish_reason in ("sentence", "end", "stop")
+        return fitting(story, request.words, draft.text, is_whole=is_whole)
+
+    async def _draft(self, model: Writer, writer: Path) -> Draft:
         draft = Draft(model=model.loaded.listing.key, params=model.params, prompt=model.prompt)
         tokenizer = model.loaded.tokenizer
         most = MOST_CHARS if tokenizer.kind == "char" else MOST_TOKENS
@@ -131,8 +150,32 @@ class Ghost:
                 draft.add(token, tokenizer.end_ids)
                 if draft.finish_reason is not None or len(draft.tokens) >= most:
                     break
-        is_whole = draft.finish_reason in ("sentence", "end", "stop")
-        return fitting(story, request.words, draft.text, is_whole=is_whole)
+        return draft
+
+
+async def _is_likelier(model: Writer, one: str, other: str, writer: Path) -> bool:
+    """Whether the line with the first word of `one` behind it is likelier than with that of
+    `other`, each in the tokens that the model knows the whole by.
+
+    A word is healed token by token, and the likeliest token that begins with its letters may be one
+    that nothing likely follows: "umb" would become "umbrid".
+    """
+    engine, tokenizer = model.loaded.engine, model.loaded.tokenizer
+    first, second = FIRST_WORD.match(one), FIRST_WORD.match(other)
+    taken = taken_back(tokenizer, model.prompt)
+    if not isinstance(engine, Engine) or first is None or not taken:
+        return False
+    if second is None or first[0] == second[0]:
+        return second is None
+    most = max(1, min(SEEN, model.loaded.window // 4))
+    before = model.prompt[:-taken][-most:]
+    begun = tokenizer.decode(model.prompt[-taken:])
+    scores: list[float] = []
+    for word in (first[0], second[0]):
+        ids = tokenizer.encode(begun + word)[:most]
+        logits = await engine.logits([*before, *ids], writer=writer, every=True)
+        scores.append(log_probability(logits[len(before) - 1 : -1], ids))
+    return scores[0] > scores[1]
 
 
 def fitting(story: Story, line: str, text: str, *, is_whole: bool) -> str:

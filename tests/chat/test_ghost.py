@@ -14,7 +14,8 @@ from chat.turns import Turns
 from tests.chat.test_session import in_a_session, until
 from tests.support.tiny_checkpoint import save_bytes, save_characters
 
-STEP_S = 0.02
+STEP_S = 0.005
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +61,34 @@ def test_the_words_are_those_that_the_line_would_bring_at_temperature_0(root, mo
         before, shown = session.story, len(page.events)
         text = await asked(session, line)
         assert (session.story, len(page.events)) == (before, shown)
-        await session.change_settings({"max_new_tokens": "150", "temperature": "0"})
-        await session.write(line)
-        greedy = session.story.last.text
+        greedy = []
+        for heal in (True, False):
+            values = {"max_new_tokens": "150", "temperature": "0", "heal": heal}
+            await session.change_settings(values)
+            await session.write(line)
+            greedy.append(session.story.last.text)
+            await session.act({"act": "undo"})
         # What goes round in a loop is ended earlier there.
-        assert greedy.startswith(text[: len(greedy)])
+        assert any(each.startswith(text[: len(each)]) for each in greedy)
         assert len(text) <= MOST_CHARS
         # What was cut off is a second line, the half of a word, or what an empty line cannot say.
-        assert text or not line or not greedy.strip() or not greedy[0].isspace()
+        assert text or not line or not greedy[0].strip() or not greedy[0][0].isspace()
 
     in_a_session(root, act)
+
+
+@pytest.mark.skipif(not (ROOT / "checkpoints" / "stories").is_dir(), reason="no model ships")
+def test_a_word_that_broke_off_is_completed_and_a_whole_one_left_as_it_is():
+    async def act(session, page):
+        session.model = "stories"
+        await session.engines.get(session.models["stories"])
+        assert (await asked(session, "She found a big umb")).startswith("rella")
+        # Token by token it would have become "tallf".
+        assert (await asked(session, "The bird sang on the tall")).startswith(" ")
+        # In its own tokens no "n" follows: " upon" is one.
+        assert (await asked(session, "Once upo")).startswith("n a time")
+
+    in_a_session(ROOT, act)
 
 
 def test_a_model_that_is_not_in_memory_is_not_read_for_it(root):
@@ -91,8 +110,8 @@ def test_commands_and_a_blank_page_have_none_and_no_line_ends_what_is_under_way(
         assert await asked(session, None) == ""
         assert await waiting == ""
         seen = len(rows)
-        await asyncio.sleep(3 * STEP_S)
-        assert len(rows) <= seen + 1
+        await asyncio.sleep(10 * STEP_S)
+        assert len(rows) <= seen + 2
 
     in_a_session(root, act)
 
@@ -172,9 +191,10 @@ def test_pages_are_served_one_at_a_time_and_none_while_another_part_is_busy(root
             await asyncio.sleep(0)
         assert len(set(await asyncio.gather(*asking)) - {""}) == 1
         assert max(rows) == 1
+        await until(lambda: session.engines.active == 0)
         busy.append("the time machine")
         written = sum(rows)
         assert await asked(session, "Once upon") == ""
-        assert sum(rows) <= written + 2
+        assert sum(rows) == written
 
     in_a_session(root, act)
