@@ -38,6 +38,7 @@ from frontend.beside import run_beside
 from frontend.connections import bound_connections
 from frontend.events import answered, guard_events, others
 from frontend.files import own_files
+from frontend.ghosts import Ghosts
 from frontend.guard import Guard
 from frontend.log import log_in_lines
 from frontend.login import open_door
@@ -81,6 +82,7 @@ def models_of(websocket: WebsocketSession) -> FindModels:
 
 
 MACHINES = TimeMachines(models_of, SOURCES)
+GHOSTS = Ghosts(is_busy=lambda: not MACHINES.engines.at_rest)
 UPLOADS = Uploads(TRAINING_JOBS, MEMORY.room, others=not DOOR.alone)
 
 
@@ -96,12 +98,13 @@ def new_session(websocket: WebsocketSession, page: Page, keeper: Autosave) -> Se
         MEMORY.presets_of(websocket),
         UPLOADS.of_who_asks,
         key_of(websocket),
+        GHOSTS.of_who_asks,
     )
 
 
 WRITING = Tasks()
 STORIES = OpenStories(MEMORY, WRITING, new_session)
-BY_SESSION = (MEMORY.pieces, MACHINES.by_session, UPLOADS.by_session)
+BY_SESSION = (MEMORY.pieces, *(each.by_session for each in (MACHINES, UPLOADS, GHOSTS)))
 """What is kept by the id of a session of Chainlit's, which outlives a lost connection."""
 
 log_in_lines()
@@ -290,4 +293,5 @@ async def on_chat_end() -> None:
     websocket = current_websocket()
     MACHINES.stop(websocket)
     UPLOADS.stop(websocket)
+    GHOSTS.stop(websocket)
     STORIES.went_away(websocket)

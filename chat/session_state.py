@@ -14,6 +14,7 @@ from chat.compare.contest import Contest, curtain
 from chat.compare.votes import Ballot
 from chat.errors import RefusedError
 from chat.generate.draft import Draft
+from chat.generate.ghost import Ghost
 from chat.generate.prompt import off_the_loop
 from chat.generate.takes import Takes
 from chat.jobs.upload import Upload
@@ -43,6 +44,7 @@ class SessionState:
         upload: Gives the text that the page which asks brought, and the writer's trainings; None
             where nobody can train from the page.
         writer: (account, story), opaque keys for the fair queue of the engines.
+        ghost: Gives what suggests words to the page that asks; None where there is but one page.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class SessionState:
         presets: OwnPresets | None = None,
         upload: Callable[[], Upload] | None = None,
         writer: Path = (),
+        ghost: Callable[[], Ghost] | None = None,
     ) -> None:
         self.page = page
         self.engines = engines
@@ -70,6 +73,8 @@ class SessionState:
         """Memory and author's note."""
         self.upload = upload
         self.writer = writer
+        only = Ghost()
+        self.ghost = ghost or (lambda: only)
         self.history = History(Story())
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}

@@ -183,8 +183,14 @@ def story_data(
 
 
 def model_data(listings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The models to pick from: key, summary and starters (beginnings to click) of each."""
+    """The models to pick from: key, summary and starters (beginnings to click) of each, and whether
+    a server of another program runs it."""
     return [
-        {"key": listing.key, "summary": listing.summary, "starters": list(listing.starters)}
+        {
+            "key": listing.key,
+            "summary": listing.summary,
+            "starters": list(listing.starters),
+            "remote": listing.remote is not None,
+        }
         for listing in listings.values()
     ]

@@ -53,6 +53,16 @@ def token_distribution(
     )
 
 
+def log_probability(logits: Tensor, ids: Sequence[int]) -> float:
+    """The log of the probability (nats) of `ids`, one after the other.
+
+    Args:
+        logits: (T, V), each row what the model says before the id of its place.
+    """
+    chosen = torch.tensor(list(ids))[:, None]
+    return logits.log_softmax(-1).gather(1, chosen).sum().item()
+
+
 def entropy(probability: Tensor) -> float:
     """Of probabilities (V,), in nats: the mean surprise (Shannon 1948, section 6)."""
     return max(0.0, -float(torch.xlogy(probability, probability).sum()))

@@ -13,6 +13,7 @@ import * as desk from './shared/desk.js';
 import { drawLeftOver } from './shared/edit_notes.js';
 import { drawFacts } from './shared/facts.js';
 import * as files from './shared/files.js';
+import * as ghost from './shared/ghost_desk.js';
 import * as keys from './shared/keys.js';
 import { landmarks } from './shared/landmarks.js';
 import * as listen from './shared/listen.js';
@@ -46,7 +47,7 @@ export const inkling = {
     RETRY,
   },
   ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
-  ...{ listen, train, walk },
+  ...{ ghost, listen, train, walk },
 };
 
 window.inkling = inkling;

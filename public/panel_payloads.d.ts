@@ -233,6 +233,8 @@ declare namespace Page {
     dice: Dice;
     /** Start and end of each place in the text, in UTF-16 units, one after the other; of very many the first. */
     find: { count: number; places: number[]; revision: number };
+    /** "" where nothing can be said now. */
+    ghost: { text: string };
     models: { models: ModelLine[] };
     runs: { runs: Run[] };
     token: TokenDice;
@@ -252,6 +254,8 @@ declare namespace Page {
     copied: { passage: string };
     dice: { model?: string | null; words: string; settings: Record<string, number> };
     find: { find: string; match_case: boolean; whole_words: boolean };
+    /** Without `words` nothing is wanted any more. */
+    ghost: { words?: string; model?: string | null };
     models: unknown;
     runs: unknown;
     token: { passage: string; at: number };

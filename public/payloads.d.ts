@@ -72,7 +72,8 @@ declare namespace Page {
     whole: boolean;
     contest: { blind: boolean; waits: boolean; said: string } | null;
     revision: number;
-    models: { key: string; summary: string; starters: string[] }[];
+    /** `remote`: it runs on a server of another program. */
+    models: { key: string; summary: string; starters: string[]; remote: boolean }[];
     /** The one that is picked. */
     model: string | null;
     tuning: {

@@ -90,6 +90,22 @@ class Lease:
         return any(each.engine is loaded.engine for each in self._held)
 
 
+class SpareLease(Lease):
+    """Gives only models that are in memory."""
+
+    async def get(self, listing: Listing) -> Loaded:
+        """As `Engines.get`, but nothing is read for it.
+
+        Raises:
+            RefusedError: The model is not in memory.
+        """
+        loaded = self._engines.there(listing)
+        if loaded is None:
+            raise RefusedError(f"“{listing.key}” is not in memory.")
+        self._held.append(loaded)
+        return loaded
+
+
 class Engines:
     """A least-recently-used cache of loaded models, one engine each. For one event loop.
 
@@ -118,16 +134,57 @@ class Engines:
         """Those on servers that were asked for."""
         self._reading: dict[str, asyncio.Lock] = {}
         self._leases: list[Lease] = []
+        self._spare: set[asyncio.Task[object]] = set()
+        """Tasks that give way to any other."""
 
     @contextmanager
     def lease(self) -> Generator[Lease]:
         """Hold what is taken from it in memory until the end of the block."""
-        lease = Lease(self)
+        for task in self._spare:
+            task.cancel()
+        with self._held(Lease(self)) as lease:
+            yield lease
+
+    @contextmanager
+    def spare(self) -> Generator[Lease]:
+        """A lease for work that may as well not be done: the task at hand is cancelled as soon as
+        anyone takes a `lease`.
+
+        Raises:
+            RefusedError: Something is being done, so there is nothing to spare.
+        """
+        if not self.at_rest:
+            raise RefusedError("The models are busy.")
+        task = asyncio.current_task()
+        assert task is not None
+        self._spare.add(task)
+        try:
+            with self._held(SpareLease(self)) as lease:
+                yield lease
+        finally:
+            self._spare.discard(task)
+
+    @contextmanager
+    def _held(self, lease: Lease) -> Generator[Lease]:
         self._leases.append(lease)
         try:
             yield lease
         finally:
             self._leases.remove(lease)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is written, waits, or is about to be asked of any model."""
+        return not (self._leases or self.active or self.waiting)
+
+    def there(self, listing: Listing) -> Loaded | None:
+        """The model if it is in memory as it is on disk, else None."""
+        if listing.remote is not None:
+            self._remote.add(listing.remote)
+            return Loaded(listing, None, listing.remote)
+        same = (each for each in self._loaded if _weights(each.listing) == _weights(listing))
+        found = next(same, None)
+        return found and replace(found, listing=listing)
 
     async def get(self, listing: Listing) -> Loaded:
         """The model, read now if it is not in memory, or was written anew on disk since.

@@ -20,6 +20,7 @@ from chat.panels.cards import card, models
 from chat.panels.context import context
 from chat.panels.copied import copied
 from chat.panels.find import find
+from chat.panels.ghost import ghost
 from chat.panels.settings import tune
 from chat.panels.timeline import runs
 from chat.panels.token_probabilities import dice
@@ -83,6 +84,7 @@ QUERIES: dict[str, Query] = {
     "copied": copied,
     "dice": dice,
     "find": find,
+    "ghost": ghost,
     "models": models,
     "runs": runs,
     "token": token,

@@ -15,7 +15,11 @@ const GROUPS = [
     ['tune', 'memory', 'ladder', 'compare', 'branches'],
   ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
-  ['Text', 'Find your way through the story, and change words everywhere', ['find', 'contents']],
+  [
+    'Text',
+    'Find your way through the story, change words everywhere, and see the likeliest next ones',
+    ['find', 'contents', 'ghost'],
+  ],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
 const TOKENS =
@@ -64,8 +68,11 @@ function StoryTools() {
     return () => cancelAnimationFrame(frame);
   });
 
+  useEffect(() => window.inkling.ghost.watch(store), [store]);
+
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;
+  const { aboutGhost, isOn, toggle } = window.inkling.ghost;
   /** @type {[string, import('react').ReactNode][]} */
   const own = [
     [
@@ -99,6 +106,20 @@ function StoryTools() {
         Ladder
       </button>,
     ],
+    [
+      'ghost',
+      <button
+        key="ghost"
+        type="button"
+        id="story-ghost"
+        className="quiet"
+        aria-pressed={isOn(store)}
+        title={aboutGhost(store)}
+        onClick={() => toggle(store)}
+      >
+        Ghost text
+      </button>,
+    ],
   ];
   /** @type {[string, import('react').ReactNode][]} */
   const opened = [...panels]
@@ -117,7 +138,8 @@ function StoryTools() {
         {label}
       </button>,
     ]);
-  const tools = [...own, ...opened];
+  const [tokens, ladder, ghost] = own;
+  const tools = [tokens, ladder, ...opened, ghost];
   const groups = GROUPS.map(([name, about]) => ({
     name,
     about,

@@ -12,6 +12,7 @@ export const KEYS = [
   ['Ctrl+Enter', 'Continue (Enter on an empty line does the same)'],
   ['Shift+Enter', 'Add what you typed to the story; the model writes nothing'],
   ['Alt+Enter', 'A new line in what you type'],
+  ['Tab', 'The next word of the ghost text, while there is any; Ctrl+→ its sentence, Esc none of it'],
   ['Alt+R', 'Retry'],
   ['Esc', 'Stop'],
   ['Alt+Z', 'Undo'],

@@ -75,7 +75,7 @@ const mend = () => {
   if (dialog) mendSettings(dialog);
 };
 
-/** Mend what Chainlit draws, soon after it has; ten times a second at most, for a growing story changes the page often. */
+/** Mend what Chainlit draws, soon after: ten times a second at most, for a growing story changes the page often. */
 export const watchNames = () => {
   let waits = false;
   const soon = () => {

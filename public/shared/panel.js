@@ -35,7 +35,8 @@ export const moveFocus = (store) => {
   if (panel && !shown) return; // it is drawn next
   store.focused = panel;
   if (shown) {
-    if (!lost && !shown.contains(at)) store.opener = at;
+    if (shown.contains(at)) return; // one of its fields took it
+    if (!lost) store.opener = at;
     shown.tabIndex = -1;
     shown.focus({ preventScroll: true });
     return;

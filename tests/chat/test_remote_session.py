@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chat.generate.ghost import MOST_CHARS
 from chat.models import find_models
 from chat.models.engines import Engines
 from chat.models.remote import engine as engines
@@ -306,3 +307,23 @@ def test_stop_and_retry_reach_our_own_server(root, monkeypatch):
 
     with serving([served]) as base:
         with_server(root, f"{base}/v1", act, model="lab/letters")
+
+
+def test_ghost_text_asks_for_a_few_greedy_words_and_a_key_reaches_the_server(root, fake):
+    async def act(session, page):
+        request = {"query": "ghost", "words": WORDS}
+        assert await answer_query(session, request) == {"text": " there was a fox."}
+        assert fake.asked[-1]["prompt"] == WORDS
+        assert fake.asked[-1]["temperature"] == 0
+        assert fake.asked[-1]["max_tokens"] <= 1 + MOST_CHARS // 3
+        gone = fake.gone
+        slow = asyncio.create_task(answer_query(session, {**request, "model": "lab/slow"}))
+        await until(lambda: fake.asked[-1]["model"] == "slow")
+        assert await answer_query(session, {"query": "ghost"}) == {"text": ""}
+        assert await slow == {"text": ""}
+        await until(lambda: fake.gone == gone + 1)
+        assert fake.gone == gone + 1
+        assert await answer_query(session, {**request, "model": "lab/broken"}) == {"text": ""}
+        assert page.said == []
+
+    with_server(root, fake.url, act)
