@@ -19,7 +19,7 @@ from chat.story.library import Library
 from gpt.text.prompt import window_of
 from gpt.tokenizers import BPETokenizer, CharTokenizer
 from tests.chat.test_remote_session import with_server
-from tests.chat.test_session import in_a_session
+from tests.chat.test_session import in_a_session, read_by
 from tests.support.fake_engine import fake_engine
 from tests.support.tiny_checkpoint import LETTERS, save_bytes, save_characters
 
@@ -132,6 +132,10 @@ def test_what_stands_beside_a_story_is_read_noted_and_written_with_once_more(roo
         with_cat = await answer_query(session, dice)
         await put(session, FOX)
         assert (await answer_query(session, dice))["top"] != with_cat["top"]
+        loaded = await session.engines.get(session.models["letters"])
+        begun = read_by(loaded.engine)
+        await answer_query(session, {"query": "ghost", "words": "He", "model": "letters"})
+        assert [loaded.tokenizer.decode(ids[1:])[:18] for ids in begun] == [f"{FOX.memory}\n"]
         await session.ask_for({"ask": "ladder"})
         assert session.story.path[-1].context == FOX
 
