@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -33,7 +34,6 @@ from chat.panels.settings import pick
 from chat.panels.time_machine import FindModels
 from chat.session import STILL_WRITING, Session
 from chat.story.autosave import Autosave
-from chat.story.library import Kept
 from frontend.beside import run_beside
 from frontend.connections import bound_connections
 from frontend.events import answered, guard_events, others
@@ -273,8 +273,8 @@ async def on_window_message(data: Any) -> None:
             session = await own_session()
             if not (session.story.passages or session.writing or session.awaits_vote):
                 preset = str(more.get("preset", ""))[:100] or None
-                kept = Kept(story=session.story, settings=values, model=model, preset=preset)
-                await session.take(kept)
+                kept = session.kept(session.story)
+                await session.take(replace(kept, settings=values, model=model, preset=preset))
                 await session.offer()
         case {"type": "story_model", "model": str(model)}:
             session = await own_session()

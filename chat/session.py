@@ -99,7 +99,10 @@ class Session(SessionState):
         """
         once: Mapping[str, settings.Value] = {} if request.again else self.tuning.once
         request = replace(
-            request, model=request.model or self.model, settings={**once, **request.settings}
+            request,
+            model=request.model or self.model,
+            settings={**once, **request.settings},
+            context=self.context if request.context is None else request.context,
         )
         try:
             takes, compared = await self._begin(request)
@@ -146,7 +149,7 @@ class Session(SessionState):
             *past, story = kept.past or (waiting.story,)
             history = History(story, tuple(past))
         self._put(history)
-        self.contest = waiting
+        self.contest, self.context = waiting, kept.context
         await self._measure()
         if kept.model in self.models:
             self.model = kept.model

@@ -24,7 +24,7 @@ from chat.models.training_texts import TrainingTexts
 from chat.page import Page, ToldAs
 from chat.settings.layers import SettingLayers
 from chat.settings.presets import Layer, OwnPresets
-from chat.story import Story
+from chat.story import Context, Story
 from chat.story.library import Kept
 from chat.story.undo import History
 from gpt.engine.fair_queue import Path
@@ -69,6 +69,8 @@ class SessionState:
         self.models = find_models()
         self.model = default_model(self.models)
         self.tuning = SettingLayers(presets)
+        self.context = Context()
+        """Memory and author's note."""
         self.upload = upload
         self.writer = writer
         only = Ghost()
@@ -155,6 +157,7 @@ class SessionState:
             "models": view.model_data(self.models),
             "model": self.model,
             "tuning": self.tuning.data(),
+            "context": self.context.to_dict(),
             "meter": self.meter,
             "undo": len(self.history.past) + self.awaits_vote,
             "redo": len(self.history.future),
@@ -199,10 +202,15 @@ class SessionState:
             revision: Of the last "story_state" it saw.
             have: Tokens it has of the last passage.
         """
-        if revision != self.revision or len(self.drafts) != 1 or have > len(self.drafts[0].tokens):
+        drafts = self.drafts
+        if revision == self.revision and not drafts:
+            # The page has the story, and may have missed what is told without it.
+            await self.mark_saved(self.unsaved)
+            return await self._say(self.status)
+        if revision != self.revision or len(drafts) != 1 or have > len(drafts[0].tokens):
             await self.page.emit("story_state", self.snapshot())
         else:
-            await self._show_tokens(self.drafts[0], have)
+            await self._show_tokens(drafts[0], have)
 
     async def warm_up(self) -> None:
         """Load the model that will most likely write next."""
@@ -211,6 +219,13 @@ class SessionState:
             self._loaded = loaded
             await self._measure()
             await self.show()
+
+    async def put_context(self, context: Context) -> None:
+        """Take another memory and note: for what is written from now on, and no step of the story's
+        that can be undone."""
+        self.context = context
+        await self._measure()
+        await self.show()
 
     def _put(self, history: History) -> None:
         """Make this the story, with no takes left to pick from."""
@@ -244,17 +259,18 @@ class SessionState:
 
     async def _measure(self) -> None:
         """Bring the context meter up to date."""
-        story, drafts, loaded = self.story, self.drafts, self._loaded
+        story, drafts, loaded, context = self.story, self.drafts, self._loaded, self.context
         if loaded is None:
             return
         if drafts:  # their ids are known: nothing is to be turned into tokens
-            self.meter = view.story_meter(story, drafts, loaded)
+            self.meter = view.story_meter(story, drafts, loaded, context)
             return
         try:
-            meter = await off_the_loop(lambda: view.story_meter(story, drafts, loaded))
+            meter = await off_the_loop(lambda: view.story_meter(story, (), loaded, context))
         except RefusedError:
             meter = None
-        if self.story is story and self._loaded is loaded and not self.drafts:
+        now = (self.story, self._loaded, self.context)
+        if now == (story, loaded, context) and not self.drafts:
             self.meter = meter
 
     def kept(self, story: Story, hidden: Contest | None = None) -> Kept:
@@ -266,6 +282,7 @@ class SessionState:
             model=self.model,
             preset=preset.name if preset else None,
             contest=hidden.kept() if hidden else None,
+            context=self.context,
         )
 
     def _remember(self, so_far: Story | None = None) -> None:

@@ -7,13 +7,16 @@ else the tokens that the page does not have yet ("story_delta").
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from chat.errors import RefusedError
 from chat.generate.draft import Draft
+from chat.generate.prompt import prompt_of
 from chat.models.engines import Loaded
 from chat.settings import told
-from chat.story import ENDINGS, Passage, Story, StoryToken
-from gpt.text.prompt import window_start
+from chat.story import ENDINGS, Context, Passage, Story, StoryToken
+from gpt.text.prompt import kept_count, window_start
 from gpt.text.sentences import ends_sentence
-from gpt.tokenizers import TextError
+
+NO_CONTEXT = Context()
 
 
 def facts(passage: Passage) -> dict[str, Any] | None:
@@ -24,6 +27,9 @@ def facts(passage: Passage) -> dict[str, Any] | None:
         {"name": name, "label": label, "value": value}
         for name, label, value in told(passage.settings)
     ]
+    if passage.context:
+        value = passage.context.parts
+        settings.append({"name": "context", "label": "Read beside it", "value": value})
     seconds, count = passage.elapsed_s, len(passage.ids)
     return {
         "model": passage.model,
@@ -92,41 +98,57 @@ def meter(
     text: str,
     decode: Callable[[Sequence[int]], str],
     start: int | None = None,
+    memory: int = 0,
+    note: int = 0,
 ) -> dict[str, Any]:
     """What the model sees of the story before its next token.
 
     Args:
+        ids: Of the story; before them what a story begins after, unless a memory stands there.
+        memory, note: Tokens that stand beside the story, and are seen always.
         start: The first token in sight; None where the window slides as `window_start` says.
 
     Returns:
-        used, window: Tokens in sight, and how many can be. story: all tokens. unseen: how much of
-        the text is out of sight, counted as a browser counts it (UTF-16 units).
+        used, window: Tokens in sight, and how many can be. story: all of its tokens. memory, note:
+        theirs, which are in `used`. unseen: how much of the text is out of sight, counted as a
+        browser counts it (UTF-16 units).
     """
-    start = window_start(len(ids), window) if start is None else start
+    beside = memory + note + bool(memory)
+    start = window_start(len(ids), window - beside) if start is None else start
     hidden = text[: max(0, len(text) - len(decode(ids[start:])))] if start else ""
     return {
-        "used": len(ids) - start,
+        "used": len(ids) - start + beside,
         "window": window,
-        "story": len(ids) - 1,
+        "story": len(ids) - (not memory),
+        "memory": memory,
+        "note": note,
         "unseen": len(hidden.encode("utf-16-le", "surrogatepass")) // 2,
     }
 
 
-def story_meter(story: Story, drafts: Sequence[Draft], loaded: Loaded) -> dict[str, Any] | None:
-    """`meter` of a story and the longest draft that goes on from it; None where its words cannot
-    be counted, for the model knows some of their characters not."""
-    text, drafted, length = story.text, 0, None
+def story_meter(
+    story: Story, drafts: Sequence[Draft], loaded: Loaded, context: Context = NO_CONTEXT
+) -> dict[str, Any] | None:
+    """`meter` of a story and the longest draft that goes on from it; None where the model cannot
+    read them, for it knows some of their characters not, or what stands beside is too long.
+
+    Args:
+        context: What will stand beside the story; a draft has its own.
+    """
+    text, drafted, length, written = story.text, 0, None, list[int]()
     if own := [draft for draft in drafts if draft.model == loaded.listing.key]:
         draft = max(own, key=lambda each: len(each.tokens))
-        text, ids = text + draft.text, [*draft.prompt, *draft.ids]
+        text, prompt, written = text + draft.text, draft.prompt, draft.ids
         drafted, length = len(draft.ids), draft.params.max_new_tokens
     else:
         try:
-            ids = story.prompt_ids(loaded.listing.key, loaded.tokenizer)
-        except TextError:
+            prompt = prompt_of(story, loaded, context)
+        except RefusedError:
             return None
-    start = loaded.first_seen(len(ids), drafted, length)
-    told = meter(ids, loaded.window, text, loaded.tokenizer.decode, start)
+    ids, memory, note = [*prompt.of_story, *written], prompt.memory, prompt.note
+    start = loaded.first_seen(len(ids), drafted, length, kept_count(prompt.keep))
+    decode = loaded.tokenizer.decode
+    told = meter(ids, loaded.window, text, decode, start, memory=memory, note=note)
     # Of a model on a server the tokens are an estimate.
     return {**told, "about": loaded.listing.remote is not None}
 

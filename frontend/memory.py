@@ -1,9 +1,13 @@
 """What outlives a chat: the library, and stories as files, in and out of the page."""
 
 import asyncio
+import sqlite3
 import uuid
+from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,12 @@ from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
 from chat.session import Session
 from chat.settings.presets import OwnPresets
-from chat.story.export import WRITERS, file_name, from_file
+from chat.story import Context
+from chat.story.books import BOOKS, manuscript_of
+from chat.story.export import WRITERS, file_name, opened, to_json
 from chat.story.library import Library
 from chat.story.pieces import MAX_PART, FileError, FilePieces, Room, joined
+from chat.story.tree import Story
 from chat.turns import Turns
 from frontend.history import LibraryLayer, Unsaved
 
@@ -35,6 +42,7 @@ SHOWN_BY = (
     "StoryDice",
     "StoryFind",
     "StoryMachine",
+    "StoryMemory",
     "StoryModels",
     "StoryTrain",
     "StoryTune",
@@ -43,6 +51,8 @@ SHOWN_BY = (
 )
 """The elements that show a story, from top to bottom."""
 
+BYTES_OF_PART = MAX_PART // 4 * 3
+"""Of a piece of a file that is no text: base64 makes four characters of three bytes."""
 FILES_AT_ONCE = 2
 """Stories that are made into files, or read from them, at the same time."""
 
@@ -78,19 +88,46 @@ class Memory:
 
     async def send_file(self, websocket: WebsocketSession, session: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""
-        write, kind = WRITERS[ending]
-        story = session.story
+        story, context = session.story, session.context
+        kind = (WRITERS if ending in WRITERS else BOOKS)[ending][1]
         try:
+            # To the last piece: those of two files at once would be one file for the page.
             async with self._files.turn(writer_of(websocket)):
-                text = await asyncio.to_thread(write, story)
+                made = await self._file(websocket, story, context, ending)
+                name = file_name(story, ending)
+                size = BYTES_OF_PART if isinstance(made, bytes) else MAX_PART
+                of = max(1, -(-len(made) // size))
+                for part in range(of):
+                    piece = made[part * size : (part + 1) * size]
+                    data = {"name": name, "type": kind, "part": part, "of": of, **_sent(piece)}
+                    await session.page.emit("story_file", data)
+                    await asyncio.sleep(0)  # others have a word in between
         except RefusedError as error:
-            return await session.page.tell(str(error), "error")
-        name, of = file_name(story, ending), max(1, -(-len(text) // MAX_PART))
-        for part in range(of):
-            piece = text[part * MAX_PART : (part + 1) * MAX_PART]
-            data = {"name": name, "type": kind, "part": part, "of": of, "text": piece}
-            await session.page.emit("story_file", data)
-            await asyncio.sleep(0)  # others have a word in between
+            await session.page.tell(str(error), "error")
+
+    async def _file(
+        self, websocket: WebsocketSession, story: Story, context: Context, ending: str
+    ) -> str | bytes:
+        """What stands in the file of a story; RefusedError where it cannot be made."""
+        if ending == "json":
+            return await asyncio.to_thread(to_json, story, context)
+        if ending in WRITERS:
+            return await asyncio.to_thread(WRITERS[ending][0], story)
+        name, began_s = await self._called(websocket, story)
+        return await asyncio.to_thread(
+            lambda: BOOKS[ending][0](manuscript_of(story, name, began_s))
+        )
+
+    async def _called(self, websocket: WebsocketSession, story: Story) -> tuple[str, float | None]:
+        """The name that its writer gave a story, "" where it has none, and when it was begun."""
+        loop, find = asyncio.get_running_loop(), self.library.find
+        try:
+            title = await loop.run_in_executor(self.executor, find, websocket.thread_id)
+        except (sqlite3.Error, OSError):
+            title = None  # a story can be saved as a file where the library fails
+        if title is None or title.owner != self.owner(websocket):
+            return "", None
+        return "" if title.title == story.title else title.title, title.began_s
 
     async def take_piece(
         self,
@@ -112,10 +149,11 @@ class Memory:
             if parts is None:
                 return
             async with self._files.turn(writer_of(websocket)):
-                story = await asyncio.to_thread(lambda: from_file(name[:100], joined(parts)))
+                read = partial(opened, name[:100])
+                story, context = await asyncio.to_thread(lambda: read(joined(parts)))
         except (FileError, RefusedError) as error:
             return await session.page.tell(str(error), "error")
-        kept = session.kept(story)
+        kept = replace(session.kept(story), context=context)
         thread = str(uuid.uuid4())
         await asyncio.get_running_loop().run_in_executor(
             self.executor,
@@ -128,7 +166,9 @@ class Memory:
 
         async def save(sid: str, data: object) -> None:
             match _at(sid, sessions), data:
-                case (websocket, session), {"ending": str(ending)} if ending in WRITERS:
+                case (websocket, session), {"ending": str(ending)} if (
+                    ending in WRITERS or ending in BOOKS
+                ):
                     await self.send_file(websocket, session, ending)
 
         async def piece(sid: str, data: object) -> None:
@@ -158,6 +198,13 @@ def key_of(websocket: WebsocketSession) -> Key:
 def writer_of(websocket: WebsocketSession) -> tuple[str, str]:
     """Who asks for places and turns, from the larger group to the smaller: (account, page)."""
     return Memory.owner(websocket), websocket.id
+
+
+def _sent(piece: str | bytes) -> dict[str, Any]:
+    """A piece of a file as the page is sent it."""
+    if isinstance(piece, bytes):
+        return {"text": b64encode(piece).decode(), "base64": True}
+    return {"text": piece}
 
 
 def _at(sid: str, sessions: Mapping[str, Session]) -> tuple[WebsocketSession, Session] | None:

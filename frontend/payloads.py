@@ -77,13 +77,16 @@ class PageRequest(Payload):
     choice: Name | None = None
     contestants: Annotated[list[ContestantPayload], Field(max_length=8)] | None = None
     count: Whole | None = None
+    depth: Whole | None = None
     find: Text | None = None
     for_good: StrictBool | None = None
     key: Name | None = None
     match_case: StrictBool | None = None
+    memory: Text | None = None
     model: Name | None = None
     models: Annotated[list[Name], Field(max_length=8)] | None = None
     name: Text | None = None
+    note: Text | None = None
     of: Whole | None = None
     part: Whole | None = None
     passage: PassageId | None = None

@@ -266,7 +266,7 @@ class OpenStories:
 
     async def _rescue(self, keepers: Sequence[Autosave]) -> None:
         why = keepers[0].cause or "the disk does not answer"
-        stories = [state.story for keeper in keepers if (state := keeper.unsaved)]
+        stories = [state for keeper in keepers if (state := keeper.unsaved)]
         if not stories:
             return
         places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
@@ -278,7 +278,7 @@ class OpenStories:
                 f"{_many(len(stories) - len(lost))} in {where}: open each with “Open a file…”"
             )
         if lost:
-            titles = ", ".join(f"“{story.title}”" for story in lost)
+            titles = ", ".join(f"“{each.story.title}”" for each in lost)
             said.append(f"{_many(len(lost))} NOT SAVED ANYWHERE: {titles}. No folder takes more")
         print(f"Not saved in the library: {why}. {'. '.join(said)}.", file=sys.stderr, flush=True)
 

@@ -17,7 +17,7 @@ from gpt.decode.row import Row
 from gpt.model import GPT
 from gpt.sampling import N_ALTERNATIVES, SamplingParams
 from gpt.text.healing import Vocabulary
-from gpt.text.prompt import check_for, prompt_ids, window_start
+from gpt.text.prompt import Keep, check_for, check_keep, prompt_ids, window_start
 from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
 
@@ -82,6 +82,7 @@ class Generator:
         take: int = 0,
         core: str | None = None,
         n_top: int = N_ALTERNATIVES,
+        keep: Keep = (),
     ) -> Row:
         """Let a story join; it is read with one of the next steps.
 
@@ -93,10 +94,11 @@ class Generator:
             core: The name of the core that is to write it (`Token.core`); None, or one that is not
                 here, for the one in use.
             n_top: How many alternatives its tokens list, at most ten.
+            keep: Which ids of the prompt stay in the window when it slides, half of it at most.
 
         Raises:
             ValueError: settings that do not suit the tokenizer, n above 1, a prompt that cannot
-                be read, or no place.
+                be read, parts to keep that are none, or no place.
         """
         check_for(params, self.tokenizer)
         if params.n != 1:
@@ -104,15 +106,18 @@ class Generator:
         if not self.free:
             raise ValueError(f"all {self.max_batch} rows are taken: remove one first")
         (params,) = params.takes()
+        ids, block_size = prompt_ids(self.tokenizer, prompt), self.model.config.block_size
+        check_keep(keep, len(ids), block_size)
         row = Row(
             min(set(range(self.max_batch)) - {row.slot for row in self._rows}),
-            prompt_ids(self.tokenizer, prompt),
+            ids,
             params,
             self.tokenizer,
             take=take,
             core=self._cores.get(core or "", self._core),
             n_top=n_top,
-            block_size=self.model.config.block_size,
+            block_size=block_size,
+            keep=keep,
             vocabulary=self._vocabulary if params.heal else None,
         )
         self.cache.reset(row.slot)
@@ -200,15 +205,14 @@ class Generator:
         writing: list[Row] = []
         to_read: list[Row] = []
         for row in self._rows:
-            start = window_start(len(row.ids), self.model.config.block_size)
-            if start != row.start:
-                row.start = start
+            if (hidden := row.to_hide) != row.hidden:
+                row.hidden = hidden
                 self.cache.reset(row.slot)
             (writing if len(self._unread(row)) == 1 else to_read).append(row)
         return writing, to_read
 
     def _unread(self, row: Row) -> list[int]:
-        return row.ids[row.start + self.cache.lengths[row.slot] :]
+        return row.unread(self.cache.lengths[row.slot])
 
     def _prefill(self, to_read: list[Row]) -> list[tuple[Row, Token | Exception]]:
         """Read the row that was read longest ago, and hand what it has read to its twins: versions
@@ -229,7 +233,8 @@ class Generator:
     def _alike(self, row: Row, other: Row) -> bool:
         return (
             row.core is other.core
-            and row.start == other.start
+            and row.keep == other.keep
+            and row.hidden == other.hidden
             and row.ids == other.ids
             and self.cache.lengths[row.slot] == self.cache.lengths[other.slot] == 0
         )
@@ -254,7 +259,7 @@ class Generator:
             tokens = row.write(logits)
         except Exception as error:  # noqa: BLE001 - one story's fault must not end the others
             return self._failed([row], error)
-        self.cache.cut(row.slot, len(row.ids) - 1 - row.start)
+        self.cache.cut(row.slot, len(row.ids) - 1 - row.hidden)
         if tokens and tokens[-1].finish_reason is not None:
             self.remove(row)
         return [(row, token) for token in tokens]

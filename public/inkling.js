@@ -16,40 +16,42 @@ import * as files from './shared/files.js';
 import * as ghost from './shared/ghost_desk.js';
 import * as keys from './shared/keys.js';
 import { landmarks } from './shared/landmarks.js';
+import * as listen from './shared/listen.js';
 import * as machine from './shared/machine.js';
+import { watchNames } from './shared/names.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
-import { drawPassages, drawRow } from './shared/passages.js';
+import { drawPassages, drawRow, REDRAWN } from './shared/passages.js';
 import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
 import * as train from './shared/train.js';
 import { drawTree } from './shared/tree.js';
+import * as walk from './shared/walk.js';
 
 export const inkling = {
   ...{ lasting, useStory, usePanel, uuid, received },
-  ...{ drawCurve, drawFacts, drawLeftOver, drawPassages, drawRow, drawTree, landmarks, selectedWords, stepsOf, RETRY },
   ...{
-    branches,
-    cards,
-    compare,
-    composer,
-    counts,
-    desk,
-    files,
-    ghost,
-    keys,
-    machine,
-    numbers,
-    panel,
-    places,
-    sentences,
+    drawCurve,
+    drawFacts,
+    drawLeftOver,
+    drawPassages,
+    drawRow,
+    drawTree,
+    landmarks,
+    selectedWords,
+    stepsOf,
+    REDRAWN,
+    RETRY,
   },
-  train,
+  ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
+  ...{ ghost, listen, train, walk },
 };
 
 window.inkling = inkling;
 desk.watch();
 watchCopies();
+watchNames();
+walk.watchFocus();

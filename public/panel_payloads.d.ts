@@ -218,6 +218,17 @@ declare namespace Page {
     branches: Branches;
     card: ModelCard;
     compare: { presets: Preset[]; settings: CompareSetting[] };
+    /** Tokens of memory, note and story, and of the `window`, of which memory and note may have `most`; `about`: these
+     *  are estimates. */
+    context: {
+      memory: number;
+      note: number;
+      story: number;
+      window: number;
+      most: number;
+      about: boolean;
+      said: string;
+    };
     copied: Copied | NotHere;
     dice: Dice;
     /** Start and end of each place in the text, in UTF-16 units, one after the other; of very many the first. */
@@ -239,6 +250,7 @@ declare namespace Page {
     branches: unknown;
     card: { model: string };
     compare: { models: string[] };
+    context: Context & { model?: string | null };
     copied: { passage: string };
     dice: { model?: string | null; words: string; settings: Record<string, number> };
     find: { find: string; match_case: boolean; whole_words: boolean };

@@ -46,9 +46,19 @@ declare namespace Page {
     used: number;
     window: number;
     story: number;
+    /** Tokens beside the story, which are among `used`. */
+    memory: number;
+    note: number;
     unseen: number;
     /** The tokens are an estimate: the model's own are with its server. */
     about: boolean;
+  }
+
+  /** What the model reads beside the story: memory first, the author's note before its last `depth` paragraphs. */
+  interface Context {
+    memory: string;
+    note: string;
+    depth: number;
   }
 
   /** "story_state": everything. */
@@ -72,6 +82,7 @@ declare namespace Page {
       once: { name: string; label: string; value: string }[];
       changes: number;
     };
+    context: Context;
     meter: Meter | null;
     /** So many steps can be taken back, and done again. */
     undo: number;
@@ -102,7 +113,8 @@ declare namespace Page {
     /** Why the story is not saved, and what follows, in sentences; "" once it is. */
     story_kept: { unsaved: string };
     story_refused: { words: string; why: string };
-    story_file: { name: string; type: string; part: number; of: number; text: string };
+    /** A piece of a file: its text, or its bytes in base64. */
+    story_file: { name: string; type: string; part: number; of: number; text: string; base64?: boolean };
     story_opened: { thread: string };
     machine_news: MachineNews;
   }
@@ -148,6 +160,7 @@ declare namespace Page {
     | { act: 'vote'; choice: 'a' | 'b' | 'tie' }
     | { act: 'reveal' }
     | { act: 'once'; settings: Settings }
+    | ({ act: 'context' } & Context)
     | { act: 'preset'; name: string }
     | { act: 'preset_keep'; name: string; settings: Settings }
     | { act: 'preset_forget'; name: string };

@@ -12,7 +12,13 @@ from tests.support.imports import OURS, ROOT, code_files, imports
 PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 NO_ROOM = ("utils", "util", "helpers", "helper", "common", "manager", "misc")
 # Where the import has another name.
-DISTRIBUTIONS = {"jwt": "pyjwt", "socketio": "python-socketio", "PIL": "pillow", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "docx": "python-docx",
+    "jwt": "pyjwt",
+    "socketio": "python-socketio",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+}
 
 
 def dangers(file: Path) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from chat.generate.placing import Prompt
 from chat.settings import used
-from chat.story import FinishReason, Passage, StoryToken, TokenChoice, new_id
+from chat.story import Context, FinishReason, Passage, StoryToken, TokenChoice, new_id
 from gpt.sampling import SamplingParams
 from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
@@ -72,6 +73,7 @@ class Draft:
 
     Attributes:
         prompt: What the model read before the first token.
+        context: What of it stood beside the story.
         label: What tells it from the takes beside it, where they differ on purpose.
         seeded: Whether a seed has a say in it.
         began_s: When the first token could be made (time.monotonic), the wait for a place left out.
@@ -79,7 +81,8 @@ class Draft:
 
     model: str
     params: SamplingParams
-    prompt: list[int]
+    prompt: Prompt
+    context: Context = field(default_factory=Context)
     label: str = ""
     seeded: bool = True
     id: str = field(default_factory=new_id)
@@ -150,6 +153,7 @@ class Draft:
             finish_reason=self.finish_reason,
             elapsed_s=time.monotonic() - self.began_s,
             core=self.core,
+            context=self.context or None,
         )
 
     def finish(self, tokenizer: Tokenizer, reason: FinishReason | None) -> Passage:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context
+from contextvars import Context as Variables
+from functools import partial
 from typing import TypeVar
 
 from chat.errors import RefusedError
+from chat.generate.placing import Prompt, placed
 from chat.models.engines import Loaded
-from chat.story import Passage, Story
+from chat.story import Context, Passage, Story
 from chat.story.joining import joint
 from gpt.tokenizers import TextError, UnknownCharacterError
 
@@ -29,7 +31,7 @@ async def off_the_loop(read: Callable[[], T]) -> T:
     late: asyncio.Future[None] = loop.create_future()
     # A timer that was cancelled stays in the loop until its time, and its context with it: in an
     # empty one it holds no session.
-    timer = loop.call_later(LONGEST_S, _end, late, context=Context())
+    timer = loop.call_later(LONGEST_S, _end, late, context=Variables())
     try:
         await asyncio.wait({reading, late}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -78,16 +80,44 @@ def with_words(story: Story, words: str, loaded: Loaded, *, whole: bool = False)
     return story.append(words_of_writer)
 
 
-def prompt_of(story: Story, loaded: Loaded) -> list[int]:
-    """The story as ids of the model; RefusedError where it does not know a character."""
-    return _read(loaded, lambda: story.prompt_ids(loaded.listing.key, loaded.tokenizer))
+def prompt_of(story: Story, loaded: Loaded, context: Context) -> Prompt:
+    """The story as ids of the model, with what it reads beside it.
+
+    Raises:
+        RefusedError: It does not know a character, or memory and note leave it less than half of
+            its window for the story.
+    """
+    for text, what in ((context.memory, "memory"), (context.note, "note")):
+        encode = partial(loaded.tokenizer.encode, text)
+        _read(loaded, encode, f" It stands in the {what}.")
+    key, tokenizer = loaded.listing.key, loaded.tokenizer
+    prompt = _read(loaded, lambda: placed(story, context, key, tokenizer))
+    if prompt.memory + prompt.note > most_beside(loaded):
+        raise RefusedError(_too_much(prompt, loaded))
+    return prompt
 
 
-def _read(loaded: Loaded, ids: Callable[[], list[int]]) -> list[int]:
+def most_beside(loaded: Loaded) -> int:
+    """How many tokens memory and note may have: the other half of the window is the story's, with
+    the token that it begins after."""
+    return max(0, loaded.window // 2 - 1)
+
+
+def _too_much(prompt: Prompt, loaded: Loaded) -> str:
+    about = "" if loaded.listing.remote is None else "about "
+    return (
+        f"Memory and author’s note have {about}{prompt.memory + prompt.note:,} tokens, and "
+        f"“{loaded.listing.key}” reads {about}{loaded.window:,} at once: {most_beside(loaded):,} "
+        "of them at most, so that half is left for the story. Shorten them, or pick a model that "
+        "reads more."
+    )
+
+
+def _read(loaded: Loaded, read: Callable[[], T], where: str = "") -> T:
     try:
-        return ids()
+        return read()
     except UnknownCharacterError as error:
-        raise RefusedError(_unknown(error, loaded.listing.key)) from error
+        raise RefusedError(_unknown(error, loaded.listing.key) + where) from error
     except TextError as error:
         why = f"“{loaded.listing.key}” cannot read this: {error}."
         raise RefusedError(why) from error

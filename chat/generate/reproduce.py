@@ -3,7 +3,7 @@
 from chat import settings
 from chat.errors import RefusedError
 from chat.generate.request import LAST, GenerationRequest
-from chat.story import OLDER_CORE, Passage, Story
+from chat.story import OLDER_CORE, Context, Passage, Story
 
 IN_PART = ("stopped", "failed", "cut")
 """Endings that came from outside: the model itself would have gone on."""
@@ -44,6 +44,7 @@ def again(story: Story, passage_id: str) -> GenerationRequest:
         model=passage.model,
         settings=settings.layer({**made, "seed": passage.seed}),
         again=True,
+        context=passage.context or Context(),
         core=passage.core or OLDER_CORE,
     )
 

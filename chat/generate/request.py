@@ -7,6 +7,7 @@ from typing import Literal
 from chat import settings
 from chat.errors import RefusedError
 from chat.settings import Value
+from chat.story import Context
 from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
 
@@ -62,6 +63,7 @@ class GenerationRequest:
             (chat/compare/contest.py).
         settings: For this request alone, checked (`chat.settings.layer`).
         again: The retry is to bring the same text once more (chat/generate/reproduce.py).
+        context: What is read beside the story; None for what the chat is set to.
         core: What shall compute it (`gpt.engine.Engine.submit`); None for what is best here.
     """
 
@@ -75,6 +77,7 @@ class GenerationRequest:
     contest: Literal["open", "blind"] | None = None
     settings: Mapping[str, Value] = field(default_factory=dict[str, Value])
     again: bool = False
+    context: Context | None = None
     core: str | None = None
 
 

@@ -5,18 +5,19 @@ The class `Writer` is a model; "the writer" in text and `author == "writer"` are
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from chat import settings
 from chat.errors import RefusedError
+from chat.generate.placing import Prompt
 from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.request import LAST, TAKES, GenerationRequest, Variant
 from chat.models import Listing
 from chat.models.engines import Lease, Loaded
 from chat.models.remote.dialects import NEEDED, possible
-from chat.story import Passage, Story
+from chat.story import Context, Passage, Story
 from chat.story.editing import fork
 from chat.story.joining import strip_trailing_spaces
 from gpt.sampling import LIMITS, SamplingParams
@@ -32,12 +33,14 @@ NO_MODEL = "There is no model yet. Train one: python -m train.pretrain --help"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Writer:
-    """A model that will write (no person), and its input, the ids of `prompt`: one engine request
-    of `params.n` takes, of which take i has seed + i."""
+    """A model that will write (no person), and its input, `prompt`: one engine request of
+    `params.n` takes, of which take i has seed + i."""
 
     loaded: Loaded
     params: SamplingParams
-    prompt: list[int]
+    prompt: Prompt
+    context: Context = field(default_factory=Context)
+    """What of the prompt stands beside the story."""
     label: str = ""
     left_out: tuple[str, ...] = ()
     """Settings that were wanted, and that its engine cannot do."""
@@ -206,12 +209,14 @@ def _writer(
         # A token, and on from there to the end of its sentence.
         room = params.finish_chars or FINISH_CHARS
         params = replace(params, max_new_tokens=1, finish_chars=room)
-    prompt = prompt_of(story, loaded)
+    context = request.context or Context()
+    prompt = prompt_of(story, loaded, context)
     takes = 1 if request.variants else request.takes
     return Writer(
         loaded=loaded,
         params=replace(params, n=takes),
         prompt=prompt,
+        context=context,
         label=label,
         left_out=tuple(left_out),
     )
@@ -254,5 +259,9 @@ def _same(writer: Writer, story: Story, *, but: tuple[str, ...] = ()) -> list[Pa
 
     key, used = writer.loaded.listing.key, compared(settings.used(writer.params))
     return [
-        each for each in story.following if each.model == key and compared(each.settings) == used
+        each
+        for each in story.following
+        if each.model == key
+        and compared(each.settings) == used
+        and (each.context or Context()) == writer.context
     ]

@@ -93,6 +93,7 @@ class Takes:
                     model=each.loaded.listing.key,
                     params=params,
                     prompt=each.prompt,
+                    context=each.context,
                     label=each.label,
                     seeded=each.loaded.takes_seeds,
                 )
@@ -103,9 +104,13 @@ class Takes:
         """The takes of each model in `resolved.writers`, in its order."""
         try:
             for each in resolved.writers:
-                engine = each.loaded.engine
-                core = resolved.request.core
-                submitted = engine.submit(each.prompt, each.params, writer=writer, core=core)
+                submitted = each.loaded.engine.submit(
+                    each.prompt.ids,
+                    each.params,
+                    writer=writer,
+                    core=resolved.request.core,
+                    keep=each.prompt.keep,
+                )
                 self.requests.append(submitted)
         except BaseException:
             self.cancel()

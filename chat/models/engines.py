@@ -49,18 +49,21 @@ class Loaded:
         remote = self.listing.remote
         return remote is None or remote.dialect.seeds is not None
 
-    def first_seen(self, count: int, draft: int = 0, length: int | None = None) -> int:
+    def first_seen(
+        self, count: int, draft: int = 0, length: int | None = None, kept: int = 0
+    ) -> int:
         """Of so many tokens, the first that it reads before it writes the next one.
 
         Args:
+            kept: Those beside them that it reads always.
             draft: Those at the end that it is writing now. What a server was sent does not slide
                 while it writes.
             length: The most that it was asked to write, if it is writing.
         """
         remote = self.listing.remote
         if remote is None:
-            return window_start(count, self.listing.block_size)
-        return remote.first_seen(count - draft, length or USUAL_LENGTH)
+            return window_start(count, self.listing.block_size - kept)
+        return remote.first_seen(count - draft, length or USUAL_LENGTH, kept)
 
     @property
     def idle(self) -> bool:

@@ -17,6 +17,7 @@ from chat.generate.request import OTHER_PAGE
 from chat.panels import training, votes
 from chat.panels.branches import branches
 from chat.panels.cards import card, models
+from chat.panels.context import context
 from chat.panels.copied import copied
 from chat.panels.find import find
 from chat.panels.ghost import ghost
@@ -79,6 +80,7 @@ QUERIES: dict[str, Query] = {
     "branches": branches,
     "card": card,
     "compare": votes.compare,
+    "context": context,
     "copied": copied,
     "dice": dice,
     "find": find,

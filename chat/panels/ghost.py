@@ -35,6 +35,7 @@ async def ghost(session: Session, request: Mapping[str, object]) -> dict[str, An
         words=commands.words(line),
         model=str(model) if model else None,
         settings=session.tuning.once,
+        context=session.context,
     )
     try:
         text = await page.suggest(

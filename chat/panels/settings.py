@@ -6,13 +6,14 @@ from typing import Any
 from chat import settings
 from chat.errors import RefusedError
 from chat.generate.request import OTHER_PAGE
+from chat.panels.context import act_on_context
 from chat.session import Session
 from chat.settings.presets import Preset
 from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
 
 WITH_COMMAS = " Put commas between them; off is none."
-SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget")
+SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget", "context")
 """Acts that change what the next words are written with, and leave the story alone."""
 
 
@@ -83,8 +84,11 @@ async def act_on_settings(session: Session, request: Mapping[str, object]) -> No
 
     Args:
         request: `act` and what it needs: "once" `settings` (none takes them back), "preset" a
-            `name`, "preset_keep" a `name` and its `settings`, "preset_forget" a `name`. Untrusted.
+            `name`, "preset_keep" a `name` and its `settings`, "preset_forget" a `name`, "context"
+            what `act_on_context` reads. Untrusted.
     """
+    if request.get("act") == "context":
+        return await act_on_context(session, request)
     tuning = session.tuning
     try:
         match request:

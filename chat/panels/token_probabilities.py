@@ -6,6 +6,7 @@ from typing import Any
 
 from chat import commands, settings
 from chat.errors import RefusedError
+from chat.generate.placing import Prompt
 from chat.generate.prompt import off_the_loop, prompt_of, with_words
 from chat.generate.resolve import NO_MODEL
 from chat.models import Listing
@@ -19,7 +20,6 @@ from gpt.engine import Engine
 from gpt.files.strict_json import is_object
 from gpt.sampling import SamplingParams
 from gpt.text.bias import bias_of
-from gpt.text.prompt import window_start
 from gpt.tokenizers.pieces import whole_characters
 
 SHOWN = 20
@@ -74,13 +74,13 @@ async def _dice(
     )
     before = session.story
     story = await off_the_loop(lambda: with_words(before, words, loaded))
-    ids = await off_the_loop(lambda: prompt_of(story, loaded))
+    prompt = await off_the_loop(lambda: prompt_of(story, loaded, session.context))
     if story.ended:
         params = replace(params, min_new_tokens=1)
     told = (
-        await _told_by_server(session, loaded.listing.remote, ids)
+        await _told_by_server(session, loaded.listing.remote, prompt)
         if loaded.listing.remote is not None
-        else await _told_here(session, loaded, ids, params)
+        else await _told_here(session, loaded, prompt, params)
     )
     used = settings.used(params)
     return {
@@ -101,12 +101,12 @@ async def _dice(
 
 
 async def _told_here(
-    session: Session, loaded: Loaded, ids: list[int], params: SamplingParams
+    session: Session, loaded: Loaded, prompt: Prompt, params: SamplingParams
 ) -> dict[str, Any]:
     """The whole distribution, of a model in this process."""
-    seen = ids[window_start(len(ids), loaded.listing.block_size) :]
+    seen = prompt.seen(loaded.listing.block_size)
     bias = bias_of(params, seen, loaded.tokenizer)
-    told = token_distribution(await _logits(session, loaded, ids), params, seen, SHOWN, bias)
+    told = token_distribution(await _logits(session, loaded, seen), params, seen, SHOWN, bias)
     piece = loaded.tokenizer.piece
     return {
         "top": [
@@ -120,11 +120,12 @@ async def _told_here(
     }
 
 
-async def _told_by_server(session: Session, engine: RemoteEngine, ids: list[int]) -> dict[str, Any]:
+async def _told_by_server(session: Session, engine: RemoteEngine, prompt: Prompt) -> dict[str, Any]:
     """The likeliest tokens, of a model on a server."""
-    key = (engine, tuple(ids))
+    ids, keep = prompt.ids, prompt.keep
+    key = (engine, tuple(ids), keep)
     if key not in session.logits:
-        _keep(session, key, await engine.odds(ids, SHOWN, writer=session.writer))
+        _keep(session, key, await engine.odds(ids, SHOWN, writer=session.writer, keep=keep))
     top: tuple[Chance, ...] = session.logits[key]
     known = [(engine.tokenizer.id_of(each.text), each) for each in top]
     return {

@@ -1,5 +1,6 @@
 """The story as data: its tree, editing and undoing, its library on disk, files in and out."""
 
+from chat.story.context import Context, ContextError
 from chat.story.passage import (
     ENDINGS,
     OLDER_CORE,
@@ -17,6 +18,8 @@ __all__ = [
     "ENDINGS",
     "OLDER_CORE",
     "Author",
+    "Context",
+    "ContextError",
     "FinishReason",
     "Passage",
     "Story",

@@ -1,7 +1,7 @@
 """Stories in and out of files: pure functions from a story to a file's text, and back.
 
-`.txt` is the story and nothing else, `.md` the story and how it was made, `.json` the whole tree:
-read back it is the same story.
+`.txt` is the story and nothing else, `.md` the story, whose each word is and how it was made,
+`.json` the whole tree: read back it is the same story. As .docx and .epub: chat/story/books/.
 """
 
 import json
@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 
 from chat.settings import NO_NUMBERS, SettingsError, parse_value, told
+from chat.story.context import Context, ContextError
 from chat.story.json_parts import loads
 from chat.story.passage import (
     ENDINGS,
@@ -27,6 +28,7 @@ from gpt.files import plain_text
 from gpt.files.strict_json import is_object
 from gpt.text.scripts import as_name
 
+NO_CONTEXT = Context()
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
 MAX_PASSAGES = 5000
@@ -56,17 +58,24 @@ def to_text(story: Story) -> str:
 
 
 def to_markdown(story: Story) -> str:
-    """The words, so written that Markdown shows each character, and how each passage was made."""
+    """The words, so written that Markdown shows each character, and how each passage was made.
+
+    The table says which characters of the text (as `to_text` has it, counted from 1) are whose.
+    """
     lines = [f"# {_escaped(story.title)}", "", _escaped(story.text), "", "---", ""]
-    lines += ["| words | by | settings | seed | ended |", "| --- | --- | --- | --- | --- |"]
+    lines.append("| words | characters | by | settings | seed | ended |")
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    end = 0
     for passage in story.path:
+        start, end = end + 1, end + len(passage.text)
         settings = ", ".join(f"{label} {value}" for _, label, value in told(passage.settings))
         if passage.core:
             settings += f", Core {passage.core}"
         seed = "" if passage.seed is None else str(passage.seed)
         cells = [
             _beginning(passage.text),
-            (passage.model or "a model") if passage.author == "model" else "the writer",
+            f"{start}–{end}" if passage.text else "",
+            _whose(passage),
             settings,
             seed,
             ENDINGS.get(passage.finish_reason or "", ""),
@@ -75,9 +84,12 @@ def to_markdown(story: Story) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_json(story: Story) -> str:
-    """The whole tree with its tokens; `from_file` gives the same story back."""
-    head = json.dumps({**replace(story, passages=()).to_dict(), "passages": []}, allow_nan=False)
+def to_json(story: Story, context: Context = NO_CONTEXT) -> str:
+    """The whole tree with its tokens, and what is read beside it; `opened` gives the same back."""
+    # Older versions know no context, and read over it.
+    beside = {"context": context.to_dict()} if context else {}
+    tree = replace(story, passages=()).to_dict()
+    head = json.dumps({**beside, **tree, "passages": []}, allow_nan=False)
     # One passage at a time: nothing else runs while `json` is at a text.
     passages = (json.dumps(entry_of(passage), allow_nan=False) for passage in story.passages)
     return head.removesuffix("]}") + ", ".join(passages) + "]}"
@@ -97,7 +109,13 @@ def file_name(story: Story, ending: str) -> str:
 
 
 def from_file(name: str, text: str) -> Story:
-    """The story in a file: a tree that was saved here (`.json`), or a text to begin one with.
+    """The story in a file; see `opened`."""
+    return opened(name, text)[0]
+
+
+def opened(name: str, text: str) -> tuple[Story, Context]:
+    """The story in a file, and what is read beside it: a tree that was saved here (`.json`), or a
+    text to begin one with.
 
     Raises:
         FileError: It is neither; the message says what is wrong with it.
@@ -114,20 +132,22 @@ def from_file(name: str, text: str) -> Story:
             f"“{name}” has {len(text):,} characters, and a story can begin with {MAX_TEXT:,}: "
             "open a part of it."
         )
-    return Story().append(Passage(author="writer", text=text.rstrip()))
+    return Story().append(Passage(author="writer", text=text.rstrip())), NO_CONTEXT
 
 
-def _from_json(name: str, text: str) -> Story:
+def _from_json(name: str, text: str) -> tuple[Story, Context]:
     try:
         data = loads(text)
         if not is_object(data):
             raise StoryError("this is not a story that was exported here")
         story = Story.from_dict(data)
         _check(story)
+        context = Context.of(data["context"]) if is_object(data.get("context")) else NO_CONTEXT
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, StoryError) else "it is no JSON, or only a part of it"
+        known = isinstance(error, StoryError | ContextError)
+        why = str(error) if known else "it is no JSON, or only a part of it"
         raise FileError(f"“{name}” cannot be opened: {why}.") from error
-    return story
+    return story, context
 
 
 def _check(story: Story) -> None:
@@ -232,6 +252,7 @@ _FITS: dict[str, Fits] = {
     "elapsed_s": _or_none(_is_number),
     "moved": lambda value: isinstance(value, bool),
     "whole": lambda value: isinstance(value, bool),
+    "context": lambda value: value is None or isinstance(value, Context),
     "written_s": _or_none(lambda value: _is_number(value) and 0 <= value <= LATEST_S),
     "core": _or_none(lambda value: _is_text(value) and CORE.fullmatch(value) is not None),
 }
@@ -243,6 +264,12 @@ def _escaped(text: str) -> str:
         lambda found: "\\" + found[1] if found[1] else f"{found[2]}\\{found[3]}", text
     )
     return re.sub(r"(?<=[^\n])\n(?=[^\n])", "\\\\\n", text)
+
+
+def _whose(passage: Passage) -> str:
+    if passage.author == "edited":
+        return "a model, changed by the writer"
+    return (passage.model or "a model") if passage.author == "model" else "the writer"
 
 
 def _beginning(text: str) -> str:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chat.settings import Value
+from chat.story.context import Context
 from chat.story.kept_undo import read_undo, undo_json
 from chat.story.tree import Story
 
@@ -23,6 +24,7 @@ class Kept:
         model: The key of the model that was picked.
         preset: The name of the preset that was picked; None for none.
         contest: Of a blind contest that waits for its vote, what brings it back; else None.
+        context: What is read beside the story.
         past: What can be undone, oldest first, and `future`, what can be done again, next one
             first; of both the nearest (`chat.story.kept_undo`).
         partial: A model writes on: it is kept in case the app is killed before it is done.
@@ -33,6 +35,7 @@ class Kept:
     model: str | None
     preset: str | None = None
     contest: Mapping[str, object] | None = None
+    context: Context = field(default_factory=Context)
     past: tuple[Story, ...] = ()
     future: tuple[Story, ...] = ()
     partial: bool = False
@@ -62,16 +65,19 @@ def kept_of(row: Sequence[Any], data: Sequence[str]) -> Kept:
         model=model,
         preset=preset,
         contest=contest,
+        context=Context.of(head["context"]) if "context" in head else Context(),
         past=past,
         future=future,
     )
 
 
 def head_json(kept: Kept) -> str:
-    """All of a story but its passages, and what can be undone in it, which older versions do not
-    look at."""
+    """All of a story but its passages, with what older versions do not look at: what is read beside
+    it, and what can be undone in it."""
     head = replace(kept.story, passages=()).to_dict()
     del head["passages"]
+    if kept.context:
+        head["context"] = kept.context.to_dict()
     if not (kept.past or kept.future):
         return json.dumps(head)
     undo = undo_json(kept.story, kept.past, kept.future)

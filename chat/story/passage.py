@@ -3,9 +3,10 @@
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from chat.story.context import Context
 from gpt.tokenizers import Tokenizer
 
 Author = Literal["writer", "model", "edited"]
@@ -86,6 +87,7 @@ class Passage:
             brings it again with that one. None in what older versions kept, see `OLDER_CORE`.
         whole: The writer's words had a space after them, which was left out: their last word is not
             to be completed.
+        context: The memory and the note that it was written with; None for none.
         written_s: When it was, in seconds since 1970. None in what older versions kept.
     """
 
@@ -103,7 +105,11 @@ class Passage:
     moved: bool = False
     core: str | None = None
     whole: bool = False
+    context: Context | None = None
     written_s: float | None = field(default_factory=now_s)
+
+
+_FIELDS = tuple(each.name for each in fields(Passage))
 
 
 def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
@@ -116,9 +122,9 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     """The passage that `entry_of` made a dictionary of; one of an older version too.
 
     Raises:
-        StoryError, KeyError, TypeError: It is none.
+        StoryError, ContextError, KeyError, TypeError: It is none.
     """
-    unknown = set(entry) - {each.name for each in fields(Passage)}
+    unknown = set(entry) - set(_FIELDS)
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
         raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
     tokens = tuple(map(_token_from, entry["tokens"]))
@@ -130,22 +136,50 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
         settings = {**settings, "finish_chars": 0}
     read: dict[str, Any] = {"settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
     read["written_s"] = entry.get("written_s")
+    if "context" in entry:
+        read["context"] = Context.of(entry["context"])
     return Passage(**{**entry, **read})
 
 
 def entry_of(passage: Passage) -> dict[str, Any]:
     """The dictionary that `passage_of` reads. What older versions kept of a passage stays as it is:
     what they did not know is left out where it says nothing."""
-    entry = asdict(passage)
+    entry: dict[str, Any] = {name: getattr(passage, name) for name in _FIELDS}
+    entry["settings"] = dict(passage.settings)
+    entry["tokens"] = [_entry_of_token(token) for token in passage.tokens]
     if passage.core is None:
         del entry["core"]
     if not passage.whole:
         del entry["whole"]
+    if passage.context:
+        entry["context"] = passage.context.to_dict()
+    else:
+        del entry["context"]
     if passage.written_s is None:
         del entry["written_s"]
     return entry
 
 
+# Written out: a long story has a hundred thousand tokens, and `asdict` copies each of their values.
+def _entry_of_token(token: StoryToken) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "text": token.text,
+        "raw_probability": token.raw_probability,
+        "probability": token.probability,
+        "entropy": token.entropy,
+        "top": [
+            {
+                "id": choice.id,
+                "text": choice.text,
+                "raw_probability": choice.raw_probability,
+                "probability": choice.probability,
+            }
+            for choice in token.top
+        ],
+    }
+
+
 def _token_from(entry: Mapping[str, Any]) -> StoryToken:
-    read: dict[str, Any] = {"top": tuple(TokenChoice(**choice) for choice in entry["top"])}
+    read: dict[str, Any] = {"top": tuple([TokenChoice(**each) for each in entry["top"]])}
     return StoryToken(**{**entry, **read})

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chat.story.export import file_name, to_json
-from chat.story.tree import Story
+from chat.story.kept import Kept
 from gpt.files.writing import write_whole
 
 
-def rescue(stories: Sequence[Story], places: Sequence[Path]) -> tuple[list[Path], list[Story]]:
+def rescue(stories: Sequence[Kept], places: Sequence[Path]) -> tuple[list[Path], list[Kept]]:
     """Write each story to a file that a page opens again, in a new folder of a place that takes it.
 
     Args:
@@ -38,11 +38,12 @@ def rescue(stories: Sequence[Story], places: Sequence[Path]) -> tuple[list[Path]
     return folders, [story for _, story in left]
 
 
-def _written(folder: Path, number: int, story: Story) -> bool:
+def _written(folder: Path, number: int, kept: Kept) -> bool:
     # Two may have the same name, or one that is too long with a number before it.
-    stem = file_name(story, "json").removesuffix(".json")[:30]
+    stem = file_name(kept.story, "json").removesuffix(".json")[:30]
     try:
-        write_whole(folder / f"{number:03} {stem}.json", to_json(story), mode=0o600)
+        text = to_json(kept.story, kept.context)
+        write_whole(folder / f"{number:03} {stem}.json", text, mode=0o600)
     except OSError:
         return False
     return True

@@ -6,7 +6,7 @@ what the model reads next is exactly what it wrote before. What a writer does to
 there already (edit them, cut them) is in chat/story/editing.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -143,26 +143,8 @@ class Story:
         return self.choose(ids[place]) if 0 <= place < len(ids) else self
 
     def prompt_ids(self, model: str, tokenizer: Tokenizer) -> list[int]:
-        """What `model` reads: what a story begins after, then this story as ids.
-
-        A passage whose ids are the model's own, and still say its text (a model may have been
-        trained anew under its name), is read with just those. What others wrote is encoded again,
-        neighbours together, as one text.
-
-        Raises:
-            UnknownCharacterError: The tokenizer never saw a character of the story.
-        """
-
-        def is_own(passage: Passage) -> bool:
-            return passage.model == model and says_its_ids(tokenizer, passage)
-
-        ids = [tokenizer.bos_id]
-        for own, passages in groupby(self.path, key=is_own):
-            if own:
-                ids += (id for passage in passages for id in passage.ids)
-            else:
-                ids += tokenizer.encode("".join(passage.text for passage in passages))
-        return ids
+        """What `model` reads: what a story begins after, then this story as ids; see `ids_of`."""
+        return [tokenizer.bos_id, *ids_of(self.path, model, tokenizer)]
 
     def to_dict(self) -> dict[str, Any]:
         """The whole tree, ready for JSON; `from_dict` gives the same story back."""
@@ -206,6 +188,29 @@ class Story:
             raise StoryError("this is not a story that was exported here") from error
         # The path itself is read, whatever the file says of it.
         return story.at(story.current)
+
+
+def ids_of(passages: Iterable[Passage], model: str, tokenizer: Tokenizer) -> list[int]:
+    """Passages that follow each other, as the ids that `model` reads.
+
+    One whose ids are the model's own, and still say its text (a model may have been trained anew
+    under its name), is read with just those. What others wrote is encoded again, neighbours
+    together, as one text.
+
+    Raises:
+        UnknownCharacterError: The tokenizer never saw a character of theirs.
+    """
+
+    def is_own(passage: Passage) -> bool:
+        return passage.model == model and says_its_ids(tokenizer, passage)
+
+    ids: list[int] = []
+    for own, group in groupby(passages, key=is_own):
+        if own:
+            ids += (id for passage in group for id in passage.ids)
+        else:
+            ids += tokenizer.encode("".join(passage.text for passage in group))
+    return ids
 
 
 def _hold_together(story: Story) -> None:

@@ -11,7 +11,7 @@ from gpt.sampling import Bias, Draw, SamplingParams, seeded
 from gpt.text.banned import BannedPhrases, Seen
 from gpt.text.bias import bias_of
 from gpt.text.healing import Healing, Vocabulary, taken_back
-from gpt.text.prompt import window_start
+from gpt.text.prompt import Keep, hidden_count, window_of, without_hidden
 from gpt.text.streamer import TextStreamer
 from gpt.text.token import Alternative, Token
 from gpt.tokenizers import Tokenizer
@@ -50,6 +50,7 @@ class Row:
         ids: The prompt.
         params: Of one story, with its seed.
         vocabulary: Of the tokenizer; used where `params.heal` is set.
+        keep: Which of `ids` stay in the window when it slides.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class Row:
         n_top: int,
         block_size: int,
         vocabulary: Vocabulary | None = None,
+        keep: Keep = (),
     ) -> None:
         assert params.seed is not None
         self.slot, self.params, self.core, self.n_top = slot, params, core, n_top
         self.seed, self.take = params.seed, take
-        self.start = 0
-        """The first of `ids` that the cache holds."""
+        self.keep = keep
+        self.hidden = 0
+        """How many of `ids` the cache left out."""
         self._tokenizer, self._block_size = tokenizer, block_size
         self._rng = seeded(params.seed)
         taken = taken_back(tokenizer, ids) if vocabulary and params.heal else 0
@@ -93,6 +96,18 @@ class Row:
         """Of all tokens that were drawn; so is what follows."""
         self._begins = 0
         self._seen = self._banned.after(tokenizer.decode(ids)) if self._banned else Seen()
+
+    @property
+    def to_hide(self) -> int:
+        """How many of `ids` are out of sight when the next one is written."""
+        return hidden_count(len(self.ids), self._block_size, self.keep)
+
+    def unread(self, have: int) -> list[int]:
+        """What is in sight, but for the first `have` of it."""
+        count = len(self.ids) - self.hidden - have
+        if count == 1 or not self.keep:
+            return self.ids[len(self.ids) - count :]
+        return without_hidden(self.ids, self.hidden, self.keep)[have:]
 
     def write(self, logits: Tensor) -> list[Token]:
         """Draw the next token from its logits (V,): the tokens that can be handed out now.
@@ -120,7 +135,7 @@ class Row:
     def _draw(self, logits: Tensor) -> Draw:
         params, seen = self.params, ()
         if params.repetition_penalty != 1 or params.dry_multiplier:
-            seen = self.ids[window_start(len(self.ids), self._block_size) :]
+            seen = window_of(self.ids, self._block_size, self.keep)
         penalised = seen if params.repetition_penalty != 1 else ()
         rng = self._healing_rng if self._healing else self._rng
         return self.core.draw(logits, params, penalised, rng, self.n_top, self._bias(seen))

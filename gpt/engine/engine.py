@@ -23,7 +23,7 @@ from gpt.engine.request import Job, LogitsRequest, Request
 from gpt.generator import Generator, Row
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
-from gpt.text.prompt import check_for, prompt_ids
+from gpt.text.prompt import Keep, check_for, prompt_ids
 from gpt.text.token import Token
 from gpt.tokenizers import Tokenizer
 
@@ -106,6 +106,7 @@ class Engine(AbstractContextManager["Engine"]):
         *,
         writer: Path = (),
         core: str | None = None,
+        keep: Keep = (),
     ) -> Request:
         """Queue a request; its tokens come through the `Request`.
 
@@ -113,7 +114,7 @@ class Engine(AbstractContextManager["Engine"]):
             prompt: See `gpt.text.prompt.prompt_ids`.
             writer: Who asks, as opaque keys from the larger group to the smaller: (account, page).
                 Accounts share the batch equally, and so do the pages of one account.
-            core: See `gpt.generator.Generator.add`.
+            core: See `gpt.generator.Generator.add`, as for `keep`.
 
         Raises:
             EngineBusy: too many wait already, or too many of this writer's.
@@ -122,7 +123,7 @@ class Engine(AbstractContextManager["Engine"]):
                 is an error on the first token.
         """
         check_for(params, self.tokenizer)
-        job = Job(prompt, params, self._news, writer, core)
+        job = Job(prompt, params, self._news, writer, core, keep)
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed")
@@ -253,7 +254,9 @@ class Engine(AbstractContextManager["Engine"]):
             try:
                 if not isinstance(job.prompt, list):
                     job.prompt = prompt_ids(self.tokenizer, job.prompt)
-                row = self._generator.add(job.prompt, params, take=take, core=job.core)
+                row = self._generator.add(
+                    job.prompt, params, take=take, core=job.core, keep=job.keep
+                )
             except BaseException as error:  # noqa: BLE001 - tiktoken's panics are no Exceptions
                 self._fail(job, error)
                 continue

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gpt.engine.fair_queue import Path
 from gpt.sampling import SamplingParams
+from gpt.text.prompt import Keep
 from gpt.text.token import Token
 
 
@@ -32,8 +33,10 @@ class Job:
         news: SimpleQueue[None],
         writer: Path = (),
         core: str | None = None,
+        keep: Keep = (),
     ) -> None:
         self.prompt = prompt
+        self.keep = keep
         self.writer = writer
         self.core = core
         self._news = news

@@ -16,6 +16,9 @@ const ENTRY = {
   place: 8.5,
 };
 const LONGEST_NAME = 60;
+/** The focus is where it was when the panel opened, on its button, or on the panel as a whole. */
+const isAtStart = () => [OPENER, 'panel-branches'].includes(document.activeElement?.id ?? '');
+
 /** The focus goes from the button that opened the panel to the first branch. */
 const OPENED = 'opened';
 const OPENER = 'open-branches';
@@ -249,7 +252,7 @@ const useFocus = (store, open, found) => {
   }, [open]);
   const focus = store.branches?.focus;
   useEffect(() => {
-    if (!focus || !store.branches || (focus === OPENED && document.activeElement?.id !== OPENER)) return;
+    if (!focus || !store.branches || (focus === OPENED && !isAtStart())) return;
     const list = document.getElementById('branch-list');
     const which = focus === OPENED ? '' : `.branch[data-passage="${focus}"] `;
     const row = list?.querySelector(`${which}[data-stop]`);

@@ -34,8 +34,8 @@ const goTo = (store, /** @type {Entry} */ entry) => {
   const frame = frameOf(page);
   if (!page || !frame || !state) return;
   store.follow = false;
-  jump(page, state, frame, { start: entry.at, end: entry.end });
-  mark(page, state, frame, [{ start: entry.at, end: entry.end }], 0);
+  jump(page, frame, { start: entry.at, end: entry.end });
+  mark(page, frame, [{ start: entry.at, end: entry.end }], 0);
   setTimeout(() => store.panel !== 'find' && unmark(page), SHOWN_MS);
 };
 
@@ -63,7 +63,7 @@ function StoryContents() {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     const look = () => {
       if (!store.state) return;
-      const seen = firstSeen(page, store.state, frame, JUMPED_TO + 0.03);
+      const seen = firstSeen(page, frame, JUMPED_TO + 0.03);
       const now = lastUpTo(entries.current.length, (at) => entries.current[at].at, seen);
       if (now === here.current) return;
       here.current = now;

@@ -9,6 +9,7 @@ import { useRecoilValue } from 'recoil';
 const { drawFacts, RETRY, stepsOf } = window.inkling;
 const { breakLine, input, isCommand, literal, setInput, startAnew } = window.inkling.composer;
 const { isTyping, keyAct, KEYS } = window.inkling.keys;
+const { onPassage, toPassages, toPressed } = window.inkling.walk;
 const TAKES = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /** @param {{facts: Page.Facts}} props */
@@ -20,13 +21,14 @@ const Facts = ({ facts }) => {
 
 /** @param {{passage: Page.Passage, act: (request: Page.Act) => void}} props */
 const Arrows = ({ passage, act }) => {
-  const [previous, next] = stepsOf(passage).map(({ name, label, title, by, disabled }) => (
+  const [previous, next] = stepsOf(passage).map(({ name, label, said, title, by, disabled }) => (
     <button
       key={name}
       type="button"
       id={`story-${name}`}
       className="quiet"
       disabled={disabled}
+      aria-label={said}
       title={title}
       onClick={() => act({ act: 'step', passage: passage.id, by })}
     >
@@ -111,8 +113,10 @@ function StoryControls() {
   useEffect(() => {
     const todo = {
       leave: () => {
+        const nothing = !store.help && !store.selected && !document.querySelector('.panel');
         store.help = null;
-        if (!(store.editing && store.leaveEdit?.())) Object.assign(store, { selected: null, editing: null });
+        if (nothing && onPassage()) input()?.focus();
+        else if (!(store.editing && store.leaveEdit?.())) Object.assign(store, { selected: null, editing: null });
         redraw();
       },
       empty: () => {
@@ -120,6 +124,7 @@ function StoryControls() {
         goOn();
       },
       continue: goOn,
+      passages: toPassages,
       add,
       line: breakLine,
       retry,
@@ -141,7 +146,7 @@ function StoryControls() {
         typing: isTyping(target),
         empty: target === input() && !target.value.trim(),
         composing: target === input() && Boolean(target.value.trim()) && !isCommand(target.value),
-        onToken: Boolean(target.closest('[data-odds], [data-arrows]')),
+        onToken: Boolean(target.closest('[data-odds], [data-arrows], .passage-row')),
       });
       const opens = act === 'find' || act === 'contents';
       if (!act || (busy && !opens)) return;
@@ -153,6 +158,11 @@ function StoryControls() {
     document.addEventListener('keydown', press, true);
     return () => document.removeEventListener('keydown', press, true);
   });
+
+  // While the model writes there are no buttons.
+  useEffect(() => {
+    if (!busy) toPressed();
+  }, [busy]);
 
   if (!state || (!passages.length && !state.takes.length && !state.undo && !state.redo && !store.help)) return null;
   const shown = selected?.facts || written?.facts;

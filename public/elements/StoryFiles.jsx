@@ -11,7 +11,9 @@ const { download, pieces, readText } = window.inkling.files;
 const MOST_BYTES = 32000000;
 const KINDS = [
   ['txt', 'Save the text', 'The words alone, as a .txt'],
-  ['md', 'Save with settings', 'A .md: the words, and how each passage was made'],
+  ['docx', 'Save for Word', 'A .docx for Word, LibreOffice and their kin, with its headings and paragraphs'],
+  ['epub', 'Save as an e-book', 'An .epub for readers of books, a chapter for each heading'],
+  ['md', 'Save with settings', 'A .md: the words, whose they are, and how each passage was made'],
   ['json', 'Save everything', 'A .json with all alternatives; opened here again, it is the same story'],
 ];
 

@@ -27,7 +27,7 @@ const idsOf = (state) => state.passages.map(({ id }) => id).join();
 const draw = (store) => {
   const [text, { find, state }] = [box(), store];
   const frame = frameOf(text);
-  if (text && frame && find && state) mark(text, state, frame, find.places, find.now);
+  if (text && frame && find && state) mark(text, frame, find.places, find.now);
 };
 
 /** @param {Store} store @param {boolean} [always] */
@@ -36,7 +36,7 @@ const show = (store, always = false) => {
   const [frame, place] = [frameOf(text), find?.places[find.now]];
   if (!text || !frame || !state || !place) return;
   store.follow = false;
-  jump(text, state, frame, place, always);
+  jump(text, frame, place, always);
   draw(store);
 };
 
@@ -64,7 +64,7 @@ const useOpened = (/** @type {Store} */ store, /** @type {boolean} */ open) => {
     page?.classList.add('below-find');
     const selected = window.inkling.selectedWords();
     if (selected?.trim() && selected.length <= 100 && !selected.includes('\n')) find.words = selected.trim();
-    if (page && frame) find.anchor = firstSeen(page, state, frame);
+    if (page && frame) find.anchor = firstSeen(page, frame);
     find.goes = Boolean(find.words);
     store.tell();
     const field = /** @type {HTMLInputElement | null} */ (document.getElementById('find-words'));
@@ -78,10 +78,12 @@ const useOpened = (/** @type {Store} */ store, /** @type {boolean} */ open) => {
       });
     };
     frame?.addEventListener('scroll', redraw, { passive: true });
+    page?.addEventListener(window.inkling.REDRAWN, redraw);
     window.addEventListener('resize', redraw);
     return () => {
       cancelAnimationFrame(waits);
       frame?.removeEventListener('scroll', redraw);
+      page?.removeEventListener(window.inkling.REDRAWN, redraw);
       window.removeEventListener('resize', redraw);
       page?.classList.remove('below-find');
       unmark(box());
@@ -149,7 +151,7 @@ function StoryFind() {
   const look = (/** @type {Partial<typeof find>} */ more) => {
     const page = box();
     const frame = frameOf(page);
-    const anchor = places[now]?.start ?? (page && frame ? firstSeen(page, state, frame) : 0);
+    const anchor = places[now]?.start ?? (page && frame ? firstSeen(page, frame) : 0);
     change({ ...more, anchor, goes: true, changed: null });
   };
   const step = (/** @type {number} */ by) => {

@@ -5,12 +5,14 @@ import { modesState, sessionIdState, useChatInteract } from '@chainlit/react-cli
 import { useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { moveFocus } = window.inkling.panel;
+
 /** @type {[string, string, string[]][]} */
 const GROUPS = [
   [
     'Write',
     'Other ways to let the model write on, and all the ways that the story went',
-    ['tune', 'ladder', 'compare', 'branches'],
+    ['tune', 'memory', 'ladder', 'compare', 'branches'],
   ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
   [
@@ -60,6 +62,11 @@ function StoryTools() {
   useEffect(() => {
     document.body.classList.toggle('with-panel', Boolean(panel));
   }, [panel]);
+  // The panel is an element of its own, drawn before this or after it.
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => moveFocus(store));
+    return () => cancelAnimationFrame(frame);
+  });
 
   useEffect(() => window.inkling.ghost.watch(store), [store]);
 

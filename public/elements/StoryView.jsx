@@ -16,6 +16,8 @@ import { useRecoilValue } from 'recoil';
 import { toast } from 'sonner';
 
 const { drawLeftOver, drawPassages, drawRow, received } = window.inkling;
+const { readOut } = window.inkling.listen;
+const { walk } = window.inkling.walk;
 const { drafts, guard, sendAct, speakBy, unsent } = window.inkling.desk;
 const NEAR_END_PX = 60;
 const SYNC_DELAY_MS = 250;
@@ -134,6 +136,7 @@ function StoryView() {
       store.frame = null;
       if (!box.current || !store.state) return;
       drawPassages(box.current, store.state, false);
+      readOut(store);
       const frame = scroller();
       if (frame && store.follow && store.state.passages.length) frame.scrollTop = frame.scrollHeight;
     });
@@ -234,12 +237,12 @@ function StoryView() {
       {state && blank && state.models.length > 0 && (
         <Welcome starters={known ? known.starters : []} send={send} busy={busy} status={state.status} />
       )}
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the buttons below the story and the keys do the same */}
       <div
         className="story-text"
         id="story-text"
         ref={box}
         onClick={pick}
+        onKeyDown={(event) => walk(event.nativeEvent, box.current, store)}
         role="article"
         aria-label="The story"
         aria-busy={busy}

@@ -39,7 +39,7 @@ export const drawEditNotes = (box, store, open) => {
       Object.assign(store, { selected: id, token: null, editing: id });
       store.tell();
     });
-  box.querySelectorAll('.passage').forEach((passage) => {
+  box.querySelectorAll('.passage:not(.goes-on)').forEach((passage) => {
     const id = /** @type {HTMLElement} */ (passage).dataset.id ?? '';
     const drawn = passage.querySelector('.edit-note');
     if (drawn && !ids.has(id)) drawn.remove();

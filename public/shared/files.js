@@ -1,9 +1,9 @@
 // @ts-check
-// Text files: out of the page, into it, and in pieces that a socket can carry.
+// Files: out of the page, into it, and in pieces that a socket can carry.
 
 const PIECE = 100000;
 
-/** @type {string[]} */
+/** @type {(string | Uint8Array<ArrayBuffer>)[]} */
 let coming = [];
 
 /**
@@ -11,13 +11,14 @@ let coming = [];
  *
  * @param {Page.Events['story_file']} file
  */
-export const download = ({ name, type, part, of, text }) => {
-  coming = part === 0 ? [text] : [...coming, text];
+export const download = ({ name, type, part, of, text, base64 }) => {
+  const piece = base64 ? Uint8Array.from(atob(text), (each) => each.charCodeAt(0)) : text;
+  coming = part === 0 ? [piece] : [...coming, piece];
   if (coming.length < of) return;
   const parts = coming;
   coming = [];
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob(parts, { type: `${type};charset=utf-8` }));
+  link.href = URL.createObjectURL(new Blob(parts, { type: base64 ? type : `${type};charset=utf-8` }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);

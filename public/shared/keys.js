@@ -3,8 +3,8 @@
 
 /**
  * @typedef {Pick<KeyboardEvent, 'code' | 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>} Press
- * @typedef {'leave' | 'empty' | 'continue' | 'add' | 'line' | 'retry' | 'undo' | 'redo'} Change
- * @typedef {Change | 'previous' | 'next' | 'find' | 'contents'} KeyAct
+ * @typedef {'leave' | 'empty' | 'continue' | 'passages' | 'add' | 'line'} WritingAct
+ * @typedef {WritingAct | 'retry' | 'undo' | 'redo' | 'previous' | 'next' | 'find' | 'contents'} KeyAct
  */
 
 /** What the help says of them. */
@@ -18,6 +18,7 @@ export const KEYS = [
   ['Alt+Z', 'Undo'],
   ['Alt+Shift+Z', 'Redo'],
   ['Alt+,  Alt+.', 'The alternative before, the one after'],
+  ['Alt+↑', 'To the passages: ↑ and ↓ walk, Enter opens the row of one, Esc leads back to what you type'],
   ['Ctrl+Z  Ctrl+Y  ←  →', 'Undo, redo and alternatives, while you are not typing'],
   ['Ctrl+Shift+F', 'Find and replace; there Enter and Shift+Enter go to the next place and the one before'],
   ['Alt+G', 'Contents: the headings and scene breaks, to go to with ↑, ↓ and Enter'],
@@ -31,7 +32,7 @@ export const KEYS = [
  * @param {boolean} where.typing In a field.
  * @param {boolean} where.empty In the composer, with nothing in it.
  * @param {boolean} [where.composing] In the composer, with words in it that are no command.
- * @param {boolean} where.onToken On a token, or whatever else arrows leave for what stands beside it.
+ * @param {boolean} where.onToken On a token, a button of a row, or whatever else leaves arrows to what stands beside it.
  * @returns {KeyAct | null}
  */
 export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typing, empty, composing, onToken }) => {
@@ -40,6 +41,7 @@ export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typi
   if (key === 'Enter' && !shiftKey && empty) return 'empty';
   if (key === 'Enter' && mod && !typing) return 'continue';
   if (key === 'Enter' && composing && !mod && shiftKey !== altKey) return shiftKey ? 'add' : 'line';
+  if (altKey && !mod && !shiftKey && key === 'ArrowUp') return 'passages';
   if (altKey && !mod && code === 'KeyR') return 'retry';
   if (mod && shiftKey && !altKey && code === 'KeyF') return 'find';
   if (altKey && !mod && !shiftKey && code === 'KeyG') return 'contents';

@@ -21,6 +21,31 @@ export const panelHead = (h, title, close, hint = 'Close (Esc)') =>
     h('button', { type: 'button', className: 'quiet', title: hint, onClick: close }, 'Close'),
   );
 
+/**
+ * The focus goes into a panel that opens, and back to where it was when it is closed: unless it is elsewhere by then.
+ *
+ * @param {import('./store.js').Store} store
+ */
+export const moveFocus = (store) => {
+  const { panel, focused = null } = store;
+  if (panel === focused) return;
+  const at = document.activeElement;
+  const lost = !at || at === document.body;
+  const shown = /** @type {HTMLElement | null} */ (panel && document.querySelector('.panel'));
+  if (panel && !shown) return; // it is drawn next
+  store.focused = panel;
+  if (shown) {
+    if (shown.contains(at)) return; // one of its fields took it
+    if (!lost) store.opener = at;
+    shown.tabIndex = -1;
+    shown.focus({ preventScroll: true });
+    return;
+  }
+  const back = store.opener?.isConnected ? store.opener : document.getElementById(`open-${focused}`);
+  store.opener = null;
+  if (lost) /** @type {HTMLElement | null} */ (back)?.focus({ preventScroll: true });
+};
+
 /** Which of the two lines below a curve is which. */
 export const curveKey = (/** @type {CreateElement} */ h) =>
   h(

@@ -13,17 +13,20 @@ export const RETRY = 'The model writes this passage anew; the old one stays, see
  * The ways to the alternatives beside a passage.
  *
  * @param {Pick<Page.Passage, 'place' | 'places'>} passage
- * @returns {{name: string, label: string, title: string, by: number, disabled: boolean}[]}
+ * @returns {{name: string, label: string, said: string, title: string, by: number, disabled: boolean}[]}
  */
 export const stepsOf = ({ place, places }) => [
-  { name: 'previous', label: '◀', title: PREVIOUS, by: -1, disabled: place === 1 },
-  { name: 'next', label: '▶', title: NEXT, by: 1, disabled: place === places },
+  { name: 'previous', label: '◀', said: 'Previous version', title: PREVIOUS, by: -1, disabled: place === 1 },
+  { name: 'next', label: '▶', said: 'Next version', title: NEXT, by: 1, disabled: place === places },
 ];
 
 const arrows = (/** @type {Page.Passage} */ passage, /** @type {Store} */ store) => {
   if (passage.places < 2) return [];
-  const [previous, next] = stepsOf(passage).map(({ name, label, title, by, disabled }) =>
-    button(name, label, title, () => store.act({ act: 'step', passage: passage.id, by }), disabled),
+  const [previous, next] = stepsOf(passage).map(({ name, label, said, title, by, disabled }) =>
+    Object.assign(
+      button(name, label, title, () => store.act({ act: 'step', passage: passage.id, by }), disabled),
+      { ariaLabel: said },
+    ),
   );
   return [previous, make('span', 'place', `${passage.place}/${passage.places}`), next];
 };
@@ -53,6 +56,8 @@ const modelButtons = (/** @type {string} */ id, /** @type {Store} */ store) => [
 export const passageRow = (passage, last, store, edit) => {
   const { id, author, tokens } = passage;
   const row = make('span', 'passage-row');
+  row.setAttribute('role', 'toolbar');
+  row.setAttribute('aria-label', 'What to do with this passage');
   const retry = () => store.send('Retry', { ask: 'retry', passage: id, takes: store.takes });
   row.append(...arrows(passage, store));
   if (author !== 'writer') row.append(button('retry', 'Retry', RETRY, retry));

@@ -1,13 +1,14 @@
 // @ts-check
 // Places in the story, in UTF-16 units of its text, and where they stand on the page: there what is found is marked and
 // jumped to.
-import { partsOf } from './tokens.js';
+import { partsIn } from './passage_node.js';
+import { nodesOf } from './passages.js';
 
 /**
  * @typedef {Pick<Page.StoryState, 'passages'>} Shown
  * @typedef {{start: number, end: number}} Place
  * @typedef {{node: Node, offset: number}} Spot
- * @typedef {import('./passages.js').PassageNode} Drawn
+ * @typedef {import('./passage_node.js').PassageNode} PassageNode
  */
 
 const FOUND = 'story-found';
@@ -44,52 +45,49 @@ const startsOf = (/** @type {string[]} */ texts) => {
   });
 };
 
-/** @type {WeakMap<Shown, number[]>} */
+/** @type {WeakMap<PassageNode[], number[]>} */
 const known = new WeakMap();
 
-/** Where each passage begins; the last one may grow. @param {Shown} state */
-const passageStarts = (state) => {
-  let starts = known.get(state);
-  if (starts?.length !== state.passages.length) {
-    starts = startsOf(state.passages.map(({ tokens }) => tokens.join('')));
-    known.set(state, starts);
+/** All that is drawn of the story, and where each begins; the last one may grow. */
+const drawnIn = (/** @type {Element} */ box) => {
+  const nodes = nodesOf(box);
+  let starts = known.get(nodes);
+  if (!starts) {
+    let end = 0;
+    starts = nodes.map(({ run }) => {
+      end += run.size;
+      return end - run.size;
+    });
+    known.set(nodes, starts);
   }
-  return starts;
+  return { nodes, starts };
 };
 
-/** @type {WeakMap<Element, {drawn: number, starts: number[], parts: Element[]}>} */
+/** @type {WeakMap<Element, {drawn: number, plain: boolean, starts: number[], parts: Element[]}>} */
 const drawn = new WeakMap();
 
-/** The parts of a passage as it is drawn, and where each begins in it. */
-const partsIn = (/** @type {Drawn} */ node, /** @type {Page.Passage} */ passage) => {
+/** The parts of a node, and where each begins in it. */
+const partsOf = (/** @type {PassageNode} */ node) => {
   const before = drawn.get(node);
-  if (before?.drawn === node.drawn) return before;
+  if (before?.drawn === node.drawn && before.plain === node.plain) return before;
   const parts = [...node.querySelectorAll('.part')];
-  const found = { drawn: node.drawn, parts, starts: startsOf(partsOf(passage).slice(0, parts.length)) };
+  const found = { drawn: node.drawn, plain: node.plain, parts, starts: startsOf(partsIn(node)) };
   drawn.set(node, found);
   return found;
-};
-
-const nodeOf = (/** @type {Element} */ box, /** @type {Page.Passage} */ { id }, /** @type {number} */ at) => {
-  const node = /** @type {Drawn | undefined} */ (box.children[at]);
-  return node?.dataset.id === id ? node : null;
 };
 
 /**
  * Where a character stands on the page; null where it is not drawn.
  *
  * @param {Element} box
- * @param {Shown} state
  * @param {number} at
  * @returns {Spot | null}
  */
-const spotOf = (box, state, at) => {
-  const starts = passageStarts(state);
+const spotOf = (box, at) => {
+  const { nodes, starts } = drawnIn(box);
   const index = lastUpTo(starts.length, (each) => starts[each], at);
-  const passage = state.passages[index];
-  const node = passage && nodeOf(box, passage, index);
-  if (!node) return null;
-  const { parts, starts: begins } = partsIn(node, passage);
+  if (index < 0) return null;
+  const { parts, starts: begins } = partsOf(nodes[index]);
   const part = lastUpTo(begins.length, (each) => begins[each], at - starts[index]);
   const text = parts[part]?.firstChild;
   const offset = at - starts[index] - begins[part];
@@ -97,8 +95,8 @@ const spotOf = (box, state, at) => {
 };
 
 /** What stands between two places, as a browser marks it. */
-const rangeOf = (/** @type {Element} */ box, /** @type {Shown} */ state, /** @type {Place} */ { start, end }) => {
-  const [first, last] = [spotOf(box, state, start), spotOf(box, state, end - 1)];
+const rangeOf = (/** @type {Element} */ box, /** @type {Place} */ { start, end }) => {
+  const [first, last] = [spotOf(box, start), spotOf(box, end - 1)];
   if (!first || !last) return null;
   const range = document.createRange();
   range.setStart(first.node, first.offset);
@@ -118,62 +116,58 @@ const lastAbove = (/** @type {ArrayLike<Element>} */ nodes, /** @type {number} *
  * The place of the first part whose line begins at `y` or below, or near before it.
  *
  * @param {Element} box
- * @param {Shown} state
  * @param {number} y In the window.
  */
-const placeAt = (box, state, y) => {
-  const index = Math.max(0, lastAbove(box.children, y));
-  const passage = state.passages[index];
-  const node = passage && nodeOf(box, passage, index);
-  if (!node) return 0;
-  const { parts, starts } = partsIn(node, passage);
-  return passageStarts(state)[index] + (starts[Math.max(0, lastAbove(parts, y))] ?? 0);
+const placeAt = (box, y) => {
+  const { nodes, starts } = drawnIn(box);
+  if (!nodes.length) return 0;
+  const index = Math.max(0, lastAbove(nodes, y));
+  const { parts, starts: begins } = partsOf(nodes[index]);
+  return starts[index] + (begins[Math.max(0, lastAbove(parts, y))] ?? 0);
 };
 
 /**
  * The place of the first words that are seen.
  *
  * @param {Element} box
- * @param {Shown} state
  * @param {Element} frame
  * @param {number} [below] So far below the top, as a share of what is seen.
  */
-export const firstSeen = (box, state, frame, below = 0) => {
+export const firstSeen = (box, frame, below = 0) => {
   const { top, height } = frame.getBoundingClientRect();
-  return placeAt(box, state, top + 1 + below * height);
+  return placeAt(box, top + 1 + below * height);
 };
 
 /**
  * Mark what is found, as far as it is near what is seen: a browser is slow with tens of thousands of marks.
  *
  * @param {Element} box
- * @param {Shown} state
  * @param {Element} frame What scrolls.
  * @param {Place[]} places In order.
  * @param {number} now The one among them that is looked at; -1 for none.
  */
-export const mark = (box, state, frame, places, now) => {
+export const mark = (box, frame, places, now) => {
   if (!('highlights' in CSS)) {
-    markPart(box, state, places[now]);
+    markPart(box, places[now]);
     return;
   }
   const { top, height } = frame.getBoundingClientRect();
-  const [from, to] = [placeAt(box, state, top - height), placeAt(box, state, top + 2 * height)];
+  const [from, to] = [placeAt(box, top - height), placeAt(box, top + 2 * height)];
   const first = lastUpTo(places.length, (at) => places[at].start, from);
   const last = lastUpTo(places.length, (at) => places[at].start, to);
   const ranges = places
     .slice(Math.max(0, first), last + 1)
     .filter((place) => place !== places[now])
-    .map((place) => rangeOf(box, state, place))
+    .map((place) => rangeOf(box, place))
     .filter((range) => range !== null);
   CSS.highlights.set(FOUND, new Highlight(...ranges.map(fixed)));
-  const own = places[now] && rangeOf(box, state, places[now]);
+  const own = places[now] && rangeOf(box, places[now]);
   CSS.highlights.set(NOW, own ? new Highlight(fixed(own)) : new Highlight());
 };
 
 /** Where nothing else can be marked, the part in which the one that is looked at begins. */
-const markPart = (/** @type {Element} */ box, /** @type {Shown} */ state, /** @type {Place | undefined} */ place) => {
-  const part = place && spotOf(box, state, place.start)?.node.parentElement;
+const markPart = (/** @type {Element} */ box, /** @type {Place | undefined} */ place) => {
+  const part = place && spotOf(box, place.start)?.node.parentElement;
   box.querySelectorAll('.found-now').forEach((each) => each !== part && each.classList.remove('found-now'));
   part?.classList.add('found-now');
 };
@@ -187,13 +181,12 @@ export const unmark = (/** @type {Element | null} */ box) => {
  * Bring a place into sight; false where it is not drawn.
  *
  * @param {Element} box
- * @param {Shown} state
  * @param {Element} frame
  * @param {Place} place
  * @param {boolean} [always] Also where it is seen already.
  */
-export const jump = (box, state, frame, place, always = true) => {
-  const range = rangeOf(box, state, place);
+export const jump = (box, frame, place, always = true) => {
+  const range = rangeOf(box, place);
   if (!range) return false;
   const seen = frame.getBoundingClientRect();
   let { top, bottom } = range.getBoundingClientRect();

@@ -13,12 +13,25 @@ export const aboutTakes = (/** @type {number} */ takes, /** @type {boolean} */ h
 
 /** What the model sees of the story. */
 export const aboutMeter = (/** @type {Page.Meter} */ meter) => {
-  const { used, window, story } = meter;
+  const { used, window, story, memory, note } = meter;
+  const beside = memory + note;
+  const seen = used - beside - (memory ? 1 : 0);
   const about = meter.about ? ' about' : '';
   const why = meter.about ? ' The model is on a server, so its tokens are estimated here.' : '';
-  return story + 1 > used
-    ? `The story has${about} ${story} tokens; the model reads the last ${used}. What it cannot see is dimmed.${why}`
-    : `The model can read${about} ${window} tokens at once; the story has ${story}, and it sees them all.${why}`;
+  const also = (beside ? ` Memory and note take${about} ${beside} more.` : '') + why;
+  return story + 1 > used - beside
+    ? `The story has${about} ${story} tokens; the model reads the last ${seen}. What it cannot see is dimmed.${also}`
+    : `The model can read${about} ${window} tokens at once; the story has ${story}, and it sees them all.${also}`;
+};
+
+/** Of memory and note: what is `set`, and what stands in the boxes. */
+export const aboutBeside = {
+  differs: (/** @type {Page.Context} */ set, /** @type {Page.Context} */ now) =>
+    set.memory !== now.memory.trim() || set.note !== now.note.trim() || set.depth !== now.depth,
+  said: (/** @type {Page.Context} */ set, /** @type {boolean} */ changed) => {
+    if (changed) return 'Not set yet.';
+    return set.memory || set.note ? 'In force.' : 'Nothing is set.';
+  },
 };
 
 /** Whether a passage is its model's own. */

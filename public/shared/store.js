@@ -9,6 +9,9 @@
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing
+ * @property {boolean} [intoRow] Whether a key opens the row of actions, and the focus goes there.
+ * @property {string | null} [focused] The panel that took the focus.
+ * @property {Element | null} [opener] What had it before, and gets it back.
  * @property {(() => boolean) | null} leaveEdit Leave the edit; true where it asks first whether its words may go.
  * @property {Page.Events['story_help']['commands'] | null} help
  * @property {number} takes How many versions are written at once.
@@ -35,6 +38,7 @@
  * @property {{asked: string, found?: Page.Queries['copied'], error?: string}} [copied]
  * @property {{settings: Record<string, number>, asked?: string, found?: Page.Dice, error?: string | null}} [dice]
  * @property {Find} [find]
+ * @property {Beside} [beside]
  * @property {import('./machine.js').Machine} [machine]
  * @property {Shelf} [shelf]
  * @property {import('./counts.js').Tally} [tally] What was counted of each passage.
@@ -67,6 +71,12 @@
  * @property {string} asked What the places are of; "" until they came.
  * @property {string} error
  * @property {{count: number, before: string} | null} changed So many were to be replaced, of a story of these passages.
+ *
+ * @typedef {object} Beside What is read beside the story.
+ * @property {Partial<Page.Context>} [typed] Other than what is set, until it is.
+ * @property {string} [story] The id of the story that it was typed for.
+ * @property {Page.Queries['context']} [cost]
+ * @property {string} [error]
  *
  * @typedef {object} Shelf
  * @property {Page.ModelLine[] | null} rows

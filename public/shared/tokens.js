@@ -20,13 +20,13 @@ export const visible = (text) =>
 
 /**
  * The parts that a passage is drawn in. The writer's words are cut, so that a part can be dimmed; the model's come in
- * tokens.
+ * tokens. A line's end belongs to the word before it.
  *
  * @param {Pick<Page.Passage, 'author' | 'tokens'>} passage
  * @returns {string[]}
  */
 export const partsOf = (passage) =>
-  passage.author === 'model' ? passage.tokens : passage.tokens.join('').match(/\s*\S+|\s+/g) || [];
+  passage.author === 'model' ? passage.tokens : passage.tokens.join('').match(/\s*\S+(?:[^\S\n]*\n)*|\s+/g) || [];
 
 const ODDS = [0.5, 0.2, 0.05, 0.01];
 

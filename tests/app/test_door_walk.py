@@ -116,6 +116,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"act": "vote", "choice": "a"},
         {"act": "reveal"},
         {"act": "once", "settings": {"temperature": 2}},
+        {"act": "context", "memory": "taken", "note": "", "depth": 3},
         {"act": "preset", "name": OWN_PRESET},
         {"act": "preset_keep", "name": OWN_PRESET, "settings": {"temperature": 2}},
         {"act": "preset_forget", "name": OWN_PRESET},
@@ -124,6 +125,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"query": "branches"},
         {"query": "card", "model": "letters"},
         {"query": "compare", "models": ["letters"]},
+        {"query": "context", "memory": "taken", "note": "", "depth": 3, "model": "letters"},
         {"query": "copied", "passage": "PASSAGE"},
         {"query": "dice", "model": "letters", "words": ""},
         {"query": "models"},
@@ -174,7 +176,7 @@ EVENTS: dict[str, list[Any]] = {
         ),
     ],
     "chat_settings_change": [{"temperature": 2}],
-    "story_save": [{"ending": ending} for ending in ("txt", "md", "json")],
+    "story_save": [{"ending": ending} for ending in ("txt", "md", "json", "docx", "epub")],
     "story_piece": [{"name": "a.txt", "part": 1, "of": 2, "text": "the end"}],
     "machine_write": [
         {"job": "1", "steps": ["letters@1"], "prompt": "x", "temperature": 1, "seed": "1"}

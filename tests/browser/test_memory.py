@@ -4,9 +4,12 @@ The models are tiny and write noise: what is tested is that not a character of i
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
+import docx
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -142,6 +145,12 @@ def test_what_is_saved_and_opened_again_is_the_same_story(page, tmp_path):
     kept.write_bytes(tree.read_bytes())
     assert save_as(page, "txt").read_text() == text
     assert "Temperature 0.8" in save_as(page, "md").read_text()
+    written = docx.Document(str(save_as(page, "docx"))).paragraphs
+    assert written[0].text == "*Once* <b>e</b>"
+    assert written[1].text.startswith("x. upon")
+    with ZipFile(save_as(page, "epub")) as book:
+        assert book.infolist()[0].filename == "mimetype"
+        assert "*Once* &lt;b&gt;e&lt;/b&gt;" in book.read("EPUB/chapter-0001.xhtml").decode()
     thread = thread_of(page)
     open_file(page, kept)
     assert thread_of(page) != thread
@@ -225,3 +234,35 @@ def test_with_accounts_nobody_gets_at_the_story_of_another(browser, blank, model
         assert opened(ada).startswith("Secret words")
         ada.close()
         bob.close()
+
+
+def test_memory_and_note_say_what_they_cost_are_written_with_and_stay_after_a_reload(page):
+    page.click("#open-memory")
+    said, cost = page.locator("#memory-said"), page.locator(".memory-parts")
+    expect(said).to_contain_text("“letters” reads 128 tokens at once; 63 of them may be")
+    page.fill("#memory-memory", "Tom is a red fox.")
+    page.fill("#memory-note", "It was sad.")
+    page.fill("#memory-depth", "1")
+    expect(said).to_contain_text("They take 30 of the 128 tokens")
+    expect(said).to_contain_text("A small window")
+    expect(page.locator("#memory-state")).to_have_text("Not set yet.")
+    page.click("#memory-set")
+    expect(page.locator("#memory-state")).to_have_text("In force.")
+    set_values(page, max_new_tokens="150")
+    text = write(page, "Once")
+    assert "fox" not in text
+    meter = page.locator(".meter")
+    expect(meter).to_have_attribute("title", re.compile("Memory and note take 30 more"))
+    assert int(meter.get_attribute("data-used") or 0) <= 128
+    expect(page.locator('[data-setting="context"]').first).to_contain_text("memory, author’s note")
+    expect(cost.locator('[data-part="story"]')).to_contain_text(f"97 of {len(text)}")
+    data = json.loads(save_as(page, "json").read_text())
+    assert data["context"] == {"memory": "Tom is a red fox.", "note": "It was sad.", "depth": 1}
+    page.fill("#memory-memory", "x" * 100)
+    expect(page.locator("#panel-memory .error")).to_contain_text("half is left for the story")
+    page.reload()
+    assert opened(page) == text
+    page.click("#open-memory")
+    expect(page.locator("#memory-memory")).to_have_value("Tom is a red fox.")
+    expect(page.locator("#memory-note")).to_have_value("It was sad.")
+    expect(page.locator("#memory-depth")).to_have_value("1")

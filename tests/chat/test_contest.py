@@ -15,6 +15,7 @@ from chat.panels.composer import handle_line
 from chat.panels.dispatch import answer_query
 from chat.session import Session
 from chat.story import Passage
+from chat.story.books import manuscript_of
 from chat.story.export import WRITERS
 from chat.story.library import Kept, Library
 from tests.chat.test_session import RecordingPage, in_a_session
@@ -219,6 +220,7 @@ def test_nothing_that_the_page_is_sent_tells_who_is_who(root, contestants, monke
             for id in ids
         ]
         files = [write(session.story) for write, _ in WRITERS.values()]
+        files.append(manuscript_of(session.story).text)  # what books are made of
         texts = ["".join(take["tokens"]) for take in page.state["takes"]]
         assert not any(text in file for text in texts for file in files)
         wire = json.dumps([sent(page), page.said])

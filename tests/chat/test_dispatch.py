@@ -78,6 +78,7 @@ def test_no_query_changes_anything(root):
         by_name = {
             "card": {"model": "learning"},
             "compare": {"models": ["learning"]},
+            "context": {"memory": "", "note": "on", "depth": 1},
             "copied": {"passage": passage},
             "dice": {"model": "learning", "words": " on", "settings": {"temperature": 0.5}},
             "find": {"find": "on"},

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from chat.generate.draft import FLUSH_S, Draft, flush_s, in_batches
+from chat.generate.placing import Prompt
 from chat.story import StoryToken, TokenChoice
 from chat.view import meter
 from gpt.sampling import SamplingParams
@@ -26,7 +27,7 @@ def token(text: str, id: int | None = None, finish=None) -> Token:
 
 
 def drafted(*tokens: Token) -> Draft:
-    draft = Draft(model="m", params=SamplingParams(seed=3), prompt=[])
+    draft = Draft(model="m", params=SamplingParams(seed=3), prompt=Prompt([]))
     for each in tokens:
         draft.add(each, TOKENIZER.end_ids)
     return draft
@@ -155,7 +156,7 @@ def test_a_completed_word_is_kept_in_tokens_of_its_new_letters_alone():
     tokenizer = TOKENIZERS["bpe"]
     params = SamplingParams(heal=True)
     (whole,) = tokenizer.encode(" the")
-    draft = Draft(model="m", params=params, prompt=[])
+    draft = Draft(model="m", params=params, prompt=Prompt([]))
     top = (TokenChoice(whole, " the", 0.5, 0.5),)
     rest = [
         StoryToken(id=id, text=tokenizer.piece(id), top=top) for id in tokenizer.encode(" lion")

@@ -31,6 +31,7 @@ def test_a_text_has_the_story_only_and_begins_one_again(story):
         assert begun.text == plain
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_markdown_keeps_each_character_of_the_words(text):
     shown = to_markdown(Story().append(Passage(author="writer", text=text)))
@@ -50,9 +51,26 @@ def test_markdown_says_how_each_passage_was_made():
     )
     last = to_markdown(Story().append(wrote("Once")).append(passage)).splitlines()[-1]
     assert last == (
-        r"| upon \| a time | stories | Temperature 0.8, Top\-k Off, Core numba bfloat16 | 7 "
+        r"| upon \| a time | 5–18 | stories | Temperature 0.8, Top\-k Off, Core numba bfloat16 | 7 "
         "| reached its length |"
     )
+
+
+@settings(deadline=None)
+@given(stories())
+def test_markdown_says_whose_each_character_of_the_words_is(story):
+    rows = to_markdown(story).splitlines()[-len(story.path) :] if story.path else []
+    said = [re.split(r" \| ", row.removeprefix("| "))[1:3] for row in rows]
+    assert [whose for _, whose in said] == [
+        {"writer": "the writer", "edited": "a model, changed by the writer"}.get(
+            passage.author, passage.model or "a model"
+        )
+        for passage in story.path
+    ]
+    ranges = [[int(each) for each in place.split("–")] for place, _ in said if place.strip()]
+    assert [story.text[start - 1 : end] for start, end in ranges] == [
+        passage.text for passage in story.path if passage.text
+    ]
 
 
 def test_markup_in_a_story_is_no_markup_in_its_markdown():

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from chat.story import Story
-from chat.story.export import from_file
+from chat.story import Context, Story
+from chat.story.export import opened
+from chat.story.kept import Kept
 from chat.story.rescue import rescue
 from tests.chat.test_story import wrote
 
 
-def told(*words: str) -> Story:
+def told(*words: str) -> Kept:
     story = Story()
     for word in words:
         story = story.append(wrote(word))
-    return story
+    return Kept(story=story, settings={}, model=None, context=Context(memory="A fox."))
 
 
 def test_each_story_is_a_file_that_is_opened_again_in_a_folder_of_the_user_s_alone(tmp_path):
@@ -23,8 +24,8 @@ def test_each_story_is_a_file_that_is_opened_again_in_a_folder_of_the_user_s_alo
     assert folder.stat().st_mode & 0o777 == 0o700
     files = sorted(folder.iterdir())
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 4
-    assert [from_file(file.name, file.read_text()).text for file in files] == [
-        story.text for story in stories
+    assert [opened(file.name, file.read_text()) for file in files] == [
+        (each.story, each.context) for each in stories
     ]
 
 

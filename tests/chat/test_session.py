@@ -309,6 +309,13 @@ def test_a_page_that_fell_behind_gets_just_what_it_lacks(root):
         page.events.clear()
         await session.sync(session.revision - 1, 5)
         assert [event for event, _ in page.events] == ["story_state"]
+        # One that has the story hears what is told without it.
+        page.events.clear()
+        await session.sync(session.revision, 0)
+        assert page.events == [
+            ("story_kept", {"unsaved": ""}),
+            ("story_status", {"status": "", "writing": False}),
+        ]
         engines.close()
 
     asyncio.run(run())

@@ -1,13 +1,14 @@
 """The story as data: a tree that holds together, text and ids that say the same."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.story import Author, Passage, Story, StoryError, StoryToken, TokenChoice
+from chat.story.passage import entry_of, passage_of
 from gpt.tokenizers import BPETokenizer
 
 
@@ -179,3 +180,13 @@ def test_the_title_is_the_first_words():
     assert Story().append(wrote("One two\nthree four five six seven")).title == (
         "One two three four five six…"
     )
+
+
+@given(passages)
+def test_an_entry_has_each_field_of_a_passage_and_of_its_tokens(passage):
+    entry, fields = entry_of(passage), asdict(passage)
+    left_out = fields.keys() - entry.keys()
+    kept = {name: fields[name] for name in entry}
+    assert json.dumps(entry) == json.dumps(kept)
+    assert not any(fields[name] for name in left_out)
+    assert passage_of(json.loads(json.dumps(entry))) == passage

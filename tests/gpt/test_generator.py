@@ -13,7 +13,7 @@ from gpt.config import GPTConfig
 from gpt.generator import Generator, Row
 from gpt.model import GPT
 from gpt.sampling import SamplingParams
-from gpt.text.prompt import check_for, prompt_ids, window_start
+from gpt.text.prompt import check_for, check_keep, prompt_ids, window_of, window_start
 from gpt.text.stop_strings import StopStrings
 from gpt.text.token import Token
 from gpt.tokenizers import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
@@ -82,6 +82,46 @@ def test_the_window_begins_at_a_multiple_of_half_a_block_and_never_overflows() -
             assert n - start <= block_size
             assert start == 0 or n - (start - stride) > block_size  # the smallest such
             assert (start == 0) == (n <= block_size)
+
+
+@given(st.integers(0, 150), st.integers(4, 40), st.data())
+def test_what_is_kept_stays_in_the_window_which_never_overflows_and_ends_with_the_story(
+    n_tokens: int, block_size: int, data: st.DataObject
+) -> None:
+    room = min(block_size // 2, n_tokens)
+    one, other = (data.draw(st.integers(0, room // 2)) for _ in range(2))
+    at = data.draw(st.integers(one, n_tokens - other))
+    keep = (range(one), range(at, at + other))
+    check_keep(keep, n_tokens, block_size)
+    seen = window_of(range(n_tokens), block_size, keep)
+    assert seen == sorted(set(seen))
+    assert len(seen) <= block_size
+    assert {*keep[0], *keep[1]} <= {*seen}
+    rest = [id for id in seen if id not in keep[0] and id not in keep[1]]
+    told = [id for id in range(n_tokens) if id not in keep[0] and id not in keep[1]]
+    assert rest == told[len(told) - len(rest) :]
+    assert len(rest) >= min(len(told), (block_size - one - other) // 2)
+
+
+def test_a_story_goes_on_below_what_is_kept_as_the_model_alone_would_say(model: GPT) -> None:
+    generator, prompt = Generator(model, CHARACTERS, max_batch=3), list(range(30))
+    params = SamplingParams(temperature=0, max_new_tokens=LONG)
+    kept = generator.add(prompt, params, keep=(range(3), range(20, 24)))
+    twin = generator.add(prompt, params, keep=(range(3), range(20, 24)))
+    alone = generator.add(prompt, params)
+    for _ in range(3 * LONG):
+        generator.step()
+    assert kept.ids == twin.ids != alone.ids
+    block_size = model.config.block_size
+    assert block_size < len(kept.ids) < len(prompt) + LONG + 1
+    for count in range(len(prompt), len(kept.ids)):
+        seen = window_of(kept.ids[:count], block_size, kept.keep)
+        assert seen[:3] == [0, 1, 2]
+        assert {20, 21, 22, 23} <= {*seen}
+        logits = model(torch.tensor([seen]), last=True)[0, -1, : CHARACTERS.vocab_size]
+        assert int(logits.argmax()) == kept.ids[count]
+    with pytest.raises(ValueError, match="half of a window of 24"):
+        generator.add(prompt, params, keep=(range(13),))
 
 
 def test_greedy_text_is_the_argmax_of_the_full_forward_even_past_the_window(model: GPT) -> None:

@@ -15,7 +15,10 @@ const COMPOSING = { ...WRITING, composing: true };
 const EMPTY = { ...WRITING, empty: true };
 
 /** As the help writes them. */
-const SHOWN = { Ctrl: 'ctrl', Alt: 'alt', Shift: 'shift', Esc: 'Escape', '←': 'ArrowLeft', '→': 'ArrowRight' };
+const SHOWN = {
+  ...{ Ctrl: 'ctrl', Alt: 'alt', Shift: 'shift', Esc: 'Escape' },
+  ...{ '←': 'ArrowLeft', '→': 'ArrowRight', '↑': 'ArrowUp' },
+};
 const asPressed = (/** @type {string} */ keys) =>
   keys
     .split('+')
@@ -31,6 +34,7 @@ test('every key of the help does what the help says', () => {
     'Alt+Shift+Z': 'redo',
     'Alt+,': 'previous',
     'Alt+.': 'next',
+    'Alt+↑': 'passages',
     'Ctrl+Z': 'undo',
     'Ctrl+Y': 'redo',
     '←': 'previous',
@@ -58,6 +62,7 @@ test('while one types, the keys of typing stay the field’s', () => {
   );
   assert.equal(keyAct(press('alt+z'), WRITING), 'undo');
   assert.equal(keyAct(press('shift+ctrl+f'), WRITING), 'find');
+  assert.equal(keyAct(press('alt+ArrowUp'), COMPOSING), 'passages');
 });
 
 test('Enter goes on from an empty composer, and a line end stays a line end', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  aboutBeside,
   aboutCopied,
   aboutLanguage,
   aboutMeter,
@@ -24,17 +25,35 @@ test('in a blind round nothing is said before both are done', () => {
 test('the meter says whether the beginning is out of sight', () => {
   // `used` counts the token that begins a story, `story` does not.
   assert.match(
-    aboutMeter({ used: 11, window: 64, story: 10, unseen: 0, about: false }),
+    aboutMeter({ used: 11, window: 64, story: 10, memory: 0, note: 0, unseen: 0, about: false }),
     /has 10, and it sees them all/,
   );
   assert.match(
-    aboutMeter({ used: 40, window: 64, story: 80, unseen: 9, about: false }),
+    aboutMeter({ used: 40, window: 64, story: 80, memory: 0, note: 0, unseen: 9, about: false }),
     /has 80 tokens; the model reads the last 40/,
   );
   assert.match(
-    aboutMeter({ used: 40, window: 64, story: 80, unseen: 9, about: true }),
+    aboutMeter({ used: 40, window: 64, story: 80, memory: 0, note: 0, unseen: 9, about: true }),
     /has about 80 tokens; .* on a server, so its tokens are estimated/,
   );
+});
+
+test('the meter says what memory and note take, and the panel whether they are in force', () => {
+  // The token that begins a story stays before a memory.
+  assert.match(
+    aboutMeter({ used: 60, window: 64, story: 80, memory: 10, note: 5, unseen: 9, about: false }),
+    /has 80 tokens; the model reads the last 44\. .* Memory and note take 15 more\.$/,
+  );
+  assert.match(
+    aboutMeter({ used: 26, window: 64, story: 10, memory: 10, note: 5, unseen: 0, about: false }),
+    /the story has 10, and it sees them all\. Memory and note take 15 more\.$/,
+  );
+  const set = { memory: 'A fox.', note: '', depth: 3 };
+  assert.equal(aboutBeside.differs(set, { ...set, memory: ' A fox.\n' }), false);
+  assert.equal(aboutBeside.differs(set, { ...set, depth: 2 }), true);
+  assert.equal(aboutBeside.said(set, false), 'In force.');
+  assert.equal(aboutBeside.said({ ...set, memory: '' }, false), 'Nothing is set.');
+  assert.equal(aboutBeside.said(set, true), 'Not set yet.');
 });
 
 test('a long run of copied words is called remembering, a short one a phrase, and less is language', () => {

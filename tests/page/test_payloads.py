@@ -149,6 +149,7 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
             {"act": "pick", "passage": id},
             {"act": "name_branch", "passage": id, "name": "Mine"},
             {"act": "once", "settings": {"top_k": "5"}},
+            {"act": "context", "memory": "A fox", "note": "", "depth": 3},
             {"ask": "retry", "passage": id, "takes": 1},
             {"act": "delete_branch", "passage": id},
             {"act": "undo"},
@@ -215,6 +216,7 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
         for request in (
             {"query": "dice", "model": "mine", "words": "And", "settings": {"temperature": 0.5}},
             {"query": "find", "find": "fox"} | EXACTLY,
+            {"query": "context", "memory": "A fox", "note": "", "depth": 3, "model": "mine"},
             {"query": "ghost", "words": "Once", "model": "mine"},
             {"query": "ghost"},
             {"query": "tune", "passage": id},
@@ -263,11 +265,12 @@ def test_the_news_of_the_time_machine_are_what_the_page_hears(root, tmp_path):
 
 def test_a_story_that_is_saved_and_one_that_is_opened_come_as_the_page_expects(root, tmp_path):
     memory = Memory(tmp_path)
-    websocket: Any = SimpleNamespace(id="s", user=None)
+    websocket: Any = SimpleNamespace(id="s", user=None, thread_id="t")
 
     async def act(session, page):
         await session.write("Once upon")
         await memory.send_file(websocket, session, "md")
+        await memory.send_file(websocket, session, "epub")
         await memory.take_piece(websocket, session, "tale.txt", 0, 1, "Once upon a time.")
         assert {event for event, _ in page.events} >= {"story_file", "story_opened"}
         assert wrong(sent(page), tmp_path) == []
@@ -338,6 +341,7 @@ def test_every_event_that_the_server_sends_has_a_type(tmp_path):
 
 def test_a_payload_that_is_not_of_its_type_is_found(tmp_path):
     meter = {"used": 12, "window": 64, "story": 11, "unseen": 0, "about": False}
+    meter |= {"memory": 0, "note": 0}
     less = {name: value for name, value in meter.items() if name != "window"}
     given = [meter, less, {**meter, "words": 3}, {**meter, "used": "12"}, meter]
     found = wrong([("Page.Meter", each) for each in given], tmp_path)

@@ -16,7 +16,7 @@ test('the parts of a passage are its text again, to the letter', () => {
   const tokens = ['  Once upon', ' a\ttime,\n\n', ' there  '];
   assert.deepEqual(partsOf({ author: 'model', tokens }), tokens);
   const words = partsOf({ author: 'writer', tokens });
-  assert.deepEqual(words, ['  Once', ' upon', ' a', '\ttime,', '\n\n there', '  ']);
+  assert.deepEqual(words, ['  Once', ' upon', ' a', '\ttime,\n\n', ' there', '  ']);
   assert.equal(words.join(''), tokens.join(''));
   assert.deepEqual(partsOf({ author: 'edited', tokens: [] }), []);
 });

@@ -142,7 +142,7 @@ class Hostile:
             case "story_command":
                 return {"command": self.draw.choice(COMMANDS), **self.fields()}
             case "story_save":
-                return {"ending": self.draw.choice(("txt", "md", "json", "../x"))}
+                return {"ending": self.draw.choice(("txt", "md", "json", "docx", "epub", "../x"))}
             case "story_piece":
                 return {"name": "a.json", "part": 0, "of": 1, "text": self.story()}
             case "machine_write":

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import httpx
 
@@ -27,6 +28,7 @@ from chat.models.remote.vocabulary import RemoteTokenizer
 from chat.models.remote.writing import Writing
 from gpt.engine.fair_queue import Path
 from gpt.sampling import SamplingParams
+from gpt.text.prompt import Keep, kept_count, without_hidden
 from gpt.text.token import Token
 
 COMPLETIONS = "/completions"
@@ -47,6 +49,13 @@ USUAL_LENGTH = 300
 LEAST_SAMPLE = 30
 """Tokens of a prompt from which on the server's count of them tells something."""
 WHOLE_ANSWER = 2_000_000
+
+
+class Given(NamedTuple):
+    """A prompt, and which of its ids are sent however long it is."""
+
+    ids: list[int]
+    keep: Keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +108,11 @@ class RemoteEngine:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def first_seen(self, count: int, length: int = USUAL_LENGTH) -> int:
+    def first_seen(self, count: int, length: int = USUAL_LENGTH, kept: int = 0) -> int:
         """Of so many tokens of our estimate, the first that it is sent, with room for `length` of
-        its own to come."""
+        its own to come; `kept` others are sent always."""
         room = (self.context - min(length, self.context // 2)) * MARGIN
-        budget = max(1, int(room / self.ratio))
+        budget = max(1, int(room / self.ratio) - kept)
         step = max(1, budget // STEPS)
         return 0 if count <= budget else -(-(count - budget) // step) * step
 
@@ -114,22 +123,25 @@ class RemoteEngine:
         *,
         writer: Path = (),
         core: str | None = None,
+        keep: Keep = (),
     ) -> RemoteRequest:
         """Ask for a story, or n takes of it; see `gpt.engine.Engine.submit`.
 
         Args:
             core: Not heeded: there is one.
+            keep: Which ids of the prompt are sent, however long it is.
 
         Raises:
             EngineBusy: Too many wait already, or too many of this writer's.
         """
         takes = [
-            partial(self._take, list(prompt), each, at) for at, each in enumerate(params.takes())
+            partial(self._take, Given(list(prompt), keep), each, at)
+            for at, each in enumerate(params.takes())
         ]
         return RemoteRequest(self.line, takes, writer)
 
     async def odds(
-        self, prompt: Sequence[int], most: int, *, writer: Path = ()
+        self, prompt: Sequence[int], most: int, *, writer: Path = (), keep: Keep = ()
     ) -> tuple[Chance, ...]:
         """The likeliest tokens after the prompt, best first, before any sampler.
 
@@ -140,7 +152,7 @@ class RemoteEngine:
         if self.dialect.logprobs:
             with self.line.places(writer) as places:
                 async with places.place():
-                    data = await self._one_token(prompt, most)
+                    data = await self._one_token(Given(list(prompt), keep), most)
             with faults_said(self.server):
                 tokens = piece_in(data).tokens
             if tokens and tokens[0].top:
@@ -150,11 +162,11 @@ class RemoteEngine:
             "there are no dice to be seen. Continue writes on."
         )
 
-    async def _one_token(self, prompt: Sequence[int], most: int) -> bytes:
+    async def _one_token(self, prompt: Given, most: int) -> bytes:
         """The answer of one token, to as much of the prompt as the server reads."""
         shorter = 0
         while True:
-            seen = prompt[self.first_seen(len(prompt), 1) :]
+            seen = self._sent(prompt, 1)
             text = self.tokenizer.decode(seen)
             asked = odds_body(self.dialect, model=self.model, prompt=text, most=most)
             try:
@@ -167,7 +179,7 @@ class RemoteEngine:
                     raise
 
     async def _take(
-        self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
+        self, prompt: Given, params: SamplingParams, at: int, request: RemoteRequest
     ) -> AsyncGenerator[Token]:
         """The tokens of one take; a server that is busy is asked again before the first.
 
@@ -196,7 +208,7 @@ class RemoteEngine:
                 request.note = ""
 
     async def _shortened(
-        self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
+        self, prompt: Given, params: SamplingParams, at: int, request: RemoteRequest
     ) -> AsyncGenerator[Token]:
         """The tokens of one answer, to as much of the prompt as the server reads."""
         for left in reversed(range(SHORTER + 1)):
@@ -210,16 +222,16 @@ class RemoteEngine:
                     raise
 
     async def _write(
-        self, prompt: list[int], params: SamplingParams, at: int, request: RemoteRequest
+        self, prompt: Given, params: SamplingParams, at: int, request: RemoteRequest
     ) -> AsyncGenerator[Token]:
         """The tokens of one answer."""
         # To come to the end of a sentence takes tokens of its own.
         length = min(params.max_new_tokens + params.finish_chars // 3, max(1, self.context // 2))
         length = min(length, self.dialect.most or length)
-        seen = prompt[self.first_seen(len(prompt), length) :]
+        seen = self._sent(prompt, length)
         text = self.tokenizer.decode(seen)
         asked = body(self.dialect, params, model=self.model, prompt=text, length=length)
-        writing = Writing(self.tokenizer, params, prompt, take=at, core=self.core.name)
+        writing = Writing(self.tokenizer, params, prompt.ids, take=at, core=self.core.name)
         try:
             async with (
                 answer(self.server, COMPLETIONS, asked) as response,
@@ -242,6 +254,12 @@ class RemoteEngine:
             raise RemoteError(f"“{self.server.name}” broke its answer off in the middle. {STAYS}")
         for token in writing.end():
             yield token
+
+    def _sent(self, prompt: Given, length: int) -> list[int]:
+        """As much of the prompt as the server reads, where it is to write so many tokens."""
+        kept = kept_count(prompt.keep)
+        hidden = self.first_seen(len(prompt.ids) - kept, length, kept)
+        return without_hidden(prompt.ids, hidden, prompt.keep)
 
     async def _pieces(self, response: httpx.Response) -> AsyncGenerator[Piece]:
         """What the events of an answer bring; a whole answer is one."""

@@ -1,0 +1,172 @@
+// @ts-check
+// Memory and author's note: what the model reads beside the story, and what they cost of its window.
+
+import { sessionIdState } from '@chainlit/react-client';
+import { createElement, useEffect, useReducer } from 'react';
+import { useRecoilValue } from 'recoil';
+
+const { errorLine, panelHead } = window.inkling.panel;
+const { aboutBeside } = window.inkling.sentences;
+const { count } = window.inkling.numbers;
+const ENTRY = { label: 'Memory', title: 'Memory and author’s note: what the model reads beside the story', place: 2 };
+const PAUSE_MS = 300;
+const [LONGEST_MEMORY, LONGEST_NOTE, DEEPEST] = [10_000, 2_000, 20];
+
+/** @typedef {import('../shared/store.js').Beside} Beside */
+
+/**
+ * What the window holds, as a bar: memory, note and as much of the story as is left room for.
+ *
+ * @param {{cost: Page.Queries['context']}} props
+ */
+const Cost = ({ cost }) => {
+  const { memory, note, story, window: size, about, said } = cost;
+  const seen = Math.max(0, Math.min(story, size - memory - note - 1));
+  /** @type {['memory' | 'note' | 'story', string, number][]} */
+  const parts = [
+    ['memory', 'Memory', memory],
+    ['note', 'Note', note],
+    ['story', 'Story', seen],
+  ];
+  return (
+    <>
+      <div className="memory-bar" aria-hidden="true">
+        {parts.map(([name, , tokens]) => (
+          <span key={name} data-part={name} style={{ width: `${(100 * tokens) / size}%` }} />
+        ))}
+      </div>
+      <p className="memory-parts">
+        {parts.map(([name, label, tokens]) => (
+          <span key={name} data-part={name} data-tokens={tokens}>
+            <i aria-hidden="true" /> {label} {about && tokens > 0 && 'about '}
+            {count(tokens)}
+            {name === 'story' && story > seen && ` of ${count(story)}`}
+          </span>
+        ))}
+        <span>tokens</span>
+      </p>
+      <p id="memory-said">{said}</p>
+    </>
+  );
+};
+
+/** @param {import('../shared/store.js').Store} store @param {Page.Context} now @param {string} asked "" for none. */
+const useCost = (store, now, asked) => {
+  useEffect(() => {
+    if (!asked) return undefined;
+    let wanted = true;
+    const take = (/** @type {Partial<Beside>} */ news) => {
+      if (!wanted) return;
+      store.beside = { ...store.beside, cost: undefined, error: undefined, ...news };
+      store.tell();
+    };
+    const timer = setTimeout(
+      () => {
+        store.query({ query: 'context', ...now, model: store.model }).then(
+          (cost) => take({ cost }),
+          (error) => take({ error: error.message }),
+        );
+      },
+      store.beside?.cost || store.beside?.error ? PAUSE_MS : 0,
+    );
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
+  }, [asked]);
+};
+
+function StoryMemory() {
+  const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const open = window.inkling.usePanel({ useEffect }, store, 'memory', ENTRY);
+  const { state } = store;
+  const set = state?.context ?? { memory: '', note: '', depth: 3 };
+  const typed = store.beside?.story === state?.story ? store.beside?.typed : undefined;
+  const now = { ...set, ...typed };
+  const changed = aboutBeside.differs(set, now);
+  const asked = open && state && !state.writing ? JSON.stringify([state.revision, store.model, now]) : '';
+  useCost(store, now, asked);
+
+  if (!open || !state) return null;
+  const { cost, error } = store.beside || {};
+  const type = (/** @type {Partial<Page.Context>} */ more) => {
+    store.beside = { ...store.beside, story: state.story, typed: { ...typed, ...more } };
+    store.tell();
+  };
+  const keep = (/** @type {import('react').FormEvent} */ event) => {
+    event.preventDefault();
+    if (!store.act({ act: 'context', ...now })) return;
+    store.beside = { ...store.beside, typed: undefined };
+    store.tell();
+  };
+  return (
+    <section className="panel" id="panel-memory" aria-label="Memory">
+      {panelHead(createElement, 'Memory', () => store.open('memory'))}
+      <p className="about">
+        The model reads them beside the story; they are no part of its text. Each passage notes what it was written
+        with.
+      </p>
+      <form className="memory-form" onSubmit={keep}>
+        <label htmlFor="memory-memory">Memory</label>
+        <p className="about" id="memory-memory-about">
+          Stands first, however long the story gets: who is who, and what must not be forgotten.
+        </p>
+        <textarea
+          id="memory-memory"
+          rows={6}
+          maxLength={LONGEST_MEMORY}
+          aria-describedby="memory-memory-about"
+          placeholder="Tom is a red fox. He lives by the mill."
+          value={now.memory}
+          onChange={(event) => type({ memory: event.target.value })}
+        />
+        <label htmlFor="memory-note">Author’s note</label>
+        <p className="about" id="memory-note-about">
+          Stands near the end, where it tells more: what the next words should be like. It is read as it is, so say it
+          as the texts would that the model learnt from.
+        </p>
+        <textarea
+          id="memory-note"
+          rows={2}
+          maxLength={LONGEST_NOTE}
+          aria-describedby="memory-note-about"
+          placeholder="It was a sad and quiet day."
+          value={now.note}
+          onChange={(event) => type({ note: event.target.value })}
+        />
+        <label className="memory-depth" htmlFor="memory-depth">
+          Paragraphs of the story after the note
+          <input
+            id="memory-depth"
+            type="number"
+            min={1}
+            max={DEEPEST}
+            value={now.depth}
+            onChange={(event) => {
+              const depth = Math.round(Number(event.target.value));
+              if (depth >= 1 && depth <= DEEPEST) type({ depth });
+            }}
+          />
+        </label>
+        <div className="memory-foot">
+          <button
+            type="submit"
+            className="wanted"
+            id="memory-set"
+            disabled={!changed}
+            title="The next words are written with these; what stands there already stays as it is"
+          >
+            Use from now on
+          </button>
+          <output id="memory-state" htmlFor="memory-memory memory-note memory-depth">
+            {aboutBeside.said(set, changed)}
+          </output>
+        </div>
+      </form>
+      {errorLine(createElement, error)}
+      {cost && <Cost cost={cost} />}
+    </section>
+  );
+}
+
+export default window.inkling.lasting('StoryMemory', StoryMemory);

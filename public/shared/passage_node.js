@@ -1,0 +1,150 @@
+// @ts-check
+// What stands of a passage in one stretch of the story, as it is drawn: a span for each token, or, far from the screen,
+// its text as one.
+
+import { make } from './dom.js';
+import { drawFacts } from './facts.js';
+import { levelOf, partsOf } from './tokens.js';
+
+/**
+ * @typedef {import('./stretches.js').Run} Run
+ *
+ * @typedef {object} Drawn
+ * @property {Run} run As it was drawn last.
+ * @property {boolean} plain Its text is there as one part.
+ * @property {number} drawn The part after the last that is there.
+ * @property {number} unseen So much of it is dimmed, in UTF-16 units.
+ * @property {boolean} old It was there before it is drawn this time.
+ *
+ * @typedef {HTMLElement & Drawn} PassageNode
+ */
+
+const WHOSE = { writer: 'Your words', model: 'The model’s words', edited: 'The model’s words, changed by you' };
+
+/** What the colour says, and the small figures behind it; who listens hears it with the words. */
+const about = (/** @type {Page.Passage} */ { author, place, places }) =>
+  `${WHOSE[author]}${places > 1 ? `, version ${place} of ${places}` : ''}: ` +
+  `click (or Enter) to ${author === 'writer' ? '' : 'retry, '}edit or branch`;
+
+const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
+
+/** @returns {PassageNode} */
+export const begin = (/** @type {Run} */ run) => {
+  const node = make('span', 'passage');
+  node.dataset.id = run.passage.id;
+  node.dataset.author = run.passage.author;
+  node.tabIndex = -1;
+  node.append(make('span', 'part', textsOf(run).join('')));
+  return place(Object.assign(node, { run, drawn: run.from, plain: true, unseen: 0, old: false }));
+};
+
+const place = (/** @type {PassageNode} */ node) => {
+  const { passage, goesOn } = node.run;
+  const said = `${passage.place}/${passage.places}`;
+  if (node.dataset.place !== said) Object.assign(node, { title: about(passage) }).dataset.place = said;
+  node.classList.toggle('goes-on', goesOn);
+  return node;
+};
+
+/** What each part says, as they stand in the page. @returns {string[]} */
+export const partsIn = (/** @type {PassageNode} */ { plain, run, drawn }) => {
+  const texts = textsOf(run);
+  return plain ? [texts.join('')] : texts.slice(0, drawn - run.from);
+};
+
+const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .passage-row, :scope > .edit-note');
+
+/** Draw the parts that came since; before the row, should one stand there. */
+const grow = (/** @type {PassageNode} */ node) => {
+  const { passage, to } = node.run;
+  const parts = partsOf(passage);
+  const fresh = document.createDocumentFragment();
+  for (; node.drawn < to; node.drawn++) {
+    const part = make('span', 'part', parts[node.drawn]);
+    part.dataset.i = String(node.drawn);
+    const odds = passage.odds[node.drawn];
+    if (odds !== undefined && odds !== null) part.dataset.odds = String(levelOf(odds));
+    fresh.append(part);
+  }
+  node.insertBefore(fresh, below(node));
+};
+
+const dropParts = (/** @type {PassageNode} */ node) =>
+  node.querySelectorAll(':scope > .part, :scope > .facts').forEach((each) => each.remove());
+
+const drawAside = (/** @type {PassageNode} */ node) => {
+  const aside = node.querySelector(':scope > .facts');
+  if (aside && node.run.passage.facts) drawFacts(aside, node.run.passage.facts);
+};
+
+/** Draw each part of it, and beside its beginning what is known of the passage. */
+export const detail = (/** @type {PassageNode} */ node) => {
+  if (!node.plain) return;
+  dropParts(node);
+  Object.assign(node, { plain: false, drawn: node.run.from });
+  if (node.run.passage.facts && node.run.from === 0) {
+    // In the margin for the eye; read aloud it would cut a sentence in two. Those below the story are read.
+    node.prepend(Object.assign(make('aside', 'facts'), { ariaHidden: 'true' }));
+  }
+  drawAside(node);
+  grow(node);
+  dimParts(node);
+};
+
+/** Whether it can be drawn as its text alone: nobody does something with it. */
+export const isIdle = (/** @type {PassageNode} */ node) =>
+  !(node.unseen > 0 && node.unseen < node.run.size) && !below(node);
+
+/** Draw it as its text alone. */
+export const flatten = (/** @type {PassageNode} */ node) => {
+  if (node.plain || !isIdle(node)) return;
+  dropParts(node);
+  Object.assign(node, { plain: true, drawn: node.run.from });
+  node.prepend(make('span', 'part', textsOf(node.run).join('')));
+};
+
+/** Whether a run can be drawn on where this one was: it is the same, or has grown. */
+export const fits = (/** @type {PassageNode} */ { run, plain }, /** @type {Run} */ next) =>
+  run.passage.id === next.passage.id &&
+  run.from === next.from &&
+  (run.to === next.to ? run.size === next.size : run.to < next.to && !plain);
+
+/**
+ * Draw what is new of it.
+ *
+ * @param {PassageNode} node
+ * @param {Run} run
+ * @param {boolean} whole Everything may have changed, and not its tail alone.
+ */
+export const update = (node, run, whole) => {
+  node.run = run;
+  place(node);
+  if (node.plain) return;
+  if (whole) drawAside(node);
+  if (node.drawn < run.to) grow(node);
+};
+
+const dimParts = (/** @type {PassageNode} */ node) => {
+  const within = node.unseen > 0 && node.unseen < node.run.size;
+  let at = 0;
+  node.querySelectorAll(':scope > .part').forEach((part) => {
+    part.classList.toggle('unseen', within && at < node.unseen);
+    if (within) at += part.textContent?.length || 0;
+  });
+};
+
+/**
+ * Dim the beginning of it.
+ *
+ * @param {PassageNode} node
+ * @param {number} unseen So much of it, in UTF-16 units; up to its size, which is all.
+ */
+export const dim = (node, unseen) => {
+  const { size } = node.run;
+  const changed = [node.unseen, unseen].some((each) => each > 0 && each < size);
+  node.unseen = unseen;
+  node.classList.toggle('unseen', size > 0 && unseen === size);
+  if (!changed) return;
+  detail(node);
+  dimParts(node);
+};
