@@ -124,13 +124,7 @@ class Ghost:
     ) -> str:
         # A variant's settings are the last layer of all.
         own = Variant(label="", settings=GREEDY)
-        asked = GenerationRequest(
-            words=request.words,
-            model=request.model,
-            settings=request.settings,
-            context=request.context,
-            variants=(own,),
-        )
+        asked = replace(request, variants=(own,))
         resolved = await resolve_request(asked, story, models=models, values=values, engines=lease)
         model = resolved.writers[0]
         draft = await self._draft(model, writer)
@@ -146,8 +140,9 @@ class Ghost:
         draft = Draft(model=model.loaded.listing.key, params=model.params, prompt=model.prompt)
         tokenizer = model.loaded.tokenizer
         most = MOST_CHARS if tokenizer.kind == "char" else MOST_TOKENS
-        prompt, params = model.prompt, model.params
-        tokens = model.loaded.engine.submit(prompt.ids, params, writer=writer, keep=prompt.keep)
+        tokens = model.loaded.engine.submit(
+            model.prompt.ids, model.params, writer=writer, keep=model.prompt.keep
+        )
         async with aclosing(tokens) as coming:
             async for token in coming:
                 if self._is_busy():
@@ -166,8 +161,8 @@ async def _is_likelier(model: Writer, one: str, other: str, writer: Path) -> boo
     that nothing likely follows: "umb" would become "umbrid".
     """
     engine, tokenizer = model.loaded.engine, model.loaded.tokenizer
-    first, second = FIRST_WORD.match(one), FIRST_WORD.match(other)
     prompt = model.prompt.ids
+    first, second = FIRST_WORD.match(one), FIRST_WORD.match(other)
     taken = taken_back(tokenizer, prompt)
     if not isinstance(engine, Engine) or first is None or not taken:
         return False

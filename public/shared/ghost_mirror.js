@@ -65,7 +65,7 @@ export class Mirror {
     this.sized.disconnect();
     this.#field?.removeEventListener('scroll', this.scrolled);
     this.#field?.classList.remove('with-ghost');
-    if (this.#field) this.#field = null;
+    this.#field = null;
   }
 
   #placeSoon() {

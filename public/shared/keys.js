@@ -32,7 +32,7 @@ export const KEYS = [
  * @param {boolean} where.typing In a field.
  * @param {boolean} where.empty In the composer, with nothing in it.
  * @param {boolean} [where.composing] In the composer, with words in it that are no command.
- * @param {boolean} where.onToken On a token, a button of a row, or whatever else arrows leave for what stands beside it.
+ * @param {boolean} where.onToken On a token, a row’s button, or whatever else arrows leave for what stands beside it.
  * @returns {KeyAct | null}
  */
 export const keyAct = ({ code, key, ctrlKey, metaKey, altKey, shiftKey }, { typing, empty, composing, onToken }) => {

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gpt.distribution import token_distribution
+from gpt.distribution import log_probability, token_distribution
 from gpt.sampling import SamplingParams, probabilities, sample, seeded
 
 OFF = SamplingParams(temperature=1, top_p=1)
@@ -44,3 +44,9 @@ def test_it_tells_what_a_draw_tells() -> None:
         assert one == pytest.approx(other)
     assert told.raw_entropy == pytest.approx(drawn.entropy)
     assert told.kept == int((probabilities(logits, params, [3, 4]) > 0).sum()) < 40
+
+
+def test_a_run_of_tokens_is_as_likely_as_its_tokens_one_after_the_other() -> None:
+    logits = torch.randn(3, 7, generator=torch.Generator().manual_seed(1))
+    chances = [logits[at].softmax(0)[id].item() for at, id in enumerate((2, 0, 6))]
+    assert log_probability(logits, (2, 0, 6)) == pytest.approx(math.log(math.prod(chances)))
