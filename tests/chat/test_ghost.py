@@ -10,8 +10,9 @@ import pytest
 from chat.generate.ghost import MOST_CHARS, Ghost, fitting
 from chat.panels.dispatch import answer_query
 from chat.story import Passage, Story
+from chat.story.context import Context
 from chat.turns import Turns
-from tests.chat.test_session import in_a_session, until
+from tests.chat.test_session import in_a_session, read_by, until
 from tests.support.tiny_checkpoint import save_bytes, save_characters
 
 STEP_S = 0.005
@@ -196,5 +197,21 @@ def test_pages_are_served_one_at_a_time_and_none_while_another_part_is_busy(root
         written = sum(rows)
         assert await asked(session, "Once upon") == ""
         assert sum(rows) == written
+
+    in_a_session(root, act)
+
+
+def test_what_is_read_is_what_sending_the_line_would_have_read(root):
+    async def act(session, page):
+        session.model = "letters"
+        loaded = await session.engines.get(session.models["letters"])
+        prompts = read_by(loaded.engine)
+        await session.put_context(Context(memory="There was a fox.", note="It rained."))
+        await session.write("Once")
+        await asked(session, "Then it")
+        await session.write("Then it")
+        assert len(prompts) == 3
+        assert prompts[1] == prompts[2] != prompts[0]
+        assert "There was a fox." in loaded.tokenizer.decode(prompts[1])
 
     in_a_session(root, act)
