@@ -11,14 +11,14 @@ const { moveFocus } = window.inkling.panel;
 const GROUPS = [
   [
     'Write',
-    'Other ways to let the model write on, and all the ways that the story went',
-    ['tune', 'memory', 'ladder', 'compare', 'branches'],
+    'Other ways to let the model write on, and what it reads beside the story',
+    ['tune', 'memory', 'ladder', 'compare'],
   ],
   ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
   [
     'Text',
-    'Find your way through the story, change words everywhere, and see the likeliest next ones',
-    ['find', 'contents', 'ghost'],
+    'Find your way through the story and all the ways that it went, and see the likeliest next words',
+    ['find', 'contents', 'branches', 'ghost'],
   ],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
@@ -117,7 +117,7 @@ function StoryTools() {
         title={aboutGhost(store)}
         onClick={() => toggle(store)}
       >
-        Ghost text
+        Ghost
       </button>,
     ],
   ];

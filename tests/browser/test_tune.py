@@ -148,7 +148,7 @@ def test_the_tools_stand_in_groups_of_a_line_each_on_a_phone_too(page):
     page.set_viewport_size({"width": 390, "height": 800})
     groups = page.locator(".tools-group")
     expect(groups).to_have_count(4)
-    expect(groups.nth(0)).to_contain_text("WriteLadderTuneCompare")
+    expect(groups.nth(0)).to_contain_text("WriteLadderTuneMemoryCompare", timeout=10_000)
     for at in range(4):
         tops = (
             groups.nth(at)

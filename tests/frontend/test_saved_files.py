@@ -10,7 +10,7 @@ from typing import Any
 import docx
 import pytest
 
-from chat.story import Story
+from chat.story import Context, Story
 from chat.story.library import Kept
 from frontend import memory as memory_module
 from frontend.memory import Memory
@@ -41,7 +41,7 @@ def saver(folder: Path, owner: str) -> tuple[Memory, Any, Any, Page]:
     memory.library.rename("t", "ada", "The Bird")
     user = SimpleNamespace(identifier=owner)
     websocket = SimpleNamespace(id="s", user=user, thread_id="t")
-    return memory, websocket, SimpleNamespace(page=page, story=story), page
+    return memory, websocket, SimpleNamespace(page=page, story=story, context=Context()), page
 
 
 @pytest.mark.parametrize(

@@ -123,13 +123,15 @@ def test_a_full_queue_is_429_with_when_to_try_again(held: tuple[str, Served, Gat
         streams = [
             httpx.Client().stream("POST", f"{base}/v1/completions", **asked) for _ in range(2)
         ]
-        with streams[0], streams[1]:
+        with streams[0]:
+            # Before it is begun it has the one place in the queue.
             wait_until(lambda: model.engine.active == 1, "one writes")
-            wait_until(lambda: model.engine.waiting == 1, "one waits")
-            assert counted(base, 'inkling_queue_length{model="letters"}') == 1
-            with pytest.raises(openai.RateLimitError, match="the model is busy") as busy:
-                api.completions.create(model="letters", prompt="a")
-            gate.let_all_through()
+            with streams[1]:
+                wait_until(lambda: model.engine.waiting == 1, "one waits")
+                assert counted(base, 'inkling_queue_length{model="letters"}') == 1
+                with pytest.raises(openai.RateLimitError, match="the model is busy") as busy:
+                    api.completions.create(model="letters", prompt="a")
+                gate.let_all_through()
     assert busy.value.response.headers["Retry-After"] == "1"
     assert busy.value.code == "rate_limit_exceeded"
     assert counted(base, 'inkling_requests_total{outcome="busy"}') == 1
