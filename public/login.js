@@ -13,9 +13,9 @@ import { drafts } from './shared/desk.js';
   const isTo = (path, method, address, options) =>
     (options?.method || 'GET').toUpperCase() === method && new URL(address, location.href).pathname.endsWith(path);
 
-  // Chainlit leaves for the sign-in, and the page with all that stands there, when it asks in vain who is signed in.
-  // Only an answer says that nobody is.
-  const whoIsIn = async (address, options) => {
+  // Chainlit leaves for the sign-in, and the page with all that stands there, when it asks in vain who is signed in;
+  // only an answer says that nobody is. And a part of the page that did not come is missing until it is loaded anew.
+  const untilAnswered = async (address, options) => {
     for (;;) {
       const answer = await ask(address, options).catch(() => null);
       if (answer && answer.status < 500) return answer;
@@ -63,7 +63,8 @@ import { drafts } from './shared/desk.js';
   new MutationObserver(show).observe(document, { childList: true, subtree: true, characterData: true });
 
   window.fetch = async (address, options) => {
-    if (isTo('/user', 'GET', address, options)) return whoIsIn(address, options);
+    if (isTo('/user', 'GET', address, options) || isTo('.jsx', 'GET', address, options))
+      return untilAnswered(address, options);
     if (isTo('/set-session-cookie', 'POST', address, options)) return beginConnection(address, options);
     if (isTo('/logout', 'POST', address, options)) return signOut(address, options);
     if (isTo('/project/thread', 'DELETE', address, options)) return deleteStory(address, options);
