@@ -29,6 +29,7 @@ def test_a_story_of_the_compiled_core_is_stopped_retried_and_written_the_same_ag
     expect(page.locator(".facts-below")).to_contain_text("· numba bfloat16")
     assert press(page, "#story-retry") != whole
     page.click("#story-previous")
+    expect(page.locator("#story-place")).to_have_text("1/2")
     select(page, 3)
     assert press(page, ".passage-row .act-again") == whole
     toast = page.locator("[data-sonner-toast]").first

@@ -234,7 +234,7 @@ def test_takes_stand_side_by_side_and_one_is_picked(page):
 
 @pytest.mark.parametrize("how", ["retry", "continue", "takes", "edit"])
 def test_stop_keeps_the_text_and_leaves_the_engine_idle(page, base, how):
-    before = write(page, "/with max=4 Once upon a time")
+    before = write(page, "/with max=4 end=0 Once upon a time")
     tell(page, "/temp 2")
     tell(page, "/p 1")  # no story ends so: each token is as good as another
     tell(page, "/seed 1")  # nor by chance
