@@ -8,11 +8,11 @@ way to another story. Which panel is open, what is typed and what the time machi
 leave a window.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from chainlit.session import WebsocketSession
 
@@ -20,6 +20,8 @@ from chat.models import Listing
 from chat.page import ToldAs
 from chat.settings.presets import Preset
 from frontend.socket_page import SocketPage
+
+T = TypeVar("T")
 
 OF_WHO_ASKED = ("story_refused", "story_help", "story_leave", "story_file", "story_opened")
 """Events that only the window hears which asked for what they tell."""
@@ -56,6 +58,27 @@ def asked_by(asker: Asker) -> Generator[None]:
 def asking() -> Asker | None:
     """Whose request is at hand; None where it did not come by a socket."""
     return _asker.get()
+
+
+class OfEachWindow(Generic[T]):
+    """What each window has for itself, made when it first asks for it."""
+
+    def __init__(self, make: Callable[[Asker], T]) -> None:
+        self.by_session: dict[str, T] = {}
+        self._make = make
+
+    def of_who_asks(self) -> T:
+        """That of the window whose request is at hand.
+
+        Raises:
+            LookupError: None is: a fault of the caller's.
+        """
+        asker = asking()
+        if asker is None:
+            raise LookupError("no window's request is at hand, so nothing here is its own")
+        if asker.window not in self.by_session:
+            self.by_session[asker.window] = self._make(asker)
+        return self.by_session[asker.window]
 
 
 class Windows:
