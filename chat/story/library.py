@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +137,7 @@ class Library:
                 raise GoneError(f"no story {story_id} of {owner}'s is kept")
             query = "SELECT id, place FROM passages WHERE story = ?"
             stored: dict[str, int] = dict(rows.execute(query, [story_id]).fetchall())
-            back = _places_between(rows, [each.id for each in story.passages], stored)
+            back = schema.places_between(rows, [each.id for each in story.passages], stored)
             for each in story.passages:
                 # Another window may have taken out what this one still has.
                 if each.id in data or each.id not in stored:
@@ -257,40 +257,6 @@ def _place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
-
-
-def _places_between(
-    rows: sqlite3.Connection, ids: Sequence[str], stored: Mapping[str, int]
-) -> dict[str, int]:
-    """Places for passages that come back between others, as a deleted branch does by Undo.
-
-    What they had is free, for no place is given out twice. Where none is, they stand at the end:
-    then their alternatives come in another order.
-
-    Args:
-        ids: Of all passages, in their order.
-        stored: The places of those that are there.
-    """
-    found: dict[str, int] = {}
-    before, missing = 0, list[str]()
-    for id in ids:
-        if id not in stored:
-            missing.append(id)
-            continue
-        after, free = stored[id], list[int]()
-        if missing:
-            at = after - 1
-            for (taken,) in rows.execute(schema.TAKEN, [before, after]):
-                free += range(at, max(taken, at - len(missing)), -1)
-                at = taken - 1
-                if len(free) >= len(missing):
-                    break
-            else:
-                free += range(at, max(before, at - len(missing)), -1)
-        if len(free) >= len(missing):
-            found |= zip(missing, reversed(free[: len(missing)]), strict=True)
-        before, missing = after, []
-    return found
 
 
 def _holds(text: object, words: str) -> bool:

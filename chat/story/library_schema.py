@@ -1,5 +1,8 @@
 """The library's tables and statements: SQLite, format 1."""
 
+import sqlite3
+from collections.abc import Mapping, Sequence
+
 FORMAT = 1
 """Of the file, its `user_version`."""
 SCHEMA = """
@@ -62,3 +65,37 @@ PROBES = (
     "SELECT place, story, id, parent, data FROM passages",
 )
 """What fails where a file of this format lacks what it should have; nothing of them is read."""
+
+
+def places_between(
+    rows: sqlite3.Connection, ids: Sequence[str], stored: Mapping[str, int]
+) -> dict[str, int]:
+    """Places for passages that come back between others, as a deleted branch does by Undo.
+
+    What they had is free, for no place is given out twice. Where none is, they stand at the end:
+    then their alternatives come in another order.
+
+    Args:
+        ids: Of all passages, in their order.
+        stored: The places of those that are there.
+    """
+    found: dict[str, int] = {}
+    before, missing = 0, list[str]()
+    for id in ids:
+        if id not in stored:
+            missing.append(id)
+            continue
+        after, free = stored[id], list[int]()
+        if missing:
+            at = after - 1
+            for (taken,) in rows.execute(TAKEN, [before, after]):
+                free += range(at, max(taken, at - len(missing)), -1)
+                at = taken - 1
+                if len(free) >= len(missing):
+                    break
+            else:
+                free += range(at, max(before, at - len(missing)), -1)
+        if len(free) >= len(missing):
+            found |= zip(missing, reversed(free[: len(missing)]), strict=True)
+        before, missing = after, []
+    return found
