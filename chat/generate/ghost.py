@@ -12,7 +12,7 @@ from chat.generate.draft import Draft
 from chat.generate.request import GenerationRequest, Variant
 from chat.generate.resolve import Writer, resolve_request
 from chat.models import Listing
-from chat.models.engines import Engines, Lease
+from chat.models.engines import Engines
 from chat.settings import Value
 from chat.story import Story
 from chat.story.joining import joint
@@ -87,6 +87,8 @@ class Ghost:
             Exception: As `resolve_request`, and what the engine raises.
         """
         self.stop()
+        # A variant's settings are the last layer of all.
+        asked = replace(request, variants=(Variant(label="", settings=GREEDY),))
 
         async def write() -> str:
             await asyncio.sleep(self._not_before_s - time.monotonic())
@@ -97,7 +99,12 @@ class Ghost:
                     return ""
                 with engines.spare() as lease, suppress(TimeoutError):
                     async with asyncio.timeout(MOST_S):
-                        return await self._write(request, story, models, values, lease, writer)
+                        resolved = await resolve_request(
+                            asked, story, models=models, values=values, engines=lease
+                        )
+                        draft = await self._written(resolved.writers[0], writer)
+                        whole = draft.finish_reason in ("sentence", "end", "stop")
+                        return fitting(story, request.words, draft.text, is_whole=whole)
             return ""
 
         task = self._task = asyncio.create_task(write())
@@ -113,28 +120,14 @@ class Ghost:
                 return
             await asyncio.sleep(REST_STEP_S)
 
-    async def _write(
-        self,
-        request: GenerationRequest,
-        story: Story,
-        models: Mapping[str, Listing],
-        values: Mapping[str, Value],
-        lease: Lease,
-        writer: Path,
-    ) -> str:
-        # A variant's settings are the last layer of all.
-        own = Variant(label="", settings=GREEDY)
-        asked = replace(request, variants=(own,))
-        resolved = await resolve_request(asked, story, models=models, values=values, engines=lease)
-        model = resolved.writers[0]
+    async def _written(self, model: Writer, writer: Path) -> Draft:
         draft = await self._draft(model, writer)
-        if model.params.heal:
-            bare = replace(model, params=replace(model.params, heal=False))
-            as_it_stands = await self._draft(bare, writer)
-            if await _is_likelier(model, as_it_stands.text, draft.text, writer):
-                draft = as_it_stands
-        is_whole = draft.finish_reason in ("sentence", "end", "stop")
-        return fitting(story, request.words, draft.text, is_whole=is_whole)
+        if not model.params.heal:
+            return draft
+        bare = replace(model, params=replace(model.params, heal=False))
+        as_it_stands = await self._draft(bare, writer)
+        likelier = await _is_likelier(model, as_it_stands.text, draft.text, writer)
+        return as_it_stands if likelier else draft
 
     async def _draft(self, model: Writer, writer: Path) -> Draft:
         draft = Draft(model=model.loaded.listing.key, params=model.params, prompt=model.prompt)

@@ -99,6 +99,23 @@ function StoryMemory() {
     store.beside = { ...store.beside, typed: undefined };
     store.tell();
   };
+  const box = (name, label, longest, rows, example, about) => (
+    <>
+      <label htmlFor={`memory-${name}`}>{label}</label>
+      <p className="about" id={`memory-${name}-about`}>
+        {about}
+      </p>
+      <textarea
+        id={`memory-${name}`}
+        rows={rows}
+        maxLength={longest}
+        aria-describedby={`memory-${name}-about`}
+        placeholder={example}
+        value={now[name]}
+        onChange={(event) => type({ [name]: event.target.value })}
+      />
+    </>
+  );
   return (
     <section className="panel" id="panel-memory" aria-label="Memory">
       {panelHead(createElement, 'Memory', () => store.open('memory'))}
@@ -107,33 +124,13 @@ function StoryMemory() {
         with.
       </p>
       <form className="memory-form" onSubmit={keep}>
-        <label htmlFor="memory-memory">Memory</label>
-        <p className="about" id="memory-memory-about">
-          Stands first, however long the story gets: who is who, and what must not be forgotten.
-        </p>
-        <textarea
-          id="memory-memory"
-          rows={6}
-          maxLength={LONGEST_MEMORY}
-          aria-describedby="memory-memory-about"
-          placeholder="Tom is a red fox. He lives by the mill."
-          value={now.memory}
-          onChange={(event) => type({ memory: event.target.value })}
-        />
-        <label htmlFor="memory-note">Author’s note</label>
-        <p className="about" id="memory-note-about">
-          Stands near the end, where it tells more: what the next words should be like. It is read as it is, so say it
-          as the texts would that the model learnt from.
-        </p>
-        <textarea
-          id="memory-note"
-          rows={2}
-          maxLength={LONGEST_NOTE}
-          aria-describedby="memory-note-about"
-          placeholder="It was a sad and quiet day."
-          value={now.note}
-          onChange={(event) => type({ note: event.target.value })}
-        />
+        {box('memory', 'Memory', LONGEST_MEMORY, 6, 'Tom is a red fox. He lives by the mill.', [
+          'Stands first, however long the story gets: who is who, and what must not be forgotten.',
+        ])}
+        {box('note', 'Author’s note', LONGEST_NOTE, 2, 'It was a sad and quiet day.', [
+          'Stands near the end, where it tells more: what the next words should be like. It is read as it is, ',
+          'so say it as the texts would that the model learnt from.',
+        ])}
         <label className="memory-depth" htmlFor="memory-depth">
           Paragraphs of the story after the note
           <input
