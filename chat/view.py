@@ -13,10 +13,9 @@ from chat.generate.prompt import prompt_of
 from chat.models.engines import Loaded
 from chat.settings import told
 from chat.story import ENDINGS, Context, Passage, Story, StoryToken
+from chat.story.context import NO_CONTEXT
 from gpt.text.prompt import kept_count, window_start
 from gpt.text.sentences import ends_sentence
-
-NO_CONTEXT = Context()
 
 
 def facts(passage: Passage) -> dict[str, Any] | None:

@@ -74,3 +74,6 @@ class Context:
         """Which of the two there are, in words."""
         named = (("memory", self.memory), ("author’s note", self.note))
         return ", ".join(name for name, text in named if text)
+
+
+NO_CONTEXT = Context()

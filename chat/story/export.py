@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 
 from chat.settings import NO_NUMBERS, SettingsError, parse_value, told
-from chat.story.context import Context, ContextError
+from chat.story.context import NO_CONTEXT, Context, ContextError
 from chat.story.json_parts import loads
 from chat.story.passage import (
     ENDINGS,
@@ -28,7 +28,6 @@ from gpt.files import plain_text
 from gpt.files.strict_json import is_object
 from gpt.text.scripts import as_name
 
-NO_CONTEXT = Context()
 MAX_TEXT = 300_000
 """Characters of a text that can begin a story: a short novel. A page could show no more."""
 MAX_PASSAGES = 5000
