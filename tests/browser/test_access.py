@@ -204,6 +204,7 @@ def test_a_story_is_written_with_the_keyboard_alone_and_heard(page):
     line(page, "/max 12")
     expect(page.locator("[data-sonner-toast]").first).to_contain_text("12")
     expect(page.locator("#chat-input")).to_have_value("")
+    page.wait_for_function(IDLE)  # no key does anything while a command is in hand
     press("Alt+KeyR")
     expect(page.locator("#story-place")).to_have_text("2/2")
     page.wait_for_function(IDLE)
