@@ -139,6 +139,7 @@ def test_names_are_hidden_until_the_choice_and_the_votes_outlive_a_restart(blank
         open_page(page := blank(base), base)
         before = write(page, "/with max=4 Once upon a time")
         tell(page, "/max 12")
+        expect(page.locator("[data-sonner-toast]").first).to_contain_text("12")
         settled(page)
         for choice, votes in (("#vote-b", 1), ("#vote-tie", 2)):
             compare(page, "stories", "letters", blind=True)
