@@ -22,7 +22,7 @@ const BLIND =
 const PHONE = '(max-width: 640px)';
 
 const { input, isCommand, setInput } = window.inkling.composer;
-const { contestants, forget, load, newCompare, saveCsv } = window.inkling.compare;
+const { choose, contestants, forget, load, newCompare, saveCsv } = window.inkling.compare;
 const { wholePercent } = window.inkling.numbers;
 
 // The words in the composer come first, as with any message; they come back where this cannot be done.
@@ -40,6 +40,10 @@ const Side = ({ side, store }) => {
   const c = store.compare;
   const own = c.own[side];
   const changed = Object.values(own).some((value) => value !== '');
+  const take = (chosen) => {
+    choose(c, side, chosen);
+    store.tell();
+  };
   return (
     <fieldset className="compare-side" id={`compare-side-${side + 1}`}>
       <label>
@@ -47,11 +51,7 @@ const Side = ({ side, store }) => {
         <select
           value={c.models[side]}
           title="Who writes: a model, or a saved step of a training"
-          onChange={(event) => {
-            c.models[side] = event.target.value;
-            c.own = c.own.map((each) => (each === c.proposal ? {} : each)); // the models differ now
-            store.tell();
-          }}
+          onChange={(event) => take({ model: event.target.value })}
         >
           <optgroup label="Models">
             {store.state.models.map(({ key }) => (
@@ -82,10 +82,7 @@ const Side = ({ side, store }) => {
               type="button"
               className="quiet"
               title={preset.about}
-              onClick={() => {
-                c.own[side] = { ...preset.settings };
-                store.tell();
-              }}
+              onClick={() => take({ own: { ...preset.settings } })}
             >
               {preset.name}
             </button>
@@ -95,10 +92,7 @@ const Side = ({ side, store }) => {
               type="button"
               className="quiet"
               title="As it is set for the chat, or else as the model has it"
-              onClick={() => {
-                c.own[side] = {};
-                store.tell();
-              }}
+              onClick={() => take({ own: {} })}
             >
               As set
             </button>
@@ -114,10 +108,7 @@ const Side = ({ side, store }) => {
                 data-setting={each.name}
                 placeholder={each.set[side] || each.set[0]}
                 value={own[each.name] || ''}
-                onChange={(event) => {
-                  c.own[side] = { ...own, [each.name]: event.target.value };
-                  store.tell();
-                }}
+                onChange={(event) => take({ own: { ...own, [each.name]: event.target.value } })}
               />
             </label>
           ))}

@@ -7,7 +7,7 @@ import { download } from './files.js';
  * @typedef {object} Compare
  * @property {[string, string]} models
  * @property {[Page.Settings, Page.Settings]} own What each is set to otherwise than the chat.
- * @property {Page.Settings | null} proposal The settings that were proposed, and not chosen.
+ * @property {Page.Settings | null} proposal The settings that were proposed, and not chosen; null before anything was.
  * @property {boolean} blind
  * @property {Page.CompareSetting[]} settings
  * @property {Page.Preset[]} presets
@@ -59,6 +59,23 @@ export const proposed = (model, runs, presets, picked) => {
   const wanted = picked === 'Careful' ? 'Story' : 'Careful';
   const proposal = { ...presets.find(({ name }) => name === wanted)?.settings };
   return { models: [model, model], proposal, own: [{}, proposal] };
+};
+
+/**
+ * Another model, or other settings of its own, for one side. Nothing is proposed any more to someone who has chosen, even
+ * if the proposal is on its way; and what was proposed for one model says nothing of another.
+ */
+export const choose = (
+  /** @type {Compare} */ c,
+  /** @type {number} */ side,
+  /** @type {{model?: string, own?: Page.Settings}} */ { model, own },
+) => {
+  if (model !== undefined) {
+    c.models[side] = model;
+    for (const each of [0, 1]) if (c.own[each] === c.proposal) c.own[each] = {};
+  }
+  if (own) c.own[side] = own;
+  c.proposal ??= {};
 };
 
 /** The store's comparison; it is made with the element, before any of what follows is called. */
