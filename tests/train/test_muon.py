@@ -9,7 +9,7 @@ from torch.optim import Muon
 
 from gpt.model import GPT
 from tests.train.test_pretrain import TINY
-from train.loop.optimize import StackedMuon, make_optimizers
+from train.loop.optimize import StackedMuon, make_optimizers, orthogonal
 
 SHAPES = [(8, 24), (24, 8), (8, 24), (16, 16), (24, 8), (8, 24)]
 
@@ -57,7 +57,24 @@ def test_a_matrix_without_a_gradient_stays() -> None:
     assert torch.equal(parameters[2], before[2])
 
 
-def test_on_a_cpu_torchs_own_muon_stays() -> None:
+def test_on_a_cpu_torchs_own_muon_stays_where_bfloat16_is_in_hardware(monkeypatch) -> None:
+    monkeypatch.setattr("train.loop.optimize.has_fast_bfloat16", lambda device: True)
     kinds = [type(each) for each in make_optimizers(GPT(TINY.model_config(20)), TINY)]
     assert Muon in kinds
     assert StackedMuon not in kinds
+
+
+@pytest.mark.parametrize(("fast", "precision"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_where_bfloat16_is_not_in_hardware_nothing_is_computed_in_it(
+    monkeypatch, fast: bool, precision: torch.dtype
+) -> None:
+    monkeypatch.setattr("train.loop.optimize.has_fast_bfloat16", lambda device: fast)
+    optimizers = make_optimizers(GPT(TINY.model_config(20)), TINY)
+    assert any(isinstance(each, StackedMuon) for each in optimizers) is not fast
+    matrices = torch.randn(2, 6, 9, generator=torch.Generator().manual_seed(1))
+    found = orthogonal(matrices, (2.0, -1.5, 0.5), 20, 1e-7)
+    assert found.dtype == precision
+    exact = torch.linalg.svd(matrices.double(), full_matrices=False)
+    off = (found.double() - exact.U @ exact.Vh).abs().max()
+    assert (off < 1e-5) is not fast
+    assert off < 0.05

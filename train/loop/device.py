@@ -101,8 +101,16 @@ class Utilisation:
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype, size: int = 0, times: int = 5) -> float:
-    """FLOP/s of a square product, the best of `times`: the measured peak, not the brochure's."""
-    size = size or (8192 if device.type == "cuda" else 2048)
+    """FLOP/s of a square product, the best of `times`: the measured peak, not the brochure's.
+
+    Args:
+        size: Rows of the square; 0 for a large one, on a CPU one that takes a quarter of a second
+            at most: a type that it does not have in hardware is a hundred times slower.
+    """
+    if not size and device.type == "cpu":
+        pace = peak_flops(device, dtype, 256, 1)
+        size = max(128, min(2048, int((pace / 8) ** (1 / 3)) // 128 * 128))
+    size = size or 8192
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     for _ in range(times + 1):

@@ -11,6 +11,7 @@ from torch.optim import AdamW, Muon, Optimizer
 
 from gpt.model import GPT
 from train.loop.config import TrainConfig
+from train.loop.device import has_fast_bfloat16
 from train.loop.distributed import whole_tensor
 
 
@@ -60,8 +61,7 @@ def make_optimizers(
         betas = (config.beta1, config.beta2)
         optimizers.append(AdamW(rest, lr=config.learning_rate, betas=betas, fused=True))
     if muon:
-        # On a CPU a batched product gains nothing, and rounds otherwise than it always did.
-        kind = muon_of or (StackedMuon if model.device.type == "cuda" else Muon)
+        kind = muon_of or _muon_for(model.device)
         optimizers.append(
             kind(
                 groups(muon, config.weight_decay),
@@ -111,6 +111,13 @@ def clip(model: nn.Module, longest: float) -> float:
     """Scale the gradient to a norm of at most `longest` (0: leave it); return its norm before."""
     bound = longest if longest else math.inf
     return float(whole_tensor(torch.nn.utils.clip_grad_norm_(model.parameters(), bound)))
+
+
+def _muon_for(device: torch.device) -> type[Muon]:
+    """On a CPU with bfloat16 a batched product gains nothing, and rounds otherwise than it always
+    did; without, torch's own is forty times slower than float32 (LOG.md)."""
+    stacks = device.type == "cuda" or (device.type == "cpu" and not has_fast_bfloat16(device))
+    return StackedMuon if stacks else Muon
 
 
 class StackedMuon(Muon):
@@ -165,12 +172,13 @@ class StackedMuon(Muon):
 def orthogonal(
     matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
 ) -> Tensor:
-    """The nearest half-orthogonal matrices, about: Newton-Schulz in bfloat16 (Jordan et al. 2024).
+    """The nearest half-orthogonal matrices, about: Newton-Schulz (Jordan et al. 2024), in bfloat16
+    where the device has it in hardware, else in float32.
 
     (n, rows, columns) → the same.
     """
     a, b, c = coefficients
-    x = matrices.bfloat16()
+    x = matrices.bfloat16() if has_fast_bfloat16(matrices.device) else matrices.float()
     if tall := x.shape[1] > x.shape[2]:
         x = x.transpose(1, 2)
     x = F.normalize(x.flatten(1), dim=1, eps=eps).view(x.shape)
