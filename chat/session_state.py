@@ -1,6 +1,7 @@
 """`SessionState`: what a writer's session holds, and the events that show it on the page.
 
-"story_state" is everything, "story_delta" only new tokens, "story_status" the line below the story.
+"story_state" is everything, "story_delta" only new tokens, "story_status" the line below the story,
+"story_meter" what the model sees of it.
 What changes the state is in its subclass, `chat.session.Session`.
 """
 
@@ -26,6 +27,7 @@ from chat.settings.layers import SettingLayers
 from chat.settings.presets import Layer, OwnPresets
 from chat.story import Context, Story
 from chat.story.library import Kept
+from chat.story.tokens import texts_of
 from chat.story.undo import History
 from gpt.engine.fair_queue import Path
 
@@ -218,7 +220,8 @@ class SessionState:
         if loaded is not None and self._loaded is None and self.story.passages:
             self._loaded = loaded
             await self._measure()
-            await self.show()
+            # The page has the story itself already, which may be long.
+            await self.page.emit("story_meter", {"meter": self.meter})
 
     async def put_context(self, context: Context) -> None:
         """Take another memory and note: for what is written from now on, and no step of the story's
@@ -236,7 +239,7 @@ class SessionState:
             "revision": self.revision,
             "passage": draft.id,
             "from": have,
-            "tokens": view.token_texts(draft.tokens[have:]),
+            "tokens": texts_of(draft.tokens[have:]),
             "odds": view.odds(draft.tokens[have:]),
             "meter": self.meter,
         }

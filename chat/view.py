@@ -4,7 +4,7 @@
 else the tokens that the page does not have yet ("story_delta").
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chat.errors import RefusedError
@@ -14,6 +14,7 @@ from chat.models.engines import Loaded
 from chat.settings import told
 from chat.story import ENDINGS, Context, Passage, Story, StoryToken
 from chat.story.context import NO_CONTEXT
+from chat.story.tokens import raw_probabilities_of, texts_of
 from gpt.text.prompt import kept_count, window_start
 from gpt.text.sentences import ends_sentence
 
@@ -57,19 +58,15 @@ def _rate(count: int, seconds: float | None) -> float | int | None:
 
 def pieces(passage: Passage) -> list[str]:
     """The text in the parts it came in: tokens of the model, or one part."""
-    return token_texts(passage.tokens) or [text for text in [passage.text] if text]
+    return texts_of(passage.tokens) or [text for text in [passage.text] if text]
 
 
-def token_texts(tokens: Iterable[StoryToken]) -> list[str]:
-    """The text that each token released; "" for one that only began a character."""
-    return [token.text for token in tokens]
-
-
-def odds(tokens: Iterable[StoryToken]) -> list[float | None]:
+def odds(tokens: Sequence[StoryToken]) -> list[float | None]:
     """The model's probability of each token before any sampler (no odds ratio), to three digits;
     None where it is not known. The rest of the distribution: `chat.panels.dispatch.token`.
     """
-    return [float(f"{each.raw_probability:.3g}") if each.top else None for each in tokens]
+    known = raw_probabilities_of(tokens)
+    return [None if each is None else float(f"{each:.3g}") for each in known]
 
 
 def passage_data(passage: Passage, story: Story | None = None) -> dict[str, Any]:

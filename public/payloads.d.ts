@@ -108,6 +108,7 @@ declare namespace Page {
     story_state: StoryState;
     story_delta: StoryDelta;
     story_status: { status: string; writing: boolean };
+    story_meter: { meter: Meter | null };
     story_help: { commands: { usage: string; about: string }[] };
     story_leave: Record<string, never>;
     /** Why the story is not saved, and what follows, in sentences; "" once it is. */

@@ -8,10 +8,9 @@ from chat.story.passage import (
     FinishReason,
     Passage,
     StoryError,
-    StoryToken,
-    TokenChoice,
     new_id,
 )
+from chat.story.tokens import StoryToken, TokenChoice
 from chat.story.tree import Story
 
 __all__ = [

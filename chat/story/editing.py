@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chat.story.passage import Passage, StoryError, StoryToken, new_id, now_s
+from chat.story.passage import Passage, StoryError, new_id, now_s
+from chat.story.tokens import StoryToken
 from chat.story.tree import Story
 from gpt.tokenizers import Tokenizer
 

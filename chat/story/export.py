@@ -18,11 +18,10 @@ from chat.story.passage import (
     FinishReason,
     Passage,
     StoryError,
-    StoryToken,
-    TokenChoice,
     entry_of,
 )
 from chat.story.pieces import FileError
+from chat.story.tokens import StoryToken, TokenChoice
 from chat.story.tree import Story
 from gpt.files import plain_text
 from gpt.files.strict_json import is_object

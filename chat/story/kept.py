@@ -8,6 +8,7 @@ from typing import Any
 from chat.settings import Value
 from chat.story.context import Context
 from chat.story.kept_undo import read_undo, undo_json
+from chat.story.passage import with_tokens
 from chat.story.tree import Story
 
 PRESET = "preset"
@@ -49,7 +50,7 @@ def kept_of(row: Sequence[Any], data: Sequence[str]) -> Kept:
     """
     head, settings, model = json.loads(row[0]), json.loads(row[1]), row[2]
     preset, contest = settings.pop(PRESET, None), settings.pop(CONTEST, None)
-    passages = [json.loads(each) for each in data]
+    passages = [with_tokens(json.loads(each)) for each in data]
     # A window that was behind may have kept a place that another one took out.
     ids = {each["id"] for each in passages}
     if head["current"] not in ids:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from chat.errors import in_one_line
-from chat.story.passage import Passage, StoryError, entry_of, passage_of
+from chat.story.passage import Passage, StoryError, passage_json, passage_of, with_tokens
 from chat.story.tree import Story, is_name
 from gpt.files.strict_json import is_list
 
@@ -92,11 +92,11 @@ class _Pool:
     def _entry(self, passage: Passage) -> str | None:
         # One at a time: nothing else runs while `json` is at a text.
         if self._characters <= MOST_CHARACTERS:
-            entry = json.dumps(entry_of(passage))
+            entry = passage_json(passage)
             self._characters += len(entry)
             if self._characters <= MOST_CHARACTERS:
                 return entry
-        entry = json.dumps(entry_of(replace(passage, tokens=())))
+        entry = passage_json(replace(passage, tokens=()))
         self._words += len(entry)
         return entry if self._words <= MOST_WORDS else None
 
@@ -141,7 +141,7 @@ def _order(story: Story) -> list[int]:
 def _read(story: Story, data: Any) -> tuple[tuple[Story, ...], tuple[Story, ...]]:
     if data["of"] != _order(story):
         raise StoryError("it is of another state of the story")
-    pool = [passage_of(entry) for entry in data["passages"]]
+    pool = [passage_of(with_tokens(entry)) for entry in data["passages"]]
     past = _states(story, data["past"], pool)
     return tuple(reversed(past)), tuple(_states(story, data["future"], pool))
 

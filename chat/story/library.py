@@ -7,19 +7,18 @@ as it is after it.
 
 import errno
 import gc
-import json
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from chat.accounts.home import make_private
 from chat.story import library_schema as schema
 from chat.story.kept import Kept, head_json, kept_of, settings_json
-from chat.story.passage import entry_of
+from chat.story.passage import passage_json
 from chat.story.tree import Story, StoryError
 from gpt.text.scripts import folded
 
@@ -82,6 +81,8 @@ class Library:
                 for statement in schema.SCHEMA.split(";"):
                     rows.execute(statement)
                 rows.execute(f"PRAGMA user_version = {schema.FORMAT}")
+            elif found in schema.OLDER:
+                rows.execute(f"PRAGMA user_version = {schema.FORMAT}")
             elif found != schema.FORMAT:
                 raise LibraryError(
                     f"{path} has format {found}, and this version reads {schema.FORMAT}: "
@@ -121,7 +122,7 @@ class Library:
         story = kept.story
         known = before.by_id if before else {}
         changed = [each for each in story.passages if known.get(each.id) is not each]
-        data = {each.id: json.dumps(entry_of(each)) for each in changed}
+        data = {each.id: passage_json(each) for each in changed}
         values = {
             "id": story_id,
             "owner": owner,
@@ -141,7 +142,7 @@ class Library:
             for each in story.passages:
                 # Another window may have taken out what this one still has.
                 if each.id in data or each.id not in stored:
-                    text = data.get(each.id) or json.dumps(entry_of(each))
+                    text = data.get(each.id) or passage_json(each)
                     row = [story_id, each.id, each.parent, text]
                     if each.id in back:
                         rows.execute(schema.PUT_BACK, [back[each.id], *row])
@@ -169,11 +170,26 @@ class Library:
             ).fetchall()
         try:
             with _no_collection():
-                return kept_of(found, [row[0] for row in data])
+                kept = kept_of(found, [row[0] for row in data])
         except StoryError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoryError("what was kept of it on disk is damaged") from error
+        self._keep_in_columns(story_id, kept.story, [row[0] for row in data])
+        return kept
+
+    def _keep_in_columns(self, story_id: str, story: Story, data: Sequence[str]) -> None:
+        """Write the tokens anew that an older version kept as objects, so that the story opens fast
+        the next time; or leave them, where the disk takes nothing."""
+        older = [
+            [columns, story_id, passage.id, text]
+            for passage, text in zip(story.passages, data, strict=True)
+            if passage.tokens and isinstance(passage.tokens, tuple)
+            if (columns := passage_json(passage)) != text
+        ]
+        if older:
+            with suppress(sqlite3.Error), self._transaction() as rows:
+                rows.executemany(schema.KEEP_IN_COLUMNS, older)
 
     def titles(
         self, owner: str, *, limit: int, skip: int = 0, search: str = ""

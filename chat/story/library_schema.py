@@ -1,10 +1,13 @@
-"""The library's tables and statements: SQLite, format 1."""
+"""The library's tables and statements: SQLite."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-FORMAT = 1
-"""Of the file, its `user_version`."""
+FORMAT = 2
+"""Of the file, its `user_version`. In format 1 the tokens of a passage were objects; what was kept
+since has them in columns (`chat.story.tokens`)."""
+OLDER = {1}
+"""Formats that are read as they are, and are of this one from then on."""
 SCHEMA = """
 CREATE TABLE stories (
     id TEXT PRIMARY KEY,
@@ -46,6 +49,10 @@ KEEP_PASSAGE = """
 INSERT INTO passages (story, id, parent, data) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET parent = excluded.parent, data = excluded.data
 """
+KEEP_IN_COLUMNS = """
+UPDATE passages SET data = ? WHERE story = ? AND id = ? AND data = ?
+"""
+"""Unless another window kept it since."""
 PUT_BACK = """
 INSERT INTO passages (place, story, id, parent, data) VALUES (?, ?, ?, ?, ?)
 """

@@ -1,12 +1,15 @@
 """A passage of a story: its words, who wrote them, and the tokens that a model wrote them in."""
 
+import json
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from chat.story.context import Context
+from chat.story.tokens import PackedTokens, StoryToken, entry_of_token, packed, token_of
+from gpt.files.strict_json import is_object
 from gpt.tokenizers import Tokenizer
 
 Author = Literal["writer", "model", "edited"]
@@ -39,36 +42,6 @@ def now_s() -> float:
     return round(time.time(), 3)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenChoice:
-    """One token that could have stood here, with its chance before and after the samplers (None
-    where another program drew, and does not say)."""
-
-    id: int
-    text: str
-    raw_probability: float
-    probability: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoryToken:
-    """One token the model wrote.
-
-    Attributes:
-        text: The whole characters it released; "" while a character is incomplete.
-        probability: After the samplers; None where another program drew it.
-        entropy: Of the model's own distribution, in nats; None where only its likeliest are known.
-        top: The likeliest tokens here, best first.
-    """
-
-    id: int
-    text: str
-    raw_probability: float = 0.0
-    probability: float | None = 0.0
-    entropy: float | None = 0.0
-    top: tuple[TokenChoice, ...] = ()
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
     """One turn of the story.
@@ -97,7 +70,7 @@ class Passage:
     text: str
     ids: tuple[int, ...] = ()
     model: str | None = None
-    tokens: tuple[StoryToken, ...] = ()
+    tokens: Sequence[StoryToken] = ()
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int | None = None
     finish_reason: FinishReason | None = None
@@ -119,7 +92,8 @@ def says_its_ids(tokenizer: Tokenizer, passage: Passage) -> bool:
 
 
 def passage_of(entry: Mapping[str, Any]) -> Passage:
-    """The passage that `entry_of` made a dictionary of; one of an older version too.
+    """The passage that `entry_of` made a dictionary of; one of an older version too. Its tokens may
+    be `PackedTokens` already.
 
     Raises:
         StoryError, ContextError, KeyError, TypeError: It is none.
@@ -127,7 +101,9 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     unknown = set(entry) - set(_FIELDS)
     if unknown or entry["author"] not in get_args(Author) or not isinstance(entry["text"], str):
         raise StoryError(f"passage {str(entry.get('id'))[:40]} is not one of ours")
-    tokens = tuple(map(_token_from, entry["tokens"]))
+    tokens = entry["tokens"]
+    if not isinstance(tokens, PackedTokens):
+        tokens = tuple(map(token_of, tokens))
     settings = entry.get("settings", {})
     # The length alone decided before there was a setting for what comes after it; but what Finish
     # the sentence wrote cannot be written by a setting that was not there.
@@ -146,7 +122,7 @@ def entry_of(passage: Passage) -> dict[str, Any]:
     what they did not know is left out where it says nothing."""
     entry: dict[str, Any] = {name: getattr(passage, name) for name in _FIELDS}
     entry["settings"] = dict(passage.settings)
-    entry["tokens"] = [_entry_of_token(token) for token in passage.tokens]
+    entry["tokens"] = [entry_of_token(token) for token in passage.tokens]
     if passage.core is None:
         del entry["core"]
     if not passage.whole:
@@ -160,26 +136,19 @@ def entry_of(passage: Passage) -> dict[str, Any]:
     return entry
 
 
-# Written out: a long story has a hundred thousand tokens, and `asdict` copies each of their values.
-def _entry_of_token(token: StoryToken) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "text": token.text,
-        "raw_probability": token.raw_probability,
-        "probability": token.probability,
-        "entropy": token.entropy,
-        "top": [
-            {
-                "id": choice.id,
-                "text": choice.text,
-                "raw_probability": choice.raw_probability,
-                "probability": choice.probability,
-            }
-            for choice in token.top
-        ],
-    }
+def passage_json(passage: Passage) -> str:
+    """A passage as the library keeps it: as `entry_of`, but its tokens in columns."""
+    columns = packed(passage.tokens) if passage.tokens else None
+    if columns is None:
+        return json.dumps(entry_of(passage))
+    return json.dumps({**entry_of(replace(passage, tokens=())), "tokens": columns})
 
 
-def _token_from(entry: Mapping[str, Any]) -> StoryToken:
-    read: dict[str, Any] = {"top": tuple([TokenChoice(**each) for each in entry["top"]])}
-    return StoryToken(**{**entry, **read})
+def with_tokens(entry: dict[str, Any]) -> dict[str, Any]:
+    """What `passage_of` reads, from what `passage_json` wrote, or `entry_of`.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is damaged.
+    """
+    columns = entry["tokens"]
+    return {**entry, "tokens": PackedTokens(columns)} if is_object(columns) else entry

@@ -50,6 +50,13 @@ export const received = (store, ask, unsent) => ({
     if (store.state) Object.assign(store.state, { status, writing });
     return false;
   },
+  // What is out of the model's sight is drawn otherwise.
+  story_meter: (/** @type {Page.Events['story_meter']} */ { meter }) => {
+    if (!store.state) return false;
+    const before = store.state.meter?.unseen || 0;
+    store.state.meter = meter;
+    return (meter?.unseen || 0) !== before;
+  },
   // The address is the story's from the first word on. Chainlit would go there as to another page, and blink.
   first_interaction: (/** @type {{interaction: string, thread_id: string}} */ { interaction, thread_id: thread }) => {
     if (window.location.pathname === '/') {

@@ -1,5 +1,6 @@
 """Stories on disk: they come back as they were, to their owner, after any crash."""
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -7,14 +8,17 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
-from chat.story import Story, StoryError
+from chat.story import Story, StoryError, StoryToken, TokenChoice
 from chat.story.library import GoneError, Kept, Library, LibraryError
 from chat.story.library_schema import FORMAT
+from chat.story.passage import entry_of
 from tests.chat.test_story import stories, wrote
 
 ROOT = Path(__file__).parents[2]
@@ -294,3 +298,28 @@ def test_a_file_that_was_taken_away_while_it_was_open_takes_no_story_in_silence(
         Library(library.path).close()
     with pytest.raises(FileNotFoundError, match="removed or replaced while Inkling runs"):
         library.save("b", "ada", kept(told("Lost")), new=True)
+
+
+def test_an_older_story_has_its_tokens_in_columns_once_it_was_opened(
+    library,
+):
+    top = (TokenChoice(1, " fox", 0.25, 0.5),)
+    tokens = tuple(StoryToken(1, " fox", 0.25, 0.5, 1.5, top) for _ in range(30))
+    passage = replace(wrote(" fox" * 30, author="model"), tokens=tokens)
+    library.save("a", "ada", kept(told("Once").append(passage)), new=True)
+    with closing(sqlite3.connect(library.path)) as rows, rows:
+        story = library.load("a", "ada").story
+        rows.executemany(
+            "UPDATE passages SET data = ? WHERE id = ?",
+            [(json.dumps(entry_of(each)), each.id) for each in story.passages],
+        )
+        rows.execute("PRAGMA user_version = 1")
+    data = "SELECT data FROM passages WHERE id = ?"
+    with closing(Library(library.path)) as later, closing(sqlite3.connect(library.path)) as rows:
+        (objects,) = rows.execute(data, [passage.id]).fetchone()
+        first, second = later.load("a", "ada"), later.load("a", "ada")
+        (columns,) = rows.execute(data, [passage.id]).fetchone()
+        assert rows.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+    assert first == second
+    assert second.story.passages[-1].tokens == tokens
+    assert len(columns) < len(objects) / 2

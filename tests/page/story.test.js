@@ -54,12 +54,22 @@ test('tokens that do not go on from what is here are not added: the page asks', 
   assert.equal(asked.length, 1);
 });
 
-test('only a whole story has all of the text drawn anew', () => {
+test('only a whole story, or another part of it in sight, has all of the text drawn anew', () => {
   const store = newStore();
   const hear = received(store, () => false, unsent);
   assert.equal(hear.story_state(state()), true);
   assert.equal(hear.story_status({ status: 'waiting', writing: true }), false);
   assert.equal(store.state?.status, 'waiting');
+  const meter = (/** @type {number} */ unseen) =>
+    ({ ...{ used: 12, window: 64, story: 11, memory: 0, note: 0, about: false }, unseen });
+  assert.equal(hear.story_meter({ meter: meter(0) }), false);
+  assert.equal(store.state?.meter?.used, 12);
+  assert.equal(hear.story_meter({ meter: meter(40) }), true);
+  assert.equal(hear.story_meter({ meter: null }), true);
+});
+
+test('a meter that comes before its story is not kept', () => {
+  assert.equal(received(newStore(), () => false, unsent).story_meter({ meter: null }), false);
 });
 
 test('one panel is open at a time, and the same again closes it', () => {
