@@ -129,6 +129,7 @@ class PackedTokens(Sequence[StoryToken]):
 
     def _unpacked(self) -> Iterator[StoryToken]:
         count, choices = len(self), int(self.counts.sum())
+        top_texts: list[int]
         rest = zlib.decompress(b64decode(self.entry["rest"]))
         ids, top_ids, top_texts, drawn, entropy, top_raw, top_drawn = _split(
             rest,

@@ -188,7 +188,7 @@ def test_the_words_of_a_long_branch_come_back_where_its_dice_have_no_room(monkey
     long = replace(before.passage("way0"), tokens=tokens)
     before = replace(before, passages=(before.passages[0], long, *before.passages[2:]))
     after = delete_branch(before, "way0")
-    monkeypatch.setattr(kept_undo, "MOST_CHARACTERS", 5000)
+    monkeypatch.setattr(kept_undo, "MOST_CHARACTERS", 1000)
     ((back,), _) = read_undo(after, json.loads(undo_json(after, [before], [])))
     assert back.passage("way0") == replace(long, tokens=())
     monkeypatch.setattr(kept_undo, "MOST_WORDS", 100)
