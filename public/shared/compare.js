@@ -62,8 +62,8 @@ export const proposed = (model, runs, presets, picked) => {
 };
 
 /**
- * Another model, or other settings of its own, for one side. Nothing is proposed any more to someone who has chosen, even
- * if the proposal is on its way; and what was proposed for one model says nothing of another.
+ * Another model, or other settings of its own, for one side. Nothing is proposed any more to someone who has chosen,
+ * even if the proposal is on its way; and what was proposed for one model says nothing of another.
  */
 export const choose = (
   /** @type {Compare} */ c,
