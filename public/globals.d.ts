@@ -27,6 +27,7 @@ declare module '@chainlit/react-client' {
     io?: { engine?: { transport?: { name: string } } };
     emit(event: string, ...data: unknown[]): unknown;
     on(event: string, hear: (data: never) => void): void;
+    once(event: string, hear: (data: never) => void): void;
     off(event: string, hear: (data: never) => void): void;
     timeout(ms: number): { emit(event: string, data: unknown, answer: (late: unknown, answer: never) => void): void };
   }

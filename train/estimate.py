@@ -37,6 +37,8 @@ PASSES = 20
 """Epochs of a training from nothing, within the bounds of LEAST and MOST steps."""
 LEAST, MOST = 300, 3000
 TRIED_STEPS = 3
+SLOW_S = 5.0
+"""A first step that takes so long is all that is tried: what it warms up is little beside it."""
 FORWARD_SHARE = 1 / 3
 """Of a training step: backward takes twice as long as forward (Kaplan et al. 2020, section 2.1)."""
 
@@ -55,8 +57,9 @@ def seconds(config: TrainConfig, data: Data) -> tuple[float, int]:
     """How long a training would take on this machine as it is now, and its model's parameters."""
     tune(config.threads)
     pace = Throughput(config, data)
-    pace.seconds(1)
-    step_s = pace.seconds(TRIED_STEPS) / TRIED_STEPS
+    step_s = pace.seconds(1)
+    if step_s < SLOW_S:
+        step_s = pace.seconds(TRIED_STEPS) / TRIED_STEPS
     evaluated = (config.max_steps // config.eval_every + 1) * len(data.valid)
     evaluating_s = evaluated / config.tokens_per_step * step_s * FORWARD_SHARE
     return config.max_steps * step_s + evaluating_s, pace.model.n_params

@@ -23,7 +23,9 @@ const NEAR_END_PX = 60;
 const SYNC_DELAY_MS = 250;
 const ASK_AGAIN_MS = 2000;
 const READ_MS = 12000;
-const PATIENCE_MS = 60000;
+const PATIENCE_MS = 60_000;
+// A few steps are tried for it, maybe behind those of others: a slow machine takes minutes.
+const PLAN_PATIENCE_MS = 900_000;
 
 const NoModel = () => (
   <div className="welcome">
@@ -111,16 +113,20 @@ function StoryView() {
   store.model = model;
   store.act = (request) => sendAct(socket, request);
   // A promise of the answer, or of an Error whose message a writer can read.
-  const call = (event, request) =>
+  const call = (event, request, patience = PATIENCE_MS) =>
     new Promise((resolve, reject) => {
-      socket?.timeout(PATIENCE_MS).emit(event, request, (late, /** @type {any} */ answer) => {
-        if (late) reject(new Error('The server did not answer. Is it still running?'));
+      const lost = () => reject(new Error('The server did not answer. Is it still running?'));
+      if (patience > PATIENCE_MS) socket?.once('disconnect', lost); // an estimate ends with its page's connection
+      socket?.timeout(patience).emit(event, request, (late, /** @type {any} */ answer) => {
+        socket.off('disconnect', lost);
+        if (late) lost();
         else if (answer.error) reject(new Error(answer.error));
         else resolve(answer);
       });
     });
   store.query = (request) => call('story_query', request);
-  store.command = (request) => call('story_command', request);
+  store.command = (request) =>
+    call('story_command', request, request.command === 'training_plan' ? PLAN_PATIENCE_MS : PATIENCE_MS);
 
   // What stands in the pickers comes after the state: whoever was drawn by that knows only the model before.
   useEffect(() => {

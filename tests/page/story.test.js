@@ -60,8 +60,10 @@ test('only a whole story, or another part of it in sight, has all of the text dr
   assert.equal(hear.story_state(state()), true);
   assert.equal(hear.story_status({ status: 'waiting', writing: true }), false);
   assert.equal(store.state?.status, 'waiting');
-  const meter = (/** @type {number} */ unseen) =>
-    ({ ...{ used: 12, window: 64, story: 11, memory: 0, note: 0, about: false }, unseen });
+  const meter = (/** @type {number} */ unseen) => ({
+    ...{ used: 12, window: 64, story: 11, memory: 0, note: 0, about: false },
+    unseen,
+  });
   assert.equal(hear.story_meter({ meter: meter(0) }), false);
   assert.equal(store.state?.meter?.used, 12);
   assert.equal(hear.story_meter({ meter: meter(40) }), true);
