@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import LOCAL
-from chat.story import Passage, Story, StoryToken
+from chat.story import Passage, Story, StoryToken, TokenChoice
 from chat.story.kept import Kept
 from chat.story.library import Library
 from tests.browser.test_loop import settled
@@ -39,6 +39,14 @@ KEYS = """async () => {
     }
     return taken;
 }"""
+OPEN = """async (thread) => {
+    const began = performance.now();
+    document.querySelector(`a[href*='${thread}']`).click();
+    const drawn = ['#story-retry', '#story-text .passage'];
+    while (!drawn.every((each) => document.querySelector(each)))
+        await new Promise(requestAnimationFrame);
+    return performance.now() - began;
+}"""
 SCROLL = """async () => {
     const frame = document.querySelector('#story-text').closest('.overflow-y-auto');
     const taken = [];
@@ -53,14 +61,18 @@ SCROLL = """async () => {
 }"""
 
 
-def long_story(size: int) -> Story:
-    """A story of so many characters; a line has a few hundred, a passage some lines or a part."""
+def long_story(size: int, top: tuple[TokenChoice, ...] = ()) -> Story:
+    """A story of so many characters; a line has a few hundred, a passage some lines or a part.
+
+    Args:
+        top: What could have stood in the place of each token.
+    """
     draw, made, length = random.Random(1), list[Passage](), 0
     while length < size:
         breaks = (
             draw.choice(WORDS) + ("\n\n" if draw.random() < 0.02 else " ") for _ in range(250)
         )
-        tokens = tuple(StoryToken(id=1, text=each, probability=0.5) for each in breaks)
+        tokens = tuple(StoryToken(1, each, 0.5, 0.5, 1.5, top) for each in breaks)
         text = "".join(each.text for each in tokens)
         author = "writer" if len(made) % 4 == 3 else "model"
         kept = tokens if author == "model" else ()
@@ -95,6 +107,25 @@ def keep(folder: Path, whole: Story) -> str:
 
 def nodes(page: Page) -> int:
     return page.locator("#story-text *").count()
+
+
+@pytest.mark.torture
+def test_a_story_of_500_kb_opens_in_a_second(blank, base, folder):
+    top = tuple(TokenChoice(at, f" word{at}", 0.5 / 3**at, 0.6 / 4**at) for at in range(10))
+    whole = long_story(LONG, top)
+    thread = keep(folder, whole)
+    page = blank(base)
+    page.goto(base)
+    taken = list[float]()
+    for _ in range(5):
+        page.locator(f"a[href*='{thread}']").wait_for()
+        page.wait_for_selector("#story-begin, #story-retry")
+        taken.append(page.evaluate(OPEN, thread))
+        page.wait_for_selector("#story-retry")
+        assert story(page) == whole.text
+        page.goto(base)
+    print(f"opened after {', '.join(f'{each:.0f}' for each in taken)} ms")
+    assert statistics.median(taken) < 1000 * other_work()
 
 
 @pytest.mark.parametrize("size", [60_000, pytest.param(LONG, marks=pytest.mark.torture)])
