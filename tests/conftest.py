@@ -5,6 +5,7 @@ for a disk."""
 import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -29,3 +30,16 @@ def the_machine_as_it_was() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A PostgreSQL (`tests.support.postgres`), started for the first test that asks for one."""
+    from tests.support.postgres import programs, running_cluster
+
+    if (bin := programs()) is None:
+        if os.environ.get("INKLING_REQUIRE_POSTGRES") == "1":
+            pytest.fail("no PostgreSQL: apt-get install postgresql")
+        pytest.skip("no PostgreSQL on this machine")
+    with running_cluster(bin) as cluster:
+        yield cluster
