@@ -1,10 +1,11 @@
 """`python -m train.search --data FOLDER --trials N`: look for better settings, with Optuna.
 
 Each trial is a whole training with settings that the trials before it suggest; one that falls
-behind is given up early. All is kept in a study, an SQLite file in --out or any database by
---storage: the same command goes on where it was stopped, and several workers may share one study.
-The first trial is the preset as it stands. At the end: search.md with the table, importance.png,
-history.png, and best.json for `python -m train.pretrain --config`.
+behind is given up early. All is kept in a study, an SQLite file in --out or a database by
+--storage: the same command goes on where it was stopped, and begun several times, on one machine or
+many, it is as many workers on one study (docs/scale.md). The first trial is the preset as it
+stands. At the end: search.md with the table, importance.png, history.png, and best.json for
+`python -m train.pretrain --config`.
 """
 
 import argparse
@@ -22,9 +23,7 @@ from typing import Any
 import optuna
 import torch
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
-from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.trial import FrozenTrial
 
 from train.data.folder import Data, DataError, load_data
 from train.data.folds import cut_folds
@@ -37,14 +36,18 @@ from train.loop.train import train
 from train.run.validate import Validation
 from train.studies.search_report import trial_line, write_search
 from train.studies.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
+from train.studies.search_study import (
+    OUT_OF_REACH,
+    SearchError,
+    Storage,
+    Worker,
+    hidden,
+    open_study,
+    said,
+)
 
 MACHINE = ("device", "precision", "compile", "threads")
 """Fields in which the workers of one study may differ."""
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-class SearchError(Exception):
-    """A study that cannot be gone on with, with what to do instead."""
 
 
 class TrialRun(Run):
@@ -90,6 +93,11 @@ class Search:
         texts = [self.facts[split]["sha256"] for split in ("train", "valid")]
         folds, evaluations = len(self.parts), self.evaluations
         return {"base": base, "texts": texts, "folds": folds, "evaluations": evaluations}
+
+    def first(self) -> dict[str, Any] | None:
+        """The preset as it stands; None where the space does not hold it."""
+        usual = {name: getattr(self.base, name) for name in self.space}
+        return usual if all(self.space[name].holds(usual[name]) for name in usual) else None
 
     def objective(self, trial: optuna.Trial) -> float:
         """Train with what `trial` suggests: nats per token, the mean over the folds.
@@ -140,46 +148,19 @@ def run_quietly(config: TrainConfig, data: Data, run: TrialRun) -> dict[str, flo
     return run.best_evaluation()
 
 
-def open_study(search: Search, name: str, storage: str, pruner: BasePruner) -> optuna.Study:
-    """The study `name` in a database, made unless it is there; its first trial is the preset.
+def train_trials(search: Search, study: optuna.Study, storage: Storage, trials: int) -> None:
+    """Train until the study holds `trials` that came to an end, or until Ctrl-C."""
 
-    Raises:
-        SearchError: it is about another text or preset, or the database cannot be opened.
-    """
+    def say(trial: FrozenTrial, ended: int) -> None:
+        print(f"{ended}/{trials}  {trial_line(trial, study)}", flush=True)
+
+    objective, seed = search.objective, search.base.seed
     try:
-        study = optuna.create_study(
-            storage=storage, study_name=name, pruner=pruner, load_if_exists=True
-        )
-    except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
-        reason = str(error).splitlines()[0]
-        raise SearchError(f"cannot open the study database {storage}: {reason}") from error
-    about = search.about()
-    if "about" not in study.user_attrs:
-        study.set_user_attr("about", about)
-        usual = {name: getattr(search.base, name) for name in search.space}
-        if all(search.space[name].holds(value) for name, value in usual.items()):
-            study.enqueue_trial(usual)
-    elif different := [key for key in about if study.user_attrs["about"].get(key) != about[key]]:
-        raise SearchError(
-            f"the study {name!r} in {storage} is of another {' and '.join(different)}: "
-            "give the options it was begun with, or another --name"
-        )
-    return study
-
-
-def run_trials(search: Search, study: optuna.Study, trials: int, seed: int) -> None:
-    """Train until the study holds `trials` that came to an end, whoever ran them."""
-
-    def say(study: optuna.Study, trial: FrozenTrial) -> None:
-        done = len(study.get_trials(deepcopy=False, states=ENDED))
-        print(f"{done}/{trials}  {trial_line(trial, study)}", flush=True)
-
-    while len(study.get_trials(deepcopy=False, states=ENDED)) < trials:
-        # Its draws depend on how many trials there are, so a search that was stopped and went on
-        # is the search that was not, and workers that share a study draw differently.
-        n = len(study.get_trials(deepcopy=False, states=(*ENDED, TrialState.RUNNING)))
-        study.sampler = TPESampler(seed=seed + n, n_startup_trials=max(4, trials // 4))
-        study.optimize(search.objective, n_trials=1, callbacks=[say])
+        Worker(study, storage, objective, trials=trials, seed=seed, say=say).run()
+    except KeyboardInterrupt:
+        print("stopped; every trial that ended is kept: the same command goes on")
+    except (OSError, ValueError) as error:
+        sys.exit(f"train.search: {error}")
 
 
 def make_pruner(name: str, evaluations: int) -> BasePruner:
@@ -227,7 +208,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, help="folder (default: runs/search/DATA)")
     parser.add_argument("--name", help="of the study (default: DATA-PRESET)")
-    parser.add_argument("--storage", help="database URL (default: an SQLite file in --out)")
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="database of the study, as in postgresql://HOST/NAME (default: a file in --out)",
+    )
+    parser.add_argument(
+        "--lost-after",
+        type=int,
+        default=120,
+        metavar="S",
+        help="seconds without a sign of life after which a worker is lost, and another trains its "
+        "trial (default: %(default)s)",
+    )
     add_config_options(parser)
     return parser
 
@@ -238,9 +231,10 @@ def search_from(options: argparse.Namespace) -> Search:
     Raises:
         DataError, ValueError: it cannot be searched, with the reason.
     """
-    for name in ("trials", "evaluations"):
+    for name in ("trials", "evaluations", "lost_after"):
         if getattr(options, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} must be at least 1, not {getattr(options, name)}")
     base = config_from(options)
     data = load_data(options.data)
     return Search(
@@ -262,20 +256,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         search = search_from(options)
         search.out.mkdir(parents=True, exist_ok=True)
         name = options.name or f"{options.data.name}-{options.preset}"
-        storage = options.storage or f"sqlite:///{(search.out / 'study.sqlite').resolve()}"
-        study = open_study(search, name, storage, make_pruner(options.pruner, search.evaluations))
+        study, storage = open_study(
+            options.storage or f"sqlite:///{(search.out / 'study.sqlite').resolve()}",
+            name,
+            make_pruner(options.pruner, search.evaluations),
+            about=search.about(),
+            first=search.first(),
+            patience_s=options.lost_after,
+        )
     except (DataError, SearchError, OSError, ValueError) as error:
         parser.error(str(error))
     given = sys.argv[1:] if arguments is None else arguments
-    command = "python -m train.search " + shlex.join(given)
+    command = "python -m train.search " + shlex.join(hidden(word) for word in given)
     try:
-        run_trials(search, study, options.trials, search.base.seed)
-    except KeyboardInterrupt:
-        print("stopped; every trial that ended is kept: the same command goes on")
-    except (OSError, ValueError) as error:
-        sys.exit(f"train.search: {error}")
-    try:
+        train_trials(search, study, storage, options.trials)
         print(write_search(study, search.base, search.space, search.out, command))
+    except OUT_OF_REACH as error:
+        sys.exit(
+            f"train.search: the study database does not answer: {said(error)}. Every trial that "
+            "ended is kept: the same command goes on"
+        )
     except OSError as error:
         sys.exit(f"train.search: {error}; the study itself is kept, the same command writes it")
 

@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -13,6 +15,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from tests.support.forks import ROOT, Forked
+from tests.support.postgres import SPELT
 from train import pretrain, search
 from train.data.folder import load_data
 from train.data.folds import cut_folds, fold_bounds
@@ -23,6 +26,7 @@ from train.loop.config import PRESETS, TrainConfig
 from train.loop.options import read_config
 from train.studies.search_report import importances, outcome
 from train.studies.search_space import Categorical, Range, apply, known_fields, parse_space
+from train.studies.search_study import ENDED, OUT_OF_REACH, SurplusError, Worker, open_study, said
 
 pytestmark = pytest.mark.heavy
 
@@ -45,7 +49,7 @@ def run(data: Path, out: Path, more: str) -> optuna.Study:
 
 
 def settings(study: optuna.Study) -> list[dict[str, object]]:
-    return [trial.params for trial in study.trials if trial.state in search.ENDED]
+    return [trial.params for trial in study.trials if trial.state in ENDED]
 
 
 def test_a_search_leaves_a_table_two_charts_and_a_winner_to_train(
@@ -138,14 +142,131 @@ def test_every_pruner_lets_the_first_trial_end(pruner: str, data: Path, tmp_path
     assert study.trials[0].state == TrialState.COMPLETE
 
 
-def test_workers_share_a_study_by_its_storage(data: Path, tmp_path: Path) -> None:
-    shared = f"--fields dropout --storage sqlite:///{tmp_path}/shared.sqlite --name cats"
-    for worker, trials in (("one", 2), ("two", 3)):
-        search.main(
-            f"--data {data} --out {tmp_path / worker} {TINY} {shared} --trials {trials}".split()
-        )
-    assert len(list((tmp_path / "one" / "trials").iterdir())) == 2
-    assert len(list((tmp_path / "two" / "trials").iterdir())) == 1
+def worker(folder: Path, arguments: str, module: str = "train.search") -> Forked:
+    """A process that searches, with what it says in `folder`."""
+    folder.mkdir()
+    said = {"out": folder / "said", "err": folder / "wrong"}
+    command = f"{arguments} --out {folder}".split()
+    return Forked(module, command, cwd=ROOT, environment=os.environ, **said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "living", "count"),
+    [
+        ("postgresql", ("one",), 3),
+        pytest.param("postgresql", ("one", "two", "three"), 10, marks=pytest.mark.torture),
+        pytest.param("sqlite", ("one", "two"), 10, marks=pytest.mark.torture),
+    ],
+)
+def test_workers_share_a_study_and_one_that_is_killed_loses_no_trial_and_adds_none(
+    data: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    kind: str,
+    living: Sequence[str],
+    count: int,
+) -> None:
+    storage = f"sqlite:///{tmp_path}/shared.sqlite"
+    if kind == "postgresql":
+        storage = request.getfixturevalue("cluster").database()
+    shared = f"--data {data} {TINY} --fields dropout --pruner none --trials {count} --lost-after 2"
+    shared += f" --storage {storage} --name cats"
+    doomed = worker(tmp_path / "doomed", shared, "tests.support.doomed_worker")
+    others = [worker(tmp_path / name, shared) for name in living]
+    assert doomed.wait(300) == -signal.SIGKILL
+    for name, other in zip(living, others, strict=True):
+        assert other.wait(300) == 0, (tmp_path / name / "wrong").read_text()
+    kept = optuna.storages.RDBStorage(storage)
+    trials = optuna.load_study(study_name="cats", storage=kept).trials
+    kept.remove_session()
+    kept.engine.dispose()
+    ended = [trial for trial in trials if trial.state in ENDED]
+    assert len(ended) == count
+    assert [trial for trial in trials if trial.state == TrialState.RUNNING] == []
+    (lost,) = begun_in(tmp_path / "doomed")
+    assert trials[lost].state == TrialState.FAIL
+    assert trials[lost].params in [trial.params for trial in ended]  # another trained it
+    begun = [number for name in living for number in begun_in(tmp_path / name)]
+    assert len(begun) == len(set(begun))
+    assert {trial.number for trial in ended} <= set(begun)
+    for name in living:
+        report = (tmp_path / name / "search.md").read_text()
+        assert report.count("trained to its end") == count
+        assert SPELT not in report
+
+
+def begun_in(folder: Path) -> list[int]:
+    """The trials that a worker began."""
+    return [int(trial.name) for trial in (folder / "trials").iterdir()]
+
+
+def worker_on(where: Path | str, objective: Callable[[optuna.Trial], float], trials: int) -> Worker:
+    """One that shares the study of a file or an address, as if it were another process."""
+    pruner = optuna.pruners.NopPruner()
+    url = where if isinstance(where, str) else f"sqlite:///{where}"
+    study, storage = open_study(url, "cats", pruner, about={}, first=None, patience_s=60)
+    return Worker(study, storage, objective, trials=trials, seed=1, say=lambda trial, ended: None)
+
+
+def test_of_two_workers_that_begin_the_last_trial_at_once_one_withdraws(tmp_path: Path) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 0:
+            # Another began when this one was not there yet, and looks only now.
+            other = worker_on(tmp_path / "study", objective, 1)
+            with pytest.raises(SurplusError):
+                other.counted(other.study.ask())
+        return trial.suggest_float("dropout", 0, 1)
+
+    one = worker_on(tmp_path / "study", objective, 1)
+    with pytest.warns(UserWarning, match="Heartbeat of storage"):
+        one.run()
+    assert one.study.trials[0].state == TrialState.COMPLETE
+    assert sum(trial.state in ENDED for trial in one.study.trials) == 1
+
+
+def test_a_worker_that_was_taken_for_lost_leaves_its_trial_to_who_has_it_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stops = KeyboardInterrupt
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number < 2:
+            optuna.load_study(study_name="cats", storage=f"sqlite:///{tmp_path}/study").tell(
+                trial.number, state=TrialState.FAIL
+            )
+        if trial.number == 1:
+            raise stops
+        return trial.suggest_float("dropout", 0, 1) if trial.number else 0.5
+
+    one = worker_on(tmp_path / "study", objective, 2)
+    with pytest.raises(KeyboardInterrupt):
+        one.run()
+    assert "another tries it again (--lost-after)" in capsys.readouterr().out
+    one.run()
+    states = [TrialState.FAIL] * 2 + [TrialState.COMPLETE] * 2
+    assert [trial.state for trial in one.study.trials] == states
+
+
+@pytest.mark.parametrize("at", ["an evaluation", "the end"])
+def test_a_worker_whose_database_goes_away_ends_with_an_error_that_says_so(
+    cluster: Any, at: str
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        cluster.stop()
+        if at == "an evaluation":
+            trial.report(0.5, 1)
+        return 0.5
+
+    one = worker_on(cluster.database(), objective, 1)
+    try:
+        with pytest.raises(OUT_OF_REACH) as end:
+            one.run()
+    finally:
+        cluster.start()
+    assert "connection" in said(end.value)
+    one.storage.remove_session()
+    one.storage.engine.dispose()
 
 
 def test_a_trial_that_diverges_is_given_up_and_the_search_goes_on(
@@ -252,6 +373,7 @@ def test_fields_take_ranges_of_their_own() -> None:
         ("--folds 1", "between 2 and half the"),
         ("--storage nonsense", "cannot open the study database nonsense"),
         ("--storage sqlite:////no/such/folder/x", "cannot open the study database sqlite"),
+        ("--storage postgresql://ada:word@127.0.0.1:1/x", "database postgresql://ada:***@127.0.0"),
         ("--config gone.json", "expected a training config in gone.json"),
     ],
 )
