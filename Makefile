@@ -18,7 +18,7 @@ PACKAGES = $(RUN) deploy.packages --gpu "$(GPU)"
 FOUND = $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chat test image image-check always torture mutants check lint style types-of-all types-of-code types-of-page \
+.PHONY: help setup chat test image image-check always torture certify-vllm mutants check lint style types-of-all types-of-code types-of-page \
 	page-tests quick-tests fix lock clean
 
 help: ## these lines
@@ -50,6 +50,9 @@ check: style ## the quick ones of them, about a minute
 
 torture: .venv/.installed-dev ## the long form of the tests that kill, fill the disk and flip bits, an hour of writing: an hour and a half
 	$(RUN) pytest -m torture -s -o faulthandler_timeout=0
+
+certify-vllm: .venv-vllm/.installed .venv/.installed-dev ## vLLM, in an environment of its own, serves stories, and the chat writes by it: 2 GB on disk
+	INKLING_REQUIRE_BROWSER=1 $(RUN) pytest -m network -s tests/browser/test_vllm.py
 
 mutants: .venv/.installed-mutants ## change the core a little, many times: some test must fail at each change; hours
 	$(RUN) mutmut run
@@ -86,7 +89,7 @@ fix: .venv/.installed-dev node_modules/.installed ## mend what ruff and Biome ca
 	$(BIOME) check --write
 
 clean: ## remove what make made again and again: .venv/, node_modules/ and the caches, never a run or a story
-	rm -rf .venv node_modules .lock .pytest_cache .ruff_cache .hypothesis .files mutants
+	rm -rf .venv .venv-vllm node_modules .lock .pytest_cache .ruff_cache .hypothesis .files mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment whose Python has gone, or is one that Inkling does not run on, is made anew.
@@ -117,6 +120,13 @@ always:
 .venv/.installed-mutants: requirements-mutants.txt .venv/.installed-dev
 	@echo "Installing the packages of requirements-mutants.txt in .venv/"
 	@$(PACKAGES) requirements-mutants.txt
+	@touch $@
+
+# The list alone: torchvision, which vLLM's build asks for, is CUDA's at PyPI, and keeps it from starting.
+.venv-vllm/.installed: requirements-vllm.txt .venv/.installed
+	@$(BIN)/python -m venv --clear .venv-vllm
+	@echo "Installing the packages of requirements-vllm.txt in .venv-vllm/"
+	@.venv-vllm/bin/python -m deploy.packages --gpu 0 --no-deps requirements-vllm.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/.installed-dev

@@ -1,6 +1,6 @@
 """Install lists of packages into the Python that runs this, with the right build of PyTorch.
 
-    python -m deploy.packages requirements.txt [--gpu 1]
+    python -m deploy.packages requirements.txt [--gpu 1] [--no-deps]
 
 On Linux PyPI's PyTorch brings CUDA's libraries, on ARM too and whether or not there is a GPU. Where
 there is none of NVIDIA's, the build for processors is taken: from the index that pip is set up with
@@ -47,13 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="",
         help="1: PyTorch with CUDA; 0: for processors alone (default: as the machine is)",
     )
+    parser.add_argument("--no-deps", action="store_true", help="what the lists name, no more")
     options = parser.parse_args(arguments)
     lists: list[Path] = options.lists
     pins = {pin for each in lists if (pin := pinned_torch(each))}
     torch = [each for pin in pins for each in right_torch(pin, options.gpu)]
     if torch and (failed := install("--no-deps", *torch)):
         return failed
-    failed = install(*(part for each in lists for part in ("-r", str(each))))
+    alone = ["--no-deps"] if options.no_deps else []
+    failed = install(*alone, *(part for each in lists for part in ("-r", str(each))))
     if not failed:
         compile_all()
     return failed

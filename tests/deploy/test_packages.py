@@ -166,6 +166,19 @@ def test_every_package_has_its_bytecode_though_one_brings_what_is_no_python(
     assert written == ["tale"]
 
 
+def test_a_list_that_names_all_is_installed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(packages, "install", lambda *what: ran.append(what) or 0)
+    monkeypatch.setattr(packages, "compile_all", lambda: None)
+    (tmp_path / "all.txt").write_text("tale==1.0\n")
+    all_of_it = str(tmp_path / "all.txt")
+    assert packages.main([all_of_it, "--no-deps"]) == 0
+    assert packages.main([all_of_it]) == 0
+    assert ran == [("--no-deps", "-r", all_of_it), ("-r", all_of_it)]
+
+
 def test_the_pin_is_that_of_the_lock_which_other_lists_include() -> None:
     pin = packages.pinned_torch(ROOT / "requirements-dev.txt")
     assert f"\ntorch=={pin}\n" in (ROOT / "requirements.txt").read_text()

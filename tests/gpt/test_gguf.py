@@ -1,9 +1,8 @@
 """GGUF files: llama.cpp's real server reads the ids and writes the text that Inkling does."""
 
-import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,14 @@ from gpt.text.prompt import prompt_ids
 from gpt.tokenizers import CharTokenizer, FastTokenizer, Tokenizer
 from gpt.tokenizers.gguf_vocabulary import LLAMA3_SPLIT
 from tests.support.fuzzed_text import fuzzed_text
+from tests.support.greedy import TIE, compare, prompts_of
 from tests.support.llama_cpp import LlamaCpp, llama_cpp
 from tests.support.tiny import SHAPES, tiny_model
-from tests.support.trained_tokenizers import STORY, TOKENIZERS, TRAINING, encodable
+from tests.support.trained_tokenizers import TOKENIZERS, TRAINING, encodable
 
 ROOT = Path(__file__).parents[2]
 CONTEXT = 128
 LENGTH = 64
-TIE = 1e-4
-"""Logits this near are equal: two programs add the same numbers in another order."""
 RUNS = ("char", "bpe", "sentencepiece", "sentencepiece-of-a-story")
 LLAMA3 = RopeScaling(kind="llama3", factor=8.0, original_block_size=40)
 OTHER_SHAPES = {
@@ -61,44 +59,6 @@ def exported(
 
 def file_of(folder: Path) -> Path:
     return folder.with_suffix(".gguf")
-
-
-def prompts_of(count: int, seed: int = 0) -> list[str]:
-    """Pieces of a story, cut anywhere."""
-    rng = random.Random(seed)
-    text = STORY.replace("<|endoftext|>", "")
-    starts = [rng.randrange(len(text) - 40) for _ in range(count)]
-    return [text[at : at + rng.randrange(1, 40)] for at in starts]
-
-
-@dataclass
-class Compared:
-    """How tokens that another program wrote compare with the likeliest of our model."""
-
-    tokens: int = 0
-    ties: int = 0
-    """Those that are not our likeliest, but as good within TIE."""
-    worst: float = 0.0
-    """By how much the worst token's logit lies below the likeliest's."""
-
-
-@torch.inference_mode()
-def compare(
-    checkpoint: gpt.Checkpoint, prompts: Sequence[str], written: Sequence[list[int]]
-) -> Compared:
-    """Each token is held against our logits after all the tokens before it.
-
-    All of a text is equal to our greedy text exactly when each of its tokens is our likeliest.
-    """
-    found = Compared()
-    for prompt, ids in zip(prompts, written, strict=True):
-        begin = prompt_ids(checkpoint.tokenizer, prompt)
-        logits = checkpoint.model(torch.tensor([begin + ids[:-1]]))[0, len(begin) - 1 :]
-        below = logits.max(-1).values - logits[torch.arange(len(ids)), torch.tensor(ids)]
-        found.tokens += len(ids)
-        found.ties += int((below > 0).sum())
-        found.worst = max(found.worst, float(below.max()))
-    return found
 
 
 def gelu_of_ggml(x: Tensor, approximate: str) -> Tensor:
