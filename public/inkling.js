@@ -2,6 +2,7 @@
 // What the elements of the page share. Chainlit compiles each of public/elements alone, so they cannot import each
 // other: they find it in the window.
 import './login.js';
+import * as beside from './shared/beside.js';
 import * as branches from './shared/branches.js';
 import * as cards from './shared/cards.js';
 import * as compare from './shared/compare.js';
@@ -47,7 +48,7 @@ export const inkling = {
     RETRY,
   },
   ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
-  ...{ ghost, listen, train, walk },
+  ...{ beside, ghost, listen, train, walk },
 };
 
 window.inkling = inkling;

@@ -6,11 +6,12 @@ import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
 const { errorLine, panelHead } = window.inkling.panel;
+const { CAME_BACK, DEEPEST, dropTyped, keepTyped, LONGEST_MEMORY, LONGEST_NOTE, typedFor } = window.inkling.beside;
+const { drafts, here, say } = window.inkling.desk;
 const { aboutBeside } = window.inkling.sentences;
 const { count } = window.inkling.numbers;
 const ENTRY = { label: 'Memory', title: 'Memory and author’s note: what the model reads beside the story', place: 2 };
 const PAUSE_MS = 300;
-const [LONGEST_MEMORY, LONGEST_NOTE, DEEPEST] = [10_000, 2_000, 20];
 
 /** @typedef {import('../shared/store.js').Beside} Beside */
 
@@ -76,13 +77,30 @@ const useCost = (store, now, asked) => {
   }, [asked]);
 };
 
+/**
+ * What was typed and is not set: it is said when it comes back, and forgotten once it is in force.
+ *
+ * @param {import('../shared/store.js').Store} store
+ */
+const useTyped = (store) => {
+  const { state } = store;
+  const mark = state ? JSON.stringify([state.story, state.context]) : '';
+  useEffect(() => {
+    if (!state) return;
+    const typed = typedFor(drafts, here());
+    if (!aboutBeside.differs(state.context, { ...state.context, ...typed })) dropTyped(drafts, here());
+    else if (store.beside?.story !== state.story) say(CAME_BACK);
+    store.beside = { ...store.beside, story: state.story };
+  }, [mark]);
+  return state ? typedFor(drafts, here()) : {};
+};
+
 function StoryMemory() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const open = window.inkling.usePanel({ useEffect }, store, 'memory', ENTRY);
   const { state } = store;
   const set = state?.context ?? { memory: '', note: '', depth: 3 };
-  const typed = store.beside?.story === state?.story ? store.beside?.typed : undefined;
-  const now = { ...set, ...typed };
+  const now = { ...set, ...useTyped(store) };
   const changed = aboutBeside.differs(set, now);
   const asked = open && state && !state.writing ? JSON.stringify([state.revision, store.model, now]) : '';
   useCost(store, now, asked);
@@ -90,14 +108,12 @@ function StoryMemory() {
   if (!open || !state) return null;
   const { cost, error } = store.beside || {};
   const type = (/** @type {Partial<Page.Context>} */ more) => {
-    store.beside = { ...store.beside, story: state.story, typed: { ...typed, ...more } };
+    keepTyped(drafts, here(), set, more);
     store.tell();
   };
   const keep = (/** @type {import('react').FormEvent} */ event) => {
     event.preventDefault();
-    if (!store.act({ act: 'context', ...now })) return;
-    store.beside = { ...store.beside, typed: undefined };
-    store.tell();
+    store.act({ act: 'context', ...now });
   };
   const box = (name, label, longest, rows, example, about) => (
     <>

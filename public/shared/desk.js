@@ -24,7 +24,7 @@ const unheard = [];
 let speak = (/** @type {string} */ sentence) => {
   unheard.push(sentence);
 };
-const say = (/** @type {string} */ sentence) => speak(sentence);
+export const say = (/** @type {string} */ sentence) => speak(sentence);
 
 export const drafts = new Drafts({ storage: () => window.localStorage, say, window: nameOfWindow() });
 

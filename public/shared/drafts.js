@@ -1,6 +1,7 @@
 // @ts-check
-// Words that only this browser has: half-written lines, edits that were not saved, lines that were sent and of which
-// nobody knows yet whether the server has them. They stand in the browser's own storage until it has, for all windows.
+// Words that only this browser has: half-written lines, edits that were not saved, a memory or note that was not set,
+// lines that were sent and of which nobody knows yet whether the server has them. They stand in the browser's own
+// storage until it has, for all windows.
 
 /** So many drafts are kept in one browser, */
 export const MOST_DRAFTS = 100;
@@ -8,10 +9,10 @@ export const MOST_DRAFTS = 100;
 export const MOST_UNITS = 2_000_000;
 const PREFIX = 'inkling.draft.';
 const OWNER = 'inkling.drafts-of';
-const KINDS = ['line', 'edit', 'sent'];
+const KINDS = ['line', 'edit', 'sent', 'beside'];
 
 /**
- * @typedef {'line' | 'edit' | 'sent'} Kind
+ * @typedef {'line' | 'edit' | 'sent' | 'beside'} Kind
  *
  * @typedef {object} Draft
  * @property {string} words
@@ -21,7 +22,8 @@ const KINDS = ['line', 'edit', 'sent'];
  * @property {string | null} [after] Of a sent line: the last passage that stood before it.
  * @property {boolean} [first] Of a sent line: the first of its story, which nobody may ever see by its address.
  *
- * @typedef {{kind: Kind, story: string, id: string}} Place story: its address, or "new"; id: of the passage or line.
+ * @typedef {{kind: Kind, story: string, id: string}} Place story: its address, or "new"; id: of the passage or line,
+ *   or the name of what stands beside the story (beside.js).
  */
 
 /** @param {Place} place */

@@ -73,8 +73,7 @@
  * @property {{count: number, before: string} | null} changed So many were to be replaced, of a story of these passages.
  *
  * @typedef {object} Beside What is read beside the story.
- * @property {Partial<Page.Context>} [typed] Other than what is set, until it is.
- * @property {string} [story] The id of the story that it was typed for.
+ * @property {string} [story] The id of the story of which it was said whether something typed came back.
  * @property {Page.Queries['context']} [cost]
  * @property {string} [error]
  *

@@ -61,7 +61,7 @@ export class Unsent {
   #open = false;
   /** @type {[string, {id: string, words: string}[]]} */
   #listed = ['', []];
-  /** Called when drafts of edits changed. */
+  /** Called when drafts changed that stand elsewhere than in the composer. */
   #told = () => {};
 
   /** @param {Given} given */
@@ -82,7 +82,7 @@ export class Unsent {
   follow(/** @type {Place} */ place) {
     if (!this.drafts.isOurs()) return;
     this.drafts.touch();
-    if (place.kind === 'edit') this.#told();
+    if (place.kind === 'edit' || place.kind === 'beside') this.#told();
     if (place.kind === 'line') this.line.follow(place);
   }
 
@@ -260,6 +260,7 @@ export class Unsent {
       this.drafts.move(under.place, to);
       under.place = to;
     });
+    this.drafts.all('beside', 'new').forEach(({ place }) => this.drafts.move(place, { ...place, story }));
   }
 
   // Edits

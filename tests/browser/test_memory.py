@@ -260,9 +260,22 @@ def test_memory_and_note_say_what_they_cost_are_written_with_and_stay_after_a_re
     assert data["context"] == {"memory": "Tom is a red fox.", "note": "It was sad.", "depth": 1}
     page.fill("#memory-memory", "x" * 100)
     expect(page.locator("#panel-memory .error")).to_contain_text("half is left for the story")
+    # What is not set stays in the browser, and is no less not in force when it comes back.
+    page.fill("#memory-memory", "Tom is a fox ")
+    page.reload()
+    assert opened(page) == text
+    expect(page.locator("[data-sonner-toast]")).to_contain_text("Memory is back, and not in force")
+    page.click("#open-memory")
+    expect(page.locator("#memory-memory")).to_have_value("Tom is a fox ")
+    expect(page.locator("#memory-note")).to_have_value("It was sad.")
+    expect(page.locator("#memory-depth")).to_have_value("1")
+    expect(page.locator("#memory-state")).to_have_text("Not set yet.")
+    page.click("#memory-set")
+    expect(page.locator("#memory-state")).to_have_text("In force.")
+    expect(page.locator("#memory-memory")).to_have_value("Tom is a fox")
     page.reload()
     assert opened(page) == text
     page.click("#open-memory")
-    expect(page.locator("#memory-memory")).to_have_value("Tom is a red fox.")
-    expect(page.locator("#memory-note")).to_have_value("It was sad.")
-    expect(page.locator("#memory-depth")).to_have_value("1")
+    expect(page.locator("#memory-memory")).to_have_value("Tom is a fox")
+    expect(page.locator("#memory-state")).to_have_text("In force.")
+    expect(page.locator("[data-sonner-toast]")).to_have_count(0)

@@ -372,3 +372,14 @@ test('a line that stands in an open page is not emptied by another account that 
   assert.equal(page.words, 'Half a line');
   assert.ok(![...page.storage.kept.values()].join().includes('Half'));
 });
+
+test('what was typed beside a new story goes with it to its address', () => {
+  const page = open();
+  page.story = 'new';
+  page.unsent.arrive(state());
+  page.drafts.put({ kind: 'beside', story: 'new', id: 'memory' }, { words: 'Tom is a fox' });
+  page.story = 't';
+  page.unsent.named('t');
+  assert.equal(page.drafts.get({ kind: 'beside', story: 't', id: 'memory' })?.words, 'Tom is a fox');
+  assert.equal(page.drafts.get({ kind: 'beside', story: 'new', id: 'memory' }), null);
+});
