@@ -19,6 +19,7 @@ import * as keys from './shared/keys.js';
 import { landmarks } from './shared/landmarks.js';
 import * as listen from './shared/listen.js';
 import * as machine from './shared/machine.js';
+import { watchMargin } from './shared/margin.js';
 import { watchNames } from './shared/names.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
@@ -44,6 +45,7 @@ export const inkling = {
     landmarks,
     selectedWords,
     stepsOf,
+    watchMargin,
     REDRAWN,
     RETRY,
   },

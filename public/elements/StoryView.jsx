@@ -222,7 +222,11 @@ function StoryView() {
       store.follow = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - NEAR_END_PX;
     };
     frame.addEventListener('scroll', onScroll, { passive: true });
-    return () => frame.removeEventListener('scroll', onScroll);
+    const leaveMargin = window.inkling.watchMargin(box.current, frame);
+    return () => {
+      frame.removeEventListener('scroll', onScroll);
+      leaveMargin();
+    };
   }, [store, state === null]);
 
   const pick = (event) => {
