@@ -13,6 +13,7 @@ from chat.generate.prompt import prompt_of
 from chat.models.engines import Loaded
 from chat.settings import told
 from chat.story import ENDINGS, Context, Passage, Story, StoryToken
+from chat.story.books import story_language
 from chat.story.context import NO_CONTEXT
 from chat.story.tokens import raw_probabilities_of, texts_of
 from gpt.text.prompt import kept_count, window_start
@@ -171,6 +172,7 @@ def story_data(
         path = [passage for passage in path if passage["id"] not in choice]
     return {
         "story": story.id,
+        "language": story_language(story.text),
         "passages": path,
         "takes": takes,
         "ended": not drafts and not choice and story.ended,

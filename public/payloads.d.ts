@@ -64,6 +64,8 @@ declare namespace Page {
   /** "story_state": everything. */
   interface StoryState {
     story: string;
+    /** A tag of BCP 47; "" where it is not known. */
+    language: string;
     /** The last one has a label where it is being written. */
     passages: (Passage & { label?: string })[];
     takes: Take[];

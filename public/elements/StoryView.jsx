@@ -255,6 +255,7 @@ function StoryView() {
         onKeyDown={(event) => walk(event.nativeEvent, box.current, store)}
         role="article"
         aria-label="The story"
+        lang={state?.language}
         aria-busy={busy}
       />
       <div ref={leftOver} />

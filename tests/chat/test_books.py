@@ -17,6 +17,7 @@ from chat.story import Passage, Story
 from chat.story.books import MAX_CHARACTERS, manuscript_of, to_docx, to_epub
 from chat.story.books.headings import BREAK, counted, level_of
 from chat.story.books.manuscript import Block, language_of, xml_text
+from chat.view import story_data
 
 OPF = "{http://www.idpf.org/2007/opf}"
 DC = "{http://purl.org/dc/elements/1.1/}"
@@ -240,6 +241,8 @@ def test_a_document_goes_by_the_name_its_writer_gave_the_story_else_by_its_own()
 )
 def test_a_language_is_said_where_script_or_words_tell_it(text, language):
     assert language_of(text) == language
+    shown = story_data(told(text))["language"]
+    assert shown == ("" if language == "und" else language)
 
 
 def test_a_story_too_long_for_a_document_is_refused_with_what_to_do():

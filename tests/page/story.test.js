@@ -14,7 +14,14 @@ const passage = (/** @type {string} */ id) => ({
 
 /** @returns {Page.StoryState} */
 const state = () => ({
-  ...{ story: 's', passages: [passage('before'), passage('now')], takes: [], ended: false, whole: false },
+  ...{
+    story: 's',
+    language: 'en',
+    passages: [passage('before'), passage('now')],
+    takes: [],
+    ended: false,
+    whole: false,
+  },
   context: { memory: '', note: '', depth: 3 },
   ...{ contest: null, revision: 3, models: [], model: 'm', meter: null, undo: 0, redo: 0, status: '', writing: true },
   tuning: { preset: 'As set', chosen: {}, once: [], changes: 0 },

@@ -3,7 +3,12 @@
 from collections.abc import Callable
 
 from chat.story.books.epub_file import to_epub
-from chat.story.books.manuscript import MAX_CHARACTERS, Manuscript, manuscript_of
+from chat.story.books.manuscript import (
+    MAX_CHARACTERS,
+    Manuscript,
+    manuscript_of,
+    story_language,
+)
 from chat.story.books.word_file import to_docx
 
 BOOKS: dict[str, tuple[Callable[[Manuscript], bytes], str]] = {
@@ -12,4 +17,12 @@ BOOKS: dict[str, tuple[Callable[[Manuscript], bytes], str]] = {
 }
 """What a manuscript can be saved as: its bytes and its type, by the file's ending."""
 
-__all__ = ["BOOKS", "MAX_CHARACTERS", "Manuscript", "manuscript_of", "to_docx", "to_epub"]
+__all__ = [
+    "BOOKS",
+    "MAX_CHARACTERS",
+    "Manuscript",
+    "manuscript_of",
+    "story_language",
+    "to_docx",
+    "to_epub",
+]

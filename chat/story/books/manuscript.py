@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from io import StringIO
 
 from chat.errors import RefusedError
@@ -145,7 +146,18 @@ def is_rtl(text: str) -> bool:
 
 def language_of(text: str) -> str:
     """The language of a text where its script tells it, or the commonest word of English."""
-    text = text[:LOOKED_AT]
+    return _language_of(text[:LOOKED_AT])
+
+
+def story_language(text: str) -> str:
+    """As `language_of`; "" where it is not known, as HTML has it."""
+    language = language_of(text)
+    return "" if language == UNKNOWN else language
+
+
+# A page is told of each change of its story, mostly behind what is looked at.
+@lru_cache(maxsize=64)
+def _language_of(text: str) -> str:
     letters = len(_LETTER.findall(text))
     for language, script in _LANGUAGES.items():
         share = len(script.findall(text)) / max(1, letters)
