@@ -2,6 +2,7 @@
 // What the elements of the page share. Chainlit compiles each of public/elements alone, so they cannot import each
 // other: they find it in the window.
 import './login.js';
+import * as aloud from './shared/aloud_desk.js';
 import * as beside from './shared/beside.js';
 import * as branches from './shared/branches.js';
 import * as cards from './shared/cards.js';
@@ -18,13 +19,14 @@ import * as ghost from './shared/ghost_desk.js';
 import * as keys from './shared/keys.js';
 import { landmarks } from './shared/landmarks.js';
 import * as listen from './shared/listen.js';
+import * as look from './shared/look.js';
 import * as machine from './shared/machine.js';
 import { watchMargin } from './shared/margin.js';
 import { watchNames } from './shared/names.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
-import { drawPassages, drawRow, REDRAWN } from './shared/passages.js';
+import { drawLook, drawPassages, drawRow, REDRAWN } from './shared/passages.js';
 import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
@@ -39,6 +41,7 @@ export const inkling = {
     drawCurve,
     drawFacts,
     drawLeftOver,
+    drawLook,
     drawPassages,
     drawRow,
     drawTree,
@@ -50,10 +53,12 @@ export const inkling = {
     RETRY,
   },
   ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
-  ...{ beside, ghost, listen, train, walk },
+  ...{ aloud, beside, ghost, listen, look, train, walk },
 };
 
 window.inkling = inkling;
+// Before Chainlit's page is drawn, so that nothing jumps.
+look.keepLook();
 desk.watch();
 watchCopies();
 watchNames();

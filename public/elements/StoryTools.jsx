@@ -20,11 +20,15 @@ const GROUPS = [
     'Find your way through the story and all the ways that it went, and see the likeliest next words',
     ['find', 'contents', 'branches', 'ghost'],
   ],
+  ['Read', 'How the text looks, and hearing it', ['look', 'aloud']],
   ['Models', 'The ones you have, how they learnt, and how to train your own', []],
 ];
 const TOKENS =
   'Shade each of the model’s tokens by how likely it was; point at one to see what else might have come, ' +
   'and branch there';
+const ALOUD =
+  'The browser’s own voice reads what you selected, else from the passage that you clicked, else from what you see, ' +
+  'and marks each sentence';
 const LADDER =
   'The model writes on five times, side by side, from careful (temperature 0.2) to wild (1.3), with the same dice; ' +
   'pick one';
@@ -73,6 +77,8 @@ function StoryTools() {
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;
   const { aboutGhost, isOn, toggle } = window.inkling.ghost;
+  const { aloud, begin: beginAloud, end: endAloud, voicesNow } = window.inkling.aloud;
+  const hasVoices = voicesNow().all.length > 0;
   /** @type {[string, import('react').ReactNode][]} */
   const own = [
     [
@@ -120,6 +126,22 @@ function StoryTools() {
         Ghost
       </button>,
     ],
+    [
+      'aloud',
+      <button
+        key="aloud"
+        type="button"
+        id="story-aloud"
+        className="quiet"
+        disabled={state.passages.length === 0}
+        title={hasVoices ? ALOUD : `This browser has no voice to read with. ${ALOUD}`}
+        // What is selected stays selected.
+        onMouseDown={(event) => event.preventDefault()}
+        onClick={() => (aloud.isOn ? endAloud() : beginAloud(store))}
+      >
+        {aloud.isOn ? 'Stop reading' : 'Read aloud'}
+      </button>,
+    ],
   ];
   /** @type {[string, import('react').ReactNode][]} */
   const opened = [...panels]
@@ -138,8 +160,8 @@ function StoryTools() {
         {label}
       </button>,
     ]);
-  const [tokens, ladder, ghost] = own;
-  const tools = [tokens, ladder, ...opened, ghost];
+  const [tokens, ladder, ...others] = own;
+  const tools = [tokens, ladder, ...opened, ...others];
   const groups = GROUPS.map(([name, about]) => ({
     name,
     about,

@@ -19,12 +19,12 @@ export const wordsBetween = (parts, from, to) =>
     .join('');
 
 /**
- * The story's words of a selection; null where it holds none of them.
+ * The two ends of a selection among the parts of the story; null where it holds none of them.
  *
  * @param {Range} range
  * @param {Element[]} parts
  */
-const wordsOf = (range, parts) => {
+const endsOf = (range, parts) => {
   const held = parts.map((part) => range.intersectsNode(part));
   const [first, last] = [held.indexOf(true), held.lastIndexOf(true)];
   if (first < 0) return null;
@@ -34,17 +34,34 @@ const wordsOf = (range, parts) => {
   const begin = inside(from, range.startContainer) && range.startContainer !== from ? range.startOffset : 0;
   const end =
     inside(to, range.endContainer) && range.endContainer !== to ? range.endOffset : (to.textContent || '').length;
-  const texts = parts.map((part) => part.textContent || '');
-  return wordsBetween(texts, { part: first, at: begin }, { part: last, at: end });
+  return { from: { part: first, at: begin }, to: { part: last, at: end } };
+};
+
+/** What is selected of the story; null where nothing is. */
+const selection = () => {
+  const selected = document.getSelection();
+  const story = document.getElementById('story-text');
+  if (!story || !selected?.rangeCount || selected.isCollapsed) return null;
+  const range = selected.getRangeAt(0);
+  if (!range.intersectsNode(story)) return null;
+  const parts = [...story.querySelectorAll('.part')];
+  const ends = endsOf(range, parts);
+  return ends && { texts: parts.map((part) => part.textContent || ''), ...ends };
 };
 
 /** The story's words that are selected; null where none are. */
 export const selectedWords = () => {
-  const selection = document.getSelection();
-  const story = document.getElementById('story-text');
-  if (!story || !selection?.rangeCount || selection.isCollapsed) return null;
-  const range = selection.getRangeAt(0);
-  return range.intersectsNode(story) ? wordsOf(range, [...story.querySelectorAll('.part')]) : null;
+  const found = selection();
+  return found && wordsBetween(found.texts, found.from, found.to);
+};
+
+/** Where they stand in the story, in UTF-16 units; null where none are. */
+export const selectedPlace = () => {
+  const found = selection();
+  if (!found) return null;
+  const { texts, from, to } = found;
+  const start = wordsBetween(texts, { part: 0, at: 0 }, from).length;
+  return { start, end: start + wordsBetween(texts, from, to).length };
 };
 
 const onCopy = (/** @type {ClipboardEvent} */ event) => {

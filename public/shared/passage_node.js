@@ -4,14 +4,16 @@
 
 import { make } from './dom.js';
 import { drawFacts } from './facts.js';
-import { levelOf, partsOf } from './tokens.js';
+import { hasGaps } from './look.js';
+import { levelOf, linesOf, partsOf } from './tokens.js';
 
 /**
  * @typedef {import('./stretches.js').Run} Run
  *
  * @typedef {object} Drawn
  * @property {Run} run As it was drawn last.
- * @property {boolean} plain Its text is there as one part.
+ * @property {boolean} plain Its text is there as one part,
+ * @property {boolean} cut or as one for each line, where paragraphs have room between them.
  * @property {number} drawn The part after the last that is there.
  * @property {number} unseen So much of it is dimmed, in UTF-16 units.
  * @property {boolean} old It was there before it is drawn this time.
@@ -28,14 +30,33 @@ const about = (/** @type {Page.Passage} */ { author, place, places }) =>
 
 const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
 
+const plainTexts = (/** @type {PassageNode} */ { run, cut }) => {
+  const text = textsOf(run).join('');
+  return cut ? linesOf(text) : [text];
+};
+
+/** What ends a line is known by its class, and what is nothing but line ends too: see [data-gaps] in style.css. */
+const partOf = (/** @type {string} */ text) => {
+  const part = make('span', 'part', text);
+  if (text.endsWith('\n')) part.classList.add(...(text.trim() ? ['ends'] : ['ends', 'blank']));
+  return part;
+};
+
+/** Draw it as its text alone, with nothing before it. */
+const drawPlain = (/** @type {PassageNode} */ node) => {
+  Object.assign(node, { plain: true, cut: hasGaps(), drawn: node.run.from });
+  node.prepend(...plainTexts(node).map(partOf));
+};
+
 /** @returns {PassageNode} */
 export const begin = (/** @type {Run} */ run) => {
-  const node = make('span', 'passage');
-  node.dataset.id = run.passage.id;
-  node.dataset.author = run.passage.author;
-  node.tabIndex = -1;
-  node.append(make('span', 'part', textsOf(run).join('')));
-  return place(Object.assign(node, { run, drawn: run.from, plain: true, unseen: 0, old: false }));
+  const made = make('span', 'passage');
+  made.dataset.id = run.passage.id;
+  made.dataset.author = run.passage.author;
+  made.tabIndex = -1;
+  const node = Object.assign(made, { run, drawn: run.from, plain: true, cut: false, unseen: 0, old: false });
+  drawPlain(node);
+  return place(node);
 };
 
 const place = (/** @type {PassageNode} */ node) => {
@@ -47,10 +68,8 @@ const place = (/** @type {PassageNode} */ node) => {
 };
 
 /** What each part says, as they stand in the page. @returns {string[]} */
-export const partsIn = (/** @type {PassageNode} */ { plain, run, drawn }) => {
-  const texts = textsOf(run);
-  return plain ? [texts.join('')] : texts.slice(0, drawn - run.from);
-};
+export const partsIn = (/** @type {PassageNode} */ node) =>
+  node.plain ? plainTexts(node) : textsOf(node.run).slice(0, node.drawn - node.run.from);
 
 const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .passage-row, :scope > .edit-note');
 
@@ -60,7 +79,7 @@ const grow = (/** @type {PassageNode} */ node) => {
   const parts = partsOf(passage);
   const fresh = document.createDocumentFragment();
   for (; node.drawn < to; node.drawn++) {
-    const part = make('span', 'part', parts[node.drawn]);
+    const part = partOf(parts[node.drawn]);
     part.dataset.i = String(node.drawn);
     const odds = passage.odds[node.drawn];
     if (odds !== undefined && odds !== null) part.dataset.odds = String(levelOf(odds));
@@ -99,8 +118,14 @@ export const isIdle = (/** @type {PassageNode} */ node) =>
 export const flatten = (/** @type {PassageNode} */ node) => {
   if (node.plain || !isIdle(node)) return;
   dropParts(node);
-  Object.assign(node, { plain: true, drawn: node.run.from });
-  node.prepend(make('span', 'part', textsOf(node.run).join('')));
+  drawPlain(node);
+};
+
+/** Draw it anew where it stands as its text alone, for the lines may have been given room or lost it. */
+export const recut = (/** @type {PassageNode} */ node) => {
+  if (!node.plain || node.cut === hasGaps()) return;
+  dropParts(node);
+  drawPlain(node);
 };
 
 /** Whether a run can be drawn on where this one was: it is the same, or has grown. */

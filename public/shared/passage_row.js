@@ -71,6 +71,9 @@ export const passageRow = (passage, last, store, edit) => {
         () => store.act({ act: 'branch', passage: id }),
       ),
     );
+  const { readFrom } = store;
+  if (readFrom)
+    row.append(button('aloud', 'Read aloud', 'The browser’s own voice reads from this passage on', () => readFrom(id)));
   if (author !== 'model') return row;
   row.append(...modelButtons(id, store));
   const { token } = store;

@@ -5,7 +5,7 @@
 
 import { make } from './dom.js';
 import { drawEditNotes } from './edit_notes.js';
-import { begin, detail, dim, fits, flatten, isIdle, update } from './passage_node.js';
+import { begin, detail, dim, fits, flatten, isIdle, recut, update } from './passage_node.js';
 import { editRow, passageRow } from './passage_row.js';
 import { stretchesOf } from './stretches.js';
 import { keepPlace, placeOfFocus, toRow } from './walk.js';
@@ -75,6 +75,12 @@ const settle = (/** @type {HTMLElement} */ box) => {
     node.old = true;
   });
   if (others.length) box.dispatchEvent(new Event(REDRAWN));
+};
+
+/** The look of the text changed: what depends on it is drawn anew. */
+export const drawLook = (/** @type {HTMLElement} */ box) => {
+  nodesOf(box).forEach(recut);
+  box.dispatchEvent(new Event(REDRAWN));
 };
 
 const fitsAll = (/** @type {Stretch} */ stretch, /** @type {Run[]} */ runs) =>

@@ -13,6 +13,7 @@ import { nodesOf } from './passages.js';
 
 const FOUND = 'story-found';
 const NOW = 'story-found-now';
+const SPOKEN = 'story-spoken';
 /** From the top of what is seen, as a share of it. */
 export const JUMPED_TO = 0.3;
 
@@ -63,15 +64,16 @@ const drawnIn = (/** @type {Element} */ box) => {
   return { nodes, starts };
 };
 
-/** @type {WeakMap<Element, {drawn: number, plain: boolean, starts: number[], parts: Element[]}>} */
+/** @type {WeakMap<Element, {drawn: number, plain: boolean, cut: boolean, starts: number[], parts: Element[]}>} */
 const drawn = new WeakMap();
 
 /** The parts of a node, and where each begins in it. */
 const partsOf = (/** @type {PassageNode} */ node) => {
   const before = drawn.get(node);
-  if (before?.drawn === node.drawn && before.plain === node.plain) return before;
+  if (before?.drawn === node.drawn && before.plain === node.plain && before.cut === node.cut) return before;
+  const { drawn: last, plain, cut } = node;
   const parts = [...node.querySelectorAll('.part')];
-  const found = { drawn: node.drawn, plain: node.plain, parts, starts: startsOf(partsIn(node)) };
+  const found = { drawn: last, plain, cut, parts, starts: startsOf(partsIn(node)) };
   drawn.set(node, found);
   return found;
 };
@@ -165,11 +167,22 @@ export const mark = (box, frame, places, now) => {
   CSS.highlights.set(NOW, own ? new Highlight(fixed(own)) : new Highlight());
 };
 
-/** Where nothing else can be marked, the part in which the one that is looked at begins. */
-const markPart = (/** @type {Element} */ box, /** @type {Place | undefined} */ place) => {
+/** Where nothing else can be marked, the part in which a place begins. */
+const markPart = (/** @type {Element} */ box, /** @type {Place | null | undefined} */ place, mark = 'found-now') => {
   const part = place && spotOf(box, place.start)?.node.parentElement;
-  box.querySelectorAll('.found-now').forEach((each) => each !== part && each.classList.remove('found-now'));
-  part?.classList.add('found-now');
+  box.querySelectorAll(`.${mark}`).forEach((each) => each !== part && each.classList.remove(mark));
+  part?.classList.add(mark);
+};
+
+/** Mark what is read aloud; null: nothing is. @param {Element} box @param {Place | null} place */
+export const markSpoken = (box, place) => {
+  if (!('highlights' in CSS)) {
+    markPart(box, place, SPOKEN);
+    return;
+  }
+  const range = place && rangeOf(box, place);
+  if (range) CSS.highlights.set(SPOKEN, new Highlight(fixed(range)));
+  else CSS.highlights.delete(SPOKEN);
 };
 
 export const unmark = (/** @type {Element | null} */ box) => {
@@ -196,6 +209,31 @@ export const jump = (box, frame, place, always = true) => {
   if (!always && top > seen.top + 0.2 * seen.height && bottom < seen.bottom - 0.1 * seen.height) return true;
   frame.scrollTop += top - seen.top - JUMPED_TO * seen.height;
   return true;
+};
+
+const END_PX = 60;
+
+/**
+ * Do what moves the words, and have the first that are seen stay where they are; who is at the end of the page stays
+ * there.
+ *
+ * @param {Element | null} box
+ * @param {() => void} change
+ */
+export const holding = (box, change) => {
+  const frame = frameOf(box);
+  if (!box || !frame) {
+    change();
+    return;
+  }
+  const start = firstSeen(box, frame);
+  const top = () => rangeOf(box, { start, end: start + 1 })?.getBoundingClientRect().top;
+  const isEnd = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - END_PX;
+  const before = top();
+  change();
+  const after = top();
+  if (isEnd) frame.scrollTop = frame.scrollHeight;
+  else if (before !== undefined && after !== undefined) frame.scrollTop += after - before;
 };
 
 /** What scrolls the story. */

@@ -30,6 +30,7 @@
  * @property {Query} query Ask for something beside the story, which changes nothing: the answer, or an Error whose
  *   message a writer can read.
  * @property {Command} command Change something beside the story; answered as a query is.
+ * @property {(passage: string) => void} [readFrom] From StoryAloud: read aloud from a passage on.
  * @property {string | null | undefined} model The one that is picked.
  * @property {string | null} [agreed] The model that page and server last agreed on.
  * @property {(() => void) | null} [compareAgain] The last comparison once more.

@@ -28,6 +28,9 @@ export const visible = (text) =>
 export const partsOf = (passage) =>
   passage.author === 'model' ? passage.tokens : passage.tokens.join('').match(/\s*\S+(?:[^\S\n]*\n)*|\s+/g) || [];
 
+/** A text in its lines, each with what ends it and the empty lines that follow. @param {string} text */
+export const linesOf = (text) => text.match(/[^\n]*\n+|[^\n]+/g) ?? [text];
+
 const ODDS = [0.5, 0.2, 0.05, 0.01];
 
 /** How much of a surprise a token was to the model: 0 (likely) to 4 (under 1 in 100). */

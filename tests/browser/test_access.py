@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.test_look import VOICES
 from tests.browser.test_loop import IDLE, settled
 from tests.browser.test_page import send, story, write
 from tests.support.app_server import ROOT, lend_stories, running_app
@@ -130,6 +131,12 @@ def test_axe_finds_nothing_serious_wherever_a_writer_goes(page, axe):
     page.locator(".passage").nth(1).locator(".part").first.click()
     page.wait_for_selector(".passage-row")
     checked.check("the row of a passage")
+    page.evaluate(VOICES)
+    page.evaluate("fakeVoices.push(voice('Eve', 'en-US', true))")
+    page.click(".act-aloud")
+    page.wait_for_selector("#aloud-pause")
+    checked.check("reading aloud", "#aloud")
+    page.click("#aloud-stop")
     page.click(".act-edit")
     checked.check("an edit")
     page.keyboard.press("Escape")

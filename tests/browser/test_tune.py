@@ -147,9 +147,9 @@ def test_a_preset_is_picked_kept_and_taken_away(page):
 def test_the_tools_stand_in_groups_of_a_line_each_on_a_phone_too(page):
     page.set_viewport_size({"width": 390, "height": 800})
     groups = page.locator(".tools-group")
-    expect(groups).to_have_count(4)
+    expect(groups).to_have_count(5)
     expect(groups.nth(0)).to_contain_text("WriteLadderTuneMemoryCompare", timeout=10_000)
-    for at in range(4):
+    for at in range(5):
         tops = (
             groups.nth(at)
             .locator("button")
