@@ -146,6 +146,11 @@ declare namespace Page {
     source_words: number;
     pieces: ['new' | 'copied' | 'longest', string][];
     longest: { words: number; before: string; quote: string; after: string } | null;
+    /**
+     * Where only the hashes of every `run_words` words in a row are here: then the three texts of `longest` are "", of
+     * `one_in` places where nothing is copied one is marked, and `command` brings the text.
+     */
+    hashed: { run_words: number; one_in: number; command: string } | null;
   }
 
   /** The text that a model learnt from is not on this machine; `command` brings it. */

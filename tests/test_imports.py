@@ -39,7 +39,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         *("data", "loop", "adapt", "run", "quality", "hub", "reports", "studies"),
         *("report", "prepare", "pretrain", "finetune", "evaluate", "estimate", "explore"),
         *("search", "publish", "choose_sampling", "compare_tokenizers", "plot_temperature"),
-        "sample_openings",
+        *("sample_openings", "copied_runs"),
     ),
 }
 """frontend/, bench/, deploy/ and app.py have no order: each is one look."""
@@ -60,10 +60,14 @@ class Outside:
 OUTSIDE = (
     Outside("gpt/tokenizers/*", ("sentencepiece", "tiktoken", "tokenizers"), inside=True),
     Outside("gpt/dataset.py", ("numpy", "torch")),
-    *(Outside(f"gpt/text/{name}.py", ("numpy",)) for name in ("bias", "healing", "memorization")),
+    *(
+        Outside(f"gpt/text/{name}.py", ("numpy",))
+        for name in ("bias", "healing", "memorization", "run_hashes")
+    ),
     Outside("gpt/text/scripts.py", ("regex",)),
     Outside("gpt/checkpoint/schema.py", ("pydantic",)),
     Outside("gpt/checkpoint/provenance.py", ()),
+    Outside("gpt/checkpoint/copied_runs.py", ()),
     Outside("gpt/checkpoint/generation_config.py", ()),
     Outside("gpt/checkpoint/hf_format.py", ("pydantic", "torch")),
     Outside("gpt/checkpoint/training_json.py", ()),

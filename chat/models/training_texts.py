@@ -14,14 +14,17 @@ from chat.models.catalogue import Listing
 from chat.models.engines import Loaded
 from chat.turns import Turns
 from gpt.checkpoint import Checkpoint, CheckpointError
+from gpt.checkpoint.copied_runs import read_copied_runs
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
 from gpt.dataset import documents, open_tokens
 from gpt.files import facts_of
 from gpt.text.memorization import ReferenceText
+from gpt.text.run_hashes import RunHashes
 
 FOLDERS_VARIABLE = "INKLING_DATA"
 KEPT = 2
-"""How many training texts stay in memory; one of 15 million characters takes about 60 MB."""
+"""How many training texts stay in memory, and how many hashes of such: of 15 million characters
+they take about 60 MB and 25."""
 SEARCHES_AT_ONCE = 2
 COMMAND = re.compile(r"^ {4}(python -m train\.prepare (?:[\w./= -]|\\\n){1,600})$", re.M)
 """How a card says that the text was cut into tokens; a line may go on after a backslash."""
@@ -51,7 +54,7 @@ class NotHereError(RefusedError):
             f"The text that “{name}” learnt from{which} is not on this machine, so nobody can look "
             "for these words in it."
         )
-        self.command = _command(checkpoint)
+        self.command = text_command(checkpoint)
 
 
 class TooLongError(RefusedError):
@@ -88,6 +91,7 @@ class TrainingTexts:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._read: dict[tuple[Path, str], ReferenceText] = {}
+        self._hashes: dict[Path, RunHashes] = {}
         self._turn = asyncio.Lock()
         self.searches = Turns(SEARCHES_AT_ONCE, each=1)
         """For who holds words against a text: it takes a processor for itself."""
@@ -100,12 +104,14 @@ class TrainingTexts:
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
         return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
-    async def get(self, loaded: Loaded) -> ReferenceText:
-        """The text that a model learnt from, as words.
+    async def get(self, loaded: Loaded) -> ReferenceText | RunHashes:
+        """The text that a model learnt from, as words; where it is not here, the hashes of its
+        runs that lie beside the model.
 
         Raises:
             NotYoursError: It is another writer's.
-            NotHereError: It is not on this machine.
+            NotHereError: It is not on this machine, and no hashes are.
+            CheckpointError: The hashes are damaged, or another text's.
             TooLongError: It is too long.
         """
         checkpoint = loaded.checkpoint
@@ -118,7 +124,7 @@ class TrainingTexts:
             raise NotYoursError(loaded.listing)
         folder = await asyncio.to_thread(self.find, checkpoint)
         if folder is None:
-            raise NotHereError(checkpoint)
+            return await self._hashes_of(checkpoint)
         key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
         # Two who ask at once wait for one reading.
         async with self._turn:
@@ -132,6 +138,18 @@ class TrainingTexts:
             while len(self._read) > KEPT:
                 del self._read[next(iter(self._read))]
             return source
+
+    async def _hashes_of(self, checkpoint: Checkpoint) -> RunHashes:
+        async with self._turn:
+            hashes = self._hashes.pop(checkpoint.folder, None)
+            if hashes is None:
+                hashes = await asyncio.to_thread(read_copied_runs, checkpoint)
+            if hashes is None:
+                raise NotHereError(checkpoint)
+            self._hashes[checkpoint.folder] = hashes
+            while len(self._hashes) > KEPT:
+                del self._hashes[next(iter(self._hashes))]
+            return hashes
 
 
 def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:
@@ -174,7 +192,7 @@ def _parts(tokens: npt.NDArray[np.unsignedinteger], pieces: Sequence[bytes]) -> 
     yield rest.decode(errors="replace")
 
 
-def _command(checkpoint: Checkpoint) -> str:
+def text_command(checkpoint: Checkpoint) -> str:
     """What puts the training text into data/: as the card says, else with its own tokenizer."""
     if found := COMMAND.search(checkpoint.card[:MOST_CARD]):
         return " ".join(found[1].replace("\\\n", " ").split())[:2000]

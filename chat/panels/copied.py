@@ -1,15 +1,16 @@
 """Did it copy? A passage held against the text that its model learnt from."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
 from chat.errors import RefusedError
-from chat.models.training_texts import NotHereError
+from chat.models.training_texts import NotHereError, text_command
 from chat.session import Session
-from chat.story import Passage
+from gpt.files import CheckpointError
 from gpt.text.memorization import COPIED_WORDS, Memorization, ReferenceText
+from gpt.text.run_hashes import LEAST, ONE_IN, HashedOverlap, RunHashes
 
 AROUND = 12
 """Words of the training text that are shown before and after the longest run."""
@@ -29,8 +30,11 @@ async def copied(session: Session, request: Mapping[str, object]) -> dict[str, A
         model, words, new (share of the words that stand in no copied run), copied_words (the
         shortest run that counts), source_words, and pieces: the text in order, each [kind, text]
         with kind "new", "copied" or "longest"; longest: words, and before, quote and after as the
-        training text has them, or None. Where that text is not on this machine, instead missing:
-        why, and command, which brings it here ("" where nobody knows).
+        training text has them, or None. By hashes alone (`gpt.text.run_hashes`) the three are "",
+        and hashed tells of them: run_words, one_in (of so many places where nothing is copied one
+        is marked), and the command as in missing; else it is None. Where neither is on this
+        machine, instead missing: why, and command, which brings the text here ("" where nobody
+        knows).
 
     Raises:
         RefusedError: It would take too long, or too many wait; no model wrote it, that model is
@@ -44,21 +48,49 @@ async def copied(session: Session, request: Mapping[str, object]) -> dict[str, A
     session.models = await asyncio.to_thread(session.find_models)
     if key not in session.models:
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
+    loaded = await session.engines.get(session.models[key])
     try:
-        source = await session.sources.get(await session.engines.get(session.models[key]))
+        source = await session.sources.get(loaded)
     except NotHereError as error:
         return {"missing": {"why": str(error), "command": error.command}}
+    except CheckpointError as error:
+        raise RefusedError(str(error)) from error
     async with session.sources.searches.turn(session.writer):
-        overlap = await asyncio.to_thread(_overlap, source, passage.text)
+        found = await asyncio.to_thread(_found, source, passage.text)
+    if found["hashed"] and loaded.checkpoint:
+        found["hashed"]["command"] = text_command(loaded.checkpoint)
+    return {"model": key, **found}
+
+
+def _found(source: ReferenceText | RunHashes, text: str) -> dict[str, Any]:
+    """The answer, but for the model."""
+    if isinstance(source, RunHashes):
+        hashed = source.overlap(text)
+        start, end, words = hashed.longest or (0, 0, 0)
+        longest = {"words": words, "before": "", "quote": "", "after": ""} if words else None
+        return {
+            **_shares(text, hashed, (start, end)),
+            "copied_words": LEAST,
+            "source_words": source.source_words,
+            "longest": longest,
+            "hashed": {"run_words": COPIED_WORDS, "one_in": ONE_IN},
+        }
+    overlap = _overlap(source, text)
+    run = overlap.longest
     return {
-        "model": key,
-        "words": overlap.words,
-        "new": overlap.new,
+        **_shares(text, overlap, (run.start, run.end) if run else (0, 0)),
         "copied_words": COPIED_WORDS,
         "source_words": len(source),
-        "pieces": _pieces(passage, overlap),
         "longest": _longest(source, overlap),
+        "hashed": None,
     }
+
+
+def _shares(
+    text: str, overlap: Memorization | HashedOverlap, longest: tuple[int, int]
+) -> dict[str, Any]:
+    pieces = _pieces(text, overlap.copied, longest)
+    return {"words": overlap.words, "new": overlap.new, "pieces": pieces}
 
 
 def _overlap(source: ReferenceText, text: str) -> Memorization:
@@ -67,12 +99,13 @@ def _overlap(source: ReferenceText, text: str) -> Memorization:
     return source.overlap(text)
 
 
-def _pieces(passage: Passage, overlap: Memorization) -> list[tuple[str, str]]:
-    """The text cut where its colour changes."""
-    text, longest = passage.text, overlap.longest
-    marked = [(start, end, "copied") for start, end in overlap.copied]
-    if longest:
-        marked.append((longest.start, longest.end, "longest"))
+def _pieces(
+    text: str, copied: Iterable[tuple[int, int]], longest: tuple[int, int]
+) -> list[tuple[str, str]]:
+    """The text cut where its colour changes; an empty `longest` is none."""
+    marked = [(start, end, "copied") for start, end in copied]
+    if longest[0] < longest[1]:
+        marked.append((*longest, "longest"))
     edges = sorted({0, len(text), *(at for start, end, _ in marked for at in (start, end))})
     pieces: list[tuple[str, str]] = []
     for start, end in pairwise(edges):

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from gpt.checkpoint import folder as checkpoint
+from gpt.checkpoint.copied_runs import COPIED_RUNS
 from gpt.checkpoint.folder import Checkpoint, CheckpointError
 from gpt.checkpoint.shards import INDEX, weight_files
 from gpt.checkpoint.training_json import WEIGHTS
@@ -34,6 +35,7 @@ SMALL_FILES = (
     "training.json",
     "metrics.jsonl",
     "loss.png",
+    COPIED_RUNS,
 )
 """What may lie beside config.json and the weights; none of it must."""
 NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*)(?:@([\w][\w./-]*))?")

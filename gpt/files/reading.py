@@ -34,6 +34,7 @@ MOST_BYTES: Mapping[str, int] = {
     "model.safetensors.index.json": 4 * MB,
     "README.md": 2 * MB,
     "loss.png": 2 * MB,
+    "copied.runs": 24 * MB,
     "metrics.jsonl": 64 * MB,
     "samples.jsonl": 64 * MB,
     "log.txt": 64 * MB,

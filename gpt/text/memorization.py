@@ -36,6 +36,12 @@ def plain(word: str) -> str:
     return re.sub("['’]s$", "", word.lower())
 
 
+def stretches(inside: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where the true values lie: of each stretch the first, and the first after it."""
+    edges: list[int] = np.flatnonzero(np.diff(inside, prepend=False, append=False)).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
 Places = npt.NDArray[np.int64]
 
 
@@ -168,10 +174,8 @@ class ReferenceText:
                 inside[first : last + 1] = True
             if length > (longest.words if longest else 0):
                 longest = Run(found[first].start(), found[last].end(), length, end + 1 - length)
-        edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)).tolist()
         copied = tuple(
-            (found[first].start(), found[after - 1].end())
-            for first, after in zip(edges[::2], edges[1::2], strict=True)
+            (found[first].start(), found[after - 1].end()) for first, after in stretches(inside)
         )
         new = 1 - float(inside.mean()) if found else 1.0
         return Memorization(words=len(found), longest=longest, copied=copied, new=new)

@@ -13,7 +13,7 @@ const ENTRY = {
 };
 
 const { count, wholePercent } = window.inkling.numbers;
-const { aboutCopied } = window.inkling.sentences;
+const { aboutCopied, aboutHashes } = window.inkling.sentences;
 
 /** @typedef {import('../shared/store.js').Store} Store */
 
@@ -39,7 +39,16 @@ const Found = ({ found }) => (
         ),
       )}
     </div>
-    {found.longest && (
+    {found.hashed && (
+      <>
+        {found.longest && <p id="copied-longest">The longest run has {found.longest.words} words.</p>}
+        <p className="about" id="copied-hashes">
+          {aboutHashes(found.hashed)}
+        </p>
+        <Bring why="To see where, bring the text" command={found.hashed.command} />
+      </>
+    )}
+    {found.longest && !found.hashed && (
       <>
         <h3>
           The longest run: {found.longest.words} {found.longest.words === 1 ? 'word' : 'words'}, as the training text
@@ -54,6 +63,15 @@ const Found = ({ found }) => (
     )}
   </>
 );
+
+/** @param {{why: string, command: string}} props */
+const Bring = ({ why, command }) =>
+  command && (
+    <>
+      <p className="about">{why}: with its files at hand, in Inkling’s folder,</p>
+      <pre>{command}</pre>
+    </>
+  );
 
 /** @param {Page.NotHere['missing'] & {train: () => void}} props */
 const Missing = ({ why, command, train }) => (
@@ -71,12 +89,7 @@ const Missing = ({ why, command, train }) => (
         Train a model of your own
       </button>
     </p>
-    {command && (
-      <>
-        <p className="about">Or bring the text of this one: with its files at hand, in Inkling’s folder,</p>
-        <pre>{command}</pre>
-      </>
-    )}
+    <Bring why="Or bring the text of this one" command={command} />
   </>
 );
 

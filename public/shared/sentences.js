@@ -35,13 +35,20 @@ export const aboutBeside = {
 };
 
 /** Whether a passage is its model's own. */
-export const aboutCopied = (/** @type {Page.Copied} */ { longest, words, copied_words: from }) => {
-  if (!longest) return 'None of its words stands in the text it learnt from.';
+export const aboutCopied = (/** @type {Page.Copied} */ { longest, words, copied_words: from, hashed }) => {
+  const short = `No ${from} words in a row are copied: shorter runs are how the language goes.`;
+  if (!longest) return hashed ? short : 'None of its words stands in the text it learnt from.';
   if (longest.words >= Math.max(30, words / 2))
     return 'It remembers: this is the text it learnt from more than a story of its own.';
   if (longest.words >= from) return 'It put a phrase it remembers into words of its own.';
-  return `No ${from} words in a row are copied: shorter runs are how the language goes.`;
+  return short;
 };
+
+/** What the marks of a search by hashes mean. @param {NonNullable<Page.Copied['hashed']>} hashed */
+export const aboutHashes = ({ run_words: run, one_in: of }) =>
+  `The text itself is not here, only hashes of every ${run} words in a row of it: they tell that words stand in it, not ` +
+  `where. Of a longer run each ${run} words in a row stand in it, perhaps in several places; and of ` +
+  `${count(of)} places where nothing is copied one is marked all the same.`;
 
 /**
  * What a model of this size may become. True of all that read so much text, and no promise.

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -19,8 +20,10 @@ from chat.panels import copied
 from chat.panels.dispatch import answer_query
 from chat.story import Passage
 from gpt.text.memorization import ReferenceText
+from gpt.text.run_hashes import RunHashes
 from tests.chat.test_session import in_a_session
 from tests.support.tiny_checkpoint import save_characters
+from train import copied_runs
 from train.data.prepare import prepare
 from train.data.texts import Text
 
@@ -176,6 +179,46 @@ def test_what_cannot_be_checked_is_said(root):
         session.history = session.history.change(session.story.append(passage))
         own = await answer_query(session, {"query": "copied", "passage": passage.id})
         assert "no model's" in own["error"]
+
+    in_a_session(root, act)
+
+
+def test_without_the_text_its_hashes_tell_what_is_copied_and_not_where(root: Path) -> None:
+    folder = shutil.copytree(root / "checkpoints" / "tales", root / "checkpoints" / "hashed")
+    assert copied_runs.main([str(folder), "--data", str(root / "data/tales")]) == 0
+
+    async def act(session, page):
+        async def ask(text: str):
+            id = put(session, text, "hashed")
+            return await answer_query(session, {"query": "copied", "passage": id})
+
+        found = await ask(" A dog: the old grey cat sat on the warm wall. The end")
+        # Of 8 words alone hashes tell nothing.
+        assert (found["pieces"][0][0], found["new"], found["longest"]) == ("new", 1.0, None)
+        found = await ask(" A dog: the old grey cat sat on the warm wall and ran")
+        assert found["pieces"] == [
+            ("new", " A dog: "),
+            ("longest", "the old grey cat sat on the warm wall and"),
+            ("new", " ran"),
+        ]
+        assert found["longest"] == {"words": 10, "before": "", "quote": "", "after": ""}
+        assert (found["new"], found["copied_words"]) == (pytest.approx(3 / 13), 9)
+        assert found["hashed"]["one_in"] == 65536
+        assert found["hashed"]["command"].startswith("python -m train.prepare tales.txt")
+        session.sources = TrainingTexts(root / "data")  # the text itself tells more
+        found = await ask(" the old grey cat sat on the warm dog")
+        assert (found["hashed"], found["longest"]["words"]) == (None, 8)
+
+        session.sources = TrainingTexts()
+        path = folder / "copied.runs"
+        for spoilt, said in (
+            (path.read_bytes()[:-1], "cannot be used: its header tells of"),
+            (b"x" * 200, "holds no hashes"),
+            (RunHashes.of([TALE], "0" * 64).to_bytes(), "is of another text"),
+        ):
+            path.write_bytes(spoilt)
+            answer = await ask("the old grey cat")
+            assert re.search(said, answer["error"])
 
     in_a_session(root, act)
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   aboutBeside,
   aboutCopied,
+  aboutHashes,
   aboutLanguage,
   aboutMeter,
   aboutTakes,
@@ -57,12 +58,15 @@ test('the meter says what memory and note take, and the panel whether they are i
 });
 
 test('a long run of copied words is called remembering, a short one a phrase, and less is language', () => {
-  const found = { model: 'm', words: 50, new: 1, copied_words: 8, source_words: 1000, pieces: [] };
+  const found = { model: 'm', words: 50, new: 1, copied_words: 8, source_words: 1000, pieces: [], hashed: null };
   const run = (/** @type {number} */ words) => ({ words, before: '', quote: '', after: '' });
   assert.match(aboutCopied({ ...found, longest: null }), /^None/);
   assert.match(aboutCopied({ ...found, longest: run(7) }), /^No 8 words in a row/);
   assert.match(aboutCopied({ ...found, longest: run(8) }), /a phrase it remembers/);
   assert.match(aboutCopied({ ...found, longest: run(30) }), /^It remembers/);
+  const hashed = { run_words: 8, one_in: 65536, command: '' };
+  assert.match(aboutCopied({ ...found, copied_words: 9, longest: null, hashed }), /^No 9 words in a row/);
+  assert.match(aboutHashes(hashed), /every 8 words in a row .* of 65,536 places where nothing is copied one is marked/);
 });
 
 test('less is promised of less text', () => {

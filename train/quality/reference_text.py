@@ -40,6 +40,18 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def open_model_texts(checkpoint: Checkpoint, folders: Iterable[Path]) -> ModelTexts:
+    """What a checkpoint's text is held against, from `open_training_data`.
+
+    Raises:
+        DataError: see there.
+    """
+    data = open_training_data(checkpoint, folders)
+    train = HeldOut("", data.train, data.tokenizer)
+    source, lexicon = ReferenceText(train.documents()), Lexicon(train.documents())
+    return ModelTexts(data, source, lexicon, held_out(data))
+
+
+def open_training_data(checkpoint: Checkpoint, folders: Iterable[Path]) -> Data:
     """The data of a checkpoint's training: in `folders`, where its command says, or in data/.
 
     Raises:
@@ -62,6 +74,4 @@ def open_model_texts(checkpoint: Checkpoint, folders: Iterable[Path]) -> ModelTe
             f"train.prepare with the fingerprint {training['data']['train']['sha256'][:16]}. Make "
             f"it with `{again}`, the files being where they lie, and give it as --data FOLDER"
         )
-    train = HeldOut("", data.train, data.tokenizer)
-    source, lexicon = ReferenceText(train.documents()), Lexicon(train.documents())
-    return ModelTexts(data, source, lexicon, held_out(data))
+    return data
