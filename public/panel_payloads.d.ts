@@ -80,6 +80,8 @@ declare namespace Page {
     key: string;
     parameters: number | null;
     val_bpb: number | null;
+    /** The text that `val_bpb` was taken on; models with the same `id` can be compared by it. */
+    judged: { name: string; id: string } | null;
     date: string | null;
     unit: string | null;
   }

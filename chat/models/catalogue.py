@@ -277,14 +277,12 @@ def _listing(folder: Path, state: tuple[object, ...]) -> Listing:
         )
     starters = training.get("starters") or GENERIC_STARTERS
     facts = [f"{config.n_layer} layers of {config.n_embd}", f"reads {config.block_size} tokens"]
-    parameters, bpb = training.get("parameters"), training.get("val_bpb")
+    parameters = training.get("parameters")
     if parameters is not None:
         facts[0] = in_millions(parameters)
     kind = training.get("data", {}).get("tokenizer")
     if kind in UNITS:
         facts[1] = f"reads {config.block_size} {UNITS[kind]}"
-    if bpb is not None:
-        facts.append(f"{bpb:.3f} bits per byte")
     return Listing(
         key="",
         folder=folder,

@@ -26,13 +26,14 @@ from gpt.checkpoint import (
     weight_files,
 )
 from gpt.checkpoint.generation_config import GenerationDefaults, usable_defaults
+from gpt.checkpoint.provenance import judged_on
 from gpt.files import facts_of, read_bytes
 from gpt.files.strict_json import is_list, is_object
 from gpt.tokenizers import kind_in
 
 NOT_KNOWN = "not known"
 TOKENIZERS = {"char": "", "bpe": "byte pairs, ", "sentencepiece": "SentencePiece, "}
-OWNERS_ONLY = ("Trained on", "Began from", "Taught by")
+OWNERS_ONLY = ("Trained on", "Judged on", "Began from", "Taught by")
 """What the card of a model that another writer shares leaves out."""
 FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
 
@@ -40,8 +41,9 @@ FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.S)
 async def models(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`models`: every model in a line, to be compared; figures are None where they are not known.
 
-    Each has key, parameters, val_bpb (bits per byte on text it was not trained on), date, and
-    unit (what its tokens are).
+    Each has key, parameters, val_bpb (bits per byte on text it was not trained on), judged (which
+    text that was: its name, and an id that models judged on the same share, or None where that is
+    not known or another writer's), date, and unit (what its tokens are).
     """
     session.models = await asyncio.to_thread(session.find_models)
     listings = list(session.models.values())
@@ -63,10 +65,12 @@ async def card(session: Session, request: Mapping[str, object]) -> dict[str, Any
 
 def line(listing: Listing) -> dict[str, Any]:
     training = _training(listing)
+    judged = judged_on(training) if listing.open_text else None
     return {
         "key": listing.key,
         "parameters": _parameters(listing, training),
         "val_bpb": number(training.get("val_bpb")),
+        "judged": None if judged is None else {"name": judged[0], "id": judged[1]},
         "date": training["date"] if isinstance(training.get("date"), str) else None,
         "unit": UNITS.get(_kind(listing, training)),
     }
@@ -135,6 +139,7 @@ def _facts(
         *[("Taught by", names) for names in _teachers(training)],
         ("Steps", _steps(training, config)),
         ("On new text", None if bits is None else f"{bits:.4f} bits per byte"),
+        ("Judged on", judged[0] if (judged := judged_on(training)) else None),
         ("Validation loss", None if nats is None else f"{nats:.4f} nats per token"),
         ("Training time", _duration(number(training.get("elapsed_s")))),
         ("Machine", _machine(_part(training, "machine"))),

@@ -1,5 +1,6 @@
 """What a model learnt from, by what its training.json says: the files, the tokens, the command."""
 
+import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,25 @@ def texts(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     listed = cast(list[object], sources) if isinstance(sources, list) else []
     named = [each for each in map(_facts, listed) if each.get("name")]
     return [(str(each["name"]), str(each.get("serves", "train"))) for each in named]
+
+
+def judged_on(about: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The text that a model's validation loss was taken on: its name, and its fingerprint.
+
+    By bits per byte two models can be held against each other where the fingerprints are the same,
+    whatever their tokenizers: it is made of those of the files and of how much of them was kept
+    back. None where that is not known.
+    """
+    data = _facts(about.get("data"))
+    listed = data.get("sources")
+    sources = map(_facts, cast(list[object], listed) if isinstance(listed, list) else [])
+    held = [each for each in sources if "valid" in str(each.get("serves", ""))]
+    size = _facts(data.get("valid")).get("bytes")
+    if not held or not size or not all(each.get("sha256") for each in held):
+        return None
+    kept = [f"{each['sha256']} {each.get('serves')}" for each in held]
+    told = hashlib.sha256("\n".join([str(size), *sorted(kept)]).encode()).hexdigest()
+    return ", ".join(str(each.get("name", "a text without a name")) for each in held), told
 
 
 def token_folders(about: Mapping[str, Any], split: str, places: Iterable[Path]) -> Iterator[Path]:

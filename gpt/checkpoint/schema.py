@@ -136,6 +136,7 @@ class _Split(_Told):
 
 class _Source(_Told):
     name: Words = MISSING
+    sha256: Sha256 = MISSING
     serves: Words = MISSING
 
 

@@ -12,7 +12,7 @@ const ENTRY = {
   title: 'A card for each model on this machine: how large, how good, trained on what, by which command',
 };
 /**
- * @type {{name: keyof Page.ModelLine, label: string, title: string, text: (row: Page.ModelLine) => string,
+ * @type {{name: import('../shared/cards.js').Column, label: string, title: string, text: (row: Page.ModelLine) => string,
  *   way: 1 | -1}[]}
  */
 const COLUMNS = [
@@ -21,7 +21,7 @@ const COLUMNS = [
     name: 'val_bpb',
     label: 'Bits per byte',
     title:
-      'How well it foretells text it never saw: fewer bits are better. Compare only models measured on the same text',
+      'How well it foretells text it never saw: fewer bits are better. Only models judged on the same text are compared',
     text: (row) => (row.val_bpb === null ? '–' : row.val_bpb.toFixed(3)),
     way: 1,
   },
@@ -40,7 +40,7 @@ const COLUMNS = [
     way: -1,
   },
 ];
-const { blocks, cells, plain, sorted, words } = window.inkling.cards;
+const { blocks, cells, parted, plain, words } = window.inkling.cards;
 const { inShort } = window.inkling.numbers;
 
 const Table = ({ v, store, show }) => (
@@ -68,24 +68,33 @@ const Table = ({ v, store, show }) => (
         })}
       </tr>
     </thead>
-    <tbody>
-      {sorted(v.rows, v.sort).map((row) => (
-        <tr key={row.key} data-model={row.key} aria-selected={row.key === v.shown} onClick={() => show(row.key)}>
-          {COLUMNS.map(({ name, text }) => (
-            <td key={name}>
-              {name === 'key' ? (
-                <button type="button" title={`Read the card of “${row.key}”`}>
-                  {row.key}
-                  {row.key === store.model ? ' ✓' : ''}
-                </button>
-              ) : (
-                text(row)
-              )}
-            </td>
-          ))}
-        </tr>
-      ))}
-    </tbody>
+    {parted(v.rows, v.sort).map(({ head, rows }) => (
+      <tbody key={head}>
+        {head && (
+          <tr className="models-text">
+            <th scope="rowgroup" colSpan={COLUMNS.length}>
+              {head}
+            </th>
+          </tr>
+        )}
+        {rows.map((row) => (
+          <tr key={row.key} data-model={row.key} aria-selected={row.key === v.shown} onClick={() => show(row.key)}>
+            {COLUMNS.map(({ name, text }) => (
+              <td key={name}>
+                {name === 'key' ? (
+                  <button type="button" title={`Read the card of “${row.key}”`}>
+                    {row.key}
+                    {row.key === store.model ? ' ✓' : ''}
+                  </button>
+                ) : (
+                  text(row)
+                )}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    ))}
   </table>
 );
 

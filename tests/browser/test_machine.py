@@ -237,6 +237,8 @@ def test_cards_show_what_is_true_and_the_model_that_was_picked_writes(page, fold
     expect(page.locator("#model-text")).to_contain_text("Trained with Inkling on story.txt")
     # Sorted by size, one way and the other.
     rows = page.locator("#models-table tbody tr")
+    assert rows.first.inner_text() == f"Judged on {said['data']['sources'][0]['name']}"
+    assert rows.nth(1).get_attribute("data-model") == "tiny"
     page.click("#sort-parameters")
     assert rows.first.get_attribute("data-model") == "stories"
     page.click("#sort-parameters")

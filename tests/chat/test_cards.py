@@ -1,5 +1,6 @@
 """What the page is told of each model: what its folder says, and "not known" where it does not."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ TRAINING: dict[str, Any] = {
         "vocab_size": 70,
         "train": {"tokens": 12_345, "bytes": 12_400},
         "sources": [
-            {"name": "mine.txt", "serves": "train and valid"},
-            {"name": "test.txt", "serves": "valid"},
+            {"name": "mine.txt", "serves": "train and valid", "sha256": "a" * 64},
+            {"name": "test.txt", "serves": "valid", "sha256": "b" * 64},
         ],
+        "valid": {"tokens": 100, "bytes": 120},
     },
     "config": {"max_steps": 300},
     "parameters": 1_234_567,
@@ -58,6 +60,7 @@ def test_a_card_shows_what_the_training_left(tmp_path):
         "Began from": "nothing: random numbers",
         "Steps": "250 of 300",
         "On new text": "2.2500 bits per byte",
+        "Judged on": "mine.txt, test.txt",
         "Validation loss": "1.5000 nats per token",
         "Training time": "2 minutes",
         "Machine": "CPU, 2 threads",
@@ -78,13 +81,45 @@ def test_a_card_shows_what_the_training_left(tmp_path):
     assert card["text"] == "# A model\n\nIt writes <b>stories</b>.\n"
     assert card["curve"]["valid"] == ((5, 2.5),)
     assert card["picture"] is None
-    assert line(find_models(tmp_path, "")["mine"]) == {
+    told = line(find_models(tmp_path, "")["mine"])
+    assert told.pop("judged")["name"] == "mine.txt, test.txt"
+    assert told == {
         "key": "mine",
         "parameters": 1_234_567,
         "val_bpb": 2.25,
         "date": "2026-01-02",
         "unit": "characters",
     }
+
+
+def test_models_are_judged_on_the_same_text_where_files_and_what_was_kept_back_are_the_same(
+    tmp_path,
+):
+    def judged(model: str, **data: Any) -> Any:
+        told = copy.deepcopy(TRAINING)
+        told["data"] |= data
+        save_characters(tmp_path / "runs" / model, **told)
+        return line(find_models(tmp_path, "")[model])["judged"]
+
+    one = {"name": "a.txt", "serves": "valid", "sha256": "a" * 64}
+    learnt = {"name": "b.txt", "serves": "train", "sha256": "b" * 64}
+    first = judged("first", sources=[one])
+    assert first["name"] == "a.txt"
+    # Another tokenizer, another training text and another name leave the text what it is.
+    other = judged("other", sources=[learnt, {**one, "name": "c.txt"}], tokenizer="bpe")
+    assert other == {"name": "c.txt", "id": first["id"]}
+    for key, data in {
+        "content": {"sources": [{**one, "sha256": "c" * 64}]},
+        "part": {"sources": [one], "valid": {"tokens": 100, "bytes": 121}},
+        "kept": {"sources": [{**one, "serves": "train, valid"}]},
+    }.items():
+        assert judged(key, **data)["id"] != first["id"]
+    for key, data in {
+        "none": {"sources": [learnt]},
+        "unsigned": {"sources": [{"name": "a.txt", "serves": "valid"}]},
+        "unmeasured": {"sources": [one], "valid": {}},
+    }.items():
+        assert judged(key, **data) is None
 
 
 def test_a_model_that_learnt_from_others_names_them(tmp_path):

@@ -21,7 +21,8 @@ def test_models_are_found_in_checkpoints_runs_and_folders_that_are_named(tmp_pat
     extra = f"{tmp_path}/elsewhere:{tmp_path}/elsewhere/one:{tmp_path}/nowhere"
     models = find_models(tmp_path, extra)
     assert list(models) == ["stories", "mine", "mine/last", "one"]
-    assert "0.900 bits per byte" in models["stories"].summary
+    # Models judged on different texts stand side by side in the picker.
+    assert "bits per byte" not in models["stories"].summary
     assert models["mine"].starters == ("It began",)
     assert models["stories"].starters[0].startswith("Once upon a time")
     assert models["one"].block_size == 64

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { blocks, cells, plain, sorted, words } from '../../public/shared/cards.js';
+import { blocks, cells, parted, plain, sorted, words } from '../../public/shared/cards.js';
 
 const CARD = `# Tales
 Two lines
@@ -52,12 +52,35 @@ test('what is not known comes last, whichever way the models are sorted', () => 
   const line = (/** @type {string} */ key, /** @type {number | null} */ val_bpb) => ({
     key,
     val_bpb,
-    ...{ parameters: null, date: null, unit: null },
+    ...{ parameters: null, date: null, unit: null, judged: null },
   });
   const rows = [line('b', null), line('a', 2), line('c', 1)];
-  const order = (/** @type {[keyof Page.ModelLine, number]} */ by) => sorted(rows, by).map(({ key }) => key);
+  const order = (/** @type {[import('../../public/shared/cards.js').Column, number]} */ by) =>
+    sorted(rows, by).map(({ key }) => key);
   assert.deepEqual(order(['val_bpb', 1]), ['c', 'a', 'b']);
   assert.deepEqual(order(['val_bpb', -1]), ['a', 'c', 'b']);
   assert.deepEqual(order(['key', -1]), ['c', 'b', 'a']);
   assert.equal(rows[0].key, 'b');
+});
+
+test('by bits per byte only models that were judged on the same text are ordered', () => {
+  const on = (/** @type {string} */ name) => ({ name: `${name}.txt`, id: name });
+  const row = { parameters: null, date: null, unit: null, judged: null };
+  const rows = [
+    { ...row, key: 'lone', val_bpb: 0.1, judged: on('x') },
+    { ...row, key: 'worse', val_bpb: 3, judged: on('y') },
+    { ...row, key: 'unknown', val_bpb: 0.2, judged: null },
+    { ...row, key: 'better', val_bpb: 2, judged: on('y') },
+    { ...row, key: 'never', val_bpb: null, judged: on('y') },
+  ];
+  const shown = (/** @type {[import('../../public/shared/cards.js').Column, number]} */ by) =>
+    parted(rows, by).map((part) => [part.head, part.rows.map(({ key }) => key).join(' ')]);
+  const unknown = 'Not judged, or on a text that is not known: compared with none';
+  assert.deepEqual(shown(['val_bpb', 1]), [
+    ['Judged on y.txt', 'better worse'],
+    ['Judged on x.txt', 'lone'],
+    [unknown, 'never unknown'],
+  ]);
+  assert.equal(shown(['val_bpb', -1])[0][1], 'worse better');
+  assert.deepEqual(shown(['key', 1]), [['', 'better lone never unknown worse']]);
 });

@@ -170,7 +170,8 @@ def _held_out(found: Found) -> Iterator[Part]:
         f"Scored on the validation text, {text.text}: {part}, {said['bytes']:,} bytes, each token "
         "once, in float32. In disjoint windows a token at the start of a window is predicted from "
         "little before it; in sliding ones nearly every token has seven eighths of a window. Only "
-        "figures of the same protocol can be compared; bits per byte also between tokenizers."
+        "figures of the same protocol on the same text can be compared; bits per byte also between "
+        "tokenizers."
     )
     yield Table(
         ("protocol", "nats per token", "bits per byte"),
