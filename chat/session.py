@@ -194,7 +194,7 @@ class Session(SessionState):
                 self.model = resolved.loaded.listing.key
         ended: FinishReason = "stopped"
         try:
-            for note in resolved.notes:
+            for note in (*resolved.notes, *resolved.new_marks(self.told_marks)):
                 await self.page.tell(note)
             await self._mind_the_window()
             self.status = "next in line"

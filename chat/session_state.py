@@ -78,6 +78,8 @@ class SessionState:
         only = Ghost()
         self.ghost = ghost or (lambda: only)
         self.history = History(Story())
+        self.told_marks: set[tuple[str, str]] = set()
+        """Stories and models of which it was said how the one reads the other's marks."""
         self.takes: Takes | None = None
         self.choice: dict[str, str] = {}
         """Ids of takes that stand side by side and wait for one to be picked, each with what tells

@@ -224,7 +224,8 @@ declare namespace Page {
   interface Queries {
     branches: Branches;
     card: ModelCard;
-    compare: { presets: Preset[]; settings: CompareSetting[] };
+    /** `unread`: for each of the models that were asked for why it cannot read the story; "" where it can. */
+    compare: { presets: Preset[]; settings: CompareSetting[]; unread: string[] };
     /** Tokens of memory, note and story, and of the `window`, of which memory and note may have `most`; `about`: these
      *  are estimates. */
     context: {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from chat.story import Context, Passage, Story
 from chat.story.tree import ids_of
 from gpt.text.prompt import Keep, window_of
+from gpt.text.straight import encode_straight
 from gpt.tokenizers import Tokenizer
 
 
@@ -49,7 +50,9 @@ def placed(story: Story, context: Context, model: str, tokenizer: Tokenizer) -> 
         return Prompt(story.prompt_ids(model, tokenizer))
     place = note_place(story.text, context.depth) if context.note else 0
     before, after = halves(story.path, place, tokenizer)
-    memory, note = (tokenizer.encode(on_lines(text)) for text in (context.memory, context.note))
+    memory, note = (
+        encode_straight(on_lines(text), tokenizer) for text in (context.memory, context.note)
+    )
     ids = [tokenizer.bos_id, *memory, *ids_of(before, model, tokenizer)]
     first, at = range(1 + len(memory)), range(len(ids), len(ids) + len(note))
     keep = (*([first] if memory else []), *([at] if note else []))

@@ -1,7 +1,7 @@
 """What a model reads of a story: its ids, with the writer's new words at the end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context as Variables
 from functools import partial
@@ -12,6 +12,7 @@ from chat.generate.placing import Prompt, placed
 from chat.models.engines import Loaded
 from chat.story import Context, Passage, Story
 from chat.story.joining import joint
+from gpt.text.straight import encode_straight, replaced
 from gpt.tokenizers import TextError, UnknownCharacterError
 
 LONGEST_S = 60
@@ -74,8 +75,10 @@ def with_words(story: Story, words: str, loaded: Loaded, *, whole: bool = False)
     if len(story.text) + len(words) > MAX_STORY:
         raise RefusedError(too_long(MAX_STORY))
     text = joint(story.text, words, ended=story.ended) + words
-    ids = tuple(_read(loaded, lambda: loaded.tokenizer.encode(text)))
+    ids = tuple(_read(loaded, lambda: encode_straight(text, loaded.tokenizer)))
     own = loaded.listing.key
+    if replaced(text, loaded.tokenizer):
+        ids = ()  # they would not say the text; it is encoded again wherever it is read
     words_of_writer = Passage(author="writer", text=text, ids=ids, model=own, whole=whole)
     return story.append(words_of_writer)
 
@@ -88,7 +91,7 @@ def prompt_of(story: Story, loaded: Loaded, context: Context) -> Prompt:
             its window for the story.
     """
     for text, what in ((context.memory, "memory"), (context.note, "note")):
-        encode = partial(loaded.tokenizer.encode, text)
+        encode = partial(encode_straight, text, loaded.tokenizer)
         _read(loaded, encode, f" It stands in the {what}.")
     key, tokenizer = loaded.listing.key, loaded.tokenizer
     prompt = _read(loaded, lambda: placed(story, context, key, tokenizer))
@@ -125,8 +128,26 @@ def _read(loaded: Loaded, read: Callable[[], T], where: str = "") -> T:
 
 def _unknown(error: UnknownCharacterError, model: str) -> str:
     """Which characters the model cannot read, in words for the writer."""
-    names = (
-        c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in error.characters
+    return f"{never_saw(error.characters, model)}: write it without, or pick another model."
+
+
+def never_saw(characters: Iterable[str], model: str) -> str:
+    """That a model does not know these, in words for the writer."""
+    names = (c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in characters)
+    return f"“{model}” never saw {' '.join(list(names)[:20])}"
+
+
+def in_its_marks(story: Story, loaded: Loaded) -> str:
+    """How the model reads marks that it does not know, in words for the writer; "" where it need
+    not."""
+    marks = replaced(story.text, loaded.tokenizer)
+    if not marks:
+        return ""
+    read = ", ".join(
+        f"{mark.strip() or 'a wide space'} as {plain.strip() or 'a space'}"
+        for mark, plain in marks.items()
     )
-    listed = " ".join(list(names)[:20])
-    return f"“{model}” never saw {listed}: write it without, or pick another model."
+    return (
+        f"“{loaded.listing.key}” knows only a typewriter’s marks, so it reads {read}. The story "
+        "keeps yours."
+    )

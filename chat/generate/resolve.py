@@ -12,7 +12,7 @@ from typing import Any
 from chat import settings
 from chat.errors import RefusedError
 from chat.generate.placing import Prompt
-from chat.generate.prompt import off_the_loop, prompt_of, with_words
+from chat.generate.prompt import in_its_marks, off_the_loop, prompt_of, with_words
 from chat.generate.request import LAST, TAKES, GenerationRequest, Variant
 from chat.models import Listing
 from chat.models.engines import Lease, Loaded
@@ -67,6 +67,22 @@ class ResolvedRequest:
     def loaded(self) -> Loaded:
         """The model that the story's tokens are counted by."""
         return self.writers[0].loaded
+
+    def new_marks(self, told: set[tuple[str, str]]) -> list[str]:
+        """How the models read marks of the story that they do not know, where it was not said yet.
+
+        Args:
+            told: Stories and models of which it was; those it is said of now are added.
+        """
+        notes: list[str] = []
+        # In a blind contest it would tell who writes.
+        for writer in self.writers if self.request.contest != "blind" else ():
+            key = (self.story.id, writer.loaded.listing.key)
+            note = "" if key in told else in_its_marks(self.story, writer.loaded)
+            if note:
+                told.add(key)
+                notes.append(note)
+        return notes
 
 
 async def resolve_request(

@@ -1,5 +1,6 @@
 """What the votes say: the panel's tables, in numbers and in plain words, and as a file."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from chat.compare.vote_stats import Pair, Record, VoteChoice, pairs, rounds_for, standings
 from chat.compare.votes import Ballot, Contestant, Vote, contestants, to_csv
 from chat.errors import RefusedError
+from chat.generate.readable import unreadable
+from chat.models import Listing
+from chat.models.saved_steps import step_listings
 from chat.panels.settings import preset_data
 from chat.session import Session
 from chat.settings import LABELS, shown
@@ -19,11 +23,16 @@ SHORT = 6
 
 async def compare(session: Session, request: Mapping[str, object]) -> dict[str, Any]:
     """`compare`: the `settings` that two can differ in, each with name, label, about, range and
-    what the next message of each of the `models` is `set` to; and the `presets` to begin from."""
+    what the next message of each of the `models` is `set` to; the `presets` to begin from; and
+    `unread`, for each of the models why it cannot read the story, or ""."""
     asked = request.get("models")
     keys = [str(each) for each in asked] if is_list(asked) else []
     values = [session.tuning.in_force(session.usual(key)) for key in keys or [""]]
+    listings = await asyncio.to_thread(_listings, session, keys)
+    text = session.story.text
+    unread = [unreadable(listings[key], text) if key in listings else "" for key in keys]
     return {
+        "unread": unread,
         "presets": [preset_data(preset) for preset in session.tuning.presets().values()],
         "settings": [
             {
@@ -37,6 +46,12 @@ async def compare(session: Session, request: Mapping[str, object]) -> dict[str, 
             if name != "seed"
         ],
     }
+
+
+def _listings(session: Session, keys: Sequence[str]) -> Mapping[str, Listing]:
+    """Models, and saved steps where one is asked for, by their keys."""
+    models = session.models
+    return models if {*keys} <= {*models} else {**models, **step_listings(models)}
 
 
 async def votes(session: Session, request: Mapping[str, object]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from chat.story.passage import Passage, StoryError, entry_of, new_id, passage_of, says_its_ids
 from gpt.files import is_printable
+from gpt.text.straight import encode_straight
 from gpt.tokenizers import Tokenizer
 
 FORMAT = 1
@@ -195,7 +196,7 @@ def ids_of(passages: Iterable[Passage], model: str, tokenizer: Tokenizer) -> lis
 
     One whose ids are the model's own, and still say its text (a model may have been trained anew
     under its name), is read with just those. What others wrote is encoded again, neighbours
-    together, as one text.
+    together, as one text, typographic marks as the model knows them.
 
     Raises:
         UnknownCharacterError: The tokenizer never saw a character of theirs.
@@ -209,7 +210,7 @@ def ids_of(passages: Iterable[Passage], model: str, tokenizer: Tokenizer) -> lis
         if own:
             ids += (id for passage in group for id in passage.ids)
         else:
-            ids += tokenizer.encode("".join(passage.text for passage in group))
+            ids += encode_straight("".join(passage.text for passage in group), tokenizer)
     return ids
 
 

@@ -22,7 +22,7 @@ const BLIND =
 const PHONE = '(max-width: 640px)';
 
 const { input, isCommand, setInput } = window.inkling.composer;
-const { choose, contestants, forget, load, newCompare, saveCsv } = window.inkling.compare;
+const { arrive, beginAnew, choose, contestants, forget, load, saveCsv } = window.inkling.compare;
 const { wholePercent } = window.inkling.numbers;
 
 // The words in the composer come first, as with any message; they come back where this cannot be done.
@@ -201,13 +201,14 @@ const Votes = ({ votes, store }) => (
 
 function StoryCompare() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
+  const c = store.compare || arrive(store);
   const open = window.inkling.usePanel({ useEffect }, store, 'compare', ENTRY);
   const { state } = store;
-  if (!store.compare) store.compare = newCompare();
-  const c = store.compare;
   const contest = state?.contest;
   const mark =
-    open && state ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes} ${c.models}` : '';
+    open && state
+      ? `${contest ? contest.said : ''} ${state.writing} ${state.tuning.changes} ${state.revision} ${c.models}`
+      : '';
 
   // The list of models and the votes may have grown since; a vote is kept before its outcome is told.
   useEffect(() => {
@@ -223,6 +224,7 @@ function StoryCompare() {
       c.models[side] = store.model && keys.includes(store.model) ? store.model : keys[0];
   });
   const waits = Boolean(contest?.waits);
+  const unread = [...new Set(c.unread.filter(Boolean))];
   return (
     <section className="panel" id="panel-compare" aria-label="Compare">
       {panelHead(createElement, 'Compare', () => store.open('compare'))}
@@ -250,11 +252,29 @@ function StoryCompare() {
       <p className="about">
         {c.blind ? BLIND : 'With hidden names your choices are kept as votes, and summed up here.'}
       </p>
+      {unread.length > 0 && (
+        <div id="compare-unread">
+          {unread.map((why) => (
+            <p key={why} className="error">
+              {why}
+            </p>
+          ))}
+          <button
+            type="button"
+            className="wanted"
+            id="compare-anew"
+            onClick={() => beginAnew(store)}
+            title="A blank page for these two; this story is kept beside it"
+          >
+            Begin a new story for these two
+          </button>
+        </div>
+      )}
       <button
         type="button"
-        className="wanted"
+        className={unread.length ? 'quiet' : 'wanted'}
         id="compare-begin"
-        disabled={state.writing || waits}
+        disabled={state.writing || waits || unread.length > 0}
         onClick={begin(store)}
         title="Both write on from the end of the story; words in the field below come first"
       >

@@ -1,6 +1,7 @@
 // @ts-check
 // Who is compared with whom, and what the panel asks the server.
 
+import { startAnew } from './composer.js';
 import { download } from './files.js';
 
 /**
@@ -11,6 +12,7 @@ import { download } from './files.js';
  * @property {boolean} blind
  * @property {Page.CompareSetting[]} settings
  * @property {Page.Preset[]} presets
+ * @property {string[]} unread For each side why it cannot read the story, or "".
  * @property {Page.Run[]} runs
  * @property {Page.Votes | null} votes
  * @property {string} problem
@@ -26,12 +28,32 @@ export const newCompare = () => ({
   blind: false,
   settings: [],
   presets: [],
+  unread: [],
   runs: [],
   votes: null,
   problem: '',
   sure: false,
   seen: '',
 });
+
+/** @type {Partial<Compare> | null} */
+let taken = null;
+
+/** Begin a new story for the two of this one; what they begin in has a store of its own. */
+export const beginAnew = (/** @type {import('./store.js').Store} */ store) => {
+  const { models, own, blind } = compareOf(store);
+  taken = { models, own, blind, proposal: {} };
+  startAnew();
+};
+
+/** The comparison of a new store; that of two who were taken along is open. */
+export const arrive = (/** @type {import('./store.js').Store} */ store) => {
+  const compare = { ...newCompare(), ...taken };
+  if (taken) store.panel = 'compare';
+  taken = null;
+  store.compare = compare;
+  return compare;
+};
 
 /** Both as the server is asked for them: a setting that was left empty is none. */
 export const contestants = (/** @type {Pick<Compare, 'models' | 'own'>} */ { models, own }) =>
@@ -72,6 +94,7 @@ export const choose = (
 ) => {
   if (model !== undefined) {
     c.models[side] = model;
+    c.unread = [];
     for (const each of [0, 1]) if (c.own[each] === c.proposal) c.own[each] = {};
   }
   if (own) c.own[side] = own;

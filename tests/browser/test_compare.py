@@ -132,6 +132,18 @@ def test_what_one_of_them_cannot_read_is_said_by_name(page):
     expect(page.locator("#chat-input")).to_have_value("Once 你")
 
 
+def test_who_cannot_read_the_story_is_said_before_and_a_new_one_is_offered(page):
+    write(page, "/with max=4 Once 1")
+    compare(page, "stories", "letters")
+    expect(page.locator("#compare-unread")).to_contain_text("“letters” never saw 1")
+    expect(page.locator("#compare-begin")).to_be_disabled()
+    page.click("#compare-anew")
+    expect(page.locator("#story .part")).to_have_count(0)
+    expect(page.locator("#compare-side-2 select")).to_have_value("letters")
+    expect(page.locator("#compare-unread")).to_have_count(0)
+    expect(page.locator("#compare-begin")).to_be_enabled()
+
+
 def test_names_are_hidden_until_the_choice_and_the_votes_outlive_a_restart(blank, models, tmp_path):
     folder = tmp_path / "app"
     folder.mkdir()

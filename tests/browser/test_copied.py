@@ -13,10 +13,12 @@ from tests.browser.test_memory import open_file
 from tests.browser.test_page import story
 from tests.chat.test_copied import OTHER, TALE
 from tests.chat.test_copied import root as trained
-from tests.support.app_server import running_app
+from tests.support.app_server import lend_stories, running_app
 from tests.support.tiny_checkpoint import save_characters
 
 root = trained
+KNOWN = "together every day. The moral of the story is that it is"
+"""Words in a row of the text that the shipped model learnt from."""
 pytestmark = pytest.mark.browser
 
 
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.browser
 def base(browser: Browser, root: Path, tmp_path_factory) -> Iterator[str]:
     folder, data = tmp_path_factory.mktemp("app"), root / "data" / "tales"
     save_characters(root / "checkpoints" / "other", letters=TALE + OTHER)
+    lend_stories(root / "checkpoints")
     with running_app(folder, root / "checkpoints", INKLING_DATA=str(data)) as base:
         yield base
 
@@ -35,6 +38,7 @@ def test_copied_words_are_marked_and_a_model_without_its_text_says_so(page, tmp_
         ("One day", None),
         (" a dog said: the old grey cat sat on the warm wall.", "tales"),
         (" The end.", "other"),
+        (f" And they sang {KNOWN} said.", "stories"),
     ):
         author = "model" if model else "writer"
         told = told.append(Passage(author=author, text=words, model=model))
@@ -48,8 +52,15 @@ def test_copied_words_are_marked_and_a_model_without_its_text_says_so(page, tmp_
     assert page.locator("#copied-text").text_content() == told.path[1].text
     page.keyboard.press("Escape")
     expect(page.locator("#panel-copied")).to_have_count(0)
-    # By its button in the row of tools it looks at what was written last.
+    # By its button in the row of tools it looks at what was written last: here by hashes alone.
     page.click("#open-copied")
+    expect(page.locator("#copied-text mark.longest")).to_have_text(KNOWN)
+    expect(page.locator("#copied-longest")).to_have_text("The longest run has 12 words.")
+    expect(page.locator("#copied-hashes")).to_contain_text("only hashes of every 8 words in a row")
+    expect(page.locator("#copied-quote")).to_have_count(0)
+    page.keyboard.press("Escape")
+    passage(page, 2).locator(".part").first.click()
+    page.click(".passage-row .act-copied")
     expect(page.locator("#copied-error")).to_contain_text("“other” learnt from is not on this")
     page.click("#copied-train")
     expect(page.locator("#panel-train")).to_be_visible()

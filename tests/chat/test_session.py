@@ -241,6 +241,35 @@ def test_characters_the_model_never_saw_are_listed_and_nothing_is_lost(root):
     in_a_session(root, act)
 
 
+def test_typographic_marks_are_read_as_a_typewriters_and_stay_in_the_story(tmp_path):
+    save_characters(tmp_path / "checkpoints" / "lower", letters="abcdefghijklmnopqrstuvwxyz .\n")
+    save_characters(tmp_path / "checkpoints" / "plain", letters='It\'s "so" - he said. Oh')
+
+    async def act(session, page):
+        await session.write("/with max=2 “Oh – it’s", model="plain")
+        told = [each for each in page.said if "typewriter" in each]
+        assert told == [
+            "“plain” knows only a typewriter’s marks, so it reads ’ as ', “ as \", – as -. "
+            "The story keeps yours."
+        ]
+        assert page.text.startswith("“Oh – it’s")
+        loaded = await session.engines.get(session.models["plain"])
+        prompt = session.story.prompt_ids("plain", loaded.tokenizer)
+        assert loaded.tokenizer.decode(prompt).startswith("\"Oh - it's")
+        # Said once in a story, whatever comes into it; what has no plain form there is refused.
+        await session.write("/with max=2 ”", model="plain")
+        assert sum("typewriter" in each for each in page.said) == 1
+        await session.write("/with max=2 Oh…", model="plain")
+        assert page.text.count("…") == 1
+        await session.write("so — so 你", model="plain")
+        assert page.said[-1].startswith("“plain” never saw 你")
+        # Another one has no such marks at all.
+        await session.write("", model="lower")
+        assert "“lower” never saw “ " in page.said[-1]
+
+    in_a_session(tmp_path, act)
+
+
 def test_another_model_reads_the_story_in_its_own_tokens(root):
     async def act(session, page):
         await session.write("/with max=1 once", model="lower")
