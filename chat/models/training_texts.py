@@ -91,7 +91,7 @@ class TrainingTexts:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._read: dict[tuple[Path, str], ReferenceText] = {}
-        self._hashes: dict[Path, RunHashes] = {}
+        self._hashes: dict[tuple[Path, str], RunHashes] = {}
         self._turn = asyncio.Lock()
         self.searches = Turns(SEARCHES_AT_ONCE, each=1)
         """For who holds words against a text: it takes a processor for itself."""
@@ -104,14 +104,12 @@ class TrainingTexts:
         beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
         return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
 
-    async def get(self, loaded: Loaded) -> ReferenceText | RunHashes:
-        """The text that a model learnt from, as words; where it is not here, the hashes of its
-        runs that lie beside the model.
+    async def get(self, loaded: Loaded) -> ReferenceText:
+        """The text that a model learnt from, as words.
 
         Raises:
             NotYoursError: It is another writer's.
-            NotHereError: It is not on this machine, and no hashes are.
-            CheckpointError: The hashes are damaged, or another text's.
+            NotHereError: It is not on this machine.
             TooLongError: It is too long.
         """
         checkpoint = loaded.checkpoint
@@ -124,7 +122,7 @@ class TrainingTexts:
             raise NotYoursError(loaded.listing)
         folder = await asyncio.to_thread(self.find, checkpoint)
         if folder is None:
-            return await self._hashes_of(checkpoint)
+            raise NotHereError(checkpoint)
         key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
         # Two who ask at once wait for one reading.
         async with self._turn:
@@ -139,14 +137,31 @@ class TrainingTexts:
                 del self._read[next(iter(self._read))]
             return source
 
+    async def searched(self, loaded: Loaded) -> ReferenceText | RunHashes:
+        """What words can be held against: the text, or where it is not here the hashes of its runs
+        that lie beside the model.
+
+        Raises:
+            NotYoursError, TooLongError: See `get`.
+            NotHereError: Neither is on this machine.
+            CheckpointError: The hashes are damaged, or another text's.
+        """
+        try:
+            return await self.get(loaded)
+        except NotHereError:
+            if loaded.checkpoint is None:
+                raise
+            return await self._hashes_of(loaded.checkpoint)
+
     async def _hashes_of(self, checkpoint: Checkpoint) -> RunHashes:
         async with self._turn:
-            hashes = self._hashes.pop(checkpoint.folder, None)
+            key = (checkpoint.folder, str(checkpoint.training.get("data")))
+            hashes = self._hashes.pop(key, None)
             if hashes is None:
                 hashes = await asyncio.to_thread(read_copied_runs, checkpoint)
             if hashes is None:
                 raise NotHereError(checkpoint)
-            self._hashes[checkpoint.folder] = hashes
+            self._hashes[key] = hashes
             while len(self._hashes) > KEPT:
                 del self._hashes[next(iter(self._hashes))]
             return hashes

@@ -50,7 +50,7 @@ async def copied(session: Session, request: Mapping[str, object]) -> dict[str, A
         raise RefusedError(f"There is no model “{key[:60]}” any more, so this cannot be checked.")
     loaded = await session.engines.get(session.models[key])
     try:
-        source = await session.sources.get(loaded)
+        source = await session.sources.searched(loaded)
     except NotHereError as error:
         return {"missing": {"why": str(error), "command": error.command}}
     except CheckpointError as error:
