@@ -13,6 +13,7 @@ from chat.generate.prompt import prompt_of
 from chat.models.engines import Loaded
 from chat.settings import told
 from chat.story import ENDINGS, Context, Passage, Story, StoryToken
+from chat.story.authors import runs_in
 from chat.story.books import story_language
 from chat.story.context import NO_CONTEXT
 from chat.story.tokens import raw_probabilities_of, texts_of
@@ -57,9 +58,14 @@ def _rate(count: int, seconds: float | None) -> float | int | None:
     return round(rate) if rate >= 10 else round(rate, 1)
 
 
-def pieces(passage: Passage) -> list[str]:
-    """The text in the parts it came in: tokens of the model, or one part."""
-    return texts_of(passage.tokens) or [text for text in [passage.text] if text]
+def pieces(passage: Passage) -> list[tuple[str, bool]]:
+    """The text in the parts it came in, each with whether the writer changed it: tokens of the
+    model, what an edit left and brought, or one part."""
+    tokens = [(text, False) for text in texts_of(passage.tokens)]
+    if not passage.runs:
+        return tokens or [(text, False) for text in [passage.text] if text]
+    start = sum(len(text) for text, _ in tokens)
+    return [*tokens, *runs_in(passage.text, passage.runs, start)]
 
 
 def odds(tokens: Sequence[StoryToken]) -> list[float | None]:
@@ -77,12 +83,15 @@ def passage_data(passage: Passage, story: Story | None = None) -> dict[str, Any]
         story: Where it stands, for its place among its alternatives; None while it is written.
     """
     ids = [each.id for each in story.alternatives(passage.id)] if story else [passage.id]
+    parts = pieces(passage)
+    own = [at for at, (_, mine) in enumerate(parts) if mine] if passage.runs else None
     return {
         "id": passage.id,
         "place": ids.index(passage.id) + 1,
         "places": len(ids),
         "author": passage.author,
-        "tokens": pieces(passage),
+        "tokens": [text for text, _ in parts],
+        "own": own,
         "odds": odds(passage.tokens),
         "facts": facts(passage),
         "finish": passage.finish_reason,

@@ -27,8 +27,11 @@ declare namespace Page {
     place: number;
     places: number;
     author: 'writer' | 'model' | 'edited';
+    /** Its text in pieces. */
     tokens: string[];
-    /** For each token how likely the model held it (0 to 1); null where nobody knows. */
+    /** Where it was edited, which of the pieces are the writer's; null where nobody knows, or all are of one. */
+    own: number[] | null;
+    /** For each token how likely the model held it (0 to 1); null where nobody knows. An edit keeps the first ones. */
     odds: (number | null)[];
     facts: Facts | null;
     finish: string | null;

@@ -7,6 +7,7 @@ from itertools import pairwise
 from chat.story.passage import Passage, StoryError
 from chat.story.tree import LONGEST_NAME, Story
 from gpt.files import printable
+from gpt.text.differing import same_beginning
 
 LOOKED_AT = 4000
 """Characters of a branch in which the first that differ are looked for."""
@@ -148,7 +149,7 @@ def first_words(story: Story, ways: Sequence[Passage]) -> list[tuple[str, bool]]
     order = sorted(range(len(texts)), key=lambda at: texts[at])
     shared = [0] * len(texts)
     for one, other in pairwise(order):
-        same = _same(texts[one], texts[other])
+        same = same_beginning(texts[one], texts[other])
         shared[one], shared[other] = max(shared[one], same), max(shared[other], same)
     return [
         _differing(text, same, whole=whole)
@@ -191,18 +192,6 @@ def _beginning(story: Story, way: Passage) -> tuple[str, bool]:
         following = story.read.get(following)
         count += 1
     return text[:LOOKED_AT], following is None and len(text) < LOOKED_AT
-
-
-def _same(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _differing(text: str, same: int, *, whole: bool) -> tuple[str, bool]:

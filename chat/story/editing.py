@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from chat.story.authors import rewritten
 from chat.story.passage import Passage, StoryError, new_id, now_s
 from chat.story.tokens import StoryToken
 from chat.story.tree import Story
@@ -15,9 +16,9 @@ def edit(story: Story, passage_id: str, text: str, *, rest: bool = True) -> Stor
     The passage itself stays, an alternative with all that came after it. The words after it are
     kept too: the path that was read on from it is copied behind the new text, word for word and
     token for token, marked as `moved` where a model wrote it. (A writer who mends a word early in
-    a story does not want to lose the rest; one who wants the rest written anew branches.) The
-    words are the model's no longer, so they bring no tokens and no seed; a model that reads on
-    encodes them itself. An empty text takes the passage out.
+    a story does not want to lose the rest; one who wants the rest written anew branches.) No seed
+    brings the words, and a model that reads on encodes them itself; who wrote which of them:
+    `chat.story.authors`. An empty text takes the passage out.
 
     Args:
         rest: Read on. Else the story ends with the new text, to be gone on with from there.
@@ -34,11 +35,6 @@ def edit(story: Story, passage_id: str, text: str, *, rest: bool = True) -> Stor
     if text:
         story = story.append(rewritten(old, text))
     return append_copies(story, after) if rest else story
-
-
-def rewritten(old: Passage, text: str) -> Passage:
-    """What stands in the place of a passage whose words a writer changed to `text`."""
-    return Passage(author="writer" if old.author == "writer" else "edited", text=text)
 
 
 def cut(story: Story, passage_id: str, length: int) -> Story:
@@ -107,7 +103,7 @@ def _to_cut(story: Story, passage_id: str, *lengths: int) -> Passage:
     count = len(whole.tokens)
     if outside := [length for length in lengths if not 0 <= length <= count]:
         raise StoryError(f"the passage has {count} tokens: it has no place {outside[0]}")
-    if whole.ids != tuple(token.id for token in whole.tokens):
+    if whole.author != "edited" and whole.ids != tuple(token.id for token in whole.tokens):
         raise StoryError("the passage was shortened by a stop string: it cannot be cut at a token")
     return whole
 
@@ -117,7 +113,9 @@ def _with_tokens(whole: Passage, tokens: Sequence[StoryToken]) -> Passage:
     return replace(
         whole,
         id=new_id(),
+        author="model",
         text="".join(token.text for token in tokens),
+        runs=(),
         ids=tuple(token.id for token in tokens),
         tokens=tuple(tokens),
         finish_reason="cut",
@@ -145,7 +143,7 @@ def append_copies(story: Story, passages: Iterable[Passage]) -> Story:
     copies: list[Passage] = []
     parent = story.current
     for passage in passages:
-        moved = passage.moved or passage.author == "model"
+        moved = passage.moved or passage.author == "model" or bool(passage.tokens)
         copies.append(replace(passage, id=new_id(), parent=parent, moved=moved))
         parent = copies[-1].id
     return replace(story, passages=(*story.passages, *copies)).at(parent) if copies else story

@@ -6,13 +6,16 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, get_args
 
 from chat.settings import NO_NUMBERS, SettingsError, parse_value, told
+from chat.story.authors import runs_in
 from chat.story.context import NO_CONTEXT, Context, ContextError
+from chat.story.joining import strip_trailing_spaces
 from chat.story.json_parts import loads
+from chat.story.paragraphs import paragraphs
 from chat.story.passage import (
     ENDINGS,
     FinishReason,
@@ -27,9 +30,10 @@ from gpt.files import plain_text
 from gpt.files.strict_json import is_object
 from gpt.text.scripts import as_name
 
-MAX_TEXT = 300_000
-"""Characters of a text that can begin a story: a short novel. A page could show no more."""
-MAX_PASSAGES = 5000
+MAX_TEXT = 600_000
+"""Characters of a text that can begin a story: a novel of a hundred thousand words."""
+MAX_PASSAGES = 50_000
+"""An edit early in a long story copies those after it."""
 MAX_TOKENS = 100_000
 """Of all passages of a file together: a page is sent each token on the path."""
 MAX_TREE_TEXT = 10 * MAX_TEXT
@@ -65,21 +69,27 @@ def to_markdown(story: Story) -> str:
     lines.append("| --- | --- | --- | --- | --- | --- |")
     end = 0
     for passage in story.path:
-        start, end = end + 1, end + len(passage.text)
-        settings = ", ".join(f"{label} {value}" for _, label, value in told(passage.settings))
-        if passage.core:
-            settings += f", Core {passage.core}"
-        seed = "" if passage.seed is None else str(passage.seed)
-        cells = [
-            _beginning(passage.text),
-            f"{start}–{end}" if passage.text else "",
-            _whose(passage),
-            settings,
-            seed,
-            ENDINGS.get(passage.finish_reason or "", ""),
-        ]
-        lines.append("| " + " | ".join(_escaped(cell) for cell in cells) + " |")
+        for words, whose, *made in _rows(passage):
+            start, end = end + 1, end + len(words)
+            place = f"{start}–{end}" if words else ""
+            cells = [_beginning(words), place, whose, *made]
+            lines.append("| " + " | ".join(_escaped(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _rows(passage: Passage) -> Iterator[tuple[str, ...]]:
+    """Words of a passage that have one author: the words, whose they are, and how they came."""
+    settings = ", ".join(f"{label} {value}" for _, label, value in told(passage.settings))
+    if passage.core:
+        settings += f", Core {passage.core}"
+    seed = "" if passage.seed is None else str(passage.seed)
+    ended = ENDINGS.get(passage.finish_reason or "", "")
+    if passage.author != "edited" or not passage.runs:
+        yield passage.text, _whose(passage), settings, seed, ended
+        return
+    for words, mine in runs_in(passage.text, passage.runs):
+        by_model = passage.model or "a model", settings
+        yield words, *(("the writer", "") if mine else by_model), seed, ended
 
 
 def to_json(story: Story, context: Context = NO_CONTEXT) -> str:
@@ -130,7 +140,16 @@ def opened(name: str, text: str) -> tuple[Story, Context]:
             f"“{name}” has {len(text):,} characters, and a story can begin with {MAX_TEXT:,}: "
             "open a part of it."
         )
-    return Story().append(Passage(author="writer", text=text.rstrip())), NO_CONTEXT
+    return _begun(strip_trailing_spaces(text)[0]), NO_CONTEXT
+
+
+def _begun(text: str) -> Story:
+    """A story of a writer's text, one passage a paragraph."""
+    passages: list[Passage] = []
+    for words in paragraphs(text):
+        parent = passages[-1].id if passages else None
+        passages.append(Passage(author="writer", text=words, parent=parent))
+    return Story(passages=tuple(passages)).at(passages[-1].id)
 
 
 def _from_json(name: str, text: str) -> tuple[Story, Context]:
@@ -244,6 +263,7 @@ _FITS: dict[str, Fits] = {
     "ids": _are_whole,
     "model": _or_none(lambda value: _is_text(value) and len(value) <= LONGEST_NAME),
     "tokens": lambda tokens: all(map(_is_token, tokens)),
+    "runs": _are_whole,
     "settings": _are_settings,
     "seed": _or_none(_is_whole),
     "finish_reason": lambda value: value is None or value in get_args(FinishReason),

@@ -7,9 +7,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chat.story.editing import append_copies, rewritten
+from chat.story.authors import rewritten
+from chat.story.editing import append_copies
 from chat.story.passage import Passage
 from chat.story.tree import Story
+from gpt.text.differing import Match
 from gpt.text.occurrences import occurrences
 from gpt.tokenizers.pieces import whole_characters
 
@@ -101,20 +103,17 @@ def replaced(story: Story, places: Sequence[Place], text: str) -> Story:
     Args:
         places: In `story.text`, first to last, none over another.
     """
-    path, after = story.path, list[Passage]()
-    first: int | None = None
-    for at, (old, words) in enumerate(zip(path, _texts(path, places, text), strict=True)):
-        if first is None and words != old.text:
-            first = at
-        if first is None:
-            continue
-        if words == old.text:
-            after.append(old)
-        elif words:
-            after.append(_still(old, rewritten(old, words)))
-    if first is None:
-        return story
-    return append_copies(story.at(path[first].parent), after)
+    path, after, changed = story.path, list[Passage](), False
+    for old, (words, kept) in zip(path, _texts(path, places, text), strict=True):
+        new = old if words == old.text else _still(old, rewritten(old, words, kept))
+        if changed:
+            after += [new] if words else []
+        elif new is not old:
+            changed = True
+            # The words before the first that changes are still those that it was written after.
+            story = story.at(old.parent)
+            story = story.append(new) if words else story
+    return append_copies(story, after)
 
 
 def _still(old: Passage, new: Passage) -> Passage:
@@ -123,15 +122,21 @@ def _still(old: Passage, new: Passage) -> Passage:
     return replace(new, finish_reason=ended, whole=old.whole)
 
 
-def _texts(path: Iterable[Passage], places: Sequence[Place], text: str) -> Iterator[str]:
-    """What each passage says with `text` in the places."""
+def _texts(
+    path: Iterable[Passage], places: Sequence[Place], text: str
+) -> Iterator[tuple[str, list[Match]]]:
+    """What each passage says with `text` in the places, and what of it stood there before."""
     start = next_place = done = 0
     for passage in path:
-        end, parts = start + len(passage.text), list[str]()
+        end, parts, kept, size = start + len(passage.text), list[str](), list[Match](), 0
         done = max(done, start)
         while next_place < len(places) and places[next_place][0] < end:
             begins, ends = places[next_place]
             parts += [passage.text[done - start : begins - start], text]
+            kept.append((done - start, size, begins - done))
+            size += begins - done + len(text)
             done, next_place = ends, next_place + 1
-        yield "".join([*parts, passage.text[done - start :]])
+        parts.append(passage.text[done - start :])
+        kept.append((done - start, size, len(parts[-1])))
+        yield "".join(parts), [each for each in kept if each[2]]
         start = end

@@ -48,8 +48,12 @@ class Passage:
 
     Attributes:
         text: What stands in the story, the space that joins it to the passage before included.
-        ids: The same text as `model`'s tokens, without the end-of-story token.
-        model: Whose tokens `ids` are.
+        ids: The same text as `model`'s tokens, without the end-of-story token; none where it was
+            edited.
+        model: Whose tokens `ids` are, or whose words were edited.
+        tokens: How each of them came; where it was edited, those before the first change.
+        runs: Where it was edited, so many characters are the model's, so many the writer's, by
+            turns. Empty in what older versions kept.
         settings: The values that were in force, by name; empty for the writer's words.
         finish_reason: Why the model ended: "end" of the story, a "stop" string, "length",
             "stopped" by the writer, "failed", at the end of a "sentence" that it was to finish, in
@@ -71,6 +75,7 @@ class Passage:
     ids: tuple[int, ...] = ()
     model: str | None = None
     tokens: Sequence[StoryToken] = ()
+    runs: tuple[int, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int | None = None
     finish_reason: FinishReason | None = None
@@ -111,10 +116,21 @@ def passage_of(entry: Mapping[str, Any]) -> Passage:
     if old and entry.get("finish_reason") != "sentence":
         settings = {**settings, "finish_chars": 0}
     read: dict[str, Any] = {"settings": settings, "ids": tuple(entry["ids"]), "tokens": tokens}
+    if "runs" in entry:
+        read["runs"] = _runs_from(entry)
     read["written_s"] = entry.get("written_s")
     if "context" in entry:
         read["context"] = Context.of(entry["context"])
     return Passage(**{**entry, **read})
+
+
+def _runs_from(entry: Mapping[str, Any]) -> tuple[int, ...]:
+    """Raises StoryError for runs that are not those of the text."""
+    runs = tuple(entry["runs"])
+    whole = all(type(run) is int and run >= 0 for run in runs)
+    if not whole or entry["author"] != "edited" or sum(runs) != len(entry["text"]):
+        raise StoryError(f"who wrote passage {str(entry.get('id'))[:40]} is not told by its runs")
+    return runs
 
 
 def entry_of(passage: Passage) -> dict[str, Any]:
@@ -123,6 +139,8 @@ def entry_of(passage: Passage) -> dict[str, Any]:
     entry: dict[str, Any] = {name: getattr(passage, name) for name in _FIELDS}
     entry["settings"] = dict(passage.settings)
     entry["tokens"] = [entry_of_token(token) for token in passage.tokens]
+    if not passage.runs:
+        del entry["runs"]
     if passage.core is None:
         del entry["core"]
     if not passage.whole:

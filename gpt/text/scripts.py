@@ -32,6 +32,8 @@ WORD = compiled(rf"{UNSPACED}\p{{M}}*[[^\s]--{UNSPACED}]*|[[^\s]--{UNSPACED}]+")
 NOT_IN_NAMES = compiled(r"[^\w’' -]+|\p{Join_Control}(?!\w)|(?<![\p{L}\p{M}])\p{Join_Control}")
 _CHARACTER = compiled(r"\X")
 """A letter with all its marks."""
+LONGEST_CHARACTER = 64
+"""Code points of one, as far as is looked: the longest family of emoji has eleven."""
 _DEVICE = compiled(r"(?i:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])")
 """What Windows takes for a device, whatever the ending (Microsoft, "Naming Files, Paths")."""
 _ENDS_UNSPACED = compiled(rf"(?:{UNSPACED}|{WIDE})\Z")
@@ -55,6 +57,29 @@ def folded(text: str) -> str:
     """The same for two spellings of the same: in capitals or not, an accent as part of its letter
     or after it (compatibility caseless match, Unicode 3.13, D146)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def widened(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span with the whole of the characters, with all their marks, that it begins and ends in."""
+    return _border(text, start)[0], _border(text, end)[1]
+
+
+def _border(text: str, at: int) -> tuple[int, int]:
+    """Where the character begins and ends that a place stands within; the place itself where it
+    stands between two."""
+    if not 0 < at < len(text) or text[at - 1 : at + 1].isascii():
+        return at, at
+    # Whatever stands before it, one begins at a plain letter or space; so few are looked at that
+    # no chain of marks takes long.
+    start = at - 1
+    while start > max(0, at - LONGEST_CHARACTER) and not text[start].isascii():
+        start -= 1
+    for found in _CHARACTER.finditer(text, start, at + LONGEST_CHARACTER):
+        if found.start() < at < found.end():
+            return found.span()
+        if found.end() >= at:
+            break
+    return at, at
 
 
 def as_name(text: str, most: int = 60) -> str:

@@ -5,7 +5,7 @@
 import { make } from './dom.js';
 import { drawFacts } from './facts.js';
 import { hasGaps } from './look.js';
-import { levelOf, linesOf, partsOf } from './tokens.js';
+import { levelOf, linesOf, ownParts, partsOf } from './tokens.js';
 
 /**
  * @typedef {import('./stretches.js').Run} Run
@@ -30,14 +30,32 @@ const about = (/** @type {Page.Passage} */ { author, place, places }) =>
 
 const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
 
-const plainTexts = (/** @type {PassageNode} */ { run, cut }) => {
-  const text = textsOf(run).join('');
-  return cut ? linesOf(text) : [text];
+/** @typedef {{text: string, own: boolean}} Piece own: where it was edited, and this is the writer's. */
+
+/** What follows each other of one author, as one. @returns {Piece[]} */
+const byAuthor = (/** @type {Run} */ run) => {
+  const own = ownParts(run.passage)?.slice(run.from, run.to);
+  if (!own) return [{ text: textsOf(run).join(''), own: false }];
+  /** @type {Piece[]} */
+  const found = [];
+  textsOf(run).forEach((text, at) => {
+    const last = found.at(-1);
+    if (last?.own === own[at]) last.text += text;
+    else found.push({ text, own: own[at] });
+  });
+  return found.length ? found : [{ text: '', own: false }];
+};
+
+/** @returns {Piece[]} */
+const plainPieces = (/** @type {PassageNode} */ { run, cut }) => {
+  const pieces = byAuthor(run);
+  return cut ? pieces.flatMap(({ text, own }) => linesOf(text).map((line) => ({ text: line, own }))) : pieces;
 };
 
 /** What ends a line is known by its class, and what is nothing but line ends too: see [data-gaps] in style.css. */
-const partOf = (/** @type {string} */ text) => {
+const partOf = (/** @type {Piece} */ { text, own }) => {
   const part = make('span', 'part', text);
+  if (own) part.dataset.own = '';
   if (text.endsWith('\n')) part.classList.add(...(text.trim() ? ['ends'] : ['ends', 'blank']));
   return part;
 };
@@ -45,7 +63,7 @@ const partOf = (/** @type {string} */ text) => {
 /** Draw it as its text alone, with nothing before it. */
 const drawPlain = (/** @type {PassageNode} */ node) => {
   Object.assign(node, { plain: true, cut: hasGaps(), drawn: node.run.from });
-  node.prepend(...plainTexts(node).map(partOf));
+  node.prepend(...plainPieces(node).map(partOf));
 };
 
 /** @returns {PassageNode} */
@@ -53,6 +71,7 @@ export const begin = (/** @type {Run} */ run) => {
   const made = make('span', 'passage');
   made.dataset.id = run.passage.id;
   made.dataset.author = run.passage.author;
+  if (run.passage.own) made.dataset.told = '';
   made.tabIndex = -1;
   const node = Object.assign(made, { run, drawn: run.from, plain: true, cut: false, unseen: 0, old: false });
   drawPlain(node);
@@ -69,17 +88,17 @@ const place = (/** @type {PassageNode} */ node) => {
 
 /** What each part says, as they stand in the page. @returns {string[]} */
 export const partsIn = (/** @type {PassageNode} */ node) =>
-  node.plain ? plainTexts(node) : textsOf(node.run).slice(0, node.drawn - node.run.from);
+  node.plain ? plainPieces(node).map(({ text }) => text) : textsOf(node.run).slice(0, node.drawn - node.run.from);
 
 const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .passage-row, :scope > .edit-note');
 
 /** Draw the parts that came since; before the row, should one stand there. */
 const grow = (/** @type {PassageNode} */ node) => {
   const { passage, to } = node.run;
-  const parts = partsOf(passage);
+  const [parts, own] = [partsOf(passage), ownParts(passage)];
   const fresh = document.createDocumentFragment();
   for (; node.drawn < to; node.drawn++) {
-    const part = partOf(parts[node.drawn]);
+    const part = partOf({ text: parts[node.drawn], own: Boolean(own?.[node.drawn]) });
     part.dataset.i = String(node.drawn);
     const odds = passage.odds[node.drawn];
     if (odds !== undefined && odds !== null) part.dataset.odds = String(levelOf(odds));

@@ -24,10 +24,10 @@ def test_export_then_import_is_the_identity(story):
 @given(stories())
 def test_a_text_has_the_story_only_and_begins_one_again(story):
     assert to_text(story) == story.text
-    plain = story.text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
-    if plain and "\0" not in plain and not plain.startswith("\ufeff"):
+    plain = story.text.replace("\r\n", "\n").replace("\r", "\n").rstrip(" \t")
+    if plain.strip() and "\0" not in plain and not plain.startswith("\ufeff"):
         begun = from_file("story.txt", story.text)
-        assert [passage.author for passage in begun.path] == ["writer"]
+        assert {passage.author for passage in begun.path} == {"writer"}
         assert begun.text == plain
 
 
@@ -95,7 +95,7 @@ def test_markup_in_a_story_is_no_markup_in_its_markdown():
         ("a.txt", "", "is empty"),
         ("a.txt", " \n", "is empty"),
         ("a.txt", "a\0b", "no text"),
-        ("a.txt", "a" * (MAX_TEXT + 1), "300,001 characters"),
+        ("a.txt", "a" * (MAX_TEXT + 1), "600,001 characters"),
     ],
 )
 def test_a_file_that_is_no_story_is_refused_with_the_reason(name, text, why):

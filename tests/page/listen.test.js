@@ -11,7 +11,7 @@ import { Reader, wholeSentences } from '../../public/shared/listen.js';
  */
 const passage = (id, text, more = {}) => ({
   ...{ id, author: /** @type {const} */ ('model'), place: 1, places: 1, facts: null, finish: null },
-  ...{ tokens: text.match(/\s*\S+|\s+/g) ?? [], odds: [] },
+  ...{ tokens: text.match(/\s*\S+|\s+/g) ?? [], odds: [], own: null },
   ...more,
 });
 const hers = passage('hers', 'Once there was a fox.', { author: 'writer' });

@@ -9,6 +9,7 @@ const passage = (/** @type {string} */ id) => ({
   ...{ id, place: 1, places: 1, facts: null, finish: null },
   author: /** @type {const} */ ('model'),
   tokens: ['a', 'b'],
+  own: null,
   odds: /** @type {(number | null)[]} */ ([0.5, null]),
 });
 

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { levelOf, partsOf, visible } from '../../public/shared/tokens.js';
+import { levelOf, ownParts, partsOf, visible } from '../../public/shared/tokens.js';
 
 test('white space in a token becomes a sign that can be seen', () => {
   assert.deepEqual(visible(' the\n'), [
@@ -19,6 +19,16 @@ test('the parts of a passage are its text again, to the letter', () => {
   assert.deepEqual(words, ['  Once', ' upon', ' a', '\ttime,\n\n', ' there', '  ']);
   assert.equal(words.join(''), tokens.join(''));
   assert.deepEqual(partsOf({ author: 'edited', tokens: [] }), []);
+});
+
+test('an edited passage is drawn in the tokens before the edit, and in words of one author after it', () => {
+  const passage = /** @type {const} */ ({ author: 'edited', tokens: ['A gr', 'ey', ' ca', 't sat\ndown'] });
+  const edited = { ...passage, tokens: [...passage.tokens], own: [2], odds: [0.5, null] };
+  assert.deepEqual(partsOf(edited), ['A gr', 'ey', ' ca', 't', ' sat\n', 'down']);
+  assert.deepEqual(ownParts(edited), [false, false, true, false, false, false]);
+  // Of an older version it is not known who wrote what.
+  assert.equal(ownParts({ ...edited, own: null }), null);
+  assert.equal(partsOf({ ...edited, own: null }).join(''), 'A grey cat sat\ndown');
 });
 
 test('the less likely a token was, the darker it is shaded', () => {
