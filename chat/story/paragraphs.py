@@ -5,7 +5,7 @@ from io import StringIO
 MOST = 5000
 """Passages that a text begins a story with. Where it has more paragraphs, neighbours share one."""
 LONGEST_LINE = 120
-"""Characters of a line that an editor broke, or a poet: in a longer one a paragraph stands whole."""
+"""Characters of a line that was broken by hand; in a longer one a paragraph stands whole."""
 
 
 def paragraphs(text: str) -> list[str]:

@@ -166,7 +166,7 @@ def test_a_story_whose_passage_took_no_time_that_can_be_is_shown_all_the_same(se
 
 
 def test_a_file_from_windows_begins_a_story_as_any_other():
-    assert from_file("A.TXT", "\ufeffOne\r\nTwo\r\n").text == "One\nTwo"
+    assert from_file("A.TXT", "\ufeffOne\r\nTwo\r\n").text == "One\nTwo\n"
 
 
 @given(stories())
