@@ -26,7 +26,7 @@ import { watchNames } from './shared/names.js';
 import * as numbers from './shared/numbers.js';
 import * as panel from './shared/panel.js';
 import { RETRY, stepsOf } from './shared/passage_row.js';
-import { drawLook, drawPassages, drawRow, REDRAWN } from './shared/passages.js';
+import { clicked, drawLook, drawPassages, drawRow, REDRAWN } from './shared/passages.js';
 import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
@@ -41,6 +41,7 @@ export const inkling = {
     drawCurve,
     drawFacts,
     drawLeftOver,
+    clicked,
     drawLook,
     drawPassages,
     drawRow,

@@ -15,7 +15,7 @@ import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 import { toast } from 'sonner';
 
-const { drawLeftOver, drawPassages, drawRow, received } = window.inkling;
+const { clicked, drawLeftOver, drawPassages, drawRow, received } = window.inkling;
 const { readOut } = window.inkling.listen;
 const { walk } = window.inkling.walk;
 const { drafts, guard, sendAct, speakBy, unsent } = window.inkling.desk;
@@ -231,11 +231,10 @@ function StoryView() {
 
   const pick = (event) => {
     if (store.shaded && event.target.dataset.odds) return; // its dice are shown instead
-    const passage = event.target.closest('.passage');
-    if (passage && passage.dataset.id === store.editing) return;
+    if (!document.getSelection()?.isCollapsed) return; // words were marked, to be copied
+    const { id, caret } = clicked(box.current, event.nativeEvent) ?? { id: null, caret: null };
     const token = event.target.dataset.i === undefined ? null : Number(event.target.dataset.i);
-    const again = passage && store.selected === passage.dataset.id && store.token === token;
-    Object.assign(store, { selected: again ? null : passage?.dataset.id, token, editing: null });
+    Object.assign(store, { selected: id, token, editing: busy ? null : id, caret });
     store.tell();
   };
 

@@ -36,7 +36,7 @@ export const drawEditNotes = (box, store, open) => {
   if (open) ids.delete(open);
   const goOn = (/** @type {string} */ id) =>
     button('go-on', 'Go on editing', 'Your words, as you left them', () => {
-      Object.assign(store, { selected: id, token: null, editing: id });
+      Object.assign(store, { selected: id, token: null, editing: id, caret: { at: Number.POSITIVE_INFINITY } });
       store.tell();
     });
   box.querySelectorAll('.passage:not(.goes-on)').forEach((passage) => {

@@ -26,7 +26,7 @@ const WHOSE = { writer: 'Your words', model: 'The model’s words', edited: 'The
 /** What the colour says, and the small figures behind it; who listens hears it with the words. */
 const about = (/** @type {Page.Passage} */ { author, place, places }) =>
   `${WHOSE[author]}${places > 1 ? `, version ${place} of ${places}` : ''}: ` +
-  `click (or Enter) to ${author === 'writer' ? '' : 'retry, '}edit or branch`;
+  `click to write in them, and to ${author === 'writer' ? '' : 'retry or '}branch (Enter leads there too)`;
 
 const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
 
@@ -90,7 +90,7 @@ const place = (/** @type {PassageNode} */ node) => {
 export const partsIn = (/** @type {PassageNode} */ node) =>
   node.plain ? plainPieces(node).map(({ text }) => text) : textsOf(node.run).slice(0, node.drawn - node.run.from);
 
-const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .passage-row, :scope > .edit-note');
+const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .tools, :scope > .edit-note');
 
 /** Draw the parts that came since; before the row, should one stand there. */
 const grow = (/** @type {PassageNode} */ node) => {

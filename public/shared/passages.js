@@ -3,10 +3,13 @@
 // known of each passage, and the row of the one that was clicked. A short story is drawn token by token; of a long one
 // what is near the screen is, and the rest as text: a browser takes seconds to lay a hundred thousand spans out.
 
+import { unsent } from './desk.js';
 import { make } from './dom.js';
 import { drawEditNotes } from './edit_notes.js';
+import { editTools } from './edit_row.js';
+import { caretTop, placeIn, putCaret } from './in_place.js';
 import { begin, detail, dim, fits, flatten, isIdle, recut, update } from './passage_node.js';
-import { editRow, passageRow } from './passage_row.js';
+import { passageRow } from './passage_row.js';
 import { stretchesOf } from './stretches.js';
 import { keepPlace, placeOfFocus, toRow } from './walk.js';
 
@@ -16,10 +19,14 @@ import { keepPlace, placeOfFocus, toRow } from './walk.js';
  * @typedef {HTMLElement & {near: boolean}} Stretch near: to the screen, as far as is known.
  */
 
-/** A story of more tokens than this is long. */
+/** A story of more parts than this, tokens and words of a writer, is long. */
 const MANY = 6000;
 /** Above and below what is seen. */
 const NEAR = '120% 0px';
+/** A caret that stands so near to where it was is where it was. */
+const NEAR_PX = 40;
+/** Below the row that is scrolled into sight. */
+const MARGIN_PX = 8;
 /** The event of the box that other nodes stand for the same words. */
 export const REDRAWN = 'redrawn';
 
@@ -61,8 +68,7 @@ const holdsSelection = (/** @type {HTMLElement} */ box) => {
 /** Draw each stretch as it should be by where it stands. What is selected stays selected: it is left as it is. */
 const settle = (/** @type {HTMLElement} */ box) => {
   const last = nodesOf(box).at(-1);
-  const seen = new Set(nodesOf(box).map(({ run }) => run.passage));
-  const long = [...seen].reduce((sum, { tokens }) => sum + tokens.length, 0) > MANY;
+  const long = nodesOf(box).reduce((sum, { run }) => sum + run.to - run.from, 0) > MANY;
   const others = [...stretchesIn(box)].flatMap(({ near, children }) =>
     nodesIn(children).filter((node) => node.plain === (!long || near || node === last || !isIdle(node))),
   );
@@ -141,8 +147,47 @@ export const drawPassages = (box, { passages, meter }, whole) => {
 const lastNodeOf = (/** @type {HTMLElement} */ box, /** @type {string} */ id) =>
   nodesOf(box).findLast((each) => each.dataset.id === id) ?? null;
 
+/** All that is drawn of a passage. */
+const allOf = (/** @type {HTMLElement} */ box, /** @type {string} */ id) =>
+  nodesOf(box).filter((each) => each.dataset.id === id);
+
+/** Mark the passage that was clicked, and take away what stands beside another. */
+const markSelected = (
+  /** @type {HTMLElement} */ box,
+  /** @type {string | undefined} */ id,
+  /** @type {boolean} */ editing,
+) => {
+  nodesOf(box).forEach((each) => {
+    const own = each.dataset.id === id;
+    each.classList.toggle('selected', own);
+    each.classList.toggle('in-edit', editing && own);
+  });
+};
+
 /**
- * Draw the row of the passage that was clicked, anew only when it would change.
+ * Put the caret where it is wanted, at the height where the words were, and the row into sight if there is room.
+ *
+ * @param {HTMLElement} tools
+ * @param {NonNullable<import('./store.js').Store['caret']>} caret
+ */
+const placeCaret = (tools, { at, y }) => {
+  const field = tools.querySelector('.edit-words');
+  const frame = tools.closest('.overflow-y-auto');
+  if (!(field instanceof HTMLElement)) return;
+  putCaret(field, at);
+  const top = caretTop(field);
+  if (!frame || top === null) return;
+  if (y !== undefined && Math.abs(top - y) > NEAR_PX) frame.scrollTop += top - y;
+  const seen = frame.getBoundingClientRect();
+  const row = tools.querySelector('.passage-row')?.getBoundingClientRect();
+  const hidden = row ? row.bottom + MARGIN_PX - seen.bottom : 0;
+  const room = (caretTop(field) ?? seen.top) - seen.top - NEAR_PX;
+  if (hidden > 0) frame.scrollTop += Math.max(0, Math.min(hidden, room));
+};
+
+/**
+ * Draw what stands beside the passage that was clicked, anew only when it would change: the row of what can be done with
+ * it, and its words to be edited.
  *
  * @param {HTMLElement} box
  * @param {import('./store.js').Store} store
@@ -153,39 +198,67 @@ export const drawRow = (box, store, busy) => {
   const passages = state ? state.passages : [];
   const passage = busy ? undefined : passages.find((each) => each.id === store.selected);
   const editing = Boolean(passage) && store.editing === passage?.id;
-  const mark =
-    passage &&
-    [
-      ...[passage.id, passage.place, passage.places, editing],
-      ...[editing || store.token, editing ? 0 : state?.revision],
-    ].join();
+  // Whoever did something else with it is done with it; what was typed is gone on with once it stands there again.
+  if (store.editing && !editing && unsent.edit(store.editing) === null) store.editing = null;
+  const acts = passage && [passage.id, passage.place, passage.places, store.token, state?.revision].join();
+  const mark = editing ? `${passage?.id} in edit` : acts;
   const node = passage ? lastNodeOf(box, passage.id) : null;
   const focused = placeOfFocus(box);
-  box.querySelectorAll('.passage-row').forEach((row) => {
-    if (row.parentNode !== node || /** @type {HTMLElement} */ (row).dataset.mark !== mark) row.remove();
+  box.querySelectorAll('.tools').forEach((tools) => {
+    if (tools.parentNode !== node || /** @type {HTMLElement} */ (tools).dataset.mark !== mark) tools.remove();
   });
-  nodesOf(box).forEach((each) => {
-    const own = each.dataset.id === passage?.id;
-    each.classList.toggle('selected', own);
-    each.classList.toggle('in-edit', editing && own);
-  });
+  markSelected(box, passage?.id, editing);
   drawEditNotes(box, store, editing ? passage?.id : undefined);
-  const drawn = /** @type {import('./passage_row.js').EditRow | null | undefined} */ (
-    node?.querySelector('.passage-row')
-  );
-  drawn?.follow?.();
-  const intoRow = Boolean(passage && node && store.intoRow);
-  if (intoRow) store.intoRow = false;
-  if (intoRow && drawn) toRow(drawn);
+  if (passage && node) drawTools(node, { passage, mark: mark ?? '', acts: acts ?? '' }, store);
   if (focused >= 0) keepPlace(box, focused);
-  if (!passage || !node || drawn) return;
-  const edit = (/** @type {string | null} */ id) => () => {
-    store.editing = id;
+};
+
+/**
+ * @param {PassageNode} node The last of the passage.
+ * @param {{passage: Page.Passage, mark: string, acts: string}} drawn
+ * @param {import('./store.js').Store} store
+ */
+const drawTools = (node, { passage, mark, acts }, store) => {
+  const { state } = store;
+  const editing = store.editing === passage.id;
+  const edit = () => {
+    Object.assign(store, { editing: passage.id, caret: { at: Number.POSITIVE_INFINITY } });
     store.tell();
   };
-  const last = passage === passages.at(-1) && !state?.takes.length;
-  const row = editing ? editRow(passage, store, edit(null)) : passageRow(passage, last, store, edit(passage.id));
-  row.dataset.mark = mark;
-  node.append(row);
-  if (intoRow) toRow(row);
+  const done = () => {
+    store.editing = null;
+    store.tell();
+  };
+  const last = passage === state?.passages.at(-1) && !state?.takes.length;
+  const actions = () => passageRow(passage, last, store, edit);
+  let tools = /** @type {HTMLElement | null} */ (node.querySelector(':scope > .tools'));
+  if (!tools) {
+    tools = editing ? editTools(passage, store, done) : make('span', 'tools');
+    tools.dataset.mark = mark;
+    if (!editing) tools.append(actions());
+    node.append(tools);
+  }
+  if (editing) {
+    const { follow, renew } = /** @type {import('./edit_row.js').EditTools} */ (tools);
+    renew(acts, actions);
+    follow();
+  }
+  const { caret, intoRow } = store;
+  Object.assign(store, { caret: null, intoRow: false });
+  if (editing && caret) placeCaret(tools, caret);
+  else if (intoRow) toRow(tools);
+};
+
+/**
+ * What is meant by a click: the passage, and the place in it where the caret is to stand.
+ *
+ * @param {HTMLElement} box
+ * @param {MouseEvent} event
+ */
+export const clicked = (box, { target, clientX, clientY }) => {
+  const node = target instanceof Element ? target.closest('.passage') : null;
+  const id = node instanceof HTMLElement ? node.dataset.id : undefined;
+  if (!id) return null;
+  const at = placeIn(allOf(box, id), clientX, clientY) ?? Number.POSITIVE_INFINITY;
+  return { id, caret: { at, y: clientY } };
 };

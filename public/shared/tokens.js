@@ -63,6 +63,30 @@ export const ownParts = (passage) => {
 /** A text in its lines, each with what ends it and the empty lines that follow. @param {string} text */
 export const linesOf = (text) => text.match(/[^\n]*\n+|[^\n]+/g) ?? [text];
 
+/** The text of a passage by whose it is, as far as that is known. @param {Parted} passage */
+export const ownPieces = ({ tokens, own }) => {
+  const mine = new Set(own ?? []);
+  /** @type {{text: string, own: boolean}[]} */
+  const found = [];
+  tokens.forEach((text, at) => {
+    const last = found.at(-1);
+    if (last?.own === mine.has(at)) last.text += text;
+    else found.push({ text, own: mine.has(at) });
+  });
+  return found;
+};
+
+/** Which of the parts a place in the text is in, or right behind. @param {Parted} passage @param {number} place */
+export const partAt = (passage, place) => {
+  let end = 0;
+  const parts = partsOf(passage);
+  const at = parts.findIndex((text) => {
+    end += text.length;
+    return text && end >= place;
+  });
+  return at < 0 ? null : at;
+};
+
 const ODDS = [0.5, 0.2, 0.05, 0.01];
 
 /** How much of a surprise a token was to the model: 0 (likely) to 4 (under 1 in 100). */

@@ -142,7 +142,7 @@ class Writer:
         """Write on in an edit, or anew; save it, or leave it open."""
         if self.draw.random() < 0.3:
             self.page.locator(".edit-words").click()
-            self.hour.throw_away(self.page.locator(".edit-words").input_value())
+            self.hour.throw_away(self.page.locator(".edit-words").text_content() or "")
             self.page.keyboard.press("Control+A")
             self.page.keyboard.press("Delete")
         self.type(".edit-words", self.draw.randint(1, 4))

@@ -239,7 +239,6 @@ def test_a_phone_shows_it_all(blank, base, tmp_path):
     [
         '<textarea id="chat-input" style="width: 400px">',
         '<div class="story-text">',
-        '<textarea class="edit-words" style="width: 400px">',
         '<span class="take-words" style="display: block">',
         '<li id="thread-1"><a href="#" style="display: block">',
         '<blockquote class="train-sample">',

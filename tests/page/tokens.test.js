@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { levelOf, ownParts, partsOf, visible } from '../../public/shared/tokens.js';
+import { levelOf, ownParts, ownPieces, partAt, partsOf, visible } from '../../public/shared/tokens.js';
 
 test('white space in a token becomes a sign that can be seen', () => {
   assert.deepEqual(visible(' the\n'), [
@@ -29,6 +29,24 @@ test('an edited passage is drawn in the tokens before the edit, and in words of 
   // Of an older version it is not known who wrote what.
   assert.equal(ownParts({ ...edited, own: null }), null);
   assert.equal(partsOf({ ...edited, own: null }).join(''), 'A grey cat sat\ndown');
+});
+
+test('a place in a text is in the part that ends with it or holds it', () => {
+  const passage = /** @type {const} */ ({ author: 'model', tokens: [] });
+  const found = [0, 1, 4, 5, 8, 9].map((at) => partAt({ ...passage, tokens: ['', 'The', '', ' 😀 f', 'ox'] }, at));
+  assert.deepEqual(found, [1, 1, 3, 3, 3, 4]);
+  assert.equal(partAt({ ...passage, tokens: ['The'] }, 4), null);
+});
+
+test('words to be edited come by whose they are', () => {
+  const passage = /** @type {const} */ ({ author: 'edited', tokens: ['A', ' grey', ' old', ' cat'] });
+  assert.deepEqual(ownPieces({ ...passage, tokens: [...passage.tokens], own: [1, 2] }), [
+    { text: 'A', own: false },
+    { text: ' grey old', own: true },
+    { text: ' cat', own: false },
+  ]);
+  assert.deepEqual(ownPieces({ author: 'writer', tokens: ['A', ' cat'], own: null }), [{ text: 'A cat', own: false }]);
+  assert.deepEqual(ownPieces({ author: 'writer', tokens: [] }), []);
 });
 
 test('the less likely a token was, the darker it is shaded', () => {

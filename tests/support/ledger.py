@@ -27,7 +27,7 @@ LOOK = """() => ({
     passages: [...document.querySelectorAll('#story-text .passage')].map(each => [each.dataset.id,
         each.dataset.author, [...each.querySelectorAll('.part')].map(p => p.textContent).join('')]),
     line: document.getElementById('chat-input')?.value ?? '',
-    edit: document.querySelector('.edit-words')?.value ?? '',
+    edit: (document.querySelector('.edit-words')?.textContent ?? '').replace(/\\n$/, ''),
     noted: [...document.querySelectorAll('.passage:has(.edit-note)')].map(each => each.dataset.id),
     left: document.querySelectorAll('.story > div > .edit-note').length,
     busy: document.querySelector('.story[data-busy=true]') !== null,

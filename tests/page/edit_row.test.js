@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { saveAndGoOn } from '../../public/shared/passage_row.js';
+import { saveAndGoOn } from '../../public/shared/edit_row.js';
 import { newStore } from '../../public/shared/store.js';
 
 test('the model goes on from an edit only where the edit could go', () => {
