@@ -4,6 +4,7 @@ import random
 import statistics
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import LOCAL
 from chat.story import Passage, Story, StoryToken, TokenChoice
+from chat.story.export import from_file
 from chat.story.kept import Kept
 from chat.story.library import Library
 from tests.browser.test_loop import settled
@@ -109,10 +111,22 @@ def nodes(page: Page) -> int:
     return page.locator("#story-text *").count()
 
 
+def imported(size: int) -> Story:
+    """A text of so many characters that was opened: paragraphs of 300 letters, a passage each."""
+    draw, lines, length = random.Random(1), list[str](), 0
+    while length < size:
+        lines.append(" ".join(draw.choice(WORDS) for _ in range(80)) + ".\n\n")
+        length += len(lines[-1])
+    return from_file("novel.txt", "".join(lines))
+
+
 @pytest.mark.torture
-def test_a_story_of_500_kb_opens_in_a_second(blank, base, folder):
+@pytest.mark.parametrize("begun", [Story, partial(imported, LONG)], ids=["written", "imported"])
+def test_a_story_of_500_kb_opens_in_a_second(blank, base, folder, begun):
     top = tuple(TokenChoice(at, f" word{at}", 0.5 / 3**at, 0.6 / 4**at) for at in range(10))
-    whole = long_story(LONG, top)
+    whole = begun()
+    for each in long_story(LONG if not whole.passages else 1, top).path:
+        whole = whole.append(each)
     thread = keep(folder, whole)
     page = blank(base)
     page.goto(base)
