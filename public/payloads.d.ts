@@ -38,7 +38,8 @@ declare namespace Page {
   }
 
   /** One of several passages side by side. While nobody may know who wrote it, it has neither facts nor odds. */
-  interface Take extends Omit<Passage, 'odds'> {
+  interface Take extends Omit<Passage, 'odds' | 'own'> {
+    own?: number[] | null;
     odds?: (number | null)[];
     /** What tells it from the others; "" where only the dice do. */
     label: string;

@@ -103,7 +103,7 @@ function StoryFiles() {
             type="button"
             id="story-open-file"
             onClick={act(() => picker.current.click())}
-            title="A .txt begins a new story with it, a passage for each paragraph; a .json that was saved here comes back as it was"
+            title="A .txt begins a new story, a passage a paragraph; a .json that was saved here comes back as it was"
           >
             Open a file…
           </button>

@@ -186,8 +186,8 @@ const placeCaret = (tools, { at, y }) => {
 };
 
 /**
- * Draw what stands beside the passage that was clicked, anew only when it would change: the row of what can be done with
- * it, and its words to be edited.
+ * Draw what stands beside the passage that was clicked, anew only when it would change: the row of what can be done
+ * with it, and its words to be edited.
  *
  * @param {HTMLElement} box
  * @param {import('./store.js').Store} store

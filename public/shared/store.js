@@ -9,8 +9,8 @@
  * @property {string | null | undefined} selected Id of the passage that was clicked.
  * @property {number | null} token And which of its parts.
  * @property {string | null} editing Id of the passage whose words can be edited.
- * @property {{at: number, y?: number} | null} caret Where in them the caret is to be put, in UTF-16 units, and the height
- *   in the window at which the writer saw that place.
+ * @property {{at: number, y?: number} | null} caret Where in them the caret is to be put, in UTF-16 units, and the
+ *   height in the window at which the writer saw that place.
  * @property {boolean} [intoRow] Whether a key opens the row of actions, and the focus goes there.
  * @property {string | null} [focused] The panel that took the focus.
  * @property {Element | null} [opener] What had it before, and gets it back.
