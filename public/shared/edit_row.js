@@ -155,6 +155,14 @@ export const editTools = (passage, store, done) => {
     store.tell();
   };
   tools.onclick = (event) => event.stopPropagation();
+  // What is done with the passage is seen in its words as they stand there: read aloud they are marked.
+  const act = (/** @type {MouseEvent} */ { target }) => {
+    const button = target instanceof Element ? target.closest('button') : null;
+    if (!button || !shown.contains(button) || button.matches('.act-edit')) return;
+    store.editing = null;
+    setTimeout(store.tell);
+  };
+  tools.addEventListener('click', act, true);
   tools.append(field, shown);
   const renew = (/** @type {string} */ next, /** @type {() => HTMLElement} */ actions) => {
     if (next === mark) return;

@@ -84,6 +84,12 @@ def test_a_click_puts_the_caret_there_in_any_script_and_the_row_beside_it(page, 
     assert story(page) == TEXT
     assert click(page, "two") == [" 😀 ", "two,"]
     expect(page.locator(".passage.selected .passage-row .act-branch")).to_be_visible()
+    # Whatever else is done with the passage, its words stand there as before.
+    page.click(".act-branch")
+    page.wait_for_function("document.querySelectorAll('.passage').length === 1")
+    expect(page.locator(".edit-words")).to_have_count(0)
+    page.keyboard.press("Alt+Z")
+    page.wait_for_function("document.querySelectorAll('.passage').length === 3")
     assert click(page, "tude", 1)[1] == "ude."
     # Read from the right, the left side of a letter is its end.
     before, behind = click(page, "עולם", 2)
