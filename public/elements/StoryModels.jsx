@@ -12,8 +12,8 @@ const ENTRY = {
   title: 'A card for each model on this machine: how large, how good, trained on what, by which command',
 };
 /**
- * @type {{name: import('../shared/cards.js').Column, label: string, title: string, text: (row: Page.ModelLine) => string,
- *   way: 1 | -1}[]}
+ * @type {{name: import('../shared/cards.js').Column, label: string, title: string,
+ *   text: (row: Page.ModelLine) => string, way: 1 | -1}[]}
  */
 const COLUMNS = [
   { name: 'key', label: 'Model', title: 'By name', text: (row) => row.key, way: 1 },
@@ -21,7 +21,8 @@ const COLUMNS = [
     name: 'val_bpb',
     label: 'Bits per byte',
     title:
-      'How well it foretells text it never saw: fewer bits are better. Only models judged on the same text are compared',
+      'How well it foretells text it never saw: fewer bits are better. ' +
+      'Only models judged on the same text are compared',
     text: (row) => (row.val_bpb === null ? '–' : row.val_bpb.toFixed(3)),
     way: 1,
   },

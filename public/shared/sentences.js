@@ -46,8 +46,8 @@ export const aboutCopied = (/** @type {Page.Copied} */ { longest, words, copied_
 
 /** What the marks of a search by hashes mean. @param {NonNullable<Page.Copied['hashed']>} hashed */
 export const aboutHashes = ({ run_words: run, one_in: of }) =>
-  `The text itself is not here, only hashes of every ${run} words in a row of it: they tell that words stand in it, not ` +
-  `where. Of a longer run each ${run} words in a row stand in it, perhaps in several places; and of ` +
+  `The text itself is not here, only hashes of every ${run} words in a row of it: they tell that words stand in it, ` +
+  `not where. Of a longer run each ${run} words in a row stand in it, perhaps in several places; and of ` +
   `${count(of)} places where nothing is copied one is marked all the same.`;
 
 /**
