@@ -66,12 +66,13 @@ class Session(SessionState):
 
     async def offer(self) -> None:
         """Let the writer pick from the models and the presets there are now, and set the chat."""
+        presets = await self.presets()
         tuning, undone = self.tuning, self.undone()
         dials = [
             {**each, "by": undone.get(each["name"], each["by"])}
             for each in tuning.dials(self.usual())
         ]
-        await self.page.offer(self.models, self.model, tuning.presets(), tuning.picked, dials)
+        await self.page.offer(self.models, self.model, presets, tuning.picked, dials)
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `request_from_page`."""
@@ -143,6 +144,7 @@ class Session(SessionState):
     async def take(self, kept: Kept) -> None:
         """Open a story that was kept, with the settings and the model of its chat."""
         self.models = await asyncio.to_thread(self.find_models)
+        presets = await self.presets()
         waiting = contest.resumed(kept.story, kept.contest)
         history = History(kept.story, kept.past, kept.future)
         if waiting:  # kept with both in it, one change further than it is until the vote
@@ -158,7 +160,7 @@ class Session(SessionState):
         except settings.SettingsError as error:
             await self.page.tell(f"{error} The settings stay as they were.", "error")
         with suppress(settings.SettingsError):  # it was taken away since
-            self.tuning.pick(kept.preset)
+            self.tuning.pick(kept.preset, presets)
         await self.show()
 
     # How it is done
@@ -301,4 +303,4 @@ class Session(SessionState):
             await self.votes.cast(vote)
         except (sqlite3.Error, OSError) as error:
             log.error("a vote could not be kept: %s", in_one_line(error))
-            await self.page.tell(f"The vote could not be kept on disk: {reason(error)}.", "error")
+            await self.page.tell(f"The vote could not be kept: {reason(error)}.", "error")

@@ -269,7 +269,7 @@ class OpenStories:
         stories = [state for keeper in keepers if (state := keeper.unsaved)]
         if not stories:
             return
-        places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
+        places = (self._memory.folder, Path.home(), Path(tempfile.gettempdir()))
         folders, lost = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
         said: list[str] = []
         if folders:

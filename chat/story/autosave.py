@@ -204,4 +204,4 @@ class Autosave:
         self.why = f"{self.cause}. It is tried again by itself."
         await self._sign(self.why)
         if first:
-            await self._tell(f"The story could not be kept on disk: {self.why}")
+            await self._tell(f"The story could not be kept: {self.why}")
