@@ -21,6 +21,7 @@ from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from chat.accounts import PASSWORD_VARIABLE
+from chat.accounts.database import open_database
 from chat.accounts.home import home, open_home
 from chat.jobs.training_jobs import TrainingJobs
 from chat.models import default_model, find_models
@@ -61,7 +62,7 @@ from gpt.decode.choose import wanted
 ROOT = Path(__file__).parent
 with start_privately():
     HOME = open_home(home(ROOT))
-    MEMORY = Memory(HOME)
+    MEMORY = Memory(HOME, open_database(HOME))
     TRAINING_JOBS = TrainingJobs(ROOT)
     wanted()
     SERVERS = Directory(servers_in(), lambda: run_beside(offer_anew()))

@@ -14,7 +14,7 @@ from typing import Any
 from chainlit.session import WebsocketSession
 
 from chat.accounts import LOCAL
-from chat.accounts.database import Database, SqliteFile
+from chat.accounts.database import FILE, Database, SqliteFile
 from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
 from chat.session import Session
@@ -70,7 +70,7 @@ class Memory:
 
     def __init__(self, folder: Path, database: Database | None = None) -> None:
         self.folder = folder
-        self.database = database or SqliteFile(folder / "stories.sqlite")
+        self.database = database or SqliteFile(folder / FILE)
         self.library = Library(self.database)
         self.votes = Votes(self.database)
         # One thread: what is asked first is done first.

@@ -135,7 +135,7 @@ class Library:
             GoneError: There is none under this id, or it is another owner's.
             StoryError: What is in the file does not hold together.
         """
-        with self.database.transaction() as rows:
+        with self.database.transaction(write=False) as rows:
             named = {"id": story_id, "owner": owner}
             found = rows.execute(schema.LOAD, named).fetchone()
             if found is None:
@@ -173,7 +173,7 @@ class Library:
             search: Only those with this in their text or their name, in capitals or not.
         """
         words = folded(_storable(search))
-        with self.database.transaction() as rows:
+        with self.database.transaction(write=False) as rows:
             values = {"owner": owner, "words": words, "limit": limit + 1, "skip": skip}
             found = rows.execute(schema.TITLES[self.database.kind], values).fetchall()
         titles = [Title(id=row[0], owner=row[1], title=row[2], began_s=row[3]) for row in found]
@@ -181,7 +181,7 @@ class Library:
 
     def find(self, story_id: str) -> Title | None:
         """Whose story it is and what it is called; None where there is none."""
-        with self.database.transaction() as rows:
+        with self.database.transaction(write=False) as rows:
             row = rows.execute(schema.FIND, {"id": story_id}).fetchone()
         return row and Title(id=row[0], owner=row[1], title=row[2], began_s=row[3])
 
@@ -191,7 +191,7 @@ class Library:
         if not ids:
             return {}
         query = f"SELECT owner, id, changed_s FROM stories WHERE id IN (:{', :'.join(ids)})"
-        with self.database.transaction() as rows:
+        with self.database.transaction(write=False) as rows:
             found = rows.execute(query, ids).fetchall()
         return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in stories}
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from chat.accounts.database.tables import Part
 
+VARIABLE = "INKLING_DATABASE"
 TIMEOUT_S = 30.0
 """How long a write waits for another transaction, in this process or another, in seconds."""
 
@@ -16,13 +17,21 @@ class LibraryError(Exception):
 
 
 class DatabaseError(OSError):
-    """The database did not take it, or does not answer; in words that name no password."""
+    """The database did not take it, or does not answer.
 
-    def __init__(self, said: str) -> None:
+    Args:
+        said: What a page may show.
+        details: What the database said, for the log; it names places, and no password.
+        away: Whether it does not answer.
+    """
+
+    def __init__(self, said: str, details: str, *, away: bool = False) -> None:
         super().__init__(errno.EIO, said)
+        self.details = details
+        self.away = away
 
     def __str__(self) -> str:
-        return str(self.strerror)
+        return f"{self.strerror}: {self.details}"
 
 
 class Found(Protocol):
