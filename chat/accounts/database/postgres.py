@@ -57,12 +57,12 @@ class PostgresRows:
         self._connection = connection
 
     def execute(self, statement: str, values: Mapping[str, object] | None = None, /) -> Found:
-        found = self._connection.execute(_statement(statement), _storable(values or {}))
+        found = self._connection.execute(_statement(statement), storable(values or {}))
         return cast(Found, found)
 
     def execute_each(self, statement: str, values: Sequence[Mapping[str, object]]) -> None:
         if values:
-            self._connection.execute(_statement(statement), [_storable(each) for each in values])
+            self._connection.execute(_statement(statement), [storable(each) for each in values])
 
     def lock(self, table: str) -> None:
         self.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
@@ -223,7 +223,7 @@ def _statement(statement: str) -> TextClause:
     return text(statement)
 
 
-def _storable(values: Mapping[str, object]) -> dict[str, object]:
+def storable(values: Mapping[str, object]) -> dict[str, object]:
     """PostgreSQL's text has no character 0, and no half of a surrogate pair."""
     return {
         name: value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
