@@ -46,6 +46,7 @@ from frontend.login import open_door
 from frontend.memory import SHOWN_BY, Memory, key_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.opening import start_privately
+from frontend.others import Others
 from frontend.routes import serve_routes
 from frontend.sessions import AwaySessions
 from frontend.socket_page import SocketPage
@@ -171,6 +172,7 @@ async def on_app_startup() -> None:
     run_beside(DOOR.watch(sio))
     run_beside(SERVERS.watch())
     run_beside(AWAY.watch())
+    run_beside(Others(MEMORY, STORIES, WRITING).watch())
     run_beside(sweep(STORIES.sweep, *BY_SESSION))
 
 

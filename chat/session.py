@@ -8,7 +8,7 @@ What it holds and what it sends to the page is `chat.session_state`. The page it
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -141,10 +141,17 @@ class Session(SessionState):
             await self._measure()
         await self.show()
 
-    async def take(self, kept: Kept) -> None:
-        """Open a story that was kept, with the settings and the model of its chat."""
-        self.models = await asyncio.to_thread(self.find_models)
-        presets = await self.presets()
+    async def take(self, kept: Kept, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Open a story that was kept, with the settings and the model of its chat.
+
+        Args:
+            unless: Asked right before the story becomes this one; nothing is done where it says
+                so, for much may happen while a folder is read.
+        """
+        models, presets = await asyncio.to_thread(self.find_models), await self.presets()
+        if unless():
+            return
+        self.models = models
         waiting = contest.resumed(kept.story, kept.contest)
         history = History(kept.story, kept.past, kept.future)
         if waiting:  # kept with both in it, one change further than it is until the vote
