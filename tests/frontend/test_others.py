@@ -64,6 +64,8 @@ def at_two(folder: Path, act: Callable[[Process, Process], Awaitable[None]]) -> 
 
 def test_each_shows_what_the_other_kept_and_to_show_it_is_no_change(tmp_path: Path) -> None:
     async def act(one: Process, other: Process) -> None:
+        # A model that only one of them has, so that neither can be set just as the other.
+        one.stories.sessions["window"].model = "letters"
         await one.add("Once")
         await other.others.look()
         assert other.text == "Once"
@@ -92,6 +94,9 @@ def test_what_is_said_at_both_at_once_is_kept_and_both_end_at_the_same(tmp_path:
         for each in (one, other, one):
             await each.others.look()
         assert one.text == other.text
+        trees = [each.stories.sessions["window"].story.by_id for each in (one, other)]
+        assert trees[0] == trees[1]
+        assert len(trees[0]) == 3
 
     at_two(tmp_path, act)
 
