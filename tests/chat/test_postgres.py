@@ -1,6 +1,7 @@
 """PostgreSQL in place of the file: what holds there holds here, and what goes wrong is said."""
 
 import inspect
+import os
 import socket
 import threading
 import time
@@ -279,6 +280,8 @@ def test_the_variable_decides_where_stories_are(
     monkeypatch.setenv(VARIABLE, address.replace("postgresql://", "postgres://"))
     (database := open_database(tmp_path)).close()
     assert database.kind == "postgresql"
+    # No program that the app starts inherits the password.
+    assert VARIABLE not in os.environ
 
 
 def test_a_database_that_goes_away_is_told_in_words_and_serves_again_once_it_is_back(

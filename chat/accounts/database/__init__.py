@@ -30,12 +30,13 @@ __all__ = [
 
 
 def open_database(home: Path) -> Database:
-    """What INKLING_DATABASE names; where it names nothing, the SQLite file of a home.
+    """What INKLING_DATABASE names; where it names nothing, the SQLite file of a home. It is taken
+    out of the environment, so that no program which the app starts inherits a password.
 
     Raises:
         LibraryError: It cannot be used.
     """
-    if address := os.environ.get(VARIABLE, "").strip():
+    if address := os.environ.pop(VARIABLE, "").strip():
         try:
             # SQLAlchemy takes a third of a second to import.
             from chat.accounts.database.postgres import Postgres
