@@ -21,6 +21,7 @@ from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from chat.accounts import PASSWORD_VARIABLE
+from chat.accounts.database import open_database
 from chat.accounts.home import home, open_home
 from chat.jobs.training_jobs import TrainingJobs
 from chat.models import default_model, find_models
@@ -45,6 +46,7 @@ from frontend.login import open_door
 from frontend.memory import SHOWN_BY, Memory, key_of
 from frontend.offline import follow_system_theme, serve_offline
 from frontend.opening import start_privately
+from frontend.others import Others
 from frontend.routes import serve_routes
 from frontend.sessions import AwaySessions
 from frontend.socket_page import SocketPage
@@ -61,7 +63,7 @@ from gpt.decode.choose import wanted
 ROOT = Path(__file__).parent
 with start_privately():
     HOME = open_home(home(ROOT))
-    MEMORY = Memory(HOME)
+    MEMORY = Memory(HOME, open_database(HOME))
     TRAINING_JOBS = TrainingJobs(ROOT)
     wanted()
     SERVERS = Directory(servers_in(), lambda: run_beside(offer_anew()))
@@ -170,6 +172,7 @@ async def on_app_startup() -> None:
     run_beside(DOOR.watch(sio))
     run_beside(SERVERS.watch())
     run_beside(AWAY.watch())
+    run_beside(Others(MEMORY, STORIES, WRITING).watch())
     run_beside(sweep(STORIES.sweep, *BY_SESSION))
 
 

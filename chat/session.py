@@ -8,7 +8,7 @@ What it holds and what it sends to the page is `chat.session_state`. The page it
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -66,12 +66,13 @@ class Session(SessionState):
 
     async def offer(self) -> None:
         """Let the writer pick from the models and the presets there are now, and set the chat."""
+        presets = await self.presets()
         tuning, undone = self.tuning, self.undone()
         dials = [
             {**each, "by": undone.get(each["name"], each["by"])}
             for each in tuning.dials(self.usual())
         ]
-        await self.page.offer(self.models, self.model, tuning.presets(), tuning.picked, dials)
+        await self.page.offer(self.models, self.model, presets, tuning.picked, dials)
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `request_from_page`."""
@@ -140,9 +141,17 @@ class Session(SessionState):
             await self._measure()
         await self.show()
 
-    async def take(self, kept: Kept) -> None:
-        """Open a story that was kept, with the settings and the model of its chat."""
-        self.models = await asyncio.to_thread(self.find_models)
+    async def take(self, kept: Kept, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Open a story that was kept, with the settings and the model of its chat.
+
+        Args:
+            unless: Asked right before the story becomes this one; nothing is done where it says
+                so, for much may happen while a folder is read.
+        """
+        models, presets = await asyncio.to_thread(self.find_models), await self.presets()
+        if unless():
+            return
+        self.models = models
         waiting = contest.resumed(kept.story, kept.contest)
         history = History(kept.story, kept.past, kept.future)
         if waiting:  # kept with both in it, one change further than it is until the vote
@@ -158,7 +167,7 @@ class Session(SessionState):
         except settings.SettingsError as error:
             await self.page.tell(f"{error} The settings stay as they were.", "error")
         with suppress(settings.SettingsError):  # it was taken away since
-            self.tuning.pick(kept.preset)
+            self.tuning.pick(kept.preset, presets)
         await self.show()
 
     # How it is done
@@ -301,4 +310,4 @@ class Session(SessionState):
             await self.votes.cast(vote)
         except (sqlite3.Error, OSError) as error:
             log.error("a vote could not be kept: %s", in_one_line(error))
-            await self.page.tell(f"The vote could not be kept on disk: {reason(error)}.", "error")
+            await self.page.tell(f"The vote could not be kept: {reason(error)}.", "error")

@@ -24,7 +24,7 @@ from chat.models.engines import Engines, Loaded
 from chat.models.training_texts import TrainingTexts
 from chat.page import Page, ToldAs
 from chat.settings.layers import SettingLayers
-from chat.settings.presets import Layer, OwnPresets
+from chat.settings.presets import Layer, OwnPresets, Preset
 from chat.story import Context, Story
 from chat.story.library import Kept
 from chat.story.tokens import texts_of
@@ -124,6 +124,10 @@ class SessionState:
     @property
     def writing(self) -> bool:
         return self.status != ""
+
+    async def presets(self) -> Mapping[str, Preset]:
+        """All presets that the writer can pick, by name."""
+        return await asyncio.to_thread(self.tuning.presets)
 
     def usual(self, key: str | None = None) -> Layer:
         """The model's own settings; of a saved step those of its run.

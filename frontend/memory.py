@@ -14,6 +14,7 @@ from typing import Any
 from chainlit.session import WebsocketSession
 
 from chat.accounts import LOCAL
+from chat.accounts.database import FILE, Database, SqliteFile
 from chat.compare.votes import Ballot, Votes
 from chat.errors import RefusedError
 from chat.session import Session
@@ -63,12 +64,15 @@ class Memory:
     """The library, and the files on their way to and from each session.
 
     Args:
-        folder: Where the library lies.
+        folder: The home.
+        database: Where the library is; None: a SQLite file in the home.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.library = Library(folder / "stories.sqlite")
-        self.votes = Votes(folder / "stories.sqlite")
+    def __init__(self, folder: Path, database: Database | None = None) -> None:
+        self.folder = folder
+        self.database = database or SqliteFile(folder / FILE)
+        self.library = Library(self.database)
+        self.votes = Votes(self.database)
         # One thread: what is asked first is done first.
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="library")
         self.pieces: dict[str, FilePieces] = {}
@@ -86,7 +90,7 @@ class Memory:
 
     def presets_of(self, websocket: WebsocketSession) -> OwnPresets:
         """What a session's writer saved to pick from."""
-        return OwnPresets(self.library.path, self.owner(websocket))
+        return OwnPresets(self.database, self.owner(websocket))
 
     async def send_file(self, websocket: WebsocketSession, session: Session, ending: str) -> None:
         """Give the page its story as a file in pieces, to be saved by the browser."""

@@ -10,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
@@ -73,6 +73,11 @@ class OpenStories:
         self._at: dict[str, Key] = {}
         self._keepers: dict[Key, Autosave] = {}
         self._rescuing: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> Mapping[Key, OpenStory]:
+        """The stories that are open."""
+        return self._open
 
     # Windows come and go
 
@@ -269,7 +274,7 @@ class OpenStories:
         stories = [state for keeper in keepers if (state := keeper.unsaved)]
         if not stories:
             return
-        places = (self._memory.library.path.parent, Path.home(), Path(tempfile.gettempdir()))
+        places = (self._memory.folder, Path.home(), Path(tempfile.gettempdir()))
         folders, lost = await asyncio.to_thread(rescue, stories, [*places, Path.cwd()])
         said: list[str] = []
         if folders:

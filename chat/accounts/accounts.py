@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chat.accounts.home import home
-from chat.accounts.private import lock_out_others, read_private, version_of, write_private
+from chat.accounts.private import (
+    lock_out_others,
+    read_private,
+    version_of,
+    write_private,
+    write_private_once,
+)
 from chat.accounts.throttle import Throttle
 from chat.accounts.tokens import GUEST
 
@@ -216,7 +222,11 @@ def read_secret(folder: Path) -> str:
         print(f"Others could read {path}: everybody signs in again.", file=sys.stderr, flush=True)
         write_private(path, secrets.token_urlsafe(48))
     if not (secret := read_private(path).strip()):
-        write_private(path, secret := secrets.token_urlsafe(48))
+        if path.exists():
+            write_private(path, secrets.token_urlsafe(48))
+        else:
+            write_private_once(path, secrets.token_urlsafe(48))
+        secret = read_private(path).strip()
     if len(secret) < SHORTEST_SECRET:
         raise ValueError(
             f"{path} has {len(secret)} characters, too few for a secret: delete it, and a new one "

@@ -1,7 +1,9 @@
 """Files that only their owner reads: passwords as hashes, the secret, the tokens that ended."""
 
 import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from gpt.files import write_whole
@@ -56,6 +58,17 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_whole(path, text, mode=0o600)
+
+
+def write_private_once(path: Path, text: str) -> None:
+    """Write such a file where there is none: of several that begin at once the first one does."""
+    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    write_private(made, text)
+    try:
+        with suppress(FileExistsError):
+            os.link(made, path)
+    finally:
+        made.unlink()
 
 
 def append_private(path: Path, text: str) -> None:

@@ -1,11 +1,9 @@
-"""Votes of blind comparisons on disk: each owner's own, in the file that the stories are in."""
+"""Votes of blind comparisons on disk: each owner's own, where the stories are."""
 
 import asyncio
 import csv
 import io
 import json
-import sqlite3
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -13,26 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chat.accounts.home import make_private
+from chat.accounts.database import Database, SqliteFile
+from chat.accounts.database.tables import VOTES
 from chat.compare.vote_stats import VoteChoice
 from chat.settings import BY_STORY, LABELS, Value, shown
-from chat.story.library import TIMEOUT_S
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS votes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    owner TEXT NOT NULL,
-    voted_s REAL NOT NULL,
-    choice TEXT NOT NULL CHECK (choice IN ('a', 'b', 'tie')),
-    prompt TEXT NOT NULL,
-    seed TEXT NOT NULL,
-    a TEXT NOT NULL,
-    b TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS votes_by_owner ON votes (owner, id);
-"""
-"""`a` stood left and `b` right; both are a `Side` as JSON. SQLite's whole numbers end before the
-largest seed, so it is text."""
 COLUMNS = "voted_s, choice, prompt, seed, a, b"
 
 T = TypeVar("T")
@@ -122,39 +105,39 @@ class Votes:
     """The votes of all owners. Any thread may ask; they take turns.
 
     Args:
-        path: The file of the library; made where it is missing.
+        database: Of the library; a path is that of a SQLite file, made where it is missing.
     """
 
-    def __init__(self, path: Path) -> None:
-        make_private(path)
-        self._turn = threading.Lock()
-        self._rows = sqlite3.connect(
-            path, timeout=TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        self._rows.execute("PRAGMA synchronous = FULL")
-        self._rows.executescript(SCHEMA)
+    def __init__(self, database: Database | Path) -> None:
+        self._database = SqliteFile(database) if isinstance(database, Path) else database
+        self._database.prepare(VOTES)
 
     def close(self) -> None:
-        with self._turn:
-            self._rows.close()
+        self._database.close()
 
     def cast(self, owner: str, vote: Vote) -> None:
         """Keep a vote."""
-        values = [
-            *(owner, vote.voted_s, vote.choice, _storable(vote.prompt), str(vote.seed)),
-            *(_to_json(vote.a), _to_json(vote.b)),
-        ]
-        with self._turn:
-            self._rows.execute(
-                f"INSERT INTO votes (owner, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", values
+        values = {
+            "owner": owner,
+            "voted_s": vote.voted_s,
+            "choice": vote.choice,
+            "prompt": _storable(vote.prompt),
+            "seed": str(vote.seed),
+            "a": _to_json(vote.a),
+            "b": _to_json(vote.b),
+        }
+        with self._database.transaction() as rows:
+            rows.execute(
+                f"INSERT INTO votes (owner, {COLUMNS}) "
+                "VALUES (:owner, :voted_s, :choice, :prompt, :seed, :a, :b)",
+                values,
             )
 
     def all(self, owner: str) -> list[Vote]:
         """An owner's votes, the oldest first."""
-        with self._turn:
-            rows = self._rows.execute(
-                f"SELECT {COLUMNS} FROM votes WHERE owner = ? ORDER BY id", [owner]
-            ).fetchall()
+        query = f"SELECT {COLUMNS} FROM votes WHERE owner = :owner ORDER BY id"
+        with self._database.transaction(write=False) as found:
+            rows = found.execute(query, {"owner": owner}).fetchall()
         return [
             Vote(
                 voted_s=voted_s,
@@ -169,15 +152,16 @@ class Votes:
 
     def forget(self, owner: str) -> int:
         """Delete all votes of an owner; how many they were."""
-        with self._turn:
-            return self._rows.execute("DELETE FROM votes WHERE owner = ?", [owner]).rowcount
+        with self._database.transaction() as rows:
+            query = "DELETE FROM votes WHERE owner = :owner"
+            return rows.execute(query, {"owner": owner}).rowcount
 
 
 class Ballot:
     """One owner's votes, off the event loop.
 
     Args:
-        executor: Where the file is read and written.
+        executor: Where the database is asked.
     """
 
     def __init__(self, votes: Votes, owner: str, executor: Executor) -> None:
@@ -186,7 +170,7 @@ class Ballot:
         self._executor = executor
 
     async def cast(self, vote: Vote) -> None:
-        """Keep a vote; sqlite3.Error where it cannot be."""
+        """Keep a vote; sqlite3.Error or OSError where it cannot be."""
         await self._do(lambda: self._votes.cast(self._owner, vote))
 
     async def all(self) -> list[Vote]:

@@ -34,7 +34,7 @@ async def handle_line(session: Session, line: str, *, model: str | None = None) 
         case commands.Pick(""):
             lines = [
                 {"usage": f"/preset {preset.name.lower()}", "about": preset.about}
-                for preset in session.tuning.presets().values()
+                for preset in (await session.presets()).values()
             ]
             await session.page.emit("story_help", {"commands": lines})
         case commands.Pick(name):

@@ -1,16 +1,21 @@
 """The panel of all settings, as plain data for a page: every dial with its range and its value."""
 
+import asyncio
+import logging
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 from chat import settings
-from chat.errors import RefusedError
+from chat.errors import RefusedError, in_one_line, reason
 from chat.generate.request import OTHER_PAGE
 from chat.panels.context import act_on_context
 from chat.session import Session
 from chat.settings.presets import Preset
 from gpt.files.strict_json import is_object
 from gpt.sampling import LIMITS
+
+log = logging.getLogger(__name__)
 
 WITH_COMMAS = " Put commas between them; off is none."
 SETTING_ACTS = ("once", "preset", "preset_keep", "preset_forget", "context")
@@ -48,7 +53,7 @@ async def tune(session: Session, request: Mapping[str, object]) -> dict[str, Any
         )
     return {
         "fields": [{**field_data(name, values[name]), "by": by[name]} for name in settings.LABELS],
-        "presets": [preset_data(preset) for preset in session.tuning.presets().values()],
+        "presets": [preset_data(preset) for preset in (await session.presets()).values()],
     }
 
 
@@ -96,16 +101,20 @@ async def act_on_settings(session: Session, request: Mapping[str, object]) -> No
                 if (refused := tuning.arm(raw)) is not None:
                     await session.page.tell(refused, "error")
             case {"act": "preset", "name": str(name)}:
-                tuning.pick(name)
+                tuning.pick(name, await session.presets())
             case {"act": "preset_keep", "name": str(name), "settings": raw} if is_object(raw):
-                preset = tuning.keep_preset(name, raw)
+                preset = await asyncio.to_thread(tuning.keep_preset, name, raw)
                 await session.page.tell(f"“{preset.name}” is kept, and picked from now on.")
             case {"act": "preset_forget", "name": str(name)}:
-                tuning.forget_preset(name)
+                await asyncio.to_thread(tuning.forget_preset, name)
             case _:
                 raise RefusedError(OTHER_PAGE)
     except (RefusedError, settings.SettingsError) as error:
         return await session.page.tell(str(error), "error")
+    except (sqlite3.Error, OSError) as error:
+        log.error("presets could not be changed: %s", in_one_line(error))
+        why = reason(error).rstrip(".")
+        return await session.page.tell(f"The preset stays as it was: {why}.", "error")
     # A picker that changes before the page knows why is taken for the writer's own doing.
     await session.show()
     if request["act"] != "once":
@@ -120,7 +129,7 @@ async def pick(session: Session, preset: str | None, words: str) -> bool:
     """
     try:
         if preset is not None:
-            session.tuning.pick(preset)
+            session.tuning.pick(preset, await session.presets())
     except settings.SettingsError as error:
         await session.offer()
         await session.give_back(words, str(error))

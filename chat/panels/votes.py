@@ -33,7 +33,7 @@ async def compare(session: Session, request: Mapping[str, object]) -> dict[str, 
     unread = [unreadable(listings[key], text) if key in listings else "" for key in keys]
     return {
         "unread": unread,
-        "presets": [preset_data(preset) for preset in session.tuning.presets().values()],
+        "presets": [preset_data(preset) for preset in (await session.presets()).values()],
         "settings": [
             {
                 "name": name,

@@ -38,7 +38,7 @@ class SettingLayers:
         """How often any of it was changed: a page that shows it looks anew."""
 
     def presets(self) -> dict[str, Preset]:
-        """All that can be picked, by name."""
+        """All that can be picked, by name; it asks the database, so not on an event loop."""
         return self.own.all() if self.own else {preset.name: preset for preset in BUILT_IN}
 
     @property
@@ -71,13 +71,16 @@ class SettingLayers:
         """The name of what is picked."""
         return self.preset.name if self.preset else AS_SET
 
-    def pick(self, name: str | None) -> None:
+    def pick(self, name: str | None, presets: Mapping[str, Preset] | None = None) -> None:
         """Take a preset, or what the chat is set to.
+
+        Args:
+            presets: All that can be picked, where that is known.
 
         Raises:
             SettingsError: There is none of that name.
         """
-        preset = find_preset(self.presets(), name)
+        preset = find_preset(self.presets() if presets is None else presets, name)
         self.changes += preset != self.preset
         self.preset = preset
 

@@ -6,17 +6,21 @@ seed stay the chat's.
 """
 
 import json
+import logging
 import sqlite3
 import time
-from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
-from chat.accounts.home import make_private
+from chat.accounts.database import Database, Rows
+from chat.accounts.database.tables import PRESETS
+from chat.errors import in_one_line
 from chat.settings.values import LABELS, SettingsError, Value, layer, shown
 from gpt.files import is_printable
 from gpt.text.scripts import folded
+
+log = logging.getLogger(__name__)
 
 NAME_LENGTH = 30
 MOST = 50
@@ -92,28 +96,22 @@ def in_words(settings: Layer) -> str:
 
 
 class OwnPresets:
-    """The presets that one owner saved, in the file of the library.
+    """The presets that one owner saved, where the stories are. Any thread may ask."""
 
-    Args:
-        path: The SQLite file; made where it is missing.
-    """
-
-    def __init__(self, path: Path, owner: str) -> None:
-        self.path = path
+    def __init__(self, database: Database, owner: str) -> None:
+        self.database = database
         self.owner = owner
+        self._known: Sequence[Preset] = ()
 
     def all(self) -> dict[str, Preset]:
-        """Ours and the owner's own, by name, in the order they are offered."""
-        with self._rows() as rows:
-            found = rows.execute(
-                "SELECT name, settings FROM presets WHERE owner = ? ORDER BY saved_s, name",
-                [self.owner],
-            ).fetchall()
-        presets = {preset.name: preset for preset in BUILT_IN}
-        for name, text in found:
-            settings = layer(json.loads(text))
-            presets[name] = Preset(name, in_words(settings), settings, own=True)
-        return presets
+        """Ours and the owner's own, by name, in the order they are offered; while those cannot be
+        read, as they were read last."""
+        try:
+            with self._rows(write=False) as rows:
+                self._known = [_preset(*row) for row in self._saved(rows)]
+        except (sqlite3.Error, OSError) as error:
+            log.error("presets could not be read: %s", in_one_line(error))
+        return {preset.name: preset for preset in (*BUILT_IN, *self._known)}
 
     def save(self, name: str, raw: Mapping[str, object]) -> Preset:
         """Keep settings under a name; one of the owner's own by that name is replaced.
@@ -131,17 +129,18 @@ class OwnPresets:
         if not settings:
             labels = ", ".join(LABELS[each] for each in DECIDES)
             raise SettingsError(f"A preset decides at least one of: {labels}.")
-        with self._rows() as rows:
-            rows.execute(
-                "DELETE FROM presets WHERE owner = ? AND folded(name) = folded(?)",
-                [self.owner, name],
-            )
-            query = "SELECT count(*) FROM presets WHERE owner = ?"
-            if rows.execute(query, [self.owner]).fetchone()[0] >= MOST:
+        with self._rows(write=True) as rows:
+            self._drop(rows, name)
+            if len(self._saved(rows)) >= MOST:
                 raise SettingsError(f"There are {MOST} presets of yours: take one away first.")
             rows.execute(
-                "INSERT INTO presets VALUES (?, ?, ?, ?)",
-                [self.owner, name, json.dumps(settings), time.time()],
+                "INSERT INTO presets VALUES (:owner, :name, :settings, :now)",
+                {
+                    "owner": self.owner,
+                    "name": name,
+                    "settings": json.dumps(settings),
+                    "now": time.time(),
+                },
             )
         return Preset(name, in_words(settings), settings, own=True)
 
@@ -151,19 +150,27 @@ class OwnPresets:
         Raises:
             SettingsError: There is none of that name that is the owner's own.
         """
-        with self._rows() as rows:
-            query = "DELETE FROM presets WHERE owner = ? AND folded(name) = folded(?)"
-            if not rows.execute(query, [self.owner, name]).rowcount:
+        with self._rows(write=True) as rows:
+            if not self._drop(rows, name):
                 raise SettingsError(f"“{name[:NAME_LENGTH]}” is no preset of yours.")
 
-    @contextmanager
-    def _rows(self) -> Generator[sqlite3.Connection]:
-        """The file for one question: all or nothing, and closed again."""
-        make_private(self.path)
-        with closing(sqlite3.connect(self.path, timeout=30)) as rows, rows:
-            rows.create_function("folded", 1, folded, deterministic=True)
-            rows.execute(
-                "CREATE TABLE IF NOT EXISTS presets (owner TEXT NOT NULL, name TEXT NOT NULL, "
-                "settings TEXT NOT NULL, saved_s REAL NOT NULL, PRIMARY KEY (owner, name))"
-            )
-            yield rows
+    def _saved(self, rows: Rows) -> Sequence[tuple[str, str]]:
+        query = "SELECT name, settings FROM presets WHERE owner = :owner ORDER BY saved_s, name"
+        return rows.execute(query, {"owner": self.owner}).fetchall()
+
+    def _drop(self, rows: Rows, name: str) -> bool:
+        """Take those of that name out, in whatever case it is written; whether there were any."""
+        same = [each for each, _ in self._saved(rows) if folded(each) == folded(name)]
+        rows.execute_each(
+            "DELETE FROM presets WHERE owner = :owner AND name = :name",
+            [{"owner": self.owner, "name": each} for each in same],
+        )
+        return bool(same)
+
+    def _rows(self, *, write: bool) -> AbstractContextManager[Rows]:
+        return self.database.apart(PRESETS, write=write)
+
+
+def _preset(name: str, text: str) -> Preset:
+    settings = layer(json.loads(text))
+    return Preset(name, in_words(settings), settings, own=True)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
 from chat.errors import fault, in_one_line, reason
-from chat.story.library import GoneError, Kept, Library
+from chat.story.library import GoneError, Kept, Library, Saved
 from chat.story.tree import Story
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,9 @@ class Autosave:
         """What `sign` was called with last."""
         self.cause = ""
         """Why the last write failed that did."""
+        self.changed_s: float | None = None
+        """When the story was changed last, as far as this one has seen: if the library says
+        another time, somebody else keeps it too."""
         self._library = library
         self._executor = executor
         self._tell = tell
@@ -71,6 +74,7 @@ class Autosave:
         self._sign = sign
         self._deleted = False
         self._last: Kept | None = None
+        self._adopted: Story | None = None
         self._wanted: Kept | None = None
         self._trying: Kept | None = None
         self._task: asyncio.Task[None] | None = None
@@ -101,11 +105,30 @@ class Autosave:
         loop = asyncio.get_running_loop()
         args = (self.story_id, self.owner)
         kept = await loop.run_in_executor(self._executor, self._library.load, *args)
-        self._last = kept
+        self._last, self.changed_s = kept, kept.changed_s
         return kept
+
+    async def read(self) -> Kept:
+        """The story as it is in the library, where somebody else may have kept it; see `adopt`.
+
+        Raises:
+            GoneError, StoryError: There is none, or it cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        args = (self.story_id, self.owner)
+        return await loop.run_in_executor(self._executor, self._library.load, *args)
+
+    def adopt(self, kept: Kept) -> None:
+        """From here on the story is what was `read`; to show it is no change that is to be kept,
+        or two that share a story would answer each other for ever."""
+        self._last, self.changed_s, self._adopted = kept, kept.changed_s, kept.story
 
     def keep(self, state: Kept) -> None:
         """Write this state soon. A story without a word is not kept."""
+        adopted, self._adopted = self._adopted, None
+        if adopted is not None and state.story == adopted:
+            self._last = state
+            return
         before = self._last.story if self._last else Story()
         waits = self.unsaved
         same = state == (waits or self._last)
@@ -172,12 +195,12 @@ class Autosave:
         last = self._last
         new = last is None and not self._deleted
 
-        def save() -> None:
+        def save() -> Saved:
             before = last.story if last else None
-            self._library.save(self.story_id, self.owner, state, before=before, new=new)
+            return self._library.save(self.story_id, self.owner, state, before=before, new=new)
 
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, save)
+            saved = await asyncio.get_running_loop().run_in_executor(self._executor, save)
         except GoneError:
             self.gone, self._wanted, self._trying, self.why = True, None, None, WAS_DELETED
             await self._sign(self.why)
@@ -192,6 +215,8 @@ class Autosave:
             return False
         # Before anybody is told: it waits no longer, however long that takes.
         self._last, self._trying = state, None
+        if saved.before_s == self.changed_s:
+            self.changed_s = saved.now_s
         if self.why:
             self.why = ""
             await self._sign("")
@@ -204,4 +229,4 @@ class Autosave:
         self.why = f"{self.cause}. It is tried again by itself."
         await self._sign(self.why)
         if first:
-            await self._tell(f"The story could not be kept on disk: {self.why}")
+            await self._tell(f"The story could not be kept: {self.why}")

@@ -29,6 +29,8 @@ class Kept:
         past: What can be undone, oldest first, and `future`, what can be done again, next one
             first; of both the nearest (`chat.story.kept_undo`).
         partial: A model writes on: it is kept in case the app is killed before it is done.
+        changed_s: When it was changed last, where it was read from the library; see
+            `chat.story.library.Saved`.
     """
 
     story: Story
@@ -40,10 +42,11 @@ class Kept:
     past: tuple[Story, ...] = ()
     future: tuple[Story, ...] = ()
     partial: bool = False
+    changed_s: float | None = field(default=None, compare=False)
 
 
 def kept_of(row: Sequence[Any], data: Sequence[str]) -> Kept:
-    """A story from its row (head, settings, model) and those of its passages.
+    """A story from its row (head, settings, model, changed_s) and those of its passages.
 
     Raises:
         ValueError, TypeError, KeyError, AttributeError, RecursionError: They are damaged.
@@ -69,6 +72,7 @@ def kept_of(row: Sequence[Any], data: Sequence[str]) -> Kept:
         context=Context.of(head["context"]) if "context" in head else Context(),
         past=past,
         future=future,
+        changed_s=row[3],
     )
 
 

@@ -1,39 +1,8 @@
-"""The library's tables and statements: SQLite."""
+"""The library's statements; its tables are in `chat.accounts.database.tables`."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 
-FORMAT = 2
-"""Of the file, its `user_version`. In format 1 the tokens of a passage were objects; what was kept
-since has them in columns (`chat.story.tokens`)."""
-OLDER = {1}
-"""Formats that are read as they are, and are of this one from then on."""
-SCHEMA = """
-CREATE TABLE stories (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    name TEXT,
-    title TEXT NOT NULL,
-    text TEXT NOT NULL,
-    head TEXT NOT NULL,
-    settings TEXT NOT NULL,
-    model TEXT,
-    began_s REAL NOT NULL,
-    changed_s REAL NOT NULL
-);
-CREATE INDEX stories_by_owner ON stories (owner, changed_s);
-CREATE TABLE passages (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,
-    story TEXT NOT NULL REFERENCES stories ON DELETE CASCADE,
-    id TEXT NOT NULL,
-    parent TEXT,
-    data TEXT NOT NULL,
-    UNIQUE (story, id)
-);
-CREATE INDEX passages_by_parent ON passages (story, parent);
-"""
-"""`name` is the owner's own, `title` the first words, `text` what is searched. As JSON, `head` is
-the story without its passages, and `data` one passage."""
+from chat.accounts.database import Rows
 
 INSERT = """
 INSERT INTO stories
@@ -46,37 +15,49 @@ UPDATE stories SET title = :title, text = :text, head = :head, settings = :setti
 WHERE id = :id AND owner = :owner
 """
 KEEP_PASSAGE = """
-INSERT INTO passages (story, id, parent, data) VALUES (?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET parent = excluded.parent, data = excluded.data
+INSERT INTO passages (story, id, parent, data) VALUES (:story, :id, :parent, :data)
+ON CONFLICT (story, id) DO UPDATE SET parent = excluded.parent, data = excluded.data
 """
 KEEP_IN_COLUMNS = """
-UPDATE passages SET data = ? WHERE story = ? AND id = ? AND data = ?
+UPDATE passages SET data = :data WHERE story = :story AND id = :id AND data = :before
 """
-"""Unless another window kept it since."""
+"""Unless somebody kept it since."""
 PUT_BACK = """
-INSERT INTO passages (place, story, id, parent, data) VALUES (?, ?, ?, ?, ?)
+INSERT INTO passages (place, story, id, parent, data) VALUES (:place, :story, :id, :parent, :data)
 """
-TAKEN = "SELECT place FROM passages WHERE place > ? AND place < ? ORDER BY place DESC"
+PLACES = "SELECT id, place FROM passages WHERE story = :story"
+TAKEN = "SELECT place FROM passages WHERE place > :before AND place < :after ORDER BY place DESC"
 """The places between two, of all stories."""
 DROP_PASSAGE = """
 DELETE FROM passages WHERE story = :story AND id = :id
 AND NOT EXISTS (SELECT 1 FROM passages WHERE story = :story AND parent = :id)
 """
-TITLES = """
+CHANGED = "SELECT changed_s FROM stories WHERE id = :id AND owner = :owner"
+LOAD = "SELECT head, settings, model, changed_s FROM stories WHERE id = :id AND owner = :owner"
+DATA = "SELECT data FROM passages WHERE story = :id ORDER BY place"
+FIND = "SELECT id, owner, COALESCE(name, title), began_s FROM stories WHERE id = :id"
+DELETE = "DELETE FROM stories WHERE id = :id AND owner = :owner"
+RENAME = {
+    "sqlite": "UPDATE stories SET name = :name WHERE id = :id AND owner = :owner",
+    "postgresql": "UPDATE stories SET name = :name, folded_name = :folded "
+    "WHERE id = :id AND owner = :owner",
+}
+_TITLES = """
 SELECT id, owner, COALESCE(name, title), began_s FROM stories
-WHERE owner = :owner AND (:words = '' OR holds(text, :words) OR holds(name, :words))
+WHERE owner = :owner AND (:words = '' OR {holds})
 ORDER BY changed_s DESC, id LIMIT :limit OFFSET :skip
 """
-PROBES = (
-    "SELECT id, owner, name, title, text, head, settings, model, began_s, changed_s FROM stories",
-    "SELECT place, story, id, parent, data FROM passages",
-)
-"""What fails where a file of this format lacks what it should have; nothing of them is read."""
+TITLES = {
+    "sqlite": _TITLES.format(holds="holds(text, :words) OR holds(name, :words)"),
+    "postgresql": _TITLES.format(
+        holds="strpos(text, :words) > 0 OR strpos(folded_name, :words) > 0"
+    ),
+}
+"""Of those that a search finds; `words` are folded. PostgreSQL folds other than Python does, so
+what is searched there is stored folded."""
 
 
-def places_between(
-    rows: sqlite3.Connection, ids: Sequence[str], stored: Mapping[str, int]
-) -> dict[str, int]:
+def places_between(rows: Rows, ids: Sequence[str], stored: Mapping[str, int]) -> dict[str, int]:
     """Places for passages that come back between others, as a deleted branch does by Undo.
 
     What they had is free, for no place is given out twice. Where none is, they stand at the end:
@@ -94,8 +75,9 @@ def places_between(
             continue
         after, free = stored[id], list[int]()
         if missing:
+            rows.lock("passages")  # nobody may take a place that is found free here
             at = after - 1
-            for (taken,) in rows.execute(TAKEN, [before, after]):
+            for (taken,) in rows.execute(TAKEN, {"before": before, "after": after}):
                 free += range(at, max(taken, at - len(missing)), -1)
                 at = taken - 1
                 if len(free) >= len(missing):

@@ -26,7 +26,7 @@ import chainlit.server
 from fastapi.routing import APIRoute
 
 async def full(room: int):
-    rows = MEMORY.library._rows
+    rows = MEMORY.database.connection
     rows.execute("PRAGMA max_page_count = 1000000")
     rows.execute("VACUUM")  # else what was taken out leaves room
     (pages,) = rows.execute("PRAGMA page_count").fetchone()

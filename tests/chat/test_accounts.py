@@ -5,7 +5,14 @@ import os
 import pytest
 
 from chat import accounts
-from chat.accounts import Accounts, Hash, read_accounts, read_secret, write_account
+from chat.accounts import (
+    SHORTEST_SECRET,
+    Accounts,
+    Hash,
+    read_accounts,
+    read_secret,
+    write_account,
+)
 from chat.accounts.throttle import ALARM, FREE_TRIES, LONGEST_WAIT_S
 
 
@@ -230,6 +237,18 @@ def test_a_private_file_that_is_none_is_refused_in_a_sentence(tmp_path, name, ki
         path.chmod(0o600)
     with pytest.raises(ValueError, match=f"{name} (is|cannot)"):
         read.get(name, lambda: read_secret(tmp_path))()
+
+
+def test_two_that_begin_at_once_sign_with_one_secret(tmp_path, monkeypatch):
+    first = "a" * SHORTEST_SECRET
+
+    def other_is_first(length: int) -> str:
+        (tmp_path / "secret").write_text(first)
+        return "b" * SHORTEST_SECRET
+
+    monkeypatch.setattr("chat.accounts.accounts.secrets.token_urlsafe", other_is_first)
+    assert read_secret(tmp_path) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
 def test_a_secret_that_others_could_read_is_given_up(tmp_path, capsys):

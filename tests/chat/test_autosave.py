@@ -10,7 +10,7 @@ import pytest
 
 from chat.story import Story, autosave
 from chat.story.autosave import Autosave
-from chat.story.library import Kept, Library
+from chat.story.library import Kept, Library, Saved
 from tests.chat.test_story import wrote
 
 
@@ -23,10 +23,11 @@ class Slow(Library):
         self.free.set()
         self.saved: list[str] = []
 
-    def save(self, story_id, owner, kept, **more) -> None:
+    def save(self, story_id, owner, kept, **more) -> Saved:
         assert self.free.wait(20)
-        super().save(story_id, owner, kept, **more)
+        saved = super().save(story_id, owner, kept, **more)
         self.saved.append(kept.story.text)
+        return saved
 
 
 def kept(story: Story, **settings) -> Kept:
@@ -164,10 +165,10 @@ def test_a_story_deleted_elsewhere_does_not_come_back_and_it_is_said_once(tmp_pa
 def test_a_write_that_failed_is_said_and_made_up_for(tmp_path):
     async def act(library, keeper, titles):
         story = Story().append(wrote("Once"))
-        library._rows.execute("PRAGMA query_only = ON")
+        library.database.connection.execute("PRAGMA query_only = ON")
         keeper.keep(kept(story))
         await keeper.saved()
-        library._rows.execute("PRAGMA query_only = OFF")
+        library.database.connection.execute("PRAGMA query_only = OFF")
         keeper.keep(kept(story.append(wrote(" more"))))
         await keeper.saved()
         assert library.load("one", "ada").story.text == "Once more"
@@ -178,12 +179,12 @@ def test_a_write_that_failed_is_said_and_made_up_for(tmp_path):
 
 def fill(library: Library) -> None:
     """Let the disk be full: the file may have no page more than it has."""
-    (pages,) = library._rows.execute("PRAGMA page_count").fetchone()
-    library._rows.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = library.database.connection.execute("PRAGMA page_count").fetchone()
+    library.database.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def empty(library: Library) -> None:
-    library._rows.execute("PRAGMA max_page_count = 1000000")
+    library.database.connection.execute("PRAGMA max_page_count = 1000000")
 
 
 LONG = "word " * 20_000
@@ -298,7 +299,7 @@ def test_a_commit_that_fails_leaves_no_transaction_open(tmp_path):
     other = sqlite3.connect(tmp_path / "stories.sqlite", isolation_level=None)
 
     def write() -> None:
-        with library._transaction() as rows:
+        with library.database.transaction() as rows:
             # Checked when the transaction ends.
             rows.execute("PRAGMA defer_foreign_keys = ON")
             rows.execute("INSERT INTO passages (story, id, data) VALUES ('none', 'a', '{}')")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.accounts.database import SqliteFile
 from chat.accounts.home import HomeError, home, open_home
 from chat.compare.votes import Votes
 from chat.settings.presets import OwnPresets
@@ -49,7 +50,7 @@ def begin(folder: Path, name: str) -> sqlite3.Connection:
     elif name == "votes":
         Votes(path)
     else:
-        OwnPresets(path, "ada").save("Mine", {"temperature": 1.0})
+        OwnPresets(SqliteFile(path), "ada").save("Mine", {"temperature": 1.0})
     rows = sqlite3.connect(path)
     rows.execute("PRAGMA journal_mode = WAL")
     rows.execute("CREATE TABLE IF NOT EXISTS more (x)")

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from chat.accounts.database.tables import FORMAT
 from chat.story import Story, StoryError, StoryToken, TokenChoice
 from chat.story.library import GoneError, Kept, Library, LibraryError
-from chat.story.library_schema import FORMAT
 from chat.story.passage import entry_of
 from tests.chat.test_story import stories, wrote
 
@@ -82,7 +82,7 @@ def test_only_the_difference_is_written_and_the_whole_comes_back(shared, first, 
 def test_a_passage_that_was_kept_is_not_written_again(library):
     story = told("Once")
     library.save("one", "ada", kept(story), new=True)
-    library._rows.execute("UPDATE passages SET data = replace(data, 'Once', 'Then')")
+    library.database.connection.execute("UPDATE passages SET data = replace(data, 'Once', 'Then')")
     library.save("one", "ada", kept(story.append(wrote(" more"))), before=story)
     assert library.load("one", "ada").story.text == "Then more"
 
@@ -109,7 +109,7 @@ def test_a_deleted_story_stays_deleted_whatever_is_still_written(library):
     with pytest.raises(GoneError):
         library.save("one", "ada", kept(story.append(wrote(" more"))), before=story)
     assert library.find("one") is None
-    assert library._rows.execute("SELECT count(*) FROM passages").fetchone() == (0,)
+    assert library.database.connection.execute("SELECT count(*) FROM passages").fetchone() == (0,)
 
 
 def test_two_windows_on_one_story_lose_no_words_and_leave_a_tree(library):
@@ -226,13 +226,14 @@ for number in range(20):
     before, story = story, story.append(Passage(author="writer", text=f" {number}"))
     if number == 19:
         # In the middle of the last save, after its passage was written.
-        commit = library._rows
+        commit = library.database.connection
         class Rows:
+            in_transaction = False
             def execute(self, query, *values):
                 if query == "COMMIT":
                     os.kill(os.getpid(), 9)
                 return commit.execute(query, *values)
-        library._rows = Rows()
+        library.database._opened = Rows()
     library.save("one", "ada", Kept(story=story, settings={}, model=None), before=before)
 """
 
@@ -264,7 +265,7 @@ def test_a_damaged_row_is_a_story_that_cannot_be_opened(
     library: Library, column: str, text: str | bytes
 ) -> None:
     library.save("a", "ada", kept(told("Once")), new=True)
-    with sqlite3.connect(library.path) as rows:
+    with sqlite3.connect(library.database.path) as rows:
         rows.execute(
             f"UPDATE {'passages' if column == 'data' else 'stories'} SET {column} = ?", [text]
         )
@@ -293,9 +294,9 @@ def test_a_file_that_was_taken_away_while_it_was_open_takes_no_story_in_silence(
     library: Library, replaced: bool
 ) -> None:
     library.save("a", "ada", kept(told("Once")), new=True)
-    shutil.rmtree(library.path.parent)
+    shutil.rmtree(library.database.path.parent)
     if replaced:
-        Library(library.path).close()
+        Library(library.database.path).close()
     with pytest.raises(FileNotFoundError, match="removed or replaced while Inkling runs"):
         library.save("b", "ada", kept(told("Lost")), new=True)
 
@@ -303,11 +304,12 @@ def test_a_file_that_was_taken_away_while_it_was_open_takes_no_story_in_silence(
 def test_an_older_story_has_its_tokens_in_columns_once_it_was_opened(
     library,
 ):
+    path = library.database.path
     top = (TokenChoice(1, " fox", 0.25, 0.5),)
     tokens = tuple(StoryToken(1, " fox", 0.25, 0.5, 1.5, top) for _ in range(30))
     passage = replace(wrote(" fox" * 30, author="model"), tokens=tokens)
     library.save("a", "ada", kept(told("Once").append(passage)), new=True)
-    with closing(sqlite3.connect(library.path)) as rows, rows:
+    with closing(sqlite3.connect(path)) as rows, rows:
         story = library.load("a", "ada").story
         rows.executemany(
             "UPDATE passages SET data = ? WHERE id = ?",
@@ -315,7 +317,10 @@ def test_an_older_story_has_its_tokens_in_columns_once_it_was_opened(
         )
         rows.execute("PRAGMA user_version = 1")
     data = "SELECT data FROM passages WHERE id = ?"
-    with closing(Library(library.path)) as later, closing(sqlite3.connect(library.path)) as rows:
+    with (
+        closing(Library(path)) as later,
+        closing(sqlite3.connect(path)) as rows,
+    ):
         (objects,) = rows.execute(data, [passage.id]).fetchone()
         first, second = later.load("a", "ada"), later.load("a", "ada")
         (columns,) = rows.execute(data, [passage.id]).fetchone()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.accounts.database import SqliteFile
 from chat.settings import SettingsError, defaults, sampling_params
 from chat.settings.presets import AS_SET, BUILT_IN, DECIDES, OwnPresets, find_preset
 from chat.settings.values import texts_of
@@ -12,7 +13,7 @@ from gpt.sampling import LIMITS
 
 @pytest.fixture
 def presets(tmp_path) -> OwnPresets:
-    return OwnPresets(tmp_path / "new" / "stories.sqlite", "ada")
+    return OwnPresets(SqliteFile(tmp_path / "new" / "stories.sqlite"), "ada")
 
 
 def test_each_of_ours_can_be_used_with_any_model():
@@ -31,13 +32,13 @@ def test_a_preset_hides_no_cut_that_the_chat_is_set_to_unless_it_says_so():
 
 def test_a_saved_preset_is_there_again_and_only_for_its_owner(presets):
     presets.save("  My   own ", {"temperature": "1,1", "top_k": 40.0, "seed": 7})
-    again = OwnPresets(presets.path, "ada").all()
+    again = OwnPresets(presets.database, "ada").all()
     assert [*again] == [*(preset.name for preset in BUILT_IN), "My own"]
     assert again["My own"].settings == {"temperature": 1.1, "top_k": 40}
     assert again["My own"].about == "Temperature 1.1, Top-k 40"
-    assert "My own" not in OwnPresets(presets.path, "bob").all()
+    assert "My own" not in OwnPresets(presets.database, "bob").all()
     with pytest.raises(SettingsError, match="no preset of yours"):
-        OwnPresets(presets.path, "bob").delete("My own")
+        OwnPresets(presets.database, "bob").delete("My own")
     presets.save("MY OWN", {"temperature": 0.3})
     assert [*presets.all()][5:] == ["MY OWN"]
     presets.delete("my own")

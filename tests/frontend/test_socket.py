@@ -70,6 +70,7 @@ class Writer:
             self.base,
             headers={"Cookie": cookies},
             transports=["websocket"],
+            wait_timeout=PATIENCE_S,
             socketio_path="/ws/socket.io",
             auth={
                 "clientType": "webapp",

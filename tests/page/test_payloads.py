@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from chat.accounts.database import SqliteFile
 from chat.compare.votes import Ballot, Votes
 from chat.generate.request import OTHER_PAGE
 from chat.jobs.training_jobs import TrainingJobs
@@ -140,7 +141,7 @@ def test_every_event_of_a_story_and_every_request_is_what_the_page_takes_it_for(
     samples: list[Sample] = []
 
     async def act(session, page):
-        session.tuning.own = OwnPresets(tmp_path / "presets.sqlite", "me")
+        session.tuning.own = OwnPresets(SqliteFile(tmp_path / "presets.sqlite"), "me")
         session.model = "mine"
         await session.write("Once upon")
         id = session.story.path[-1].id
