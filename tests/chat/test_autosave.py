@@ -11,6 +11,7 @@ import pytest
 from chat.story import Story, autosave
 from chat.story.autosave import Autosave
 from chat.story.library import Kept, Library, Saved
+from tests.chat.test_library import file_of
 from tests.chat.test_story import wrote
 
 
@@ -165,10 +166,10 @@ def test_a_story_deleted_elsewhere_does_not_come_back_and_it_is_said_once(tmp_pa
 def test_a_write_that_failed_is_said_and_made_up_for(tmp_path):
     async def act(library, keeper, titles):
         story = Story().append(wrote("Once"))
-        library.database.connection.execute("PRAGMA query_only = ON")
+        file_of(library).connection.execute("PRAGMA query_only = ON")
         keeper.keep(kept(story))
         await keeper.saved()
-        library.database.connection.execute("PRAGMA query_only = OFF")
+        file_of(library).connection.execute("PRAGMA query_only = OFF")
         keeper.keep(kept(story.append(wrote(" more"))))
         await keeper.saved()
         assert library.load("one", "ada").story.text == "Once more"
@@ -179,12 +180,12 @@ def test_a_write_that_failed_is_said_and_made_up_for(tmp_path):
 
 def fill(library: Library) -> None:
     """Let the disk be full: the file may have no page more than it has."""
-    (pages,) = library.database.connection.execute("PRAGMA page_count").fetchone()
-    library.database.connection.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = file_of(library).connection.execute("PRAGMA page_count").fetchone()
+    file_of(library).connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def empty(library: Library) -> None:
-    library.database.connection.execute("PRAGMA max_page_count = 1000000")
+    file_of(library).connection.execute("PRAGMA max_page_count = 1000000")
 
 
 LONG = "word " * 20_000

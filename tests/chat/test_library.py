@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from chat.accounts.database.sqlite import SqliteFile
 from chat.accounts.database.tables import FORMAT
 from chat.story import Story, StoryError, StoryToken, TokenChoice
 from chat.story.library import GoneError, Kept, Library, LibraryError
@@ -33,6 +34,11 @@ def told(*words: str) -> Story:
     for word in words:
         story = story.append(wrote(word))
     return story
+
+
+def file_of(library: Library) -> SqliteFile:
+    assert isinstance(library.database, SqliteFile)
+    return library.database
 
 
 @pytest.fixture
@@ -265,7 +271,7 @@ def test_a_damaged_row_is_a_story_that_cannot_be_opened(
     library: Library, column: str, text: str | bytes
 ) -> None:
     library.save("a", "ada", kept(told("Once")), new=True)
-    with sqlite3.connect(library.database.path) as rows:
+    with sqlite3.connect(file_of(library).path) as rows:
         rows.execute(
             f"UPDATE {'passages' if column == 'data' else 'stories'} SET {column} = ?", [text]
         )
@@ -294,9 +300,9 @@ def test_a_file_that_was_taken_away_while_it_was_open_takes_no_story_in_silence(
     library: Library, replaced: bool
 ) -> None:
     library.save("a", "ada", kept(told("Once")), new=True)
-    shutil.rmtree(library.database.path.parent)
+    shutil.rmtree(file_of(library).path.parent)
     if replaced:
-        Library(library.database.path).close()
+        Library(file_of(library).path).close()
     with pytest.raises(FileNotFoundError, match="removed or replaced while Inkling runs"):
         library.save("b", "ada", kept(told("Lost")), new=True)
 
@@ -304,7 +310,7 @@ def test_a_file_that_was_taken_away_while_it_was_open_takes_no_story_in_silence(
 def test_an_older_story_has_its_tokens_in_columns_once_it_was_opened(
     library,
 ):
-    path = library.database.path
+    path = file_of(library).path
     top = (TokenChoice(1, " fox", 0.25, 0.5),)
     tokens = tuple(StoryToken(1, " fox", 0.25, 0.5, 1.5, top) for _ in range(30))
     passage = replace(wrote(" fox" * 30, author="model"), tokens=tokens)
