@@ -128,7 +128,7 @@ const saveRow = (id, { field, words, changed }, store, done) => {
  * @returns {EditTools}
  */
 export const editTools = (passage, store, done) => {
-  const tools = make('span', 'tools');
+  const tools = make('span', 'edit-row');
   let shown = make('span', 'passage-row');
   let mark = '';
   const show = () => {

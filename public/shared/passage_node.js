@@ -90,7 +90,7 @@ const place = (/** @type {PassageNode} */ node) => {
 export const partsIn = (/** @type {PassageNode} */ node) =>
   node.plain ? plainPieces(node).map(({ text }) => text) : textsOf(node.run).slice(0, node.drawn - node.run.from);
 
-const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .tools, :scope > .edit-note');
+const below = (/** @type {PassageNode} */ node) => node.querySelector(':scope > .edit-row, :scope > .edit-note');
 
 /** Draw the parts that came since; before the row, should one stand there. */
 const grow = (/** @type {PassageNode} */ node) => {

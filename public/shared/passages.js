@@ -204,7 +204,7 @@ export const drawRow = (box, store, busy) => {
   const mark = editing ? `${passage?.id} in edit` : acts;
   const node = passage ? lastNodeOf(box, passage.id) : null;
   const focused = placeOfFocus(box);
-  box.querySelectorAll('.tools').forEach((tools) => {
+  box.querySelectorAll('.edit-row').forEach((tools) => {
     if (tools.parentNode !== node || /** @type {HTMLElement} */ (tools).dataset.mark !== mark) tools.remove();
   });
   markSelected(box, passage?.id, editing);
@@ -231,9 +231,9 @@ const drawTools = (node, { passage, mark, acts }, store) => {
   };
   const last = passage === state?.passages.at(-1) && !state?.takes.length;
   const actions = () => passageRow(passage, last, store, edit);
-  let tools = /** @type {HTMLElement | null} */ (node.querySelector(':scope > .tools'));
+  let tools = /** @type {HTMLElement | null} */ (node.querySelector(':scope > .edit-row'));
   if (!tools) {
-    tools = editing ? editTools(passage, store, done) : make('span', 'tools');
+    tools = editing ? editTools(passage, store, done) : make('span', 'edit-row');
     tools.dataset.mark = mark;
     if (!editing) tools.append(actions());
     node.append(tools);

@@ -73,7 +73,7 @@ def test_a_dropped_file_is_trained_on_written_with_and_found_again(blank, models
         run.locator(".train-write").click()
         expect(page.locator("#mode-picker-trigger-model")).to_contain_text("my-tales")
         page.keyboard.press("Escape")
-        said = write(page, "/with max=30 The")
+        said = write(page, "/with max=30 end=0 The")
         assert len(said) > len("The")
         expect(page.locator(".facts-below b")).to_have_text("my-tales")
         # The page is left and comes back, and so does the app; the training went on.

@@ -172,8 +172,8 @@ def test_trees_of_thousands_of_passages_are_read_and_edited_in_time(work) -> Non
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda one: [one] * 5001, "5,001 passages, and 5,000 can be read"),
-        (lambda one: [{**one, "text": "a" * 3_000_001}], "3,000,001 characters"),
+        (lambda one: [one] * 50_001, "50,001 passages, and 50,000 can be read"),
+        (lambda one: [{**one, "text": "a" * 3_000_001}] * 2, "6,000,002 characters"),
     ],
 )
 def test_a_tree_that_no_page_could_show_is_refused_with_the_bound(change, why) -> None:
