@@ -26,6 +26,7 @@
  * @property {Odds | null} odds The token whose dice are looked at.
  * @property {Set<() => void>} listeners
  * @property {() => void} tell Everyone who listens is drawn anew.
+ * @property {number} told How often.
  * @property {(name: string, about?: string | null) => void} open One panel at a time; the same again closes it.
  * @property {(words: string, request?: Page.Ask) => void} send From StoryView, as the next four: it has the socket.
  * @property {(request: Page.Act) => boolean} act False where it could not go, which is said.
@@ -153,7 +154,11 @@ export const newStore = () => {
     odds: null,
     model: null,
     listeners: new Set(),
-    tell: () => store.listeners.forEach((hear) => hear()),
+    told: 0,
+    tell: () => {
+      store.told += 1;
+      store.listeners.forEach((hear) => hear());
+    },
     open: (name, about = null) => {
       const again = about === null && store.panel === name;
       Object.assign(store, { panel: again ? null : name, about });
@@ -204,8 +209,11 @@ export const lasting = (name, component) => {
 export const useStory = ({ useEffect, useReducer }, session) => {
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const store = storeOf(session);
+  const { told } = store;
   useEffect(() => {
     store.listeners.add(redraw);
+    // Elements that are drawn at once tell of themselves before the last of them listens.
+    if (store.told !== told) redraw();
     return () => {
       store.listeners.delete(redraw);
     };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stepsOf } from '../../public/shared/passage_row.js';
-import { newStore } from '../../public/shared/store.js';
+import { newStore, usePanel, useStory } from '../../public/shared/store.js';
 import { grown, received } from '../../public/shared/story.js';
 
 const passage = (/** @type {string} */ id) => ({
@@ -119,4 +119,38 @@ test('the sign says that a story is not saved, and once that it is', () => {
   assert.deepEqual([store.state?.unsaved, store.savedAgain], ['', true]);
   hear.story_state(state());
   assert.equal(store.savedAgain, false);
+});
+
+/** Hooks of an element of which React draws several at once: effects run when all are drawn, first to last. */
+const hooks = () => {
+  /** @type {(() => void)[]} */
+  const effects = [];
+  let drawn = 0;
+  return {
+    effects,
+    drawn: () => drawn,
+    react: /** @type {any} */ ({
+      useEffect: (/** @type {() => void} */ effect) => effects.push(effect),
+      useReducer: () => [
+        0,
+        () => {
+          drawn += 1;
+        },
+      ],
+    }),
+  };
+};
+
+test('who is drawn together with a panel hears of it, though it listens later', () => {
+  const [panel, tools] = [hooks(), hooks()];
+  const entry = { label: 'Dice', title: '', place: 1 };
+  const store = useStory(panel.react, 'together');
+  usePanel(panel.react, store, 'dice', entry);
+  assert.equal(useStory(tools.react, 'together').panels.size, 0);
+  for (const effect of [...panel.effects, ...tools.effects]) effect();
+  assert.deepEqual([panel.drawn(), tools.drawn()], [1, 1]);
+  const later = hooks();
+  useStory(later.react, 'together');
+  later.effects.forEach((effect) => effect());
+  assert.equal(later.drawn(), 0);
 });
