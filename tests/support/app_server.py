@@ -19,6 +19,8 @@ from tests.support.tiny_checkpoint import save_characters
 
 PARTS = (".chainlit", "app.py", "chainlit.md", "chat", "frontend", "gpt", "public", "train")
 START_S = 120
+STOP_S = 60
+"""It takes a fifth of a second; beside much other work it once took more than ten."""
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def running_app(
         yield base
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(STOP_S)
 
 
 def start_app(
@@ -89,7 +91,7 @@ def start_app(
         wait_for(base, process, folder / "log")
     except BaseException:
         process.kill()
-        process.wait(10)
+        process.wait(STOP_S)
         raise
     return process, base
 
