@@ -1,19 +1,15 @@
 """The caret stands where one clicks, and words typed there are the writer's."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from chat.story import Passage, Story, StoryToken, TokenChoice
-from tests.browser import test_loop
+from tests.browser import test_find, test_loop
 from tests.browser.test_loop import settled
 from tests.browser.test_memory import open_file
 from tests.browser.test_page import send, story
-from tests.support.app_server import running_app
-from tests.support.tiny_checkpoint import save_characters
 
 pytestmark = test_loop.pytestmark
 
@@ -49,12 +45,7 @@ OWN = """at => [...document.querySelectorAll('.passage')[at].querySelectorAll('.
     .map(each => (each.matches('[data-own]') ? 'W' : 'M') + each.textContent)"""
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    models = tmp_path_factory.mktemp("models")
-    save_characters(models / "letters")
-    with running_app(tmp_path_factory.mktemp("app"), models) as base:
-        yield base
+base = test_find.base
 
 
 def click(page: Page, word: str, into: int = 0) -> list[str]:

@@ -1,7 +1,6 @@
 """vLLM's own server with our folder: `make certify-vllm` installs it and runs this."""
 
 import asyncio
-import math
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +16,13 @@ from gpt.text.prompt import prompt_ids
 from tests.browser.test_dice import parts, pick_model, shade
 from tests.browser.test_loop import press, stop_while_it_writes
 from tests.browser.test_page import send, write
-from tests.chat.test_remote_llama_cpp import BEFORE, text_of, tokens_of, written
+from tests.chat.test_remote_llama_cpp import (
+    BEFORE,
+    assert_same_odds,
+    text_of,
+    tokens_of,
+    written,
+)
 from tests.support.api_server import wait_until
 from tests.support.app_server import lend_stories, running_app
 from tests.support.fuzzed_text import fuzzed_text
@@ -95,11 +100,7 @@ def test_its_words_and_their_odds_are_those_of_our_engine(
         here = asyncio.run(tokens_of(engine, params, prompt_ids(checkpoint.tokenizer, BEFORE)))
     there = written(remote, temperature=0, max_new_tokens=24)
     assert text_of(there) == text_of(here)
-    for one, other in zip(there, here, strict=True):
-        assert math.isclose(one.raw_probability, other.raw_probability, rel_tol=1e-3)
-        likely = {each.text: each.raw_probability for each in other.top}
-        for each in one.top[:5]:
-            assert math.isclose(each.raw_probability, likely[each.text], rel_tol=1e-3)
+    assert_same_odds(there, here)
 
 
 def test_every_setting_has_its_effect_and_a_seed_brings_the_same(remote: RemoteEngine) -> None:

@@ -65,6 +65,15 @@ def text_of(tokens):
     return "".join(token.text for token in tokens)
 
 
+def assert_same_odds(there, here):
+    """Both drew among the same tokens, each as likely as there."""
+    for one, other in zip(there, here, strict=True):
+        assert math.isclose(one.raw_probability, other.raw_probability, rel_tol=1e-3)
+        likely = {each.text: each.raw_probability for each in other.top}
+        for each in one.top[:5]:
+            assert math.isclose(each.raw_probability, likely[each.text], rel_tol=1e-3)
+
+
 def test_its_likeliest_words_and_their_odds_are_those_of_our_engine(remote, tales):
     checkpoint = gpt.load(tales)
     with Engine(checkpoint.model, checkpoint.tokenizer) as engine:
@@ -74,11 +83,7 @@ def test_its_likeliest_words_and_their_odds_are_those_of_our_engine(remote, tale
     there = written(remote, temperature=0, max_new_tokens=24)
     assert len(there) == len(here) == 24
     assert text_of(there) == text_of(here)
-    for one, other in zip(there, here, strict=True):
-        assert math.isclose(one.raw_probability, other.raw_probability, rel_tol=1e-3)
-        likely = {each.text: each.raw_probability for each in other.top}
-        for each in one.top[:5]:
-            assert math.isclose(each.raw_probability, likely[each.text], rel_tol=1e-3)
+    assert_same_odds(there, here)
 
 
 def test_a_seed_brings_the_same_again_and_another_does_not(remote):
