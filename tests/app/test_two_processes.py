@@ -16,7 +16,7 @@ from frontend.others import LOOK_S
 from tests.app.test_crowd import canary
 from tests.app.test_life import Witness
 from tests.frontend.test_socket import PATIENCE_S, until
-from tests.support.app_server import start_app
+from tests.support.app_server import STOP_S, start_app
 from tests.support.postgres import Cluster
 from tests.support.tiny_checkpoint import save_characters
 
@@ -64,7 +64,7 @@ class Pair:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(10)
+            process.wait(STOP_S)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """(owner, story, passage, text) of all that is kept."""

@@ -89,7 +89,7 @@ def test_in_its_own_bfloat16_it_is_near(checkpoint: gpt.Checkpoint, tmp_path) ->
     texts = zip(prompts, ids, strict=True)
     ours = sum(compare(checkpoint, [prompt], [each]).ties == 0 for prompt, each in texts)
     print(compare(checkpoint, prompts, ids), f"{ours} of {len(prompts)} texts are ours to the end")
-    assert ours > 0
+    assert ours > 20
 
 
 def test_its_words_and_their_odds_are_those_of_our_engine(

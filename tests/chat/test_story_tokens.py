@@ -2,15 +2,20 @@
 
 import json
 import random
+import time
 from dataclasses import replace
+from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.story import Passage, StoryToken, TokenChoice
+from chat.story import Passage, Story, StoryToken, TokenChoice
+from chat.story.kept import Kept, head_json, kept_of, settings_json
+from chat.story.library import _no_collection
 from chat.story.passage import entry_of, passage_json, passage_of, with_tokens
 from chat.story.tokens import PackedTokens, packed, raw_probabilities_of, texts_of
+from chat.view import story_data
 
 chances = st.floats(0, 1)
 texts = st.text(st.characters(codec=None, categories=None), max_size=3)
@@ -83,18 +88,51 @@ def test_columns_that_do_not_fit_together_are_refused_before_a_token_is_asked_fo
         PackedTokens({**columns, **damage})
 
 
-def test_columns_take_less_than_half_of_the_room_that_objects_take():
-    draw = random.Random(1)
-    top = [
-        tuple(
-            TokenChoice(id, f" word{id}", draw.random(), draw.random())
+def drawn(count: int, draw: random.Random) -> tuple[StoryToken, ...]:
+    """Tokens with ten likely ones beside each, all at random."""
+    made: list[StoryToken] = []
+    for _ in range(count):
+        top = tuple(
+            TokenChoice(id, f" w{id % 1000}", draw.random(), draw.random())
             for id in draw.sample(range(8000), 10)
         )
-        for _ in range(100)
-    ]
-    tokens = tuple(
-        StoryToken(each[0].id, each[0].text, draw.random(), draw.random(), draw.random(), each)
-        for each in top
-    )
-    passage = Passage(author="model", text="".join(texts_of(tokens)), tokens=tokens)
+        numbers = [draw.random() for _ in range(3)]
+        made.append(StoryToken(top[0].id, top[0].text, *numbers, top))
+    return tuple(made)
+
+
+def wrote(count: int, draw: random.Random, parent: str | None = None) -> Passage:
+    tokens = drawn(count, draw)
+    text = "".join(texts_of(tokens))
+    return Passage(author="model", text=text, tokens=tokens, parent=parent)
+
+
+def test_columns_take_less_than_half_of_the_room_that_objects_take():
+    passage = wrote(100, random.Random(1))
     assert len(passage_json(passage)) < len(json.dumps(entry_of(passage))) / 2
+
+
+@pytest.mark.torture
+def test_a_story_of_500_kb_is_read_many_times_faster_from_columns():
+    draw, passages = random.Random(1), list[Passage]()
+    for _ in range(409):
+        passages.append(wrote(250, draw, passages[-1].id if passages else None))
+    story = Story(passages=tuple(passages)).at(passages[-1].id)
+    state = Kept(story=story, settings={}, model="m")
+    row = head_json(state), settings_json(state), "m", 0.0
+    forms = {
+        "objects": [json.dumps(entry_of(each)) for each in passages],
+        "columns": [passage_json(each) for each in passages],
+    }
+    taken: dict[str, list[float]] = {form: [] for form in forms}
+    for form in [*forms] * 3:
+        with _no_collection():
+            began = time.process_time()
+            read = kept_of(row, forms[form]).story
+            taken[form].append(time.process_time() - began)
+            began = time.process_time()
+            story_data(read)
+            ready_s = time.process_time() - began
+        size = sum(map(len, forms[form])) / 1e6
+        print(f"{form}: {size:.0f} MB, read {taken[form][-1]:.2f} s, made ready {ready_s:.2f} s")
+    assert median(taken["columns"]) < median(taken["objects"]) / 10

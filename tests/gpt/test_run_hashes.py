@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gpt
 from gpt.checkpoint.copied_runs import read_copied_runs
-from gpt.text.memorization import COPIED_WORDS, ReferenceText
+from gpt.text.memorization import ReferenceText
 from gpt.text.run_hashes import DIGEST, HEADER, LEAST, LOW_BITS, MAGIC, ONE_IN, RunHashes
 from tests.support.imports import ROOT
 
@@ -84,7 +84,7 @@ def test_a_file_that_is_none_of_ours_or_damaged_is_refused_in_words():
         (good[:-1], "its header tells of"),
         (told(10, 3, 1 << 60), "its header tells of"),
         (told(10, 1 << 60, 3), "its header tells of"),
-        (told(10, 3, 2), "does not tell of as many|its header tells of"),
+        (told(10, 3, 2), "its header tells of"),
         (good[:-DIGEST] + bytes(DIGEST), "was changed"),
         (told(10, 3, 3, rest=body[:3] + b"\xff"), "bitmap does not tell"),
         (told(10, 3, 3, rest=bytes(3) + b"\xe0"), "not in order"),
@@ -105,4 +105,3 @@ def test_the_hashes_beside_a_shipped_model_know_its_text(name: str, words: str) 
     assert hashes is not None
     assert hashes.overlap(words).new == 0
     assert hashes.overlap(" ".join(reversed(words.split()))).new == 1
-    assert COPIED_WORDS == 8

@@ -1,6 +1,8 @@
 """Stacked Muon is torch's Muon."""
 
 import copy
+import time
+from statistics import median
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.optim import Muon
 
 from gpt.model import GPT
 from tests.train.test_pretrain import TINY
+from train.loop.device import has_fast_bfloat16
 from train.loop.optimize import StackedMuon, make_optimizers, orthogonal
 
 SHAPES = [(8, 24), (24, 8), (8, 24), (16, 16), (24, 8), (8, 24)]
@@ -78,3 +81,17 @@ def test_where_bfloat16_is_not_in_hardware_nothing_is_computed_in_it(
     off = (found.double() - exact.U @ exact.Vh).abs().max()
     assert (off < 1e-5) is not fast
     assert off < 0.05
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("columns", [384, 1024])
+def test_the_form_that_is_chosen_is_not_the_slower_one(monkeypatch, columns: int) -> None:
+    chosen = has_fast_bfloat16(torch.device("cpu"))
+    matrices, taken = torch.randn(6, 384, columns), {True: list[float](), False: list[float]()}
+    for fast in (True, False) * 3:
+        monkeypatch.setattr("train.loop.optimize.has_fast_bfloat16", lambda device, fast=fast: fast)
+        began = time.perf_counter()
+        orthogonal(matrices, (3.4445, -4.775, 2.0315), 5, 1e-7)
+        taken[fast].append(time.perf_counter() - began)
+    print(f"6 of 384 × {columns}: bfloat16 {taken[True]}, float32 {taken[False]} s")
+    assert median(taken[chosen]) < 1.5 * median(taken[not chosen])

@@ -124,10 +124,8 @@ def _storage(url: str, patience_s: int) -> Storage:
     for pause_s in (0.2, 0.5, 1.0):
         try:
             return Storage(url, patience_s)
-        except (IntegrityError, ProgrammingError):
-            time.sleep(pause_s)
-        except OperationalError as error:
-            if "already exists" not in str(error):
+        except (IntegrityError, ProgrammingError, OperationalError) as error:
+            if isinstance(error, OperationalError) and "already exists" not in str(error):
                 raise
             time.sleep(pause_s)
     return Storage(url, patience_s)
