@@ -3,7 +3,6 @@
 import os
 import secrets
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from gpt.files import write_whole
@@ -65,8 +64,11 @@ def write_private_once(path: Path, text: str) -> None:
     made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_private(made, text)
     try:
-        with suppress(FileExistsError):
-            os.link(made, path)
+        os.link(made, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        write_private(path, text)
     finally:
         made.unlink()
 

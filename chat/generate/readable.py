@@ -20,7 +20,7 @@ def unreadable(listing: Listing, text: str) -> str:
         return ""
     text = whole_characters(text)
     known = {*tokenizer.characters, *replaced(text, tokenizer)}
-    unknown = dict.fromkeys(each for each in text if each not in known)
+    unknown = [each for each in dict.fromkeys(text) if each not in known]
     return f"{never_saw(unknown, listing.key)}, so it cannot read this story." if unknown else ""
 
 

@@ -28,9 +28,7 @@ async def compare(session: Session, request: Mapping[str, object]) -> dict[str, 
     asked = request.get("models")
     keys = [str(each) for each in asked] if is_list(asked) else []
     values = [session.tuning.in_force(session.usual(key)) for key in keys or [""]]
-    listings = await asyncio.to_thread(_listings, session, keys)
-    text = session.story.text
-    unread = [unreadable(listings[key], text) if key in listings else "" for key in keys]
+    unread = await asyncio.to_thread(_unread, session, keys, session.story.text)
     return {
         "unread": unread,
         "presets": [preset_data(preset) for preset in (await session.presets()).values()],
@@ -46,6 +44,11 @@ async def compare(session: Session, request: Mapping[str, object]) -> dict[str, 
             if name != "seed"
         ],
     }
+
+
+def _unread(session: Session, keys: Sequence[str], text: str) -> list[str]:
+    listings = _listings(session, keys)
+    return [unreadable(listings[key], text) if key in listings else "" for key in keys]
 
 
 def _listings(session: Session, keys: Sequence[str]) -> Mapping[str, Listing]:

@@ -187,6 +187,7 @@ class Library:
 
     def changes(self, stories: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], float]:
         """When each of these was changed last, by (owner, id); what is not there is left out."""
+        stories = {*stories}
         ids = {f"id{number}": id for number, (_, id) in enumerate(stories)}
         if not ids:
             return {}

@@ -28,4 +28,5 @@ def encode_straight(text: str, tokenizer: Tokenizer) -> list[int]:
     Raises:
         UnknownCharacterError: There is a character that the model does not know in any form.
     """
-    return tokenizer.encode(text.translate(str.maketrans(replaced(text, tokenizer))))
+    marks = replaced(text, tokenizer)
+    return tokenizer.encode(text.translate(str.maketrans(marks)) if marks else text)
