@@ -58,7 +58,7 @@ class Others:
         )
         for key, changed_s in changes.items():
             if self._is_quiet(key) and self._stories.open[key].keeper.changed_s != changed_s:
-                await self._take_anew(key)
+                await self._take_anew(key, changed_s)
 
     def _is_quiet(self, key: Key) -> bool:
         """Whether nothing is in hand for a story that is open."""
@@ -67,13 +67,17 @@ class Others:
             return False
         return not (story.session.writing or story.keeper.unsaved or self._writing.busy(key))
 
-    async def _take_anew(self, key: Key) -> None:
+    async def _take_anew(self, key: Key, changed_s: float) -> None:
         story = self._stories.open[key]
         before = story.session.history
         try:
             kept = await story.keeper.read()
-        except (GoneError, StoryError):
+        except GoneError:
             return  # its writer hears of it with the next change
+        except StoryError as error:
+            log.warning("what another process kept cannot be read: %s", in_one_line(error))
+            story.keeper.changed_s = changed_s  # read again once it changes again
+            return
 
         def was_changed() -> bool:
             known = self._stories.open.get(key) is story and self._is_quiet(key)

@@ -102,9 +102,7 @@ class Autosave:
         """
         if (state := self.unsaved) is not None:
             return state
-        loop = asyncio.get_running_loop()
-        args = (self.story_id, self.owner)
-        kept = await loop.run_in_executor(self._executor, self._library.load, *args)
+        kept = await self.read()
         self._last, self.changed_s = kept, kept.changed_s
         return kept
 
