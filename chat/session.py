@@ -7,7 +7,6 @@ What it holds and what it sends to the page is `chat.session_state`. The page it
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -18,7 +17,7 @@ from chat.compare import contest
 from chat.compare.contest import Contest
 from chat.compare.vote_stats import VoteChoice
 from chat.compare.votes import Vote
-from chat.errors import RefusedError, fault, in_one_line, reason
+from chat.errors import RefusedError, fault
 from chat.generate.draft import CALM
 from chat.generate.reproduce import again
 from chat.generate.request import LAST, GenerationRequest, request_from_page
@@ -67,12 +66,8 @@ class Session(SessionState):
     async def offer(self) -> None:
         """Let the writer pick from the models and the presets there are now, and set the chat."""
         presets = await self.presets()
-        tuning, undone = self.tuning, self.undone()
-        dials = [
-            {**each, "by": undone.get(each["name"], each["by"])}
-            for each in tuning.dials(self.usual())
-        ]
-        await self.page.offer(self.models, self.model, presets, tuning.picked, dials)
+        dials = self.tuning.dials(self.usual(), self.undone())
+        await self.page.offer(self.models, self.model, presets, self.tuning.picked, dials)
 
     async def ask_for(self, data: Mapping[str, object], *, model: str | None = None) -> None:
         """Do what a button of the page asks of the model; see `request_from_page`."""
@@ -134,8 +129,8 @@ class Session(SessionState):
         except (RefusedError, StoryError) as error:
             await self._refuse_act(request, str(error))
         else:
-            if voted:
-                await self._cast(voted)
+            if voted and self.votes and (why := await self.votes.cast(voted)):
+                await self.page.tell(why, "error")
             if said:
                 await self.page.tell(said)
             await self._measure()
@@ -302,12 +297,3 @@ class Session(SessionState):
         self._put(history)
         self.contest = compared if request.get("act") == "pick" else None
         return compared.said if compared else ""
-
-    async def _cast(self, vote: Vote) -> None:
-        if self.votes is None:
-            return
-        try:
-            await self.votes.cast(vote)
-        except (sqlite3.Error, OSError) as error:
-            log.error("a vote could not be kept: %s", in_one_line(error))
-            await self.page.tell(f"The vote could not be kept: {reason(error)}.", "error")

@@ -1,8 +1,7 @@
 """`SessionState`: what a writer's session holds, and the events that show it on the page.
 
-"story_state" is everything, "story_delta" only new tokens, "story_status" the line below the story,
-"story_meter" what the model sees of it.
-What changes the state is in its subclass, `chat.session.Session`.
+"story_state" is everything, "story_delta" only new tokens, "story_meter" what the model sees,
+"story_status" the line below. What changes the state is in the subclass, `chat.session.Session`.
 """
 
 import asyncio
@@ -146,11 +145,7 @@ class SessionState:
             key: As in `usual`.
         """
         listing = self.models.get(key or self.model or "")
-        if listing is None or listing.remote is None:
-            return {}
-        dialect = listing.remote.dialect
-        missing = (*dialect.missing, *(["seed"] if dialect.seeds is None else []), "heal")
-        return dict.fromkeys(missing, f"not done by “{listing.server}”, whatever stands here")
+        return view.undone(listing) if listing else {}
 
     def snapshot(self) -> dict[str, Any]:
         data = view.story_data(self.story, self.drafts, self.choice)
@@ -214,6 +209,7 @@ class SessionState:
         if revision == self.revision and not drafts:
             # The page has the story, and may have missed what is told without it.
             await self.mark_saved(self.unsaved)
+            await self.page.emit("story_meter", {"meter": self.meter})
             return await self._say(self.status)
         if revision != self.revision or len(drafts) != 1 or have > len(drafts[0].tokens):
             await self.page.emit("story_state", self.snapshot())
@@ -226,7 +222,6 @@ class SessionState:
         if loaded is not None and self._loaded is None and self.story.passages:
             self._loaded = loaded
             await self._measure()
-            # The page has the story itself already, which may be long.
             await self.page.emit("story_meter", {"meter": self.meter})
 
     async def put_context(self, context: Context) -> None:
@@ -260,11 +255,7 @@ class SessionState:
         saw_all = not (self.meter and self.meter["unseen"])
         await self._measure()
         if saw_all and self.meter and self.meter["unseen"]:
-            await self.page.tell(
-                f"The story has outgrown the {'about ' if self.meter['about'] else ''}"
-                f"{self.meter['window']} tokens this model can read. "
-                "It goes on from what it still sees; the rest is dimmed."
-            )
+            await self.page.tell(view.outgrown(self.meter))
 
     async def _measure(self) -> None:
         """Bring the context meter up to date."""

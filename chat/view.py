@@ -10,6 +10,7 @@ from typing import Any
 from chat.errors import RefusedError
 from chat.generate.draft import Draft
 from chat.generate.prompt import prompt_of
+from chat.models import Listing
 from chat.models.engines import Loaded
 from chat.settings import told
 from chat.story import ENDINGS, Context, Passage, Story, StoryToken
@@ -157,6 +158,24 @@ def story_meter(
     told = meter(ids, loaded.window, text, decode, start, memory=memory, note=note)
     # Of a model on a server the tokens are an estimate.
     return {**told, "about": loaded.listing.remote is not None}
+
+
+def outgrown(meter: Mapping[str, Any]) -> str:
+    """What a writer is told when the model loses sight of the beginning."""
+    about = "about " if meter["about"] else ""
+    return (
+        f"The story has outgrown the {about}{meter['window']} tokens this model can read. "
+        "It goes on from what it still sees; the rest is dimmed."
+    )
+
+
+def undone(listing: Listing) -> dict[str, str]:
+    """The settings that a model's server cannot do, each with that in words."""
+    if listing.remote is None:
+        return {}
+    dialect = listing.remote.dialect
+    missing = (*dialect.missing, *(["seed"] if dialect.seeds is None else []), "heal")
+    return dict.fromkeys(missing, f"not done by “{listing.server}”, whatever stands here")
 
 
 def story_data(

@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import json
+import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -14,8 +16,10 @@ from typing import Any, TypeVar
 from chat.accounts.database import Database, SqliteFile
 from chat.accounts.database.tables import VOTES
 from chat.compare.vote_stats import VoteChoice
+from chat.errors import in_one_line, reason
 from chat.settings import BY_STORY, LABELS, Value, shown
 
+log = logging.getLogger(__name__)
 COLUMNS = "voted_s, choice, prompt, seed, a, b"
 
 T = TypeVar("T")
@@ -169,9 +173,14 @@ class Ballot:
         self._owner = owner
         self._executor = executor
 
-    async def cast(self, vote: Vote) -> None:
-        """Keep a vote; sqlite3.Error or OSError where it cannot be."""
-        await self._do(lambda: self._votes.cast(self._owner, vote))
+    async def cast(self, vote: Vote) -> str:
+        """Keep a vote; gives why it could not be, in words for the writer, or ""."""
+        try:
+            await self._do(lambda: self._votes.cast(self._owner, vote))
+        except (sqlite3.Error, OSError) as error:
+            log.error("a vote could not be kept: %s", in_one_line(error))
+            return f"The vote could not be kept: {reason(error)}."
+        return ""
 
     async def all(self) -> list[Vote]:
         """The owner's votes, the oldest first."""

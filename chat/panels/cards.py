@@ -26,7 +26,7 @@ from gpt.checkpoint import (
     weight_files,
 )
 from gpt.checkpoint.generation_config import GenerationDefaults, usable_defaults
-from gpt.checkpoint.provenance import judged_on
+from gpt.checkpoint.provenance import judged_on, texts
 from gpt.files import facts_of, read_bytes
 from gpt.files.strict_json import is_list, is_object
 from gpt.tokenizers import kind_in
@@ -133,7 +133,7 @@ def _facts(
         ("Parameters", None if parameters is None else f"{parameters:,}"),
         ("Tokenizer", tokenizer),
         ("Window", seen if listing.block_size else None),
-        ("Trained on", _sources(data)),
+        ("Trained on", _sources(training)),
         ("Training text", _text_size(data)),
         ("Began from", _began(training)),
         *[("Taught by", names) for names in _teachers(training)],
@@ -208,14 +208,9 @@ def _vocabulary(listing: Listing) -> str:
         return NOT_KNOWN
 
 
-def _sources(data: Mapping[str, Any]) -> str | None:
+def _sources(training: Mapping[str, Any]) -> str | None:
     """The names of the texts it learnt from."""
-    sources = data.get("sources")
-    if not is_list(sources):
-        return None
-    return _names(
-        each for each in sources if is_object(each) and "train" in str(each.get("serves", "train"))
-    )
+    return ", ".join(name for name, serves in texts(training) if "train" in serves) or None
 
 
 def _names(things: Iterable[object]) -> str:

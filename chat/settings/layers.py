@@ -207,12 +207,21 @@ class SettingLayers:
         chosen = {name: settings.typed(value) for name, value in self.chosen.items()}
         return {"preset": self.picked, "chosen": chosen, "once": armed, "changes": self.changes}
 
-    def dials(self, model: Layer) -> list[dict[str, Any]]:
-        """Every setting as a form shows it: name, value and by whom it was set, in words."""
+    def dials(self, model: Layer, undone: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Every setting as a form shows it: name, value and by whom it was set, in words.
+
+        Args:
+            undone: Settings that do nothing, each with that in words.
+        """
         values = self.standing(model)
         own = {**settings.defaults(), **model}
         return [
-            {"name": name, "value": values[name], "own": own[name], "by": self.decides(name, model)}
+            {
+                "name": name,
+                "value": values[name],
+                "own": own[name],
+                "by": undone.get(name) or self.decides(name, model),
+            }
             for name in settings.LABELS
         ]
 

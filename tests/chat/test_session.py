@@ -344,6 +344,7 @@ def test_a_page_that_fell_behind_gets_just_what_it_lacks(root):
         await session.sync(session.revision, 0)
         assert page.events == [
             ("story_kept", {"unsaved": ""}),
+            ("story_meter", {"meter": session.meter}),
             ("story_status", {"status": "", "writing": False}),
         ]
         engines.close()
