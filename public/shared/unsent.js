@@ -260,7 +260,9 @@ export class Unsent {
       this.drafts.move(under.place, to);
       under.place = to;
     });
-    this.drafts.all('beside', 'new').forEach(({ place }) => this.drafts.move(place, { ...place, story }));
+    // What another window typed is for the story that it will begin.
+    const mine = this.drafts.all('beside', 'new').filter(({ draft }) => draft.window === this.drafts.window);
+    mine.forEach(({ place }) => this.drafts.move(place, { ...place, story }));
   }
 
   // Edits

@@ -378,8 +378,12 @@ test('what was typed beside a new story goes with it to its address', () => {
   page.story = 'new';
   page.unsent.arrive(state());
   page.drafts.put({ kind: 'beside', story: 'new', id: 'memory' }, { words: 'Tom is a fox' });
+  const another = new Drafts({ storage: () => page.storage, say: () => {}, window: 'w2' });
+  another.put({ kind: 'beside', story: 'new', id: 'note' }, { words: 'for a story of another window' });
   page.story = 't';
   page.unsent.named('t');
   assert.equal(page.drafts.get({ kind: 'beside', story: 't', id: 'memory' })?.words, 'Tom is a fox');
   assert.equal(page.drafts.get({ kind: 'beside', story: 'new', id: 'memory' }), null);
+  assert.equal(page.drafts.get({ kind: 'beside', story: 't', id: 'note' }), null);
+  assert.equal(another.get({ kind: 'beside', story: 'new', id: 'note' })?.words, 'for a story of another window');
 });
