@@ -117,8 +117,11 @@ export const load = async (/** @type {import('./store.js').Store} */ store) => {
         c.problem = /** @type {Error} */ (error).message;
       },
     );
+  const asked = String(c.models);
+  const compared = store.query({ query: 'compare', models: c.models });
   await Promise.all([
-    put(store.query({ query: 'compare', models: c.models })),
+    // Of models that were left meanwhile nothing is to be said.
+    put(compared.then((answer) => (asked === String(c.models) ? answer : { ...answer, unread: [] }))),
     put(store.query({ query: 'runs' })),
     loadVotes(store),
   ]);

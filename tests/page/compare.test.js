@@ -71,6 +71,23 @@ test('who was chosen before the proposal came is not proposed away', async () =>
   }
 });
 
+test('that a model cannot read the story is not said of the one that was chosen since', async () => {
+  const { store, answer } = waiting();
+  Object.assign(store.compare, { models: ['strange', 'mine'], proposal: {} });
+  const told = store.query;
+  store.query = (/** @type {{query: string}} */ asked) =>
+    told(asked).then((/** @type {object} */ data) =>
+      asked.query === 'compare' ? { ...data, unread: ['why', ''] } : data,
+    );
+  const loading = load(store);
+  choose(store.compare, 0, { model: 'other' });
+  answer();
+  await loading;
+  assert.deepEqual(store.compare.unread, []);
+  await load(store);
+  assert.deepEqual(store.compare.unread, ['why', '']);
+});
+
 test('what was proposed for one model goes when another is chosen, what was chosen stays', () => {
   const c = { ...newCompare(), ...proposed('mine', [], PRESETS, '') };
   choose(c, 0, { own: { top_k: '5' } });
