@@ -5,7 +5,7 @@ import { sessionIdState } from '@chainlit/react-client';
 import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
-const { aloud, beginAt, chooseRate, chooseVoice, end, RATES, saidOf, voicesNow, watch } = window.inkling.aloud;
+const { aloud, beginAt, chooseRate, chooseVoice, end, RATES, barNow, watch } = window.inkling.aloud;
 
 /** @param {SpeechSynthesisVoice} voice */
 const called = ({ name, lang, localService }) => `${name} (${lang})${localService ? '' : ', over the network'}`;
@@ -19,9 +19,9 @@ function StoryAloud() {
     return watch(store);
   }, [store, store.state === null]);
 
-  const said = saidOf();
-  if (!store.state || (!isOn && !said)) return null;
-  const { all, picked, rate } = voicesNow();
+  const now = store.state && barNow();
+  if (!now) return null;
+  const { all, picked, rate, said } = now;
   const stop = () => {
     const held = bar.current?.contains(document.activeElement);
     end();

@@ -2,7 +2,7 @@
 // Memory and author's note: what the model reads beside the story, and what they cost of its window.
 
 import { sessionIdState } from '@chainlit/react-client';
-import { createElement, useEffect, useReducer } from 'react';
+import { createElement, useEffect, useMemo, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
 const { errorLine, panelHead } = window.inkling.panel;
@@ -84,15 +84,16 @@ const useCost = (store, now, asked) => {
  */
 const useTyped = (store) => {
   const { state } = store;
-  const mark = state ? JSON.stringify([state.story, state.context]) : '';
+  // Every token draws this anew: the storage is read where something in it may have changed.
+  const mark = state ? `${here()} ${drafts.version}` : '';
+  const typed = useMemo(() => (mark ? typedFor(drafts, here()) : {}), [mark]);
   useEffect(() => {
     if (!state) return;
-    const typed = typedFor(drafts, here());
     if (!aboutBeside.differs(state.context, { ...state.context, ...typed })) dropTyped(drafts, here());
     else if (store.beside?.story !== state.story) say(CAME_BACK);
     store.beside = { ...store.beside, story: state.story };
-  }, [mark]);
-  return state ? typedFor(drafts, here()) : {};
+  }, [state?.story, state?.context]);
+  return typed;
 };
 
 function StoryMemory() {

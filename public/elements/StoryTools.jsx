@@ -77,8 +77,7 @@ function StoryTools() {
   if (!state || state.models.length === 0 || panels.size === 0) return null;
   const { once } = state.tuning;
   const { aboutGhost, isOn, toggle } = window.inkling.ghost;
-  const { aloud, begin: beginAloud, end: endAloud, voicesNow } = window.inkling.aloud;
-  const hasVoices = voicesNow().all.length > 0;
+  const { aloud, begin: beginAloud, end: endAloud, hasVoices } = window.inkling.aloud;
   /** @type {[string, import('react').ReactNode][]} */
   const own = [
     [
@@ -134,7 +133,7 @@ function StoryTools() {
         id="story-aloud"
         className="quiet"
         disabled={state.passages.length === 0}
-        title={hasVoices ? ALOUD : `This browser has no voice to read with. ${ALOUD}`}
+        title={hasVoices() ? ALOUD : `This browser has no voice to read with. ${ALOUD}`}
         // What is selected stays selected.
         onMouseDown={(event) => event.preventDefault()}
         onClick={() => (aloud.isOn ? endAloud() : beginAloud(store))}

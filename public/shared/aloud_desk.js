@@ -49,6 +49,9 @@ export const voicesNow = () => {
   return { all, picked, rate, about: aboutVoices(all, picked, language()) };
 };
 
+/** Whether the browser has any to read with. */
+export const hasVoices = () => Boolean(synth()?.getVoices().length);
+
 const utter = (/** @type {string} */ words) => {
   const { picked, rate } = voicesNow();
   const spoken = new SpeechSynthesisUtterance(words);
@@ -86,8 +89,13 @@ export const aloud = new Aloud({
 /** Whether what cannot be read is to be said: somebody wanted it read. */
 let isWanted = false;
 
-/** What is to be said of the reading; "" for nothing. */
-export const saidOf = () => (aloud.isOn ? '' : aloud.said) || (isWanted || aloud.isOn ? voicesNow().about : '');
+/** The voices and what is to be said of the reading, "" for nothing; null where nothing is read, nor to be said. */
+export const barNow = () => {
+  if (!aloud.isOn && !isWanted) return aloud.said ? { ...voicesNow(), said: aloud.said } : null;
+  const voices = voicesNow();
+  const said = (aloud.isOn ? '' : aloud.said) || voices.about;
+  return aloud.isOn || said ? { ...voices, said } : null;
+};
 
 const start = (/** @type {number} */ from, /** @type {number} */ to = Infinity) => {
   isWanted = !voicesNow().picked;

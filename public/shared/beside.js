@@ -48,4 +48,5 @@ export const keepTyped = (drafts, story, set, typed) =>
   });
 
 /** It is set. @param {Kept} drafts @param {string} story */
-export const dropTyped = (drafts, story) => NAMES.forEach((name) => drafts.drop(place(story, name)));
+export const dropTyped = (drafts, story) =>
+  NAMES.filter((name) => drafts.get(place(story, name))).forEach((name) => drafts.drop(place(story, name)));

@@ -9,7 +9,7 @@ import { make } from './dom.js';
  */
 const END = '\n';
 
-/** @typedef {{text: string, own: boolean}} Piece own: it is the writer's, in a text that is not. */
+/** @typedef {import('./tokens.js').Piece} Piece */
 
 /** @param {Node} node @returns {Text[]} */
 const textsIn = (node) => {

@@ -5,7 +5,7 @@
 import { make } from './dom.js';
 import { drawFacts } from './facts.js';
 import { hasGaps } from './look.js';
-import { levelOf, linesOf, ownParts, partsOf } from './tokens.js';
+import { joined, levelOf, linesOf, ownParts, partsOf } from './tokens.js';
 
 /**
  * @typedef {import('./stretches.js').Run} Run
@@ -30,19 +30,12 @@ const about = (/** @type {Page.Passage} */ { author, place, places }) =>
 
 const textsOf = (/** @type {Run} */ { passage, from, to }) => partsOf(passage).slice(from, to);
 
-/** @typedef {{text: string, own: boolean}} Piece own: where it was edited, and this is the writer's. */
+/** @typedef {import('./tokens.js').Piece} Piece */
 
-/** What follows each other of one author, as one. @returns {Piece[]} */
+/** @returns {Piece[]} at least one */
 const byAuthor = (/** @type {Run} */ run) => {
   const own = ownParts(run.passage)?.slice(run.from, run.to);
-  if (!own) return [{ text: textsOf(run).join(''), own: false }];
-  /** @type {Piece[]} */
-  const found = [];
-  textsOf(run).forEach((text, at) => {
-    const last = found.at(-1);
-    if (last?.own === own[at]) last.text += text;
-    else found.push({ text, own: own[at] });
-  });
+  const found = joined(textsOf(run), (at) => Boolean(own?.[at]));
   return found.length ? found : [{ text: '', own: false }];
 };
 

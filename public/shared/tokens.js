@@ -63,17 +63,29 @@ export const ownParts = (passage) => {
 /** A text in its lines, each with what ends it and the empty lines that follow. @param {string} text */
 export const linesOf = (text) => text.match(/[^\n]*\n+|[^\n]+/g) ?? [text];
 
+/** @typedef {{text: string, own: boolean}} Piece own: it is the writer's, in a text that is not. */
+
+/**
+ * What follows each other of one author, as one.
+ *
+ * @param {string[]} texts
+ * @param {(at: number) => boolean} isOwn
+ */
+export const joined = (texts, isOwn) => {
+  /** @type {Piece[]} */
+  const found = [];
+  texts.forEach((text, at) => {
+    const [last, own] = [found.at(-1), isOwn(at)];
+    if (last?.own === own) last.text += text;
+    else found.push({ text, own });
+  });
+  return found;
+};
+
 /** The text of a passage by whose it is, as far as that is known. @param {Parted} passage */
 export const ownPieces = ({ tokens, own }) => {
   const mine = new Set(own ?? []);
-  /** @type {{text: string, own: boolean}[]} */
-  const found = [];
-  tokens.forEach((text, at) => {
-    const last = found.at(-1);
-    if (last?.own === mine.has(at)) last.text += text;
-    else found.push({ text, own: mine.has(at) });
-  });
-  return found;
+  return joined(tokens, (at) => mine.has(at));
 };
 
 /** Which of the parts a place in the text is in, or right behind. @param {Parted} passage @param {number} place */
