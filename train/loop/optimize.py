@@ -115,7 +115,7 @@ def clip(model: nn.Module, longest: float) -> float:
 
 def _muon_for(device: torch.device) -> type[Muon]:
     """On a CPU with bfloat16 a batched product gains nothing, and rounds otherwise than it always
-    did; without, torch's own is twenty times slower than float32 (LOG.md)."""
+    did; without, torch's own is 26 to 40 times slower (LOG.md)."""
     stacks = device.type == "cuda" or (device.type == "cpu" and not has_fast_bfloat16(device))
     return StackedMuon if stacks else Muon
 
