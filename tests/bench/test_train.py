@@ -1,8 +1,10 @@
 """bench.train compares one model with itself: the peer has our weights and our batches."""
 
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 from bench import prepare
 from bench import train as bench
-from bench.nanogpt import read_given
+from bench.nanogpt import read_given, step_of
 from train.loop.step import cross_entropy
 from train.loop.throughput import Throughput
 
@@ -37,10 +39,24 @@ def test_the_peer_trains_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert last < first  # 32 batches, learnt by heart a little
 
 
+def peer_in_this_process(path: Path, precision: str, stack: ExitStack) -> bench.Steps:
+    """What `bench.peer` gives, without the two seconds in which a Python imports torch."""
+    _, model, batches = read_given(str(path))
+    step = step_of(model, cycle(batches), precision == "autocast")
+
+    def steps(count: int) -> tuple[float, float]:
+        began = time.perf_counter()
+        losses = [step() for _ in range(count)]
+        return time.perf_counter() - began, losses[-1]
+
+    return steps
+
+
 def test_the_last_line_has_the_ratios_and_the_share_of_the_peak(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bench, "LARGE", replace(TINY, dropout=0.2))
+    monkeypatch.setattr(bench, "peer", peer_in_this_process)
     monkeypatch.setattr(bench, "SMALL", TINY)
     bench.main(["--rounds", "1", "--steps", "1", "--threads", "1"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

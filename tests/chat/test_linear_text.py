@@ -39,7 +39,7 @@ def tokens_through(text: str) -> None:
     tokenizer = CharTokenizer.train([LETTERS + "…”"])
     params = SamplingParams(max_new_tokens=1, finish_chars=400)
     streamer = TextStreamer(tokenizer, params, tokenizer.encode(text))
-    for id in tokenizer.encode("a." * 150):
+    for id in tokenizer.encode("a." * 30):
         streamer.push(id)
 
 
