@@ -1,23 +1,34 @@
 """The browser of these files: Debian's own Chromium, `apt-get install chromium`.
 
-To open a page costs 4.4 seconds of a processor where its browser knows nothing yet, and 2.1 where
-another fetched and compiled the code before: so the pages share a browser context and a process,
-and each finds them without a cookie or anything else that the one before had stored. What was
-compiled is known by its address: the apps of the files have the same port, one after the other.
+To open a page costs 4.4 seconds of a processor where its browser knows nothing yet, 2.1 where
+another fetched and compiled the code before, and half a second where it is open and begins a new
+story. So the pages share a browser context and a process, and `page` is that of the test before
+where it can begin anew: what was stored is gone, and so is every panel. What was compiled is known
+by its address: the apps of the files have the same port, one after the other.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, ViewportSize, sync_playwright
 
 from tests.browser.test_page import ARGS, PATIENCE_MS, open_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ONE_PROCESS = "--renderer-process-limit=1"
+ONE_PROCESS = "--process-per-site"
 """For all pages of a context: what one compiled is there for the next."""
+VIEWPORT = ViewportSize(width=1360, height=850)
+ANEW_MS = 10_000
+"""In which a page begins anew, or another one is opened."""
+NEW_STORY = """() => {
+  localStorage.clear();
+  document.querySelector('#story-new, #new-chat-button')?.click();
+}"""
+"""Before a story has words the page has the button of Chainlit's alone."""
+PASSED = pytest.StashKey[bool]()
 STORED = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 """What a page can leave to the next; what was fetched is no part of it."""
 
@@ -36,7 +47,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1360, "height": 850}, color_scheme="light")
+    context = browser.new_context(viewport=VIEWPORT, color_scheme="light")
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
@@ -61,8 +72,54 @@ def stays(context: BrowserContext) -> Iterator[Page]:
     page.close()
 
 
+@dataclass
+class Desk:
+    """A page that has a desk open, and what should not have happened on it."""
+
+    page: Page
+    base: str
+    foreign: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def open(self) -> None:
+        ours = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
+        self.page.on(
+            "request", lambda r: None if r.url.startswith(ours) else self.foreign.append(r.url)
+        )
+        self.page.on("pageerror", lambda error: self.broken.append(str(error)))
+        open_page(self.page, self.base)
+
+    def begins_anew(self) -> bool:
+        """Whether it is as it was when it was opened, but for the stories in the list."""
+        page = self.page
+        try:
+            page.context.set_offline(False)
+            page.unroute_all()
+            page.set_viewport_size(VIEWPORT)
+            page.emulate_media(color_scheme="light")
+            if page.locator("[role=dialog], [role=alertdialog]").count():
+                return False
+            page.evaluate(NEW_STORY)
+            for part in ("#story-begin", "#chat-settings-open-modal", "#mode-picker-trigger-model"):
+                page.wait_for_selector(part, timeout=ANEW_MS)
+        except Error:
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
+def left() -> Iterator[list[Desk]]:
+    """The desk of the test before in this file, whose app it is of, if that test passed."""
+    left: list[Desk] = []
+    yield left
+    for desk in left:
+        desk.page.close()
+
+
 @pytest.fixture
-def blank(context: BrowserContext, stays: Page) -> Iterator[Callable[[str], Page]]:
+def blank(
+    context: BrowserContext, stays: Page, left: list[Desk]
+) -> Iterator[Callable[[str], Page]]:
     """Gives a page that is nowhere yet, for which nothing is stored, to visit an app from.
 
     What the pages that it gave before had stored is gone with the next.
@@ -70,6 +127,8 @@ def blank(context: BrowserContext, stays: Page) -> Iterator[Callable[[str], Page
     pages: list[Page] = []
 
     def opened(base: str) -> Page:
+        while left:  # it would ask as nobody
+            left.pop().page.close()
         pages.append(_blank(context, base))
         return pages[-1]
 
@@ -79,16 +138,35 @@ def blank(context: BrowserContext, stays: Page) -> Iterator[Callable[[str], Page
 
 
 @pytest.fixture
-def page(blank: Callable[[str], Page], base: str) -> Iterator[Page]:
+def page(
+    request: pytest.FixtureRequest,
+    context: BrowserContext,
+    stays: Page,
+    left: list[Desk],
+    base: str,
+) -> Iterator[Page]:
     """A desk with a blank page; at the end nothing came from elsewhere, and nothing broke."""
-    page = blank(base)
-    foreign: list[str] = []
-    broken: list[str] = []
-    ours = (base, base.replace("http", "ws"), "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(ours) else foreign.append(r.url))
-    page.on("pageerror", lambda error: broken.append(str(error)))
-    open_page(page, base)
-    yield page
-    page.close()
-    assert foreign == []
-    assert broken == []
+    desk = left.pop() if left else None
+    if desk and not (desk.base == base and desk.begins_anew()):
+        desk.page.close()
+        desk = None
+    if not desk:
+        desk = Desk(_blank(context, base), base)
+        desk.open()
+    yield desk.page
+    assert desk.foreign == []
+    assert desk.broken == []
+    if request.node.stash.get(PASSED, False) and not desk.page.is_closed():
+        left.append(desk)
+    else:
+        desk.page.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
