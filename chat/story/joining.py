@@ -2,13 +2,13 @@
 
 import re
 
-from gpt.text.scripts import compiled, needs_space
+from gpt.text.scripts import LONGEST_CHARACTER, compiled, needs_space, widened
 
 CLOSING = compiled(r"[\p{Terminal_Punctuation}…\p{Pe}]")
 """A message that begins with one of these belongs to the word before it."""
-OPENING = compiled(r"[\p{Ps}\p{Pd}¡¿]|[[\p{LB=BA}&&\p{P}]--\p{Terminal_Punctuation}]")
-"""What follows one of these belongs to it; so it does to the dot of Tibetan, after which a line may
-break, and which ends nothing."""
+OPENING = compiled(r"[\p{Ps}\p{Pd}¡¿\u1361]|[[\p{LB=BA}&&\p{P}]--\p{Terminal_Punctuation}]")
+"""What follows one of these belongs to it; so it does to the dots between words of Tibetan and
+Ethiopic, after which a line may break, and which end nothing."""
 QUOTE = compiled(r"[\p{Pi}\p{Pf}\"']")
 """Which of two quotation marks opens is another in each language: » in German, « in French."""
 SPEAKER = compiled(r"(?:\p{Lu}[\w’' ]{1,40}:|\p{Lo}[\w’' ]{0,40}：)[ \t]*(?:\n|$)")
@@ -42,7 +42,7 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
         return ""
     if SPEAKER.match(words):
         return "\n" * (2 - min(2, len(before) - len(before.rstrip("\n"))))
-    if before[-1].isspace():
+    if before[-1].isspace() or _is_one_character(before, words):
         return ""
     if ended:
         return "\n"
@@ -51,6 +51,13 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
     if OPENING.match(before[-1]) or _opens_quote(before) or not needs_space(before, words):
         return ""
     return " "
+
+
+def _is_one_character(before: str, words: str) -> bool:
+    """A mark, or the rest of an emoji, that comes alone belongs to the letter before it."""
+    at = min(len(before), LONGEST_CHARACTER)
+    start, end = widened(before[-at:] + words[:LONGEST_CHARACTER], at, at)
+    return start < end
 
 
 def _closes_quote(words: str) -> bool:

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import regex
 
+_TURNS = r"\u202a-\u202e\u2066-\u2069"
+_SEEN = (
+    rf"[\p{{Join_Control}}\p{{LB=ZW}}\p{{Prepended_Concatenation_Mark}}\u00ad"
+    rf"[\p{{Bidi_Control}}--[{_TURNS}]]]"
+)
+_OF_FLAG = r"(?<=\U0001f3f4[\U000e0030-\U000e007a]{0,6})[\U000e0030-\U000e007f]"
 _UNSEEN = regex.compile(
-    r"[[\p{C}\p{Zl}\p{Zp}]--[\p{Join_Control}[\p{Bidi_Control}--[\u202a-\u202e\u2066-\u2069]]]]",
+    rf"(?!{_OF_FLAG})[[\p{{C}}\p{{Zl}}\p{{Zp}}]--{_SEEN}]",
     regex.VERSION1,
 )
 """Control characters, halves of a pair, invisible and unassigned ones, what ends or turns a line.
-Spaces of any width are seen by what they part, joiners (Persian, Hindi) and direction marks
-(Hebrew, Arabic) by what they do to the letters beside them."""
+Spaces of any width are seen by what they part, also of none (Khmer, Thai) and where a word may
+break; joiners (Persian, Hindi) and direction marks (Hebrew, Arabic) by what they do to the letters
+beside them; tags behind a black flag, of England or Wales, by the flag."""
 _CONTROL = regex.compile(r"[[\p{Cc}\p{Cn}]--[\n\r\t\f\v\x85]]", regex.VERSION1)
 
 

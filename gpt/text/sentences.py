@@ -1,6 +1,7 @@
 """Sentence ends in prose, found by rules: in a whole text, or while it is streamed.
 
-The marks are Unicode's Sentence_Terminal, in any script; abbreviations are known in English alone.
+The marks are Unicode's Sentence_Terminal, in any script, and those of scripts to which it gives
+none; abbreviations are known in English alone.
 Pure functions of text; used to stop a generation at a sentence rather than at a token count.
 """
 
@@ -8,25 +9,37 @@ import re
 
 from gpt.text.scripts import GLUE, UNSPACED, compiled
 
-_ENDS = r"[\p{Sentence_Terminal}…]"
-_SURE = r"[\p{Sentence_Terminal}--[\p{SB=ATerm}!?]]"
+_OF_SCRIPTS = r"[\u05c3\u0f0d-\u0f11]|\u1361{2}"
+"""Marks that end sentences and have not the property: sof pasuq, the shads of Tibetan, and the full
+stop of Ethiopic typed as two dots between words."""
+_GREEK = r"\u037e|;(?<=\p{Greek}\p{M}{0,4};)"
+"""Its question mark, and the semicolon that it is the same as (canonical equivalence)."""
+_ENDS = rf"(?:[\p{{Sentence_Terminal}}…]|{_OF_SCRIPTS}|{_GREEK})"
+_SURE = rf"(?:[\p{{Sentence_Terminal}}--[\p{{SB=ATerm}}!?]]|{_OF_SCRIPTS})"
 """A mark that does nothing but end sentences, as 。 and । do: no space need follow it."""
+_UNMARKED = r"[\p{Thai}\p{Lao}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Viet}]"
+_PAUSE = rf"\s(?<={_UNMARKED}\s)\s*(?=[{_UNMARKED}&&\p{{Lo}}])"
+"""The space between two sentences of a script that has neither marks for their ends nor spaces
+between words; what stands beside a number or a foreign word is none."""
 _CLOSING = r"\p{Pe}\p{Pf}\"'*_"
 # In German “ closes. After a wide mark it opens, and there is no space to tell the two apart.
 END = compiled(
     rf"(?P<sure>{_ENDS}*{_SURE}{_ENDS}*)(?P<closed>(?:{GLUE}*[{_CLOSING}])*)"
     rf"|{_ENDS}+(?:{GLUE}*[{_CLOSING}\p{{Pi}}])*"
+    rf"|(?P<pause>{_PAUSE})"
 )
 """A run of terminal punctuation and the quotes or brackets that close after it."""
-MARK = compiled(rf"{_ENDS}|[{_CLOSING}\p{{Pi}}]|{GLUE}")
-"""The characters that `END` matches."""
-BARE = compiled(rf"{UNSPACED}[.!?]{UNSPACED}")
+MARK = compiled(rf"{_ENDS}|[;\u1361]|[{_CLOSING}\p{{Pi}}]|{GLUE}")
+"""The characters that `END` matches, but for white space."""
+BARE = compiled(rf"{UNSPACED}[.!?．]{UNSPACED}")
 """A mark of Western width in a script without spaces: there is no other sign of an end."""
 OPENS = compiled(r"[\p{Ps}\p{Pi}]")
 MOST_MARKS = 100
 """How far back a run of `MARK`s is searched again with each token, in characters; it bounds the
 cost of a text that is nothing but marks."""
 NO_SPACE = re.compile(r"\S")
+GOES_ON = compiled(r"\p{SB=Lower}")
+"""A letter that begins no sentence; those of Georgian, which are small alone, may."""
 SHORTENED = compiled(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Mme|Capt|Col|Gen|vs|etc|\p{Lu}\p{M}*)\.$")
 """Ends in a full stop that ends no sentence: an abbreviation, an initial."""
 FINISH_CHARS = 400
@@ -57,13 +70,15 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
             if complete or "\n" in text[end:]:
                 return end
             continue
+        if found["pause"]:
+            return end
         if following.start() == end:
             # 。and a word: the next sentence. But in 「止まれ！」と the sentence goes on.
             if found["sure"] and (not found["closed"] or OPENS.match(following[0])):
                 return end
             if BARE.fullmatch(text[max(0, found.start() - 1) : end + 1]):
                 return end
-        elif "\n" in text[end : end + 2] or not following[0].islower():
+        elif "\n" in text[end : end + 2] or not GOES_ON.match(following[0]):
             return end
     return None
 

@@ -51,6 +51,13 @@ from chat.story.joining import joint, strip_trailing_spaces
         ("ཁོང་", "ཕྱིན", ""),
         ("¡", "Hola", ""),
         ("Hola", "¿Qué?", " "),
+        ("ሄደ፡", "መጣ", ""),
+        # What is a part of the letter before it.
+        ("cafe", "\u0301", ""),
+        ("क", "ा", ""),
+        ("👩\u200d", "👧", ""),
+        ("👍", "\U0001f3fd", ""),
+        ("🇩🇪", "🇫🇷", " "),
     ],
 )
 def test_words_are_joined_as_a_writer_expects(before, words, between):

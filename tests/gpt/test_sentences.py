@@ -42,6 +42,14 @@ from gpt.text.sentences import SentenceEnd, ends_sentence, sentence_end
         ("„Halt!“ Dann", "„Halt!“"),
         ("А. С. Пушкин ушёл. Потом", "А. С. Пушкин ушёл."),
         ("3．5個です。次", "3．5個です。"),
+        ("彼は行った．彼女", "彼は行った．"),
+        # Georgian has small letters alone.
+        ("წავიდა. მოვიდა", "წავიდა."),
+        ("Τι κάνεις; Καλά", "Τι κάνεις;"),
+        ("Τι κάνεις\u037e Καλά", "Τι κάνεις\u037e"),
+        ("ང་རང་བདེ་པོ་ཡིན། ཁྱེད", "ང་རང་བདེ་པོ་ཡིན།"),
+        ("ሄደ፡፡ መጣ", "ሄደ፡፡"),
+        ("בראשית ברא׃ והארץ", "בראשית ברא׃"),
     ],
 )
 def test_the_first_sentence_end_is_found_with_its_closing_quotes(text, sentence):
@@ -53,7 +61,21 @@ def test_the_first_sentence_end_is_found_with_its_closing_quotes(text, sentence)
     assert sentence_end(text[:end], complete=True) == end
 
 
-@pytest.mark.parametrize("text", ["", " and so", " Mr. Fox", " “Stop!” she", " 3.5", " sat. "])
+def test_where_a_script_has_no_marks_its_spaces_part_sentences():
+    text = "เขาไปตลาด เธออยู่บ้าน"
+    assert sentence_end(text) == 10
+    assert sentence_end("ລາວໄປ ນາງມາ") == 6
+    # What stands beside a number, a foreign word or the mark for "again" does not.
+    assert sentence_end("เขามี 3 บาท กับ Tom มาก ๆ") == 12
+    out = SentenceEnd()
+    assert out.push("เขาไป") == ("เขาไป", False)
+    assert out.push(" ") == (" ", False)
+    assert out.push("เธอ") == ("", True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " and so", " Mr. Fox", " “Stop!” she", " 3.5", " sat. ", " sat; Then", "เขาไป "]
+)
 def test_where_no_sentence_ends_none_is_found(text):
     assert sentence_end(text) is None
 
@@ -93,7 +115,7 @@ PIECES = st.lists(
     st.sampled_from(
         [
             *("a", "A", ".", "!", "”", '"', " ", "\n", "Mr", "x. B", "…", ". "),
-            *("。", "人", "“", "\xa0", "؟"),
+            *("。", "人", "“", "\xa0", "؟", "ไ", "Τ", ";", "፡", "།", "ა"),
         ]
     )
 )

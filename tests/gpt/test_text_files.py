@@ -88,6 +88,9 @@ def test_a_path_that_is_no_text_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_cannot_be_shown_in_a_line_is_known() -> None:
     assert is_printable("Once, über\u3000\u200c\xa0שלום\u200f")
+    # Khmer parts words by a space of no width; the number sign of Arabic; the flag of England.
+    assert is_printable("ភាសា\u200bខ្មែរ, \u0600١٢, \U0001f3f4\U000e0067\U000e0062\U000e007f")
+    assert not is_printable("a\U000e0067")
     for text in ("a\nb", "\x1b[2J", "\u202e", "\ud800", "\u2028", "\u2066"):
         assert not is_printable(text)
         assert not is_printable(f"a {text}")
