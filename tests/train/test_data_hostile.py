@@ -67,6 +67,31 @@ SPOILS: dict[str, Callable[[Path], object]] = {
 }
 
 
+def other_tokens(folder: Path) -> None:
+    data = bytearray((folder / "train.bin").read_bytes())
+    data[2:200] = data[200:398]
+    (folder / "train.bin").write_bytes(data)
+
+
+def other_tokenizer(folder: Path) -> None:
+    """One of as many tokens, with two of them exchanged."""
+    text = (folder / "tokenizer.json").read_text()
+    values = json.loads(text)
+    vocab = values["model"]["vocab"]
+    vocab["a"], vocab["c"] = vocab["c"], vocab["a"]
+    (folder / "tokenizer.json").write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("change", [other_tokens, other_tokenizer])
+def test_a_file_that_data_json_does_not_know_is_refused(
+    folder: Path, change: Callable[[Path], None]
+) -> None:
+    load_data(folder)
+    change(folder)
+    with pytest.raises(DataError, match=r"is not the file that data\.json beside it tells of"):
+        load_data(folder)
+
+
 @pytest.mark.parametrize("how", SPOILS)
 def test_a_data_folder_that_lies_is_refused_in_a_sentence(how: str, folder: Path) -> None:
     SPOILS[how](folder)

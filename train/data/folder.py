@@ -1,5 +1,6 @@
 """A data folder as `train.prepare` leaves it, opened for training."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from gpt.checkpoint.provenance import command_words, token_folders
 from gpt.checkpoint.schema import SplitValues, data_values
 from gpt.dataset import open_tokens
-from gpt.files import CheckpointError, MissingFileError, facts_of, read_json, said
+from gpt.files import CheckpointError, MissingFileError, facts_of, read_bytes, read_json, said
+from gpt.files import sha256 as sha256_of
+from gpt.files.strict_json import is_object
 from gpt.tokenizers import Tokenizer, TokenizerError, load_tokenizer, read_spec
 from train.data.command import option
 
@@ -40,12 +43,14 @@ def load_data(folder: Path) -> Data:
     """Open a folder that `train.prepare` made.
 
     Raises:
-        DataError: there is none, or a token file has not the length that data.json says.
+        DataError: there is none, or a file of it is not the one that data.json noted: half of the
+            folder was copied, or its tokenizer exchanged.
         TokenizerError, ValueError, OSError: a file is damaged or cannot be read.
     """
     try:
         facts = read_json(folder, "data.json")
         told = data_values(facts)
+        _check_tokenizer(folder, facts.get("tokenizer_sha256"))
         tokenizer = load_tokenizer(folder, tried=_is_ours(folder))
     except MissingFileError as error:
         raise DataError(
@@ -61,6 +66,21 @@ def load_data(folder: Path) -> Data:
         for split, part in (("train", told.train), ("valid", told.valid))
     }
     return Data(folder, facts, splits["train"], splits["valid"], tokenizer)
+
+
+def _check_tokenizer(folder: Path, noted: object) -> None:
+    """Raise a DataError where a tokenizer is not the one that cut the text: its ids would be other
+    words. A folder of an older version noted none."""
+    for name, digest in noted.items() if is_object(noted) else ():
+        if Path(name).name == name and sha256_of(read_bytes(folder, name)) != digest:
+            raise DataError(_exchanged(folder / name))
+
+
+def _exchanged(path: Path) -> str:
+    return (
+        f"{said(path)} is not the file that data.json beside it tells of (its SHA-256 is another): "
+        "copy the whole folder anew, or prepare the text again"
+    )
 
 
 def _is_ours(folder: Path) -> bool:
@@ -86,13 +106,18 @@ def _tokens(
             f"{said(folder / name)} holds {len(tokens)} tokens where data.json says "
             f"{told.tokens}: prepare the text again"
         )
-    blocks = range(0, len(tokens), LOOKED_AT_ONCE)
-    largest = max(int(tokens[at : at + LOOKED_AT_ONCE].max()) for at in blocks)
+    digest, largest = hashlib.sha256(), 0
+    for at in range(0, len(tokens), LOOKED_AT_ONCE):
+        block = tokens[at : at + LOOKED_AT_ONCE]
+        digest.update(block.data)
+        largest = max(largest, int(block.max()))
     if largest >= tokenizer.vocab_size:
         raise DataError(
             f"{said(folder / name)} holds the token {largest}, and the tokenizer beside it has "
             f"{tokenizer.vocab_size}: prepare the text again"
         )
+    if digest.hexdigest() != told.sha256:
+        raise DataError(_exchanged(folder / name))
     return tokens
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
+from gpt.checkpoint.training_json import hashes_of
 from gpt.tokenizers import BPETokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
 from train.data.encode import SMALL_TEXT_BYTES, Written, token_dtype, write_tokens
 from train.data.texts import Part, Text, fingerprints, read_texts, sample_texts, split_texts
@@ -70,6 +71,7 @@ def prepare(
             "vocab_size": tokenizer.vocab_size,
             "dtype": token_dtype(tokenizer.vocab_size),
             "eos_id": tokenizer.eos_id,
+            "tokenizer_sha256": hashes_of(folder),
         }
         for split, parts in (("train", train), ("valid", valid)):
             written = _write(parts, folder, split, facts["dtype"], tokenizer.eos_id, workers)
