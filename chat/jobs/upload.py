@@ -12,6 +12,7 @@ from chat.story.pieces import FileError, FilePieces, Room, joined
 from chat.turns import Say
 from gpt.engine.fair_queue import Path as WriterKey
 from gpt.files import count_controls, plain_text
+from gpt.files.text import LOOKED_AT, no_prose
 from gpt.text.scripts import WORD
 
 MOST_BYTES = 5_000_000
@@ -150,6 +151,8 @@ def check(name: str, text: str) -> None:
             f"“{name[:60]}” has {len(text.strip()):,} characters; with fewer than "
             f"{LEAST_CHARACTERS:,} there is nothing to learn from."
         )
+    if why := no_prose(text[:LOOKED_AT].encode("utf-8", "replace")):
+        raise RefusedError(f"“{name[:60]}” {why}.")
     if re.search("[\ud800-\udfff]", text):
         raise RefusedError(f"“{name[:60]}” holds halves of characters: save it as UTF-8 text anew.")
     if "\0" in text or count_controls(text) > len(text) / 100:

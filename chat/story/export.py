@@ -16,18 +16,13 @@ from chat.story.context import NO_CONTEXT, Context, ContextError
 from chat.story.joining import strip_trailing_spaces
 from chat.story.json_parts import loads
 from chat.story.paragraphs import paragraphs
-from chat.story.passage import (
-    ENDINGS,
-    FinishReason,
-    Passage,
-    StoryError,
-    entry_of,
-)
+from chat.story.passage import ENDINGS, FinishReason, Passage, StoryError, entry_of
 from chat.story.pieces import FileError
 from chat.story.tokens import StoryToken, TokenChoice
 from chat.story.tree import Story
 from gpt.files import plain_text
 from gpt.files.strict_json import is_object
+from gpt.files.text import LOOKED_AT, known_as
 from gpt.text.scripts import as_name
 
 MAX_TEXT = 600_000
@@ -52,6 +47,8 @@ CORE = re.compile(
 # No line end may stand in the indent: from each of many empty lines it would be looked through
 # to the last.
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$:+\-=])|^([ \t]*\d+)([.)])", re.M)
+INDENTED = re.compile(r"^(?:\t| (?= {3}| {0,2}\t))", re.M)
+"""The white space with which a line would begin that Markdown takes for code."""
 
 
 def to_text(story: Story) -> str:
@@ -132,6 +129,8 @@ def opened(name: str, text: str) -> tuple[Story, Context]:
         raise FileError(f"“{name}” is no text: open a .txt, or a .json that was saved here.")
     if name.lower().endswith(".json"):
         return _from_json(name, text)
+    if known := known_as(text[:LOOKED_AT].encode("utf-8", "replace")):
+        raise FileError(f"“{name}” is {': '.join(known)}.")
     text = plain_text(text)
     if not text.strip():
         raise FileError(f"“{name}” is empty.")
@@ -281,6 +280,7 @@ def _escaped(text: str) -> str:
     text = MARKUP.sub(
         lambda found: "\\" + found[1] if found[1] else f"{found[2]}\\{found[3]}", text
     )
+    text = INDENTED.sub(lambda found: f"&#{ord(found[0])};", text)
     return re.sub(r"(?<=[^\n])\n(?=[^\n])", "\\\\\n", text)
 
 

@@ -172,7 +172,7 @@ def find(folder: str | Path) -> Path:
 
 def _instead(folder: Path, missing: str) -> str:
     try:
-        found = found_instead(folder)
+        found = found_instead(folder, missing)
     except OSError as error:
         found = f"it cannot be looked at ({error.strerror})"
     return (

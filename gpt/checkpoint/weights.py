@@ -21,6 +21,7 @@ from torch import Tensor
 from gpt.checkpoint.hf_names import full_name, hf_shapes, is_weight
 from gpt.config import GPTConfig
 from gpt.files import CheckpointError, changed_since, json_object, opened, said
+from gpt.files.text import LOOKED_AT, known_as
 
 FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 SIZES = {
@@ -123,6 +124,11 @@ def _places(file: BufferedReader, path: Path, most: int) -> list[Place]:
     blocks = os.fstat(file.fileno()).st_blocks * 512
     if size > SPARSE_BYTES and 0 < blocks < size // 2:
         raise _damaged(path, f"of its {size:,} bytes only {blocks:,} are on the disk")
+    file.seek(0)
+    if known := known_as(file.read(LOOKED_AT)):
+        raise CheckpointError(
+            f"{said(path)} is {known[0]}, no safetensors: copy or download it again"
+        )
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
     if length > MAX_HEADER_BYTES:

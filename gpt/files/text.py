@@ -45,6 +45,7 @@ LFS = b"version https://git-lfs.github.com/spec/"
 _TO_UTF8 = "save it as UTF-8, or `iconv -f {} -t UTF-8 OLD > NEW`"
 _UNPACK = "unpack it first"
 _AS_TEXT = "save it as plain text (.txt) in UTF-8"
+_AS_TEXT_FILE = "write its text to a .txt first"
 _SHAPES = (
     (LFS, "a git-lfs pointer, not the file itself", "run `git lfs pull` in its folder"),
     (b"\xff\xfe\0\0", "UTF-32", _TO_UTF8.format("UTF-32")),
@@ -52,32 +53,62 @@ _SHAPES = (
     (b"\xff\xfe", "UTF-16", _TO_UTF8.format("UTF-16")),
     (b"\xfe\xff", "UTF-16", _TO_UTF8.format("UTF-16")),
     (b"PK\x03\x04", "a zip archive, as .docx, .odt and .epub are", _AS_TEXT),
-    (b"%PDF-", "a PDF", _AS_TEXT),
-    (b"{\\rtf", "RTF", _AS_TEXT),
     (b"\xd0\xcf\x11\xe0", "a document of old Word", _AS_TEXT),
     (b"\x1f\x8b", "gzip", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "zstd", _UNPACK),
     (b"BZh", "bzip2", _UNPACK),
     (b"\xfd7zXZ", "xz", _UNPACK),
     (b"7z\xbc\xaf", "7z", _UNPACK),
-    (b"PAR1", "Parquet", "write its text to a .txt first"),
-    (b"SQLite format 3\0", "an SQLite database", "write its text to a .txt first"),
+    (b"PAR1", "Parquet", _AS_TEXT_FILE),
+    (b"SQLite format 3\0", "an SQLite database", _AS_TEXT_FILE),
     (b"GGUF", "a GGUF model of llama.cpp", "give the folder of the model that it was made from"),
 )
+_MARKUP = (
+    (b"{\\rtf", "RTF", _AS_TEXT),
+    (b"%pdf-", "a PDF", _AS_TEXT),
+    (b"<!doctype html", "HTML", _AS_TEXT),
+    (b"<html", "HTML", _AS_TEXT),
+    (b"<?xml", "XML, as .fb2 and .xhtml are", _AS_TEXT),
+)
+"""What programs find behind a byte order mark and white space too, in capitals or not."""
+_JSON = regex.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.){0,100}"\s*:')
+
+
+def known_as(head: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so, and what to do; None where that does not tell."""
+    bare = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
+    for at, shapes in ((head, _SHAPES), (bare, _MARKUP)):
+        for begins, what, do in shapes:
+            if at.startswith(begins):
+                return what, do
+    return None
 
 
 def shape_of(head: bytes) -> str:
     """What a file is that begins so, and what to do, as the end of a sentence; "" for what may be
     UTF-8."""
-    for begins, what, do in _SHAPES:
-        if head.startswith(begins):
-            return f"is {what}: {do}"
+    if known := known_as(head):
+        return f"is {': '.join(known)}"
+    if b"\x1b$" in head:
+        return f"is ISO-2022-JP: {_TO_UTF8.format('ISO-2022-JP')}"
     if b"\0" in head:
         for kind in ("UTF-16LE", "UTF-16BE"):
             text = head[: len(head) // 2 * 2].decode(kind, "ignore")
             if set(" \n") & set(text) and not count_controls(text):
                 return f"is UTF-16 without a byte order mark: {_TO_UTF8.format(kind)}"
         return f"is no text, it holds NUL: {_AS_TEXT}"
+    return ""
+
+
+def no_prose(head: bytes) -> str:
+    """The same of a file to learn from: it is no JSON either, which could be opened as text."""
+    if shape := shape_of(head):
+        return shape
+    if _JSON.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return (
+            f"is JSON, which a model would learn to write: {_AS_TEXT_FILE}, a line <|endoftext|> "
+            "between two documents"
+        )
     return ""
 
 
@@ -108,9 +139,12 @@ def decoded(data: bytes, name: str) -> str:
 
 def no_utf8(name: str, error: UnicodeDecodeError) -> str:
     """What is said of bytes that are no UTF-8."""
+    if error.reason == "unexpected end of data":
+        return f"{name} ends within a letter, so a part of it is missing: copy it again"
     return (
-        f"{name} is not UTF-8 text ({error.reason}): save it as UTF-8; from an older Windows, "
-        f"`iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+        f"{name} is not UTF-8 text ({error.reason}): save it as UTF-8; of an older system, `iconv "
+        "-f NAME -t UTF-8 OLD > NEW`, where NAME is WINDOWS-1252 in the West, WINDOWS-1251 for "
+        "Cyrillic, CP932 for Japanese, GB18030 for Chinese, CP949 for Korean"
     )
 
 
@@ -125,5 +159,6 @@ def check_text(path: Path) -> None:
     if path.exists() and not path.is_file():  # a pipe would be waited for, and is read but once
         raise ValueError(f"{path} is a pipe or a device: expected a text file")
     with path.open("rb") as file:
-        if why := shape_of(file.read(LOOKED_AT)):
-            raise ValueError(f"{path} {why}")
+        head = file.read(LOOKED_AT)
+    if why := no_prose(head):
+        raise ValueError(f"{path} {why}")

@@ -208,7 +208,10 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_reason(shop):
     for text, why in (
         ("too short", f"fewer than {LEAST_CHARACTERS:,}"),
         ("x" * (MOST_BYTES + 1), "up to 5 MB"),
-        ("\0" + TEXT, "no plain text"),
+        ("\0" + TEXT, "it holds NUL"),
+        ("{\\rtf1\\ansi " + TEXT, "is RTF: save it as plain text"),
+        ("<!DOCTYPE html>" + TEXT, "is HTML"),
+        ('{"text": "' + TEXT, "is JSON"),
         ("\x01\x02" * 2000, "no plain text"),
     ):
         with pytest.raises(RefusedError, match=why):

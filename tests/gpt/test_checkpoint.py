@@ -114,7 +114,16 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 900
         (["model.safetensors"], "", "copy the whole folder"),
         (["config.json", "m.safetensors"], "", "has to be called model.safetensors"),
         (["config.json", "pytorch_model.bin"], "", "as a pickle, which could run code"),
-        (["config.json", "training_args.bin"], "", "model.safetensors is missing: train one"),
+        (["config.json", "training_args.bin"], "", "model.safetensors is missing there: copy"),
+        (["config.json", "model-1-of-2.safetensors"], "", "the index that lists them is missing"),
+        (["tokenizer.json"], "", "config.json is missing there: copy the whole folder"),
+        (["config.json", "ggml-model-q4_0.bin"], "", "a GGML model of llama.cpp"),
+        (["m.ggml"], "m.ggml", "a GGML model of llama.cpp"),
+        (["config.json", "onnx/model.onnx"], "", "an ONNX model"),
+        (["config.json", "model.safetensors.incomplete"], "", "did not come to its end"),
+        (["consolidated.safetensors", "params.json"], "", "under the names of those who made"),
+        (["model_index.json", "unet/config.json"], "", "makes pictures"),
+        (["config.json", "model.ckpt.index"], "", "weights of TensorFlow"),
         (["consolidated.00.pth"], "consolidated.00.pth", "as a pickle, which could run code"),
         (["adapter_config.json", "adapter_model.safetensors"], "", "LoRA adapters without"),
         (["config.json", "tf_model.h5"], "", "weights of TensorFlow"),
@@ -134,6 +143,23 @@ def test_what_lies_there_in_place_of_a_checkpoint_is_called_by_its_name(
     with pytest.raises(CheckpointError) as error:
         gpt.load(tmp_path / given)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"GGUF", "is a GGUF model of llama.cpp, no safetensors"),
+        (b"PK\x03\x04", "is a zip archive, as .docx, .odt and .epub are, no safetensors"),
+        (b"<!DOCTYPE html>", "is HTML, no safetensors"),
+    ],
+)
+def test_weights_of_another_kind_are_called_by_their_name(
+    tmp_path: Path, head: bytes, said: str
+) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    (tmp_path / "model" / "model.safetensors").write_bytes(head + bytes(100))
+    with pytest.raises(CheckpointError, match=said):
+        gpt.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])

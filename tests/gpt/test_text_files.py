@@ -11,6 +11,7 @@ from gpt.files.text import (
     count_controls,
     decoded,
     is_printable,
+    no_prose,
     plain_text,
     printable,
     shape_of,
@@ -25,6 +26,19 @@ from gpt.files.text import (
         (b"\xff\xfea\0", "is UTF-16: save it as UTF-8, or `iconv -f UTF-16 -t UTF-8 OLD > NEW`"),
         (b"\xff\xfe\0\0", "is UTF-32: save it as UTF-8, or `iconv -f UTF-32 -t UTF-8 OLD > NEW`"),
         (b"%PDF-1.7", "is a PDF: save it as plain text (.txt) in UTF-8"),
+        (b"\xef\xbb\xbf{\\rtf1", "is RTF: save it as plain text (.txt) in UTF-8"),
+        (b"\n %PDF-1.7", "is a PDF: save it as plain text (.txt) in UTF-8"),
+        (b"<!DOCTYPE html>\n<p>Once", "is HTML: save it as plain text (.txt) in UTF-8"),
+        (b"<HTML><p>Once", "is HTML: save it as plain text (.txt) in UTF-8"),
+        (
+            b'<?xml version="1.0"?><FictionBook>',
+            "is XML, as .fb2 and .xhtml are: save it as plain text (.txt) in UTF-8",
+        ),
+        (b"<|endoftext|>", ""),
+        (
+            "雨".encode("iso2022_jp"),
+            "is ISO-2022-JP: save it as UTF-8, or `iconv -f ISO-2022-JP -t UTF-8 OLD > NEW`",
+        ),
         (b"\x1f\x8b\x08", "is gzip: unpack it first"),
         (
             "a b".encode("utf-16-le"),
@@ -57,8 +71,8 @@ def test_text_of_any_system_has_line_feeds_and_no_mark() -> None:
         (b"a" * LOOKED_AT + b"\0", "a.txt is no text, it holds NUL: save it as plain text"),
         (
             b"caf\xe9 ",
-            "a.txt is not UTF-8 text (invalid continuation byte): save it as UTF-8; from an older "
-            "Windows, `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`",
+            "a.txt is not UTF-8 text (invalid continuation byte): save it as UTF-8; of an older "
+            "system, `iconv -f NAME -t UTF-8 OLD > NEW`, where NAME is WINDOWS-1252 in the West",
         ),
     ],
 )
@@ -66,6 +80,26 @@ def test_bytes_that_are_no_text_are_refused_by_name(data: bytes, said: str) -> N
     with pytest.raises(ValueError, match=r"^a\.txt is") as error:
         decoded(data, "a.txt")
     assert str(error.value).startswith(said)
+
+
+def test_a_text_that_was_cut_off_is_no_other_encoding() -> None:
+    with pytest.raises(ValueError, match=r"^a\.txt ends within a letter.*copy it again"):
+        decoded("éé".encode()[:-1], "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("head", "is_json"),
+    [
+        ('{"text": "Once upon a time"}\n{"text"', True),
+        ('\ufeff[\n {"text": "Once"}', True),
+        ('{"Stop!" she cried}', False),
+        ("[Enter HAMLET]", False),
+        ("{{name}}", False),
+    ],
+)
+def test_json_is_no_prose(head: str, is_json: bool) -> None:
+    assert no_prose(head.encode()).startswith("is JSON") == is_json
+    assert shape_of(head.encode()) == ""
 
 
 def test_a_path_that_is_no_text_file_is_refused(tmp_path: Path) -> None:

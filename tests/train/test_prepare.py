@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import tracemalloc
 from pathlib import Path
@@ -17,7 +18,7 @@ from train.data import encode
 from train.data.encode import Part, token_dtype, write_tokens
 from train.data.folder import load_data
 from train.data.prepare import prepare
-from train.data.texts import Text, sample_texts
+from train.data.texts import Text, sample_texts, text_files
 from train.prepare import main
 
 SHAKESPEARE = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
@@ -261,6 +262,21 @@ def test_a_folder_of_texts_is_prepared_file_by_file(tmp_path: Path) -> None:
     assert load_data(tmp_path / "two").facts["sources"][2]["serves"] == "valid"
 
 
+def test_hidden_files_in_a_folder_are_no_texts(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in ("a.txt", "._a.txt", ".git/b.txt"):
+        (tmp_path / name).write_text("Once upon a time.\n" * 40)
+    (tmp_path / "._a.txt").write_bytes(b"\0\5\x16\7")
+    assert text_files(tmp_path) == [tmp_path / "a.txt"]
+
+
 def test_a_folder_without_texts_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"files ending in .txt or .md; there is none in"):
         main([str(tmp_path), "--out", str(tmp_path / "data")])
+
+
+def test_a_file_whose_name_is_no_utf_8_is_prepared_and_opened(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_text("Once upon a time.\n" * 40)
+    main([str(path), "--out", str(tmp_path / "data"), "--tokenizer", "char"])
+    assert load_data(tmp_path / "data").facts["sources"][0]["name"] == "caf\ufffd.txt"

@@ -14,7 +14,7 @@ from gpt.files.strict_json import is_list, is_object
 from gpt.tokenizers import Tokenizer, TokenizerError
 from train.data.folder import Data, DataError, load_data
 from train.data.prepare import Kind, prepare
-from train.data.texts import TEXT_ENDINGS, SourceFile, fingerprints, split_texts, texts_in
+from train.data.texts import SourceFile, fingerprints, is_text_of, split_texts, texts_in
 
 VALID_FRACTION = 0.1
 STORY = Path("data/story.txt")
@@ -83,7 +83,7 @@ def is_text(given: Path) -> bool:
     """Whether it is a text file or a folder of them, rather than what train.prepare made."""
     if not given.is_dir() or is_there(given, "data.json"):
         return given.is_file()
-    return any(path.suffix.lower() in TEXT_ENDINGS for path in given.rglob("*"))
+    return any(is_text_of(path, given) for path in given.rglob("*"))
 
 
 def same_data(begun: Mapping[str, Any], data: Data) -> bool:

@@ -70,11 +70,18 @@ def texts_in(place: Path) -> list[Text]:
     return [Text(path=path) for path in text_files(place)]
 
 
+def is_text_of(path: Path, folder: Path) -> bool:
+    """Whether it goes by a text's name. What is hidden is another program's, as the ._x.txt that
+    macOS puts beside x.txt."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in TEXT_ENDINGS and not hidden
+
+
 def text_files(place: Path) -> list[Path]:
     """See `texts_in`."""
     if not place.is_dir():
         return [place]
-    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in TEXT_ENDINGS and p.is_file())
+    found = sorted(path for path in place.rglob("*") if is_text_of(path, place) and path.is_file())
     if not found:
         raise FileNotFoundError(
             f"expected a text file, or a folder with files ending in {' or '.join(TEXT_ENDINGS)}; "
@@ -161,4 +168,6 @@ def _fingerprint(path: Path, serves: str) -> SourceFile:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     size = path.stat().st_size
-    return SourceFile(name=path.name, bytes=size, sha256=digest.hexdigest(), serves=serves)
+    # A name that is no UTF-8 can stand in no file of it.
+    name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return SourceFile(name=name, bytes=size, sha256=digest.hexdigest(), serves=serves)
