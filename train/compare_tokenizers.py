@@ -11,7 +11,6 @@ training text), sp-bpe or sp-unigram (SentencePiece); bpe:512,2048 has vocabular
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from train.loop.device import machine_facts
 from train.loop.options import add_field_options, given_fields
 from train.loop.run import TrainingError
 from train.run.document import render
+from train.run.marks import command_of
 from train.studies.tokenizer_study import (
     SET_BY_THE_STUDY,
     Study,
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser()
     options = parser.parse_args(arguments)
     given = sys.argv[1:] if arguments is None else arguments
-    command = "python -m train.compare_tokenizers " + shlex.join(given)
+    command = command_of("train.compare_tokenizers", given)
     try:
         study = study_from(options)
         variants = parse_variants(options.variants, options.vocab_sizes)

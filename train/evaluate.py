@@ -32,7 +32,6 @@ matter, all before the first table, and the part â€œWhat it is good and bad atâ€
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -50,6 +49,7 @@ from train.quality.coherence import STORIES
 from train.quality.reference_text import ModelTexts, add_data_option, open_model_texts
 from train.quality.sense import HEAD, Sense, coherence_rows, facts, measure_sense, written_rows
 from train.reports.model_card import CardRequest, default_prompts, write_model_card
+from train.run.marks import command_of
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
         scores = {name: _told(checkpoint, name, text, model_texts, options) for name, text in texts}
         if model_texts and options.report:
             prompts = options.prompt or default_prompts(checkpoint, model_texts)
-            command = "python -m train.evaluate " + shlex.join(words)
+            command = command_of("train.evaluate", words)
             wish = CardRequest(options.checkpoint, command, prompts, options.openings)
             print(f"card: {write_model_card(checkpoint, model_texts, scores, wish)}")
     except (CheckpointError, DataError, OSError, ValueError) as error:

@@ -4,7 +4,6 @@ python -m train.finetune --from checkpoints/stories --data my-stories.txt --out 
 """
 
 import argparse
-import shlex
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from train.loop.state import StateError
 from train.loop.stored import RESUMED, read_config_json
 from train.loop.train import train
 from train.report import write_report
+from train.run.marks import command_of
 from train.run.tensorboard import add_watching_options, cost, open_run
 from train.run.validate import Validation
 
@@ -214,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = make_parser()
     options = parser.parse_args(arguments)
     words = sys.argv[1:] if arguments is None else arguments
-    command = "python -m train.finetune " + shlex.join(x for x in words if x != "--resume")
+    command = command_of("train.finetune", (x for x in words if x != "--resume"))
     decay = options.layer_decay
     try:
         steering = Trainable(

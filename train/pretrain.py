@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +21,7 @@ from train.loop.state import StateError
 from train.loop.stored import RESUMED, read_config_json
 from train.loop.train import quiet, train
 from train.report import write_report
+from train.run.marks import command_of
 from train.run.tensorboard import add_watching_options, cost, open_run
 from train.run.validate import Validation
 
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
     name = options.config.stem if options.config else options.preset
     out = options.out or Path("runs") / name
     given = sys.argv[1:] if arguments is None else arguments
-    command = "python -m train.pretrain " + shlex.join(x for x in given if x != "--resume")
+    command = command_of("train.pretrain", (x for x in given if x != "--resume"))
     try:
         processes = join(kind_of_processes(options.parallel))
     except ValueError as error:

@@ -6,7 +6,6 @@ continuation, held against four thresholds, and printed verbatim into one page.
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from train.quality.sense import coherence_table
 from train.quality.slips import KINDS
 from train.quality.thresholds import measure_rows, threshold_items
 from train.run.document import Table, render
-from train.run.marks import escaped
+from train.run.marks import command_of, escaped
 
 QUOTED = 12
 """A copied run of this many words or more is shown."""
@@ -135,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
             for row in measure_rows(comparison):
                 print(f"  {row[0]:45} {row[1]:>20} {row[2]:>20}")
             print("\n".join(threshold_items(comparison)), flush=True)
-        command = "python -m train.sample_openings " + shlex.join(words)
+        command = command_of("train.sample_openings", words)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(openings_page(parts, command), encoding="utf-8")
     except (CheckpointError, DataError, OSError, ValueError) as error:

@@ -10,7 +10,6 @@ stands. At the end: search.md with the table, importance.png, history.png, and b
 
 import argparse
 import math
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from train.loop.progress import own_signals
 from train.loop.run import Run, TrainingError
 from train.loop.state import FOLDER as STATE
 from train.loop.train import train
+from train.run.marks import command_of
 from train.run.validate import Validation
 from train.studies.search_report import trial_line, write_search
 from train.studies.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
@@ -43,6 +43,7 @@ from train.studies.search_study import (
     Worker,
     hidden,
     open_study,
+    others_in,
     said,
 )
 
@@ -264,10 +265,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             first=search.first(),
             patience_s=options.lost_after,
         )
+        if not options.storage and (others := others_in(storage, name)):
+            raise SearchError(
+                f"{search.out} has the search.md and best.json of the study {others[0]!r}, "
+                f"which those of {name!r} would replace: give another --out"
+            )
     except (DataError, SearchError, OSError, ValueError) as error:
         parser.error(str(error))
     given = sys.argv[1:] if arguments is None else arguments
-    command = "python -m train.search " + shlex.join(hidden(word) for word in given)
+    command = command_of("train.search", (hidden(word) for word in given))
     try:
         train_trials(search, study, storage, options.trials)
         print(write_search(study, search.base, search.space, search.out, command))

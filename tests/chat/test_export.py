@@ -36,6 +36,7 @@ def test_a_text_has_the_story_only_and_begins_one_again(story):
 def test_markdown_keeps_each_character_of_the_words(text):
     shown = to_markdown(Story().append(Passage(author="writer", text=text)))
     body = shown.split("\n\n", 1)[1].rsplit("\n\n---\n\n", 1)[0]
+    body = re.sub(r"^&#(9|32);", lambda found: chr(int(found[1])), body, flags=re.M)
     assert re.sub(r"\\([^A-Za-z0-9\s]|\n)", r"\1", body) == text
 
 
@@ -84,6 +85,16 @@ def test_markup_in_a_story_is_no_markup_in_its_markdown():
     ]
 
 
+def test_a_line_that_begins_with_white_space_is_no_code_in_its_markdown():
+    story = Story().append(wrote("\t*One*\n\n    two\n   three"))
+    assert to_markdown(story).split("\n\n---")[0].split("\n")[2:] == [
+        r"&#9;\*One\*",
+        "",
+        "&#32;   two\\",
+        "   three",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
@@ -95,6 +106,8 @@ def test_markup_in_a_story_is_no_markup_in_its_markdown():
         ("a.txt", "", "is empty"),
         ("a.txt", " \n", "is empty"),
         ("a.txt", "a\0b", "no text"),
+        ("a.txt", "{\\rtf1 Once", "is RTF: save it as plain text"),
+        ("a.txt", "\ufeff<!doctype html><p>Once", "is HTML"),
         ("a.txt", "a" * (MAX_TEXT + 1), "600,001 characters"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import gpt
+from gpt.generate import make_parser
 from tests.support.tales import corpus
 from tests.train.test_model_card import TRAINING
 from train.data.folder import find_data
@@ -20,7 +21,7 @@ from train.evaluate import main
 from train.hub.hub_card import published_card
 from train.run.card import facts_table, write_card
 from train.run.document import Heading, Paragraph, Table, Verbatim, markdown, page
-from train.run.marks import command_line, escaped, paragraph, told
+from train.run.marks import command_line, command_of, escaped, generate_command, paragraph, told
 
 NAMES = [
     'it\'s "so"',
@@ -212,3 +213,19 @@ def test_the_marks_of_a_story_are_told_as_they_are() -> None:
         r"> it cost \$5 or \$6  ",
         r"> 2\) d",
     ]
+
+
+@pytest.mark.parametrize("prompt", ["-Non", "--seed", "- Oui", "Once\nupon", "$(touch x)"])
+def test_the_command_that_writes_on_reads_its_prompt_however_it_begins(prompt: str) -> None:
+    command = generate_command("runs/a b", prompt, "--seed 7")
+    words = shell("printf '%s\\0' " + command).split("\0")[3:-1]
+    read = make_parser().parse_args(words)
+    assert (read.checkpoint, read.prompt, read.seed) == ("runs/a b", prompt, 7)
+
+
+def shell(line: str) -> str:
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_command_with_a_name_that_is_no_utf_8_can_be_noted() -> None:
+    assert command_of("train.pretrain", ["--data", os.fsdecode(b"caf\xe9.txt")]).encode()

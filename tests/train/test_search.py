@@ -308,6 +308,18 @@ def test_another_text_or_preset_needs_another_study(
     assert "is of another texts" in capsys.readouterr().err
 
 
+def test_the_report_of_a_study_is_not_replaced_by_anothers(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(data, tmp_path / "search", "--trials 1")
+    best = (tmp_path / "search" / "best.json").read_text()
+    with pytest.raises(SystemExit):
+        run(data, tmp_path / "search", "--trials 1 --name two --n-layer 2")
+    assert "best.json of the study 'cats-story'" in capsys.readouterr().err
+    assert (tmp_path / "search" / "best.json").read_text() == best
+    run(data, tmp_path / "search", "--trials 2")
+
+
 def test_folds_are_each_trained_and_their_mean_counts(data: Path, tmp_path: Path) -> None:
     trial = run(data, tmp_path / "search", "--trials 1 --folds 3 --pruner none").trials[0]
     losses = []

@@ -4,6 +4,7 @@ import hashlib
 import math
 from dataclasses import fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from gpt.checkpoint import Checkpoint, weight_files
@@ -108,8 +109,8 @@ def open_data(
         if unknown := sorted(set(found) - set(wanted.characters)):
             raise DataError(
                 f"{UnknownCharacterError(unknown, wanted.characters)}. Leave them out, or give the "
-                f"model a new vocabulary: `python -m train.prepare {given} --tokenizer char --out "
-                "FOLDER`, then --data FOLDER --tokenizer FOLDER"
+                f"model a new vocabulary: `python -m train.prepare {quote(str(given))} "
+                "--tokenizer char --out FOLDER`, then --data FOLDER --tokenizer FOLDER"
             )
     return prepared(given, out / "data", kind=wanted, run=run)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
@@ -55,7 +56,7 @@ def load_data(folder: Path) -> Data:
     except MissingFileError as error:
         raise DataError(
             f"no data in {said(folder)}: make it with `python -m train.prepare YOUR.txt --out "
-            f"{said(folder)}`"
+            f"{quote(said(folder))}`"
         ) from error
     except (CheckpointError, TokenizerError) as error:
         raise DataError(str(error)) from error

@@ -1,6 +1,5 @@
 """The README.md of a published model: its own card, and what it lacks for a reader on the Hub."""
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from gpt.generator import Generator
 from gpt.sampling import SamplingParams
 from gpt.tokenizers import UnknownCharacterError
 from train.run.document import render
+from train.run.marks import generate_command
 
 TEMPERATURE, SEED, LENGTH = 0.8, 1, 120
 """How every sample is written, so that anyone can write it again."""
@@ -94,9 +94,8 @@ def samples(checkpoint: Checkpoint, repo: str) -> Iterator[tuple[str, str]]:
             written = "".join(token.text for token in generator.stream(prompt, params))
         except UnknownCharacterError:
             continue  # a model of characters that never saw one of them
-        command = ["python", "-m", "gpt.generate", repo, prompt]
-        command += ["--temperature", str(TEMPERATURE), "--seed", str(SEED)]
-        yield shlex.join([*command, "--max-new-tokens", str(length)]), prompt + written
+        options = f"--temperature {TEMPERATURE} --seed {SEED} --max-new-tokens {length}"
+        yield generate_command(repo, prompt, options), prompt + written
 
 
 def _results(training: dict[str, Any]) -> list[tuple[str, str]]:

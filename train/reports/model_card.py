@@ -31,7 +31,7 @@ from train.quality.sense import coherence_table
 from train.quality.thresholds import measure_rows, threshold_items
 from train.run.card import facts_table
 from train.run.document import Table, render
-from train.run.marks import escaped, writable
+from train.run.marks import escaped, generate_command, writable
 from train.run.samples import prompts
 
 GOOD_AND_BAD = "## What it is good and bad at"
@@ -209,5 +209,4 @@ def _samples(checkpoint: Checkpoint, wish: CardRequest) -> Iterator[tuple[str, s
             # Said even where it is the usual one, for it is what differs.
             if "--temperature" not in options:
                 options = f"--temperature {temperature:g} {options}"
-            words = shlex.join(["python", "-m", "gpt.generate", wish.called, prompt])
-            yield f"{words} {options}", prompt, text
+            yield generate_command(str(wish.called), prompt, options), prompt, text

@@ -1,6 +1,5 @@
 """The report card of a training as parts of a page: what was found, in the order one asks."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from train.quality.final_eval import LENGTH, TEMPERATURE, Copied, Scores
 from train.quality.sense import Sense
 from train.reports.sense_parts import duration, sense_parts
 from train.run.document import Heading, Paragraph, Part, Picture, Table, Verbatim
+from train.run.marks import command_line, generate_command
 from train.run.samples import text_part, written
 
 SHOWN = 10
@@ -238,13 +238,14 @@ def _copied(found: Found) -> Iterator[Part]:
             for c in found.copied
         ],
     )
-    prompt = shlex.quote(found.about["config"]["sample_prompt"])
     core = found.copied[0].core
     yield Paragraph(f"A sample, which {core} computed, is written again by")
-    yield Verbatim(
-        f"INKLING_CORE={core.split()[0]} python -m gpt.generate {shlex.quote(found.best)} {prompt} "
-        f"--temperature {TEMPERATURE} --seed {found.copied[0].seed} --max-new-tokens {LENGTH}"
+    command = generate_command(
+        found.best,
+        found.about["config"]["sample_prompt"],
+        f"--temperature {TEMPERATURE} --seed {found.copied[0].seed} --max-new-tokens {LENGTH}",
     )
+    yield Verbatim(f"INKLING_CORE={core.split()[0]} {command}")
 
 
 def _samples(found: Found) -> Iterator[Part]:
@@ -287,4 +288,4 @@ def _config(found: Found) -> Iterator[Part]:
 
 def _again(found: Found) -> Iterator[Part]:
     yield Heading("To do it again")
-    yield Verbatim(found.about["command"])
+    yield Verbatim(command_line(found.about["command"]))

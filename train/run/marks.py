@@ -7,6 +7,7 @@ story or a command goes through one of the others here.
 
 import re
 import shlex
+from collections.abc import Iterable
 
 _MARKS = re.compile(
     r"[\\`*<>|\[\]~$]"
@@ -82,6 +83,27 @@ def command_line(command: str) -> str:
         return " ".join(map(shell_word, shlex.split(command)))
     except ValueError:  # a quotation mark that does not close
         return _one_line(command)
+
+
+def command_of(module: str, words: Iterable[str]) -> str:
+    r"""A command as it is noted and told: words that a shell reads as they were given.
+
+    >>> command_of("train.pretrain", ["--out", "my run", "caf\udce9.txt"]).encode()
+    b"python -m train.pretrain --out 'my run' 'caf\xef\xbf\xbd.txt'"
+    """
+    # A name that is no UTF-8 can stand in no file of it.
+    return f"python -m {module} {writable(shlex.join(words))}"
+
+
+def generate_command(model: str, prompt: str, options: str) -> str:
+    """The command that writes on from a prompt, which may look like an option.
+
+    >>> generate_command("runs/a b", "-Non", "--seed 1")
+    "python -m gpt.generate --seed 1 -- 'runs/a b' -Non"
+    """
+    words = f"{shell_word(model)} {shell_word(prompt)}"
+    words = f"{options} -- {words}" if prompt.startswith("-") else f"{words} {options}"
+    return f"python -m gpt.generate {words}"
 
 
 def told(opening: str, text: str) -> str:

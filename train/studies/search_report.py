@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from gpt.files import write_whole
 from train.loop.config import TrainConfig
 from train.run.document import render, table
+from train.run.marks import shell_word
 from train.run.plot import save_figure
 from train.studies.search_space import Space, apply
 
@@ -165,8 +166,9 @@ def write_search(
     rows = trials_table(study, list(space))
     about = {"command": command, "space": space, "trials": rows, "said": said, "shares": shares}
     write_whole(folder / "search.md", render("search.md", **about))
+    best = shell_word(str(folder / "best.json"))
     return (
         f"\n{rows}\n\n{said}\nBest: trial {ended[0].number}, {ended[0].value:.4f} nats per token. "
         f"{folder} holds search.md, its charts and best.json; train it with\n"
-        f"  python -m train.pretrain --config {folder / 'best.json'} --data FOLDER --out runs/best"
+        f"  python -m train.pretrain --config {best} --data FOLDER --out runs/best"
     )

@@ -114,9 +114,15 @@ def open_study(
     if different := [key for key in about if theirs.get(key) != about[key]]:
         raise SearchError(
             f"the study {name!r} in {hidden(url)} is of another {' and '.join(different)}: "
-            "give the options it was begun with, or another --name"
+            "give the options it was begun with, or another --name and --out"
         )
     return study, storage
+
+
+def others_in(storage: Storage, name: str) -> list[str]:
+    """The studies in a database of which a trial came to its end, but for the one called `name`."""
+    found = optuna.get_all_study_summaries(storage)
+    return [each.study_name for each in found if each.study_name != name and each.best_trial]
 
 
 def _storage(url: str, patience_s: int) -> Storage:
