@@ -5,6 +5,8 @@ import { sessionIdState } from '@chainlit/react-client';
 import { createElement, memo, useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { keepInto, typedInto } = window.inkling.beside;
+const { drafts, here } = window.inkling.desk;
 const { errorLine, panelHead } = window.inkling.panel;
 const { aboutBranch, bringIntoSight, doingsOf, focusStop, keepStop, lengthOf, listed, moment, walk, MORE_FORKS } =
   window.inkling.branches;
@@ -32,24 +34,31 @@ const OPENER = 'open-branches';
 const NameField = ({ branch, does }) => {
   const field = /** @type {{current: any}} */ (useRef(null));
   useEffect(() => field.current.select(), []);
+  const keep = (/** @type {string | null} */ words) => keepInto(drafts, here(), `name-${branch.passage}`, words);
+  const leave = () => {
+    keep(null);
+    does.ask(null);
+  };
   return (
     <form
       className="branch-name"
       data-esc
       onSubmit={(event) => {
         event.preventDefault();
+        keep(null);
         does.name(branch, field.current.value);
       }}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === 'Escape') does.ask(null);
+        if (event.key === 'Escape') leave();
       }}
     >
       <span className="branch-words">{branch.words}</span>
       <input
         ref={field}
         type="text"
-        defaultValue={branch.name}
+        defaultValue={typedInto(drafts, here(), `name-${branch.passage}`) ?? branch.name}
+        onChange={(event) => keep(event.target.value)}
         maxLength={LONGEST_NAME}
         placeholder="A name of yours"
         aria-label="Name of the branch"
@@ -58,7 +67,7 @@ const NameField = ({ branch, does }) => {
       <button type="submit" className="quiet" title="Keep this name (Enter)">
         Save
       </button>
-      <button type="button" className="quiet" title="Leave the name as it was (Esc)" onClick={() => does.ask(null)}>
+      <button type="button" className="quiet" title="Leave the name as it was (Esc)" onClick={leave}>
         Cancel
       </button>
     </form>

@@ -5,6 +5,8 @@ import { sessionIdState } from '@chainlit/react-client';
 import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
+const { keepInto, typedInto } = window.inkling.beside;
+const { drafts, here } = window.inkling.desk;
 const { panelHead } = window.inkling.panel;
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
 
@@ -64,6 +66,15 @@ const Dial = ({ field, value, turn }) => {
   );
 };
 
+/** The dials that are words. */
+const WORDS = ['stop', 'banned', 'dry_breakers'];
+/** Those that were typed for a passage, or for the next message, and not used. @param {string | null} about */
+const wordsTyped = (about) =>
+  Object.fromEntries(
+    WORDS.map((key) => [key, typedInto(drafts, here(), `tune-${key}-${about ?? ''}`)]).filter(([, words]) => words),
+  );
+const nameTyped = () => typedInto(drafts, here(), 'tune-preset') ?? '';
+
 /**
  * @param {object} props
  * @param {Page.Queries['tune']} props.dials
@@ -108,8 +119,8 @@ function StoryTune() {
       store.tune = null;
       return;
     }
-    const kept = store.tune?.about === about ? store.tune.values : {};
-    const mine = { ...(store.tune?.about === about ? store.tune : {}), about, values: kept, asked };
+    const same = store.tune?.about === about ? store.tune : { values: wordsTyped(about), name: nameTyped() };
+    const mine = /** @type {import('../shared/store.js').Tune} */ ({ ...same, about, asked });
     store.tune = mine;
     store.query(about ? { query: 'tune', passage: about } : { query: 'tune', model: store.model }).then(
       (dials) => {
@@ -138,16 +149,23 @@ function StoryTune() {
     store.tell();
   };
   const fill = (settings) => change({ values: { ...store.tune?.values, ...settings } });
-  const turn = (key, value) => fill({ [key]: value });
+  const turn = (key, value) => {
+    fill({ [key]: value });
+    // A dial is turned again in a moment; words are not.
+    if (WORDS.includes(key)) keepInto(drafts, here(), `tune-${key}-${about ?? ''}`, value);
+  };
+  const sent = () => WORDS.forEach((key) => keepInto(drafts, here(), `tune-${key}-${about ?? ''}`, null));
   const close = () => store.open('tune');
   const retry = () => {
     if (!passage) return;
+    sent();
     store.turned = { about: passage.id, values: now };
     store.send('Retry', { ask: 'retry', passage: passage.id, takes: store.takes, settings: now });
     close();
   };
   // Only what differs from what is in force: the rest follows the chat and the preset, whichever are picked by then.
-  const arm = () =>
+  const arm = () => {
+    sent();
     store.act({
       act: 'once',
       settings: Object.fromEntries(
@@ -156,11 +174,16 @@ function StoryTune() {
           .map((f) => [f.name, now[f.name]]),
       ),
     });
+  };
   const turned = fields.some((field) => now[field.name] !== field.value);
+  const rename = (/** @type {string} */ words) => {
+    change({ name: words });
+    keepInto(drafts, here(), 'tune-preset', words || null);
+  };
   const save = (event) => {
     event.preventDefault();
     store.act({ act: 'preset_keep', name, settings: now });
-    change({ name: '' });
+    rename('');
   };
   return (
     <section className="panel" id="panel-tune" aria-label="Tune">
@@ -211,7 +234,7 @@ function StoryTune() {
                 value={name}
                 aria-label="Name of a preset"
                 title="Under this name it stands in the picker below the text"
-                onChange={(event) => change({ name: event.target.value })}
+                onChange={(event) => rename(event.target.value)}
               />
               <button
                 type="submit"

@@ -1,5 +1,6 @@
 // @ts-check
-// Memory and author's note as they were typed and not set yet: drafts (drafts.js) of each story, until they are.
+// Memory and author's note as they were typed and not set yet, a branch's name, the words in Tune: drafts (drafts.js)
+// of each story, until they are.
 
 /** In characters, and in paragraphs. */
 export const [LONGEST_MEMORY, LONGEST_NOTE, DEEPEST] = [10_000, 2_000, 20];
@@ -50,3 +51,31 @@ export const keepTyped = (drafts, story, set, typed) =>
 /** It is set. @param {Kept} drafts @param {string} story */
 export const dropTyped = (drafts, story) =>
   NAMES.filter((name) => drafts.get(place(story, name))).forEach((name) => drafts.drop(place(story, name)));
+
+/** In characters: a name, or the words of a dial. */
+export const LONGEST_WORDS = 20_000;
+
+/**
+ * What was typed into a field of a panel, and not sent yet; null where nothing was.
+ *
+ * @param {Kept} drafts
+ * @param {string} story
+ * @param {string} field Without a dot.
+ */
+export const typedInto = (drafts, story, field) => {
+  const words = drafts.get(place(story, field))?.words;
+  return words === undefined || words.length > LONGEST_WORDS ? null : words;
+};
+
+/**
+ * The writer typed into a field of a panel; null: what stands there is sent, or meant no more.
+ *
+ * @param {Kept} drafts
+ * @param {string} story
+ * @param {string} field
+ * @param {string | null} words
+ */
+export const keepInto = (drafts, story, field, words) => {
+  if (words !== null) drafts.put(place(story, field), { words });
+  else if (drafts.get(place(story, field))) drafts.drop(place(story, field));
+};

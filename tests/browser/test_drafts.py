@@ -111,6 +111,31 @@ def test_two_windows_on_one_story_write_one_line(page, context):
     other.close()
 
 
+def test_the_words_in_panels_come_back_after_a_reload_until_they_are_used(page):
+    begin(page)
+    page.click("#story-retry")
+    settled(page)
+    page.click("#open-branches")
+    page.locator("#branch-list .branch").first.get_by_role("button", name="Name").click()
+    page.fill(".branch-name input", "The long way home")
+    page.click("#open-tune")
+    page.fill("#tune-banned", "suddenly, dark and stormy")
+    page.fill("#tune-name", "My own")
+    page.wait_for_timeout(300)
+    reload(page)
+    page.click("#open-tune")
+    expect(page.locator("#tune-banned")).to_have_value("suddenly, dark and stormy")
+    expect(page.locator("#tune-name")).to_have_value("My own")
+    page.click("#tune-once")
+    page.click("#tune-save")
+    page.click("#open-branches")
+    page.locator("#branch-list .branch").first.get_by_role("button", name="Name").click()
+    expect(page.locator(".branch-name input")).to_have_value("The long way home")
+    page.press(".branch-name input", "Enter")
+    expect(page.locator("#branch-list")).to_contain_text("The long way home")
+    page.wait_for_function(NONE_STORED)
+
+
 def test_esc_asks_before_the_words_of_an_edit_go(page):
     text = begin(page)
     edit(page, "Twice <i>upon</i> a time")

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dropTyped, keepTyped, typedFor } from '../../public/shared/beside.js';
+import { dropTyped, keepInto, keepTyped, LONGEST_WORDS, typedFor, typedInto } from '../../public/shared/beside.js';
 import { Drafts } from '../../public/shared/drafts.js';
 import { newStorage } from './storage.js';
 
@@ -52,4 +52,19 @@ test('what another page wrote is no memory, no note and no depth where it cannot
   }
   put('depth', '20');
   assert.deepEqual(typedFor(drafts, 's'), { depth: 20 });
+});
+
+test('what was typed into a field of a panel is there after a reload, until it is sent', () => {
+  const { storage, drafts } = fresh();
+  keepInto(drafts, 's', 'name-p1', 'The long way');
+  const reloaded = new Drafts({ storage: () => storage, say: () => {}, window: 'b' });
+  reloaded.belongTo('ada');
+  assert.equal(typedInto(reloaded, 's', 'name-p1'), 'The long way');
+  assert.equal(typedInto(reloaded, 's', 'name-p2'), null);
+  assert.equal(typedInto(reloaded, 't', 'name-p1'), null);
+  assert.deepEqual(typedFor(reloaded, 's'), {});
+  keepInto(drafts, 's', 'name-p1', 'x'.repeat(LONGEST_WORDS + 1));
+  assert.equal(typedInto(drafts, 's', 'name-p1'), null);
+  keepInto(drafts, 's', 'name-p1', null);
+  assert.equal(storage.kept.size, 1);
 });
