@@ -1,6 +1,7 @@
 """Training: the order of the data, the recipe, resuming, a run from text to checkpoint."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_ten_steps_and_ten_resumed_are_twenty_bit_for_bit(data: Path, tmp_path: 
     resumed = run(TINY, data, halves, resume=True)
     assert losses(resumed) == losses(whole)
     same_state(resumed, whole)
+
+
+def test_a_state_that_was_copied_from_a_run_on_another_text_is_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.txt").write_text(TEXT.replace("cat", "dog"))
+    prepare([Text(path=tmp_path / "other.txt")], tmp_path / "other", kind=load_data(data).tokenizer)
+    for name in ("mine", "other"):
+        with stopped_after(10):
+            run(TINY, data if name == "mine" else tmp_path / "other", tmp_path / f"run-{name}")
+    shutil.rmtree(tmp_path / "run-mine" / "state")
+    shutil.copytree(tmp_path / "run-other" / "state", tmp_path / "run-mine" / "state")
+    with pytest.raises(StateError, match="copied there from another run"):
+        run(TINY, data, tmp_path / "run-mine", resume=True)
 
 
 def test_a_run_leaves_its_files_and_a_checkpoint_that_writes(

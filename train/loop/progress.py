@@ -35,6 +35,8 @@ class Progress:
     """Of the products, as the run began ("" in a state of an earlier version)."""
     plain_attention: bool = False
     """Whether attention is plain products, as the run began."""
+    text: str = ""
+    """SHA-256 of the tokens it learns from ("" in an older state, and of a fold)."""
 
 
 def snapshot(model: GPT, optimizers: list[Optimizer], ema: EMA, progress: Progress) -> State:
@@ -54,13 +56,25 @@ def snapshot(model: GPT, optimizers: list[Optimizer], ema: EMA, progress: Progre
     return State(tensors, asdict(progress))
 
 
-def restore(state: State, model: GPT, optimizers: list[Optimizer], ema: EMA) -> Progress:
+def restore(
+    state: State, model: GPT, optimizers: list[Optimizer], ema: EMA, text: str = ""
+) -> Progress:
     """Put a state back into `model`, `optimizers`, `ema` and the random generators.
 
+    Args:
+        text: The SHA-256 of the tokens that the run learns from.
+
     Raises:
-        StateError: it belongs to another model.
+        StateError: it belongs to another model, or to a run on another text.
     """
     tensors = state.tensors
+    learnt = state.progress.get("text")
+    if text and learnt and learnt != text:
+        raise StateError(
+            f"the state of step {state.step} is of a run on other tokens (SHA-256 "
+            f"{str(learnt)[:8]}…) than those it is to go on with ({text[:8]}…): it was copied "
+            "there from another run, take it away"
+        )
     other = "the state is of another model: give the options it was started with"
     try:
         model.load_state_dict(tensors["model"])
@@ -76,7 +90,8 @@ def restore(state: State, model: GPT, optimizers: list[Optimizer], ema: EMA) -> 
         raise StateError(other) from error
     # A state that was saved by an earlier version may tell more.
     known = {each.name for each in fields(Progress)}
-    return Progress(**{name: state.progress[name] for name in known & state.progress.keys()})
+    told: dict[str, Any] = {name: state.progress[name] for name in known & state.progress.keys()}
+    return Progress(**{**told, "text": text})
 
 
 def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -105,11 +105,11 @@ def train(
     ema = EMA(model, config.average_decay)  # the model itself at a decay of 0
     batches = Batches(data.train, config, data.tokenizer.eos_id)
     passes = processes.share(config.accumulate)  # all of them where this process is alone
-    progress = Progress()
+    progress = Progress(text=data.facts["train"].get("sha256", ""))
     say = print if processes.first else quiet
     if resumes := resume and run.has_states:
         state = processes.load(run.folder, model, optimizers, say)
-        progress = restore(state, model, optimizers, ema)
+        progress = restore(state, model, optimizers, ema, progress.text)
     elif resume:
         say(f"nothing to resume in {run.folder}: begins at step 0")
     # What is fastest is measured once: another way would round and draw otherwise than the state.
