@@ -91,7 +91,8 @@ def restore(
     # A state that was saved by an earlier version may tell more.
     known = {each.name for each in fields(Progress)}
     told: dict[str, Any] = {name: state.progress[name] for name in known & state.progress.keys()}
-    return Progress(**{**told, "text": text})
+    told["text"] = text
+    return Progress(**told)
 
 
 def _fill(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
