@@ -21,7 +21,15 @@ from train.evaluate import main
 from train.hub.hub_card import published_card
 from train.run.card import facts_table, write_card
 from train.run.document import Heading, Paragraph, Table, Verbatim, markdown, page
-from train.run.marks import command_line, command_of, escaped, generate_command, paragraph, told
+from train.run.marks import (
+    command_line,
+    command_of,
+    escaped,
+    generate_command,
+    paragraph,
+    shell_word,
+    told,
+)
 
 NAMES = [
     'it\'s "so"',
@@ -228,4 +236,7 @@ def shell(line: str) -> str:
 
 
 def test_a_command_with_a_name_that_is_no_utf_8_can_be_noted() -> None:
-    assert command_of("train.pretrain", ["--data", os.fsdecode(b"caf\xe9.txt")]).encode()
+    name = os.fsdecode(b"caf\xe9.txt")
+    assert command_of("train.pretrain", ["--data", name]).encode()
+    line = ["bash", "-c", f"printf %s {shell_word(name)}"]
+    assert subprocess.run(line, capture_output=True, check=True).stdout == b"caf\xe9.txt"

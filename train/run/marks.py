@@ -140,6 +140,8 @@ def _said(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
 
 
