@@ -49,6 +49,7 @@ SHOWN_BY = (
     "StoryModels",
     "StoryTrain",
     "StoryTune",
+    "StoryWhy",
     "StoryTools",
     "StoryTokens",
 )

@@ -29,6 +29,7 @@ import { RETRY, stepsOf } from './shared/passage_row.js';
 import { clicked, drawLook, drawPassages, drawRow, REDRAWN } from './shared/passages.js';
 import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
+import * as standing from './shared/standing.js';
 import { lasting, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
 import * as train from './shared/train.js';
@@ -54,7 +55,7 @@ export const inkling = {
     RETRY,
   },
   ...{ branches, cards, compare, composer, counts, desk, files, keys, machine, numbers, panel, places, sentences },
-  ...{ aloud, beside, ghost, listen, look, train, walk },
+  ...{ aloud, beside, ghost, listen, look, standing, train, walk },
 };
 
 window.inkling = inkling;

@@ -96,6 +96,31 @@ declare namespace Page {
     picture: string | null;
   }
 
+  /** A place on the scale from noise to the best, in bits per byte. */
+  interface Mark {
+    kind: 'noise' | 'table' | 'model';
+    label: string;
+    bits: number;
+  }
+
+  /** Where a model stands, in words, and the one thing that would help it most. */
+  interface Standing {
+    model: string;
+    level: 'unknown' | 'unplaced' | 'noise' | 'begun' | 'common' | 'table' | 'level' | 'beyond';
+    where: string;
+    /** What it can write there; "" where nobody knows. */
+    expect: string;
+    /** From the most bits to the fewest; empty where too little is known. */
+    scale: Mark[];
+    note: string;
+    /** `panel`: the one that does it; "" for none. */
+    advice: {
+      kind: 'temperature' | 'measure' | 'steps' | 'text' | 'smaller' | 'larger';
+      text: string;
+      panel: 'train' | 'tune' | '';
+    };
+  }
+
   interface Training {
     key: string;
     title: string;
@@ -245,6 +270,7 @@ declare namespace Page {
     ghost: { text: string };
     models: { models: ModelLine[] };
     runs: { runs: Run[] };
+    standing: Standing;
     token: TokenDice;
     /** `others`: whether somebody else may come in, to share with. */
     training: { runs: Training[]; others: boolean };
@@ -266,6 +292,7 @@ declare namespace Page {
     ghost: { words?: string; model?: string | null };
     models: unknown;
     runs: unknown;
+    standing: { model: string };
     token: { passage: string; at: number };
     training: unknown;
     tune: { passage: string } | { model?: string | null };

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,12 @@ from chat.models.engines import Loaded
 from chat.turns import Turns
 from gpt.checkpoint import Checkpoint, CheckpointError
 from gpt.checkpoint.copied_runs import read_copied_runs
+from gpt.checkpoint.evidence import Floor, floor_in
 from gpt.checkpoint.provenance import called, prepare_command, texts, token_folders
 from gpt.dataset import documents, open_tokens
 from gpt.files import facts_of
 from gpt.text.memorization import ReferenceText
+from gpt.text.ngram import floor_of
 from gpt.text.run_hashes import RunHashes
 
 FOLDERS_VARIABLE = "INKLING_DATA"
@@ -35,6 +38,9 @@ MOST_CARD = 100_000
 MOST_TOKENS = 64_000_000
 MOST_BYTES = 64_000_000
 """Of a text that is looked through: its words stand in memory, and the folder may lie."""
+MOST_COUNTED = 1 << 20
+"""Tokens of a text whose tables are counted here: 130 MB of memory, a second or two."""
+FLOORS_KEPT = 64
 PART_TOKENS = 1_000_000
 MOST_WORD = 1_000_000
 
@@ -92,17 +98,47 @@ class TrainingTexts:
         self.folder = folder
         self._read: dict[tuple[Path, str], ReferenceText] = {}
         self._hashes: dict[tuple[Path, str], RunHashes] = {}
+        self._floors: dict[tuple[Path, str], Floor | None] = {}
         self._turn = asyncio.Lock()
         self.searches = Turns(SEARCHES_AT_ONCE, each=1)
         """For who holds words against a text: it takes a processor for itself."""
 
-    def find(self, checkpoint: Checkpoint) -> Path | None:
-        """The folder with the tokens that a model learnt from; None where there is none."""
+    def find(self, folder: Path, training: Mapping[str, Any]) -> Path | None:
+        """The folder with the tokens that a model learnt from; None where there is none.
+
+        Args:
+            folder: The model's.
+            training: Its training.json.
+        """
         extra = [Path(each) for each in os.environ.get(FOLDERS_VARIABLE, "").split(":") if each]
         own = sorted(self.folder.glob("*/")) if self.folder else []
         # A text that was trained on as it was lies beside best/ and steps/.
-        beside = [each / "data" for each in checkpoint.folder.absolute().parents[:2]]
-        return next(token_folders(checkpoint.training, "train", [*beside, *own, *extra]), None)
+        beside = [each / "data" for each in folder.absolute().parents[:2]]
+        return next(token_folders(training, "train", [*beside, *own, *extra]), None)
+
+    async def floor(self, listing: Listing, training: Mapping[str, Any]) -> Floor | None:
+        """What tables of a model's training text give, counted here, for one that has no notes of
+        it; None where its text is another writer's, or is not on this machine.
+
+        Args:
+            training: Its training.json.
+        """
+        if not (listing.here and listing.open_text):
+            return None
+        folder = await asyncio.to_thread(self.find, listing.folder, training)
+        if folder is None:
+            return None
+        key = (folder, str(training.get("data")))
+        async with self._turn:
+            if key not in self._floors:
+                try:
+                    found = await asyncio.to_thread(_floor, folder, training)
+                except (CheckpointError, OSError, ValueError, KeyError):
+                    found = None
+                self._floors[key] = found
+                while len(self._floors) > FLOORS_KEPT:
+                    del self._floors[next(iter(self._floors))]
+            return self._floors[key]
 
     async def get(self, loaded: Loaded) -> ReferenceText:
         """The text that a model learnt from, as words.
@@ -120,7 +156,7 @@ class TrainingTexts:
             )
         if not loaded.listing.open_text:
             raise NotYoursError(loaded.listing)
-        folder = await asyncio.to_thread(self.find, checkpoint)
+        folder = await asyncio.to_thread(self.find, checkpoint.folder, checkpoint.training)
         if folder is None:
             raise NotHereError(checkpoint)
         key = (folder, str(checkpoint.training["data"]["train"]["sha256"]))
@@ -165,6 +201,34 @@ class TrainingTexts:
             while len(self._hashes) > KEPT:
                 del self._hashes[next(iter(self._hashes))]
             return hashes
+
+
+def _floor(folder: Path, training: Mapping[str, Any]) -> Floor | None:
+    """Count the tables of a training text, and hold them against its validation text.
+
+    Raises:
+        CheckpointError, OSError, ValueError, KeyError: They cannot be read.
+    """
+    if next(token_folders(training, "valid", [folder]), None) is None:
+        return None  # judged on another part than was kept back here
+    data = training["data"]
+
+    def tokens(split: str) -> npt.NDArray[np.unsignedinteger]:
+        facts_of(folder, f"{split}.bin")  # a regular file of this folder, or none
+        return open_tokens(folder / f"{split}.bin", data["dtype"])
+
+    return floor_in(
+        {
+            "floor": floor_of(
+                tokens("train"),
+                tokens("valid"),
+                vocab_size=data["vocab_size"],
+                eos_id=data["eos_id"],
+                valid_bytes=data["valid"]["bytes"],
+                most_train=MOST_COUNTED,
+            )
+        }
+    )
 
 
 def _read(folder: Path, checkpoint: Checkpoint) -> ReferenceText:

@@ -64,7 +64,7 @@ async def card(session: Session, request: Mapping[str, object]) -> dict[str, Any
 
 
 def line(listing: Listing) -> dict[str, Any]:
-    training = _training(listing)
+    training = training_of(listing)
     judged = judged_on(training) if listing.open_text else None
     return {
         "key": listing.key,
@@ -86,7 +86,7 @@ def card_data(listing: Listing) -> dict[str, Any]:
     """
     if listing.server:
         return _served(listing)
-    training, (head, text) = _training(listing), _readme(listing)
+    training, (head, text) = training_of(listing), _readme(listing)
     curve = Curve() if listing.hub else read_curve(listing.folder)
     facts = [[label, value or NOT_KNOWN] for label, value in _facts(listing, training, head)]
     commands = [each for each in [training.get("command")] if isinstance(each, str)]
@@ -151,7 +151,7 @@ def _facts(
     ]
 
 
-def _training(listing: Listing) -> dict[str, Any]:
+def training_of(listing: Listing) -> dict[str, Any]:
     try:
         # One on the Hub has no folder yet, and one on a server none at all.
         return read_training(listing.folder) if listing.here else {}

@@ -22,6 +22,7 @@ from chat.panels.copied import copied
 from chat.panels.find import find
 from chat.panels.ghost import ghost
 from chat.panels.settings import tune
+from chat.panels.standing import standing
 from chat.panels.timeline import runs
 from chat.panels.token_probabilities import dice
 from chat.session import REFUSALS, Session
@@ -87,6 +88,7 @@ QUERIES: dict[str, Query] = {
     "ghost": ghost,
     "models": models,
     "runs": runs,
+    "standing": standing,
     "token": token,
     "training": training.training,
     "tune": tune,

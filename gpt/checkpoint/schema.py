@@ -171,6 +171,24 @@ class _Distilled(_Told):
     share: Number = MISSING
 
 
+Loss = Annotated[float, Field(ge=0, le=1e6)]
+Losses = Annotated[list[Loss], Field(min_length=2, max_length=32)]
+Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Points = Annotated[list[Point], Field(max_length=64)]
+
+
+class _Floor(_Told):
+    loss: Losses = MISSING
+    bpb: Losses = MISSING
+    train_tokens: Count = MISSING
+    valid_tokens: Count = MISSING
+
+
+class _Curve(_Told):
+    train: Points = MISSING
+    valid: Points = MISSING
+
+
 class TrainingValues(_Told):
     """What training.json says, as far as anything reads it."""
 
@@ -190,6 +208,8 @@ class TrainingValues(_Told):
     config: _Config = MISSING
     machine: _Machine = MISSING
     distilled: _Distilled = MISSING
+    floor: _Floor = MISSING
+    curve: _Curve = MISSING
     sha256: dict[str, Sha256] = MISSING
 
 

@@ -1,10 +1,20 @@
 """training.json: what a checkpoint tells of its training, and the hashes of the files beside it."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gpt.checkpoint.schema import usable_training
-from gpt.files import CheckpointError, MissingFileError, is_there, read_bytes, read_json, sha256
+from gpt.files import (
+    CheckpointError,
+    MissingFileError,
+    is_there,
+    read_bytes,
+    read_json,
+    sha256,
+    write_whole,
+)
 from gpt.tokenizers.files import SENTENCEPIECE_FILES
 
 WEIGHTS = "model.safetensors"
@@ -34,6 +44,19 @@ def read_training(folder: str | Path) -> dict[str, Any]:
     values = _read_training(Path(folder))
     values.pop(HASHES, None)
     return values
+
+
+def add_notes(folder: Path, notes: Mapping[str, Any]) -> None:
+    """Write `notes` into the training.json of a checkpoint, and leave the rest of it as it is.
+
+    Raises:
+        CheckpointError: There is none, or it is no JSON object.
+        OSError: It cannot be written.
+    """
+    values = {**read_json(folder, TRAINING, finite=False), **notes}
+    if HASHES in values:
+        values[HASHES] = values.pop(HASHES)  # it stays the last
+    write_whole(folder / TRAINING, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def noted_hashes(folder: Path) -> dict[str, str]:

@@ -122,8 +122,8 @@ const Block = ({ kind, lines }) => {
   return null;
 };
 
-/** @param {{card: Page.ModelCard, chosen: boolean, busy: boolean, write: () => void}} props */
-const Card = ({ card, chosen, busy, write }) => {
+/** @param {{card: Page.ModelCard, chosen: boolean, busy: boolean, write: () => void, why: () => void}} props */
+const Card = ({ card, chosen, busy, write, why }) => {
   const box = useRef(null);
   const { train, valid } = card.curve;
   useEffect(() => {
@@ -159,6 +159,17 @@ const Card = ({ card, chosen, busy, write }) => {
         </>
       )}
       {card.picture && <img id="model-picture" src={card.picture} alt="How its loss fell while it was trained" />}
+      <p>
+        <button
+          type="button"
+          id="model-why"
+          className="quiet"
+          onClick={why}
+          title="Where it stands between noise and the best that its text allows, and what would help it most"
+        >
+          Why is it gibberish?
+        </button>
+      </p>
       {card.commands.length > 0 && (
         <>
           <h4>Trained by</h4>
@@ -228,6 +239,7 @@ function StoryModels() {
           chosen={v.card.key === store.model}
           busy={store.state.writing}
           write={() => windowMessage({ type: 'story_model', model: v.shown })}
+          why={() => store.open('why', v.shown)}
         />
       )}
     </section>

@@ -40,8 +40,9 @@ const Curve = ({ run }) => {
  * @param {(request: import('../shared/train.js').Asked) => void} props.ask
  * @param {(model: string) => void} props.write
  * @param {boolean} props.writes
+ * @param {(model: string) => void} props.why
  */
-const Run = ({ run, others, ask, write, writes }) => (
+const Run = ({ run, others, ask, write, writes, why }) => (
   <article className="train-run" data-key={run.key} data-state={run.state}>
     <h3>
       <b>{run.key}</b> {STATES[run.state]}
@@ -73,6 +74,16 @@ const Run = ({ run, others, ask, write, writes }) => (
           title="Pick this model in the composer; while it learns, each passage is written by its best weights so far"
         >
           {writes ? 'Writes now' : 'Write with it'}
+        </button>
+      )}
+      {run.model && (
+        <button
+          type="button"
+          className="quiet train-why"
+          onClick={() => why(run.key)}
+          title="Where it stands between noise and the best that its text allows, and what would help it most"
+        >
+          Why gibberish?
         </button>
       )}
       {run.state === 'training' && (
@@ -248,6 +259,7 @@ function StoryTrain() {
           ask={(request) => change(store, request)}
           write={write}
           writes={store.model === run.key}
+          why={(model) => store.open('why', model)}
         />
       ))}
       {!v.runs.length && !v.text && (

@@ -47,6 +47,7 @@
  * @property {Shelf} [shelf]
  * @property {import('./counts.js').Tally} [tally] What was counted of each passage.
  * @property {Train} [train]
+ * @property {ReturnType<typeof import('./standing.js').newWhy>} [why]
  * @property {Tune | null} [tune]
  * @property {Pick<Tune, 'about' | 'values'> | null} [turned] The dials of a Retry that nobody has taken yet.
  *
