@@ -39,7 +39,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         *("data", "loop", "adapt", "run", "quality", "hub", "reports", "studies"),
         *("report", "prepare", "pretrain", "finetune", "evaluate", "estimate", "explore"),
         *("search", "publish", "choose_sampling", "compare_tokenizers", "plot_temperature"),
-        *("sample_openings", "copied_runs"),
+        *("sample_openings", "copied_runs", "floor"),
     ),
 }
 """frontend/, bench/, deploy/ and app.py have no order: each is one look."""
@@ -62,12 +62,14 @@ OUTSIDE = (
     Outside("gpt/dataset.py", ("numpy", "torch")),
     *(
         Outside(f"gpt/text/{name}.py", ("numpy",))
-        for name in ("bias", "healing", "memorization", "run_hashes")
+        for name in ("bias", "healing", "memorization", "ngram", "run_hashes")
     ),
     Outside("gpt/text/scripts.py", ("regex",)),
     Outside("gpt/checkpoint/schema.py", ("pydantic",)),
-    Outside("gpt/checkpoint/provenance.py", ()),
-    Outside("gpt/checkpoint/copied_runs.py", ()),
+    *(
+        Outside(f"gpt/checkpoint/{name}.py", ())
+        for name in ("advice", "copied_runs", "evidence", "provenance", "standing")
+    ),
     Outside("gpt/checkpoint/generation_config.py", ()),
     Outside("gpt/checkpoint/hf_format.py", ("pydantic", "torch")),
     Outside("gpt/checkpoint/training_json.py", ()),

@@ -94,7 +94,7 @@ def _by_heart(evidence: Evidence) -> Advice | None:
         "at the end"
     )
     if course.gap is not None and course.gap > 0:
-        why += f", while on its own text it stands {course.gap:.0%} better"
+        why += f", while on its own text it is {course.gap:.0%} better"
     why += ": it learns its text by heart. The weights of the best step are the ones kept."
     size, tokens = evidence.number("parameters"), evidence.number("data", "train", "tokens")
     if not _little(evidence) and size and tokens and size > tokens:

@@ -20,6 +20,12 @@ NEAR = 0.03
 """So near to the best table, in shares of its loss, a model is as good as it."""
 FAR = 0.15
 """By this share below the best table a model is far beyond it."""
+MOST_VOCABULARY = 1 << 21
+"""Where nobody says how many tokens there are."""
+SYLLABLES = 3
+"""What looks up the last two letters makes syllables (C. E. Shannon, "A Mathematical Theory of
+Communication", 1948, section 3)."""
+GIBBERISH = "What it writes is gibberish, and cannot be otherwise."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,9 @@ class Mark:
     label: str
     bits: float
     """Bits per byte of the validation text."""
+
+    def __str__(self) -> str:
+        return f"This model, {self.label}" if self.kind == "model" else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Standing:
 
     def lines(self) -> tuple[str, ...]:
         """The same for a terminal."""
-        scale = (f"  {each.bits:7.3f}  {each.label}" for each in self.scale)
+        scale = (f"  {each.bits:7.3f}  {each}" for each in self.scale)
         head = ("bits per byte:", *scale) if self.scale else ()
         said = " ".join(filter(None, (self.where, self.expect)))
         return (*head, said, f"What would help most: {self.advice.text}")
@@ -61,16 +70,16 @@ def standing_of(evidence: Evidence) -> Standing:
     """Where a model stands, by all that is known of it."""
     floor, loss, bits = evidence.floor, evidence.number("val_loss"), evidence.number("val_bpb")
     if loss is None or loss <= 0 or bits is None:
-        level, where = "unknown", _unknown(evidence)
+        level, where, expect = "unknown", _unknown(evidence), ""
     elif floor is None:
-        level, where = _without_floor(evidence, loss)
+        level, where, expect = _without_floor(evidence, loss)
     else:
-        level, where = _placed(floor, loss, evidence.letters)
+        level, where, expect = _placed(floor, loss, letters=evidence.letters)
     scale = _scale(evidence, loss, bits)
     return Standing(
         level=level,
         where=where,
-        expect=_expect(level, floor, loss, letters=evidence.letters),
+        expect=expect,
         scale=scale,
         note=_note(evidence) if scale else "",
         advice=advice_on(evidence, level),
@@ -87,69 +96,63 @@ def _last(order: int, *, letters: bool) -> str:
     return f"the last {unit}" if order == 2 else f"the last {order - 1} {unit}"
 
 
-def _placed(floor: Floor, loss: float, letters: bool) -> tuple[Level, str]:
-    """By the tables of its text."""
+def _placed(floor: Floor, loss: float, *, letters: bool) -> tuple[Level, str, str]:
+    """By the tables of its text; what can be read of a model that stands there comes last."""
     uniform, common, best = floor.loss[0], floor.loss[1], floor.loss[floor.order]
     many, one = _unit(letters=letters), _unit(letters=letters, many=False)
     if loss >= NOISE * uniform:
-        return "noise", f"It stands at noise: it guesses among all its {many} alike."
+        return "noise", f"It stands at noise: it guesses among all its {many} alike.", GIBBERISH
     if loss > (uniform + common) / 2:
-        return "begun", f"It has only begun to learn which {many} are common."
+        return "begun", f"It has only begun to learn which {many} are common.", GIBBERISH
     if loss <= (1 - NEAR) * best and floor.order > 1:
-        share = 1 - loss / best
-        far = "It is far beyond" if share >= FAR else "It is beyond"
-        return "beyond", (
-            f"{far} any table of its text: it needs {share:.0%} fewer bits than one of what "
-            f"follows {_last(floor.order, letters=letters)}, the best there is. So it goes by what "
-            "stands further back."
-        )
+        return "beyond", *_beyond(floor, 1 - loss / best, letters=letters)
     order = min(range(1, floor.order + 1), key=lambda n: abs(floor.loss[n] - loss))
     if order <= 1:
         nothing = "no words yet" if letters else "not yet which goes with which"
-        return "common", f"It knows which {many} are common, {nothing}."
+        return (
+            "common",
+            f"It knows which {many} are common, {nothing}.",
+            f"What it writes has the right {many} in no order: gibberish.",
+        )
+    if not letters:
+        expect = "Expect words that go together by twos and threes, and no sentences."
+    elif order <= SYLLABLES:
+        expect = "Expect syllables, and hardly a word."
+    else:
+        expect = "Expect words, some of them invented, and no sentences."
     about = f"It is about as good as looking up {_last(order, letters=letters)} in its text"
     if order == floor.order:
-        return "level", f"{about}: as good as the best table, and no better."
-    return "table", f"{about}, to see which {one} comes next."
+        return "level", f"{about}: as good as the best table, and no better.", expect
+    return "table", f"{about}, to see which {one} comes next.", expect
 
 
-def _expect(level: Level, floor: Floor | None, loss: float | None, *, letters: bool) -> str:
-    """What can be read of a model that stands there."""
-    if level in ("noise", "begun"):
-        return "What it writes is gibberish, and cannot be otherwise."
-    if level == "common":
-        kinds = "letters" if letters else "pieces of words"
-        return f"What it writes has the right {kinds} in no order: gibberish."
-    if level in ("table", "level") and floor is not None and loss is not None:
-        short = loss > floor.loss[min(3 if letters else 1, len(floor.loss) - 1)]
-        if letters:
-            return (
-                "Expect syllables, and hardly a word."
-                if short
-                else "Expect words, some of them invented, and no sentences."
-            )
-        return "Expect words that go together by twos and threes, and no sentences."
-    if level == "beyond" and floor is not None and loss is not None:
-        if loss <= (1 - FAR) * floor.loss[floor.order]:
-            return "Expect words and phrases that hold; sense over a whole page is another matter."
-        return "Expect words, and phrases that fall apart after a line."
-    return ""
+def _beyond(floor: Floor, share: float, *, letters: bool) -> tuple[str, str]:
+    """For a model whose loss is below that of the best table, by a share of it."""
+    far = share >= FAR
+    return (
+        f"It is {'far ' if far else ''}beyond any table of its text: it needs {share:.0%} fewer "
+        f"bits than looking up {_last(floor.order, letters=letters)}, the best there is. So it "
+        "goes by what stands further back.",
+        "Expect words and phrases that hold; sense over a whole page is another matter."
+        if far
+        else "Expect words, and phrases that fall apart after a line.",
+    )
 
 
-def _without_floor(evidence: Evidence, loss: float) -> tuple[Level, str]:
+def _without_floor(evidence: Evidence, loss: float) -> tuple[Level, str, str]:
     """By its own loss alone: the perplexity, among how many it would be as unsure."""
     size, many = evidence.number("data", "vocab_size"), _unit(letters=evidence.letters)
-    if size and loss >= NOISE * math.log(size):
-        return "noise", f"It stands at noise: it guesses among all its {size:,.0f} {many} alike."
-    if loss > math.log(1e9):
-        return "noise", "It stands at noise."
+    if loss >= NOISE * math.log(size if size and size > 1 else MOST_VOCABULARY):
+        return "noise", f"It stands at noise: it guesses among all its {many} alike.", GIBBERISH
     among = math.exp(loss)
     said = f"{among:,.0f}" if among >= 10 else f"{among:.1f}"
     of = f" of {size:,.0f}" if size else ""
-    return "unplaced", (
+    return (
+        "unplaced",
         f"Before each next one it is as unsure as among {said}{of} {many}. How good that is for "
         "its text is not known: its notes have no tables of it, and the text is not at hand "
-        "(python -m train.floor CHECKPOINT --data FOLDER computes them where it is)."
+        "(python -m train.floor CHECKPOINT --data FOLDER computes them where it is).",
+        "",
     )
 
 

@@ -83,7 +83,7 @@ def ngram_nats(
 ) -> Iterator[Floats]:
     """The nats of every token of `valid` but the first, (M - 1,), by tables of `train`: first those
     of a uniform guess, then of order 1 (how common each token is), of order 2 (what follows the
-    last one), and so on.
+    last one), and so on, as long as the training text is.
 
     Raises:
         ValueError: a text is too short, or a token is not in the vocabulary.
@@ -96,7 +96,7 @@ def ngram_nats(
     lower = np.full(len(valid), 1 / vocab_size)
     yield -np.log(lower[1:])
     shorter: _Runs | None = None
-    for _ in range(most_order):
+    for _ in range(min(most_order, len(train))):
         runs = _runs(learnt, judged, vocab_size, shorter)
         if shorter is not None:
             # After how many different tokens each shorter run was seen.

@@ -8,6 +8,7 @@ from gpt.text.memorization import COPIED_WORDS
 from train.quality.final_eval import LENGTH, TEMPERATURE, Copied, Scores
 from train.quality.sense import Sense
 from train.reports.sense_parts import duration, sense_parts
+from train.reports.standing_parts import standing_parts
 from train.run.document import Heading, Paragraph, Part, Picture, Table, Verbatim
 from train.run.marks import command_line, generate_command
 from train.run.samples import text_part, written
@@ -53,6 +54,7 @@ def parts(found: Found) -> list[Part]:
     return [
         *_summary(found),
         *_losses(found),
+        *standing_parts(found.name, found.training, found.records),
         *_held_out(found),
         *_finetuned(found),
         *sense_parts(found.sense, found.name, found.scores.text if found.scores else ""),
