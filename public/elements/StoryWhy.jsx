@@ -56,7 +56,13 @@ const Found = ({ found, open }) => {
         </p>
         {goes(advice) && (
           <p>
-            <button type="button" className="wanted" id="why-go" onClick={() => open(advice.panel)}>
+            <button
+              type="button"
+              className="wanted"
+              id="why-go"
+              onClick={() => open(advice.panel)}
+              title="The panel where this can be done"
+            >
               {goes(advice)}
             </button>
           </p>

@@ -133,6 +133,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"query": "ghost", "words": "taken", "model": "letters"},
         {"query": "models"},
         {"query": "runs"},
+        {"query": "standing", "model": "letters"},
         {"query": "token", "passage": "PASSAGE", "at": 0},
         {"query": "training"},
         {"query": "tune", "passage": "PASSAGE"},

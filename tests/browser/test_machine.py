@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_loop import soon_s
+from tests.browser.test_loop import soon_s, tell
 from tests.browser.test_page import open_page, write
 from tests.support.app_server import ROOT, lend_stories, running_app, status
 from tests.support.forks import run_module
@@ -252,12 +252,45 @@ def test_cards_show_what_is_true_and_the_model_that_was_picked_writes(page, fold
     expect(page.locator(".facts-below .facts-head")).to_contain_text("tiny")
 
 
+def test_why_it_is_gibberish_is_said_of_each_model_with_what_would_help_it(page):
+    page.click("#open-models")
+    page.click("tr[data-model=tiny] button")
+    page.click("#model-why")
+    expect(page.locator("#why-model")).to_have_value("tiny")
+    expect(page.locator("#why-where")).to_contain_text("letters are common")
+    expect(page.locator("#why-advice")).to_contain_text("More steps: in the last fifth")
+    rows = page.locator("#why-scale li")
+    expect(rows.first).to_contain_text("Noise: any letter, as likely as any other")
+    expect(page.locator("#why-scale li[data-kind=model]")).to_contain_text("This model, tiny")
+    bits = [float(each.split()[0]) for each in page.locator(".why-bits").all_text_contents()]
+    assert bits == sorted(bits, reverse=True)
+    widths = page.locator(".why-bar i").evaluate_all("all => all.map(each => each.offsetWidth)")
+    assert widths == sorted(widths, reverse=True)
+    # One that ships is beyond all tables of its text; of one without notes it is said.
+    page.select_option("#why-model", "stories")
+    expect(page.locator("#why-where")).to_contain_text("far beyond any table of its text")
+    page.select_option("#why-model", "endless")
+    expect(page.locator("#why-where")).to_contain_text("no notes of a training")
+    expect(rows).to_have_count(0)
+    page.select_option("#why-model", "tiny")
+    page.click("#why-go")
+    expect(page.locator("#panel-train")).to_be_visible()
+    # By its button it is the one that writes; where the dice are too wild, that comes first.
+    page.click("#open-why")
+    expect(page.locator("#why-model")).to_have_value("stories")
+    tell(page, "/temp 1.8")
+    expect(page.locator("#why-advice")).to_contain_text("A lower temperature. It stands at 1.8")
+    page.click("#why-go")
+    expect(page.locator("#panel-tune")).to_be_visible()
+
+
 def test_every_control_says_what_it_does_and_fits_a_phone(page):
     page.set_viewport_size({"width": 390, "height": 844})
-    for name in ("machine", "models"):
+    drawn = {"machine": "#machine-step", "models": "#model-card", "why": "#why-scale"}
+    for name, sign in drawn.items():
         page.click(f"#open-{name}")
-        page.wait_for_selector("#machine-step" if name == "machine" else "#model-card")
-        panel = page.locator(f"#{name}-panel")
+        page.wait_for_selector(sign)
+        panel = page.locator(f"#{name}-panel, #panel-{name}")
         assert panel.evaluate("node => node.scrollWidth <= node.clientWidth")
         for control in panel.locator("button, select, input, textarea, summary").all():
             assert control.get_attribute("title")

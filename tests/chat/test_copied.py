@@ -146,7 +146,7 @@ def test_a_text_that_was_trained_on_as_it_was_is_found_beside_its_model(root, tm
     shutil.copytree(copied, tmp_path / "runs" / "mine" / "steps" / "000001")
     data = shutil.copytree(root / "data" / "tales", tmp_path / "runs" / "mine" / "data")
     for folder in (copied, tmp_path / "runs" / "mine" / "steps" / "000001"):
-        assert TrainingTexts().find(gpt.load(folder)) == data
+        assert TrainingTexts().find(folder, gpt.load(folder).training) == data
 
 
 def test_the_command_that_brings_a_text_is_the_one_of_the_card(root, tmp_path):

@@ -223,7 +223,11 @@ def test_every_query_and_command_is_asked_and_answered_as_the_page_expects(root,
             {"query": "tune", "passage": id},
             {"query": "tune", "model": None},
             {"query": "compare", "models": ["mine", "unknown"]},
-            *({"query": "card", "model": key} for key in ("mine", "unknown")),
+            *(
+                {"query": name, "model": key}
+                for name in ("card", "standing")
+                for key in ("mine", "unknown")
+            ),
             *({"query": name} for name in ("models", "runs", "votes", "votes_csv")),
             {"command": "votes_forget"},
             {"command": "training_text", **piece, "part": 0},
