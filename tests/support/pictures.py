@@ -65,6 +65,10 @@ def dice_and_others(page: Page, shoot: Callable[[Page, str], None]) -> None:
     page.click("#open-models")
     page.wait_for_selector("#models-table")
     shoot(page, "models")
+    page.click("#open-why")
+    page.select_option("#why-model", RUN.name)
+    page.wait_for_selector("#why-scale")
+    shoot(page, "why")
     if "INKLING_DATA" in os.environ:
         page.click("#open-copied")
         page.wait_for_selector("#copied-share")
