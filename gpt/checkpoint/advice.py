@@ -170,9 +170,10 @@ def _size_or_text(evidence: Evidence, level: str) -> Advice:
 
 
 def _more_text(evidence: Evidence) -> str:
-    begun = "from" in evidence.training
-    return "More text: bring it to Train" + (
-        "." if begun else ", or go on there from a model that knows the language (`stories`)."
+    if "from" in evidence.training or not _little(evidence):
+        return "More text: bring it to Train."
+    return (
+        "More text: bring it to Train, or go on there from “stories”, if that knows the language."
     )
 
 

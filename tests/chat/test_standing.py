@@ -1,6 +1,7 @@
 """Why is it gibberish? Over a session, for models that tell much, little and nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,17 @@ def test_a_text_is_counted_once_and_not_for_whom_it_is_not_open(root, monkeypatc
     monkeypatch.setattr(count, lambda *_, **__: counted.append(1) or {})
 
     async def act(session, page):
+        asked = {"query": "standing", "model": "told"}
         session.sources = TrainingTexts(root / "data")
+        shared = {
+            key: replace(each, open_text=False) for key, each in session.find_models().items()
+        }
+        find, session.find_models = session.find_models, lambda: shared
+        assert (await answer_query(session, asked))["level"] == "unplaced"
+        assert counted == []
+        session.find_models = find
         for _ in range(2):
-            await answer_query(session, {"query": "standing", "model": "told"})
+            await answer_query(session, asked)
         assert counted == [1]
 
     in_a_session(root, act)
