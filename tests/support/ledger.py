@@ -109,7 +109,7 @@ def kept_in(library: Path) -> dict[str, Kept]:
         return {}
     with closing(sqlite3.connect(f"{library.as_uri()}?mode=rw", uri=True, timeout=30)) as rows:
         rows.execute("BEGIN")
-        heads = rows.execute("SELECT id, head, settings, model FROM stories").fetchall()
+        heads = rows.execute("SELECT id, head, settings, model, changed_s FROM stories").fetchall()
         passages = "SELECT data FROM passages WHERE story = ? ORDER BY place"
         return {
             id: kept_of(head, [data for (data,) in rows.execute(passages, [id])])
