@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -61,6 +61,8 @@ class Hour:
         self.ledger = Ledger(self.vocabulary)
         self.done: Counter[str] = Counter()
         self.lost: list[str] = []
+        self._lately: deque[str] = deque(maxlen=40)
+        """What was done, and what came, for who looks into a loss."""
         self.page = context.new_page()
         open_page(self.page, server.base)
         self.page.set_default_timeout(FIRM_MS)
@@ -75,6 +77,10 @@ class Hour:
     @property
     def now_s(self) -> float:
         return time.monotonic() - self._began_s
+
+    def note(self, what: str) -> None:
+        """Remember what is being done."""
+        self._lately.append(f"{self.now_s:.1f} s: {what}")
 
     # What is there
 
@@ -179,6 +185,7 @@ class Hour:
     def _begin(self, mishap: Mishap) -> None:
         self.done[mishap.kind] += 1
         self.done[f"{mishap.moment}:"] += 1
+        self.note(f"{mishap.kind} ({mishap.moment})")
         print(f"{self.now_s:.0f} s: {mishap.kind} ({mishap.moment})", flush=True)
         time.sleep(mishap.delay_s)
         if mishap.kind == "kill":
@@ -254,7 +261,8 @@ class Hour:
             if self.now_s > ends_s:
                 found, lines = self.reachable()
                 self.lost += [f"{what}, at {self.now_s:.0f} s: {each!r}" for each in missing]
-                print(f"LOST after {what}: {missing}", *lines, sep="\n", flush=True)
+                lately = "  ".join(self._lately)
+                print(f"LOST after {what}: {missing}", lately, *lines, sep="\n", flush=True)
                 self.ledger.give_up(found)
                 break
             self.page.wait_for_timeout(200)

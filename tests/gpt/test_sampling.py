@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import LongTensor, Tensor
@@ -21,7 +22,9 @@ from gpt.sampling import (
     HEAD,
     LIMITS,
     N_SEEDS,
+    Bias,
     SamplingParams,
+    add_bias,
     draw,
     keep_min_p,
     keep_top_k,
@@ -189,10 +192,61 @@ def test_frequencies_of_20000_draws_agree_with_the_probabilities(params: Samplin
 
 @pytest.mark.parametrize("seed", range(5))
 def test_sample_draws_from_the_probabilities_after_all_samplers(seed: int) -> None:
-    logits, params, rng, same = random_logits(seed, 90), random_settings(seed), seeded(4), seeded(4)
+    logits, rng, same = random_logits(seed, 90), seeded(4), seeded(4)
+    params = SamplingParams(
+        temperature=1.9, top_k=60, top_p=0.98, min_p=0.001, repetition_penalty=1.9
+    )
+    seen, bias = logits.topk(3).indices.tolist(), bias_of({5: 9.0, 7: -math.inf})
+    after = probabilities(logits, params, seen, bias)
+    assert int((after > 0).sum()) > 20
+    for without in (probabilities(logits, params, (), bias), probabilities(logits, params, seen)):
+        assert not torch.allclose(after, without)
     for _ in range(20):
-        expected = draw(probabilities(logits, params, [3, 4]), same)
-        assert sample(logits, params, [3, 4], rng).id == expected
+        drawn = sample(logits, params, seen, rng, bias=bias)
+        assert (drawn.id, drawn.probability) == (draw(after, same), float(after[drawn.id]))
+
+
+def bias_of(values: dict[int, float]) -> Bias:
+    return Bias(np.array([*values]), np.array([*values.values()]))
+
+
+def test_a_bias_is_added_to_its_own_tokens_of_every_row() -> None:
+    logits = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=torch.float64)
+    biased = add_bias(logits, bias_of({2: -math.inf, 0: 0.5}))
+    assert biased.tolist() == [[1.5, 2.0, -math.inf], [4.5, 5.0, -math.inf]]
+    assert logits[0, 0] == 1.0
+    for temperature in (0, 1):
+        params = SamplingParams(**{**OFF, "temperature": temperature})
+        assert probabilities(logits, params, (), bias_of({1: 99.0})).argmax(-1).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_a_bias_that_leaves_no_token_in_a_row_is_an_error_that_says_what_to_do(
+    temperature: float,
+) -> None:
+    rows = torch.tensor([[1.0, 2.0], [-math.inf, 2.0]])
+    params = SamplingParams(temperature=temperature)
+    assert probabilities(rows, params, (), bias_of({0: -math.inf}))[:, 1].tolist() == [1, 1]
+    with pytest.raises(ValueError) as error:
+        probabilities(rows, params, (), bias_of({1: -math.inf}))
+    assert str(error.value) == (
+        "nothing may be written here: every token is banned or cut away. "
+        "Ban less, or write on yourself"
+    )
+
+
+def test_as_many_alternatives_are_told_as_are_asked_for_and_of_equal_ones_the_lowest_ids() -> None:
+    logits = torch.tensor([0.0, 2.0, 1.0, 2.0, 2.0])
+    for n, ids in ((0, []), (2, [1, 3]), (4, [1, 3, 4, 2]), (9, [1, 3, 4, 2, 0])):
+        drawn = sample(logits, SamplingParams(**OFF), [], seeded(1), n)
+        assert [id for id, _, _ in drawn.alternatives] == ids
+
+
+def test_what_is_no_switch_is_refused_by_name() -> None:
+    for name in ("no_end", "heal"):
+        with pytest.raises(ValueError) as error:
+            SamplingParams(**{name: "y" * 300})  # type: ignore[arg-type]
+        assert str(error.value) == f"{name} must be True or False, not '{'y' * 199}"
 
 
 @pytest.mark.parametrize("seed", range(5))

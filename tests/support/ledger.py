@@ -175,4 +175,6 @@ class Ledger:
 
 def told(look: Any) -> str:
     """A page in a line, for who looks into a loss."""
-    return json.dumps({key: look[key] for key in ("story", "line", "edit", "noted", "drafts")})
+    told = {key: look[key] for key in ("story", "line", "edit", "noted", "drafts", "busy", "redo")}
+    ends = [[id[:6], author, text[:40]] for id, author, text in look["passages"][-6:]]
+    return json.dumps({**told, "the last passages": ends}, ensure_ascii=False)
