@@ -7,7 +7,7 @@ shorter, calmer, or otherwise. Beyond ten minutes pytest's own limit must go:
 """
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -15,10 +15,12 @@ import pytest
 from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as BrowserError
 
+from chat.story import Passage, Story
+from chat.story.library import Kept, Library
 from tests.browser.hour import DisturbedError, Hour, Server
 from tests.browser.test_page import PATIENCE_MS
 from tests.support.app_server import lend_stories
-from tests.support.ledger import Ledger, Shown, Vocabulary
+from tests.support.ledger import Ledger, Shown, Vocabulary, kept_in, shown_in, shown_on
 from tests.support.mishaps import plan
 
 pytestmark = pytest.mark.browser
@@ -214,6 +216,24 @@ def test_a_word_counts_once_it_stood_for_two_seconds_and_is_missed_until_its_wri
     ledger.forget_page("page")
     ledger.see("page", both, 6.0)
     assert ledger.missing(Shown()) == []
+
+
+def test_a_passage_that_is_drawn_in_two_stretches_is_one_text():
+    drawn = [["p", "model", "One. "], ["q", "writer", "x"], ["p", "model", "Two."]]
+    look = {"story": "s", "line": "", "edit": "", "noted": [], "left": 0, "drafts": []}
+    shown = shown_on({**look, "passages": drawn}, Vocabulary(Random(1)))
+    assert shown.passages == {"p": "One. Two."}
+
+
+def test_the_stories_on_the_disk_are_read_with_all_their_versions(tmp_path: Path):
+    path = tmp_path / "stories.sqlite"
+    assert kept_in(path) == {}
+    story = Story().append(Passage(author="writer", text="A cat"))
+    story = story.append(Passage(author="model", text=" sat."))
+    with closing(Library(path)) as library:
+        library.save("s", "ada", Kept(story=story, settings={}, model="a"), new=True)
+    assert kept_in(path)["s"].story == story
+    assert shown_in([story], Vocabulary(Random(1))).passages == {story.passages[1].id: " sat."}
 
 
 @pytest.mark.torture

@@ -150,8 +150,8 @@ def test_the_logits_of_every_token_are_given_where_they_are_asked_for(
 ) -> None:
     ids = CHARACTERS.encode("once upon")
 
-    async def asked(ids: Sequence[int], **how: bool) -> torch.Tensor:
-        return await engine.logits(ids, **how)
+    async def asked(ids: Sequence[int], every: bool = False) -> torch.Tensor:
+        return await engine.logits(ids, every=every)
 
     generator = Generator(model, CHARACTERS)
     assert torch.equal(in_time(asked(ids, every=True)), generator.logits(ids, every=True))

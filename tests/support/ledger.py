@@ -77,22 +77,31 @@ class Shown:
         return any(each.startswith(text) for each in self.passages.values())
 
 
+def passages_on(look: Any) -> list[tuple[str, str, str]]:
+    """Id, author and text of the passages: one is drawn once for each paragraph that it is in."""
+    texts: dict[str, tuple[str, str]] = {}
+    for id, author, text in look["passages"]:
+        texts[id] = author, texts.get(id, ("", ""))[1] + text
+    return [(id, author, text) for id, (author, text) in texts.items()]
+
+
 def shown_on(look: Any, vocabulary: Vocabulary, others: bool = True) -> Shown:
     """What a page shows, by what `LOOK` gave: also behind the note of an edit that is not saved.
 
     Args:
         others: And the drafts of the browser's other stories, which come back with those.
     """
-    ids = {id for id, _, _ in look["passages"]}
+    passages = passages_on(look)
+    ids = {id for id, _, _ in passages}
     texts = [look["line"], look["edit"]]
-    texts += [text for _, author, text in look["passages"] if author != MODEL]
+    texts += [text for _, author, text in passages if author != MODEL]
     for kind, story, id, draft in look["drafts"]:
         elsewhere = others and story != look["story"]
         noted = id in look["noted"] or (id not in ids and look["left"])
         offered = kind == "edit" and story == look["story"] and noted and not draft.get("sent")
         if offered or (elsewhere and kind != "sent"):
             texts.append(draft["words"])
-    models = {id: text for id, author, text in look["passages"] if author == MODEL and text}
+    models = {id: text for id, author, text in passages if author == MODEL and text}
     return Shown(vocabulary.words_in(*texts), models)
 
 
@@ -176,5 +185,5 @@ class Ledger:
 def told(look: Any) -> str:
     """A page in a line, for who looks into a loss."""
     told = {key: look[key] for key in ("story", "line", "edit", "noted", "drafts", "busy", "redo")}
-    ends = [[id[:6], author, text[:40]] for id, author, text in look["passages"][-6:]]
+    ends = [[id[:6], author, text[:40]] for id, author, text in passages_on(look)[-6:]]
     return json.dumps({**told, "the last passages": ends}, ensure_ascii=False)
