@@ -245,8 +245,15 @@ const drawTools = (node, { passage, mark, acts }, store) => {
   }
   const { caret, intoRow } = store;
   Object.assign(store, { caret: null, intoRow: false });
-  if (editing && caret) placeCaret(tools, caret);
+  if (editing && caret && !typesElsewhere(tools)) placeCaret(tools, caret);
   else if (intoRow) toRow(tools);
+};
+
+/** Whether somebody types elsewhere: an edit that comes only now, after the model wrote, does not take the caret. */
+const typesElsewhere = (/** @type {HTMLElement} */ tools) => {
+  const at = document.activeElement;
+  if (!(at instanceof HTMLElement) || tools.contains(at)) return false;
+  return at.isContentEditable || at.matches('input, textarea');
 };
 
 /**

@@ -10,7 +10,15 @@ from playwright.sync_api import Browser, Page, expect
 from chat.accounts import write_account
 from tests.browser.test_loop import settled
 from tests.browser.test_memory import enter
-from tests.browser.test_page import PATIENCE_MS, open_page, set_values, start_anew, story, write
+from tests.browser.test_page import (
+    PATIENCE_MS,
+    open_page,
+    send,
+    set_values,
+    start_anew,
+    story,
+    write,
+)
 from tests.support.app_server import running_app, start_app
 from tests.support.tiny_checkpoint import save_characters
 
@@ -191,6 +199,24 @@ def test_an_edit_that_is_left_is_offered_where_its_passage_stands(page, leave):
     page.click(".passage-row > .act-save")
     expect(page.locator(".passage").first).to_contain_text("Twice <i>upon</i> a time")
     expect(page.locator(".edit-note")).to_have_count(0)
+
+
+def test_an_edit_that_opens_only_once_the_model_has_written_leaves_the_caret_where_one_types(page):
+    begin(page)
+    edit(page, "Twice")
+    reload(page)
+    line(page).focus()
+    send(page, "/with max=2048 t=1 And")
+    page.wait_for_selector(".story[data-busy=true]")
+    page.click(".edit-note .act-go-on")
+    line(page).focus()
+    page.keyboard.type("then ")
+    page.click("#stop-button")
+    line(page).focus()
+    page.wait_for_selector(".edit-words")
+    page.keyboard.type("a cat")
+    expect(line(page)).to_have_value("then a cat")
+    expect(page.locator(".edit-words")).to_have_text("Twice")
 
 
 def test_an_edit_of_words_that_are_gone_can_be_had_all_the_same(page):

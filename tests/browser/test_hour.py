@@ -218,6 +218,14 @@ def test_a_word_counts_once_it_stood_for_two_seconds_and_is_missed_until_its_wri
     assert ledger.missing(Shown()) == []
 
 
+def test_a_word_is_found_where_another_grew_on_to_it():
+    vocabulary = Vocabulary(Random(1))
+    word, other = vocabulary.word(), vocabulary.word()
+    assert vocabulary.words_in(f"a {word}{other[2:]} {other[:3]}") == {word, other[:3]}
+    assert vocabulary.words_in(f"{other[2:]}{word}") == {word}
+    assert vocabulary.words_in(word[1:], "unheard") == set()
+
+
 def test_a_passage_that_is_drawn_in_two_stretches_is_one_text():
     drawn = [["p", "model", "One. "], ["q", "writer", "x"], ["p", "model", "Two."]]
     look = {"story": "s", "line": "", "edit": "", "noted": [], "left": 0, "drafts": []}

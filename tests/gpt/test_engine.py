@@ -492,7 +492,7 @@ def test_a_logits_request_with_a_fault_or_at_a_closed_engine_says_so(model: GPT)
         await until(lambda: engine._closed, "it is not being closed")
         gate.let_all_through()
         await first
-        with pytest.raises(EngineClosed):
+        with pytest.raises(EngineClosed, match=r"^the engine was closed before its answer$"):
             await second
         await closing
         with pytest.raises(EngineClosed):

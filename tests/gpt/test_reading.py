@@ -146,6 +146,35 @@ def test_a_file_that_grows_while_it_is_read_is_refused_unless_that_is_expected(
     assert refused(tmp_path, "a") == f"{path} changed while it was read: try again"
     looked.clear()
     assert read_bytes(tmp_path, "a", grows=True) == b"abc"
+    looked.clear()
+    path.write_bytes(b'{"a": 1}\n')
+    assert read_json_lines(tmp_path, "a") == [{"a": 1}]  # a log is always written to
+
+
+@pytest.mark.parametrize(
+    ("becomes", "why"),
+    [
+        ("pipe", "is no regular file: expected one, not a folder, a pipe or a device"),
+        ("link", "cannot be read: Too many levels of symbolic links"),
+    ],
+)
+def test_what_becomes_a_pipe_or_a_link_while_it_is_opened_is_refused_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, becomes: str, why: str
+) -> None:
+    (tmp_path / "a").write_text("words")
+    found = reading._inside
+
+    def and_then(folder: Path, name: str) -> tuple[Path, os.stat_result]:
+        place, facts = found(folder, name)
+        place.rename(tmp_path / "before")
+        if becomes == "pipe":
+            os.mkfifo(place)
+        else:
+            place.symlink_to(tmp_path / "before")
+        return place, facts
+
+    monkeypatch.setattr(reading, "_inside", and_then)
+    assert refused(tmp_path, "a") == f"{tmp_path / 'a'} {why}"
 
 
 def test_a_path_in_a_message_is_one_line_of_at_most_300_characters_and_its_end() -> None:
@@ -172,7 +201,7 @@ def test_a_file_that_is_no_utf_8_or_no_json_object_is_said_by_name(tmp_path: Pat
     assert str(json_object(b'{"a": NaN}', path, finite=False)) == "{'a': nan}"
     (tmp_path / "b").write_text('{"a": NaN}')
     assert str(read_json(tmp_path, "b", finite=False)) == "{'a': nan}"
-    with pytest.raises(CheckpointError, match="not finite"):
+    with pytest.raises(CheckpointError, match=r"^expected JSON in .*/b: a number that is"):
         read_json(tmp_path, "b")
     (tmp_path / "b").write_text('{"a": 1}')
     assert read_json(tmp_path, "b") == {"a": 1}
@@ -208,7 +237,7 @@ def nested(depth: int) -> bytes:
         (b"-1e308", b"-Infinity", "a number that is not finite: -Infinity"),
         (
             b'{"a": {"b": 1}, "b": {"a": 1}}',
-            b'{"a": {"b": 1, "c": 2, "b": 3}}',
+            b'{"a": {"c": 1, "b": 2, "b": 3}}',
             "the name 'b' stands twice in one object",
         ),
         (b"[]", b"\xef\xbb\xbf[]", "it begins with a byte order mark: save it as plain UTF-8"),
@@ -256,3 +285,9 @@ def test_a_log_may_have_as_many_entries_as_any_file_and_its_lines_their_length(
     assert len(line) == MOST_LINE
     assert len(json_lines(line)) == 1
     assert json_lines(line[:-2] + b'x"}') == []
+
+
+def test_a_line_that_no_reader_can_follow_is_left_out_and_what_is_no_number_counts() -> None:
+    deep = b'{"a":' + b"[" * 100_000
+    found = json_lines(b'{"step": 1}\n%b\n{"step": NaN}' % deep)
+    assert [str(each) for each in found] == ["{'step': 1}", "{'step': nan}"]

@@ -51,6 +51,8 @@ from gpt.files.text import (
             "save it as UTF-8, or `iconv -f UTF-16BE -t UTF-8 OLD > NEW`",
         ),
         (b"a\0", "is no text, it holds NUL: save it as plain text (.txt) in UTF-8"),
+        (b"\0\xd8b\0", "is no text, it holds NUL: save it as plain text (.txt) in UTF-8"),
+        (b"X\0X\0", "is no text, it holds NUL: save it as plain text (.txt) in UTF-8"),
         (b"a \0\0b", "is no text, it holds NUL: save it as plain text (.txt) in UTF-8"),
     ],
 )

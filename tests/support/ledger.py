@@ -20,6 +20,8 @@ from chat.story.tree import Story
 
 STOOD_S = 2.0
 MODEL = "model"
+LETTERS = 8
+"""Of a word."""
 SHORTEST = 3
 """Letters of a word that is being typed before it counts."""
 LOOK = """() => ({
@@ -48,15 +50,19 @@ class Vocabulary:
         self._begun: set[str] = set()
 
     def word(self) -> str:
-        while (word := "".join(self._draw.choices(self._syllables, k=4))) in self.made:
+        while (word := "".join(self._draw.choices(self._syllables, k=LETTERS // 2))) in self.made:
             pass
         self.made.add(word)
         self._begun |= {word[:length] for length in range(SHORTEST, len(word) + 1)}
         return word
 
     def words_in(self, *texts: str) -> set[str]:
-        """Those of ours in the texts, the one that is being typed as far as it came."""
-        return {word for text in texts for word in re.findall("[a-z]+", text)} & self._begun
+        """Those of ours in the texts, the one that is being typed as far as it came, and those that
+        another grew together with, where what was typed next came elsewhere than it was meant."""
+        found = {word for text in texts for word in re.findall("[a-z]+", text)}
+        grown = (each for each in found - self._begun if len(each) > LETTERS)
+        parts = {each[at : at + LETTERS] for each in grown for at in range(len(each))}
+        return found & self._begun | parts & self.made
 
 
 @dataclass(slots=True)
