@@ -138,6 +138,8 @@ def test_a_refusal_says_why():
     away = "http://evil.example"
     assert of(headers={"host": "evil.example"}) == (403, OTHER_HOST)
     assert of(headers={**HOME, "origin": away}) == (403, OTHER_ORIGIN)
+    twice = [*HOME.items(), *[("origin", "http://127.0.0.1:8000")] * 2]
+    assert of(headers=twice) == (403, OTHER_ORIGIN)
     assert of(path=f"{SOCKET}/?") == (403, NOT_YOURS)
     assert of(headers={**HOME, "content-length": str(MOST_BYTES + 1)}) == (413, TOO_LARGE)
     for odd in ("-1", "1e3", "", "9" * 13, "٣"):
@@ -180,6 +182,7 @@ def test_a_body_is_handed_on_whole_and_what_comes_after_it_as_it_comes():
         asked(app, scope_of(headers={**HOME, **headers}), pieces)
         whole = {"type": "http.request", "body": b"abcd", "more_body": False}
         assert app.heard == [whole, pieces[-1]]
+        assert app.scope["headers"] == scope_of(headers={**HOME, **headers})["headers"]
     # Of one that says it has no body nothing is read beforehand.
     app = App(reads=1, sends=[START])
     asked(app, scope_of(), pieces)
@@ -213,10 +216,14 @@ def test_what_breaks_behind_the_guard_is_said_once(caplog: pytest.LogCaptureFixt
     at_socket = scope_of(path=f"{SOCKET}/")
     for app in (App(sends=[], breaks=True), App(sends=[])):
         assert refused(asked(app, at_socket)) == (400, NO_ANSWER)
+    assert refused(asked(App(sends=[]), scope_of())) == (400, NO_ANSWER)
     assert not caplog.records
     connect = [{"type": "websocket.connect"}]
     below = scope_of(type="websocket", path=f"{SOCKET}/")
     assert asked(App(sends=[], breaks=True), below, connect) == []
+    foreign = scope_of(type="websocket", headers={"host": "evil.example"})
+    assert asked(App(sends=[]), foreign, connect) == [{"type": "websocket.close", "code": 1008}]
+    assert not caplog.records
     elsewhere = scope_of(type="websocket")
     del elsewhere["method"]
     close = [{"type": "websocket.close", "code": 1008}]

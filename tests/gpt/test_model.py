@@ -194,3 +194,14 @@ def test_a_config_survives_json(config: GPTConfig) -> None:
     assert GPTConfig.from_dict(config.to_dict()) == config
     with pytest.raises(ValueError, match="n_layers"):
         GPTConfig.from_dict({**config.to_dict(), "n_layers": 3})
+
+
+def test_a_row_of_the_cache_can_be_cut_to_any_length_it_has_and_to_nothing() -> None:
+    cache = KVCache(SHAPES["llama"], 2)
+    for length, left in ((9, 5), (5, 5), (3, 3), (0, 0)):
+        cache.reset(1)
+        cache.advance(1, 5)
+        cache.cut(1, length)
+        assert cache.lengths == [0, left]
+    cache.cut(0, -1)
+    assert cache.lengths == [0, 0]
