@@ -14,12 +14,24 @@ from playwright.sync_api import Error as BrowserError
 from chat.story import Story
 from tests.browser.test_page import PATIENCE_MS, open_page
 from tests.support.app_server import other_work, start_app
-from tests.support.ledger import LOOK, Ledger, Shown, Vocabulary, kept_in, shown_in, shown_on, told
+from tests.support.ledger import (
+    LOOK,
+    Ledger,
+    Shown,
+    Vocabulary,
+    kept_in,
+    passages_on,
+    shown_in,
+    shown_on,
+    told,
+)
 from tests.support.mishaps import Mishap
 
 SAMPLE_S = 0.25
 FIRM_MS = 1200
 """So long a writer tries to press something that is not there just now."""
+COMES_S = 10.0
+"""So long a writer waits to see that something was undone, and the play until it is kept."""
 BACK_S = 20.0
 """So soon all is there again, once the page is; more on a busy machine."""
 STANDS = """() => window.inkling?.desk?.isConnected() && document.getElementById('chat-input') &&
@@ -121,8 +133,26 @@ class Hour:
         absent = sorted(each for each in here & self.ledger.words if not on_page.has(each))
         return self.ledger.missing(found) + absent
 
+    def on_page(self) -> list[str]:
+        """The ids of the passages that the page shows."""
+        return [id for id, _, _ in passages_on(self.page.evaluate(LOOK))]
+
+    def come_through(self, before: list[str]) -> None:
+        """Wait, but not for long, until an undo is seen: the page shows others than `before`."""
+        ends_s = self.now_s + COMES_S
+        while self.now_s < ends_s and self.on_page() == before:
+            self.pause(0.1)
+
+    def _is_kept(self) -> bool:
+        """Whether the library has the story as the page shows it, as far as nobody writes."""
+        kept = kept_in(self.server.library).get(self.page.evaluate(LOOK)["story"])
+        return kept is None or self.busy or [each.id for each in kept.story.path] == self.on_page()
+
     def let_go(self) -> None:
         """The story is about to change: what was undone can be done again no more."""
+        ends_s = self.now_s + COMES_S
+        while self.now_s < ends_s and not self._is_kept():
+            self.pause(0.1)
         shown, _ = self.look()
         kept = kept_in(self.server.library).values()
         undone = shown_in([state for each in kept for state in each.future], self.vocabulary)

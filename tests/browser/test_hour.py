@@ -167,8 +167,10 @@ class Writer:
 
     def undo(self) -> None:
         for _ in range(self.draw.randint(1, 3)):
+            before = self.hour.on_page()
             self.page.click("#story-undo")
             self.hour.tick("sent")
+            self.hour.come_through(before)
 
     def redo(self) -> None:
         self.page.click("#story-redo")

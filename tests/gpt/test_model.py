@@ -205,3 +205,16 @@ def test_a_row_of_the_cache_can_be_cut_to_any_length_it_has_and_to_nothing() -> 
         assert cache.lengths == [0, left]
     cache.cut(0, -1)
     assert cache.lengths == [0, 0]
+
+
+def test_a_cache_is_of_the_kind_that_is_asked_for_and_as_long_as_the_models_window() -> None:
+    config = SHAPES["llama"]
+    shape = (config.n_layer, 3, config.n_kv_head, config.block_size, config.head_dim)
+    for how in ({"dtype": torch.bfloat16}, {"device": "meta"}):
+        cache = KVCache(config, 3, **how)
+        assert cache.block_size == config.block_size
+        assert cache.keys is not cache.values
+        for each in (cache.keys, cache.values):
+            assert tuple(each.shape) == shape
+            assert each.dtype == how.get("dtype", torch.float32)
+            assert each.device.type == how.get("device", "cpu")
