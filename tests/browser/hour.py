@@ -174,7 +174,8 @@ class Hour:
         begun = {story for _, story, *_ in drafts} - {"new"}
         for story in ["new", *sorted(begun)]:
             path = "" if story == "new" else f"/thread/{story}"
-            self.page.goto(self.server.base + path)
+            with self._patiently():
+                self.page.goto(self.server.base + path)
             self.done["stories visited at the end"] += 1
             words = [draft["words"] for _, at, _, draft in drafts if at == story]
             with suppress(DisturbedError):

@@ -259,9 +259,11 @@ def test_no_word_that_stood_for_two_seconds_is_lost_in_an_hour_of_mishaps(
     context.set_default_timeout(PATIENCE_MS)
     try:
         hour = Hour(server, context, draw, plan(draw, MINUTES * 60, count=MISHAPS, kills=KILLS))
-        play(hour, MINUTES * 60)
-        counts = {**hour.done, **hour.ledger.counted}
-        print(f"seed {SEED}, {hour.now_s / 60:.1f} minutes: {counts}; lost: {hour.lost}")
+        try:
+            play(hour, MINUTES * 60)
+        finally:
+            counts = {**hour.done, **hour.ledger.counted}
+            print(f"seed {SEED}, {hour.now_s / 60:.1f} minutes: {counts}; lost: {hour.lost}")
         assert hour.lost == []
     finally:
         context.close()

@@ -1,6 +1,7 @@
 """The model: cached equals whole, it looks only back, and it is what transformers runs."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -210,7 +211,8 @@ def test_a_row_of_the_cache_can_be_cut_to_any_length_it_has_and_to_nothing() -> 
 def test_a_cache_is_of_the_kind_that_is_asked_for_and_as_long_as_the_models_window() -> None:
     config = SHAPES["llama"]
     shape = (config.n_layer, 3, config.n_kv_head, config.block_size, config.head_dim)
-    for how in ({"dtype": torch.bfloat16}, {"device": "meta"}):
+    kinds: list[dict[str, Any]] = [{"dtype": torch.bfloat16}, {"device": "meta"}]
+    for how in kinds:
         cache = KVCache(config, 3, **how)
         assert cache.block_size == config.block_size
         assert cache.keys is not cache.values
