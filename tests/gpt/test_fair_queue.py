@@ -288,3 +288,19 @@ def test_who_trained_last_lets_those_go_first_who_asked_meanwhile():
     line.turned_away("bob")
     now += WAITS_S + 1
     line.begins("ada")
+
+
+def test_who_does_not_wait_has_none_ahead_and_is_ahead_of_none():
+    first, done, last = Waiting(("ada",)), Waiting(("bob",)), Waiting(("cleo",))
+    queue = line(first, done, last)
+    assert [queue.ahead(each, []) for each in (first, done, last)] == [0, 1, 2]
+    done.turns = 0  # given up, and not let go of yet
+    assert [queue.ahead(each, []) for each in (first, done, last)] == [0, 0, 1]
+    assert queue.ahead(Waiting(("ada",)), []) == 0
+
+
+def test_turns_that_are_free_at_the_moment_come_on_top_of_the_bound():
+    queue = line(Waiting(("ada",), turns=2), bound=3)
+    assert not queue.has_room(Waiting(("bob",), turns=2))
+    assert queue.has_room(Waiting(("bob",), turns=2), spare=1)
+    assert not queue.has_room(Waiting(("bob",), turns=3), spare=1)
