@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,14 +23,15 @@ def root(tmp_path_factory) -> Path:
     (root / "tale.txt").write_text(TALE)
     prepare([Text(path=root / "tale.txt")], root / "data" / "tale", kind="char")
     facts = json.loads((root / "data" / "tale" / "data.json").read_text())
-    told = {"data": facts, "val_loss": 0.5, "val_bpb": 0.7, "step": 20, "tokens": 9000}
+    told: dict[str, Any] = {"data": facts, "val_loss": 0.5, "val_bpb": 0.7, "step": 20, "tokens": 9000}
     save_characters(root / "runs" / "told" / "best", letters=TALE, **told)
     lines = [{"step": at, "val_loss": loss} for at, loss in ((0, 3.0), (10, 0.5), (20, 0.9))]
     metrics = root / "runs" / "told" / "metrics.jsonl"
     metrics.write_text("".join(json.dumps(each) + "\n" for each in lines))
     noted = {"loss": [3.0, 2.5, 1.0], "bpb": [4.0, 3.5, 1.5], "train_tokens": 1000}
     save_characters(root / "checkpoints" / "noted", **told, floor=noted)
-    save_characters(root / "checkpoints" / "lost", **told | {"data": {"tokenizer": "char"}})
+    lost: dict[str, Any] = {**told, "data": {"tokenizer": "char"}}
+    save_characters(root / "checkpoints" / "lost", **lost)
     save_characters(root / "checkpoints" / "bare")
     return root
 

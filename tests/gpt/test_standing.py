@@ -145,9 +145,10 @@ def test_what_a_distilled_model_lost_in_training_is_not_held_against_its_validat
 
 
 def test_a_model_that_began_from_another_is_not_told_to_begin_from_one():
-    small = {"valid": RISING, "data": text_of(20_000)}
+    small: dict[str, Any] = {"valid": RISING, "data": text_of(20_000)}
     assert "“stories”" in told(**small).advice.text
-    assert "“stories”" not in told(**small, **{"from": {"name": "stories"}}).advice.text
+    begun = {**small, "from": {"name": "stories"}}
+    assert "“stories”" not in told(**begun).advice.text
 
 
 def test_what_is_not_known_is_said():
