@@ -115,7 +115,7 @@ declare namespace Page {
     note: string;
     /** `panel`: the one that does it; "" for none. */
     advice: {
-      kind: 'temperature' | 'measure' | 'steps' | 'text' | 'smaller' | 'larger';
+      kind: 'temperature' | 'measure' | 'steps' | 'rate' | 'text' | 'smaller' | 'larger';
       text: string;
       panel: 'train' | 'tune' | '';
     };

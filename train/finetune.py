@@ -30,7 +30,7 @@ from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
 from train.loop.stored import RESUMED, read_config_json
 from train.loop.train import train
-from train.quality.floor import floor_facts, note_curve, told
+from train.quality.floor import note_course
 from train.report import write_report
 from train.run.marks import command_of
 from train.run.tensorboard import add_watching_options, cost, open_run
@@ -77,7 +77,6 @@ def finetune(
         "from": model_facts(source),
         "finetune": {**asdict(steering), "said": str(steering), "parameters": learning},
         "vocabulary": asdict(carried) if carried else None,
-        **floor_facts(data),
     }
     if resume and run.begun:
         check_resumed(run, about, data, config)
@@ -95,8 +94,6 @@ def finetune(
             model=model,
             optimizers=optimizers,
         )
-        if finished:
-            note_curve(run)
     if not finished:
         return None
     source.model.to(device)
@@ -254,7 +251,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
         if report is not None:
             with faults_told(run):
-                print(told(run.best))
+                print(note_course(run, data))
                 print(f"report: {write_report(run, data)}")
     except (CheckpointError, DataError, StateError, OSError, ValueError) as error:
         parser.error(str(error))

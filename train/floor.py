@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gpt.checkpoint import CheckpointError, load
+from gpt.checkpoint import CheckpointError, load, read_training
 from gpt.checkpoint.evidence import floor_in
 from gpt.checkpoint.training_json import add_notes
 from gpt.tokenizers import TokenizerError
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options: Any = parser.parse_args(argv)
     folder: Path = options.checkpoint
     try:
-        if options.data or floor_in(load(folder).training) is None:
+        if options.data or floor_in(read_training(folder)) is None:
             add_floor(folder, options.data)
         print(*standing_in(folder).lines(), sep="\n")
     except (CheckpointError, DataError, TokenizerError, ValueError, OSError) as error:

@@ -20,7 +20,7 @@ from train.loop.run import Run, TrainingError, faults_told
 from train.loop.state import StateError
 from train.loop.stored import RESUMED, read_config_json
 from train.loop.train import quiet, train
-from train.quality.floor import floor_facts, note_curve, told
+from train.quality.floor import note_course
 from train.report import write_report
 from train.run.marks import command_of
 from train.run.tensorboard import add_watching_options, cost, open_run
@@ -124,8 +124,6 @@ def main(arguments: list[str] | None = None) -> None:
         run = open_run(out, options, first=processes.first)
         with faults_told(run):
             about = {"command": command, **cost(options), **taught}
-            if processes.first:
-                about |= floor_facts(data)
             finished = train(
                 config,
                 data,
@@ -136,8 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
                 objective=objective,
             )
             if finished and processes.first:
-                note_curve(run)
-                print(told(run.best))
+                print(note_course(run, data))
                 print(f"report: {write_report(run, data)}")
     except (CheckpointError, DataError, StateError, OSError, ValueError) as error:
         parser.error(str(error))

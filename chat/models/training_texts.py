@@ -100,6 +100,7 @@ class TrainingTexts:
         self._hashes: dict[tuple[Path, str], RunHashes] = {}
         self._floors: dict[tuple[Path, str], Floor | None] = {}
         self._turn = asyncio.Lock()
+        self._counting = asyncio.Lock()
         self.searches = Turns(SEARCHES_AT_ONCE, each=1)
         """For who holds words against a text: it takes a processor for itself."""
 
@@ -129,12 +130,12 @@ class TrainingTexts:
         if folder is None:
             return None
         key = (folder, str(training.get("data")))
-        async with self._turn:
+        async with self._counting:
             if key not in self._floors:
                 try:
                     found = await asyncio.to_thread(_floor, folder, training)
                 except (CheckpointError, OSError, ValueError, KeyError):
-                    found = None
+                    return None  # asked again the next time: it may have been half copied
                 self._floors[key] = found
                 while len(self._floors) > FLOORS_KEPT:
                     del self._floors[next(iter(self._floors))]

@@ -56,5 +56,6 @@ def _standing(
             temperature=temperature if isinstance(temperature, int | float) else None,
             own=own if isinstance(own, int | float) else 1.0,
             server=bool(listing.server),
+            here=listing.here or bool(listing.server),
         )
     )

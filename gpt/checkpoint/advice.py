@@ -1,7 +1,7 @@
 """The one thing that would help a model most, by what is known of its training.
 
-Where several things would, the one that must come first: nothing is measured, it has hardly read,
-it learns by heart, it was still getting better, it is too small, it has read its text too often.
+Where several things would, the one that must come first: nothing is measured, it got worse, it has
+hardly read, it was still getting better, it is too small, it has read its text too often.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Literal
 
 from gpt.checkpoint.evidence import Evidence
 
-Kind = Literal["temperature", "measure", "steps", "text", "smaller", "larger"]
+Kind = Literal["temperature", "measure", "steps", "rate", "text", "smaller", "larger"]
 HOT = 0.15
 """So far above the model's own temperature, and above 1, the draw spoils what the model knows."""
 RISEN = 0.01
@@ -19,6 +19,8 @@ FALLING = 0.02
 rate that goes to zero makes it fall by 1% or so, whatever comes after."""
 GAP = 0.10
 """A training loss so much below the validation loss, as a share: the text is what it knows."""
+ONCE = 0.95
+"""So much of its text is as good as all of it."""
 OFTEN = 4
 """Up to four times over a text teaches nearly as much as a new one; after that less and less
 (N. Muennighoff and others, "Scaling Data-Constrained Language Models", 2023)."""
@@ -47,7 +49,7 @@ def advice_on(evidence: Evidence, level: str) -> Advice:
     """
     good = level in ("level", "beyond", "unknown", "unplaced")
     found = (_hot(evidence) if good else None) or _unmeasured(evidence, level)
-    return found or _by_heart(evidence) or _steps(evidence) or _size_or_text(evidence, level)
+    return found or _got_worse(evidence) or _steps(evidence) or _size_or_text(evidence, level)
 
 
 def _hot(evidence: Evidence) -> Advice | None:
@@ -84,8 +86,8 @@ def _unmeasured(evidence: Evidence, level: str) -> Advice | None:
     )
 
 
-def _by_heart(evidence: Evidence) -> Advice | None:
-    """It overfits: what it learns of its text holds for no other."""
+def _got_worse(evidence: Evidence) -> Advice | None:
+    """It overfits: what it learns of its text holds for no other; or its steps are too large."""
     course = evidence.course
     if course.rise is None or course.rise < RISEN:
         return None
@@ -93,15 +95,27 @@ def _by_heart(evidence: Evidence) -> Advice | None:
         f"Since step {course.best_step:,} it got worse on text it never saw, by {course.rise:.0%} "
         "at the end"
     )
-    if course.gap is not None and course.gap > 0:
-        why += f", while on its own text it is {course.gap:.0%} better"
-    why += ": it learns its text by heart. The weights of the best step are the ones kept."
+    kept = "The weights of the best step are the ones kept."
+    if course.gap is not None and course.gap <= 0:
+        return Advice(
+            "rate",
+            f"A lower learning rate (--learning-rate). {why}, and it is no better on its own "
+            f"text. {kept}",
+            "",
+        )
+    why += (
+        ", as where a text is learnt by heart"
+        if course.gap is None
+        else f", while on its own text it is {course.gap:.0%} better: it learns it by heart"
+    )
+    why += f". {kept}"
     size, tokens = evidence.number("parameters"), evidence.number("data", "train", "tokens")
-    if not _little(evidence) and size and tokens and size > tokens:
+    if not _little(evidence) and not evidence.tuned and size and tokens and size > tokens:
         return Advice(
             "smaller",
             f"A smaller model, or dropout. {why} It has {size:,.0f} parameters for {tokens:,.0f} "
             "tokens (--n-layer, --n-embd, --dropout of train.pretrain).",
+            "",
         )
     return Advice("text", f"{_more_text(evidence)} {why}")
 
@@ -117,7 +131,7 @@ def _steps(evidence: Evidence) -> Advice | None:
             f"More steps: it has taken {last:,} of {most:,.0f}, and the last evaluation was its "
             "best. Let it go on.",
         )
-    if epochs is not None and epochs < 1 and not (last and step != last):
+    if epochs is not None and epochs < ONCE and not (last and step != last):
         return Advice(
             "steps", f"More steps: it has read only {_share(epochs)} of its training text."
         )
@@ -140,8 +154,9 @@ def _size_or_text(evidence: Evidence, level: str) -> Advice:
             return Advice("steps", f"More steps, or else a larger model.{why}")
         return Advice(
             "larger",
-            "A larger model, or another learning rate: it stopped getting better before it was as "
-            "good as a table of its text (--n-layer, --n-embd, --learning-rate of train.pretrain).",
+            f"{_larger(evidence)}, or another --learning-rate: it stopped getting better before "
+            "it was as good as a table of its text.",
+            "",
         )
     if gap is not None and gap >= GAP:
         return Advice(
@@ -164,13 +179,20 @@ def _size_or_text(evidence: Evidence, level: str) -> Advice:
         )
     return Advice(
         "larger",
-        "A larger model with as much text (--n-layer, --n-embd of train.pretrain): it neither "
-        f"learns by heart nor has it read its text too often.{why}",
+        f"{_larger(evidence)}, with as much text: it neither learns by heart nor has it read its "
+        f"text too often.{why}",
+        "",
     )
 
 
+def _larger(evidence: Evidence) -> str:
+    if evidence.tuned:
+        return "To begin from a larger model"
+    return "A larger model (--n-layer, --n-embd of train.pretrain)"
+
+
 def _more_text(evidence: Evidence) -> str:
-    if "from" in evidence.training or not _little(evidence):
+    if evidence.tuned or not _little(evidence):
         return "More text: bring it to Train."
     return (
         "More text: bring it to Train, or go on there from “stories”, if that knows the language."

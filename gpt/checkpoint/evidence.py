@@ -15,6 +15,8 @@ Points = Sequence[tuple[int, float]]
 """Losses in nats per token, each with its step, in the order of the steps."""
 LAST = 0.2
 """The end of a training is the last fifth of its steps."""
+FARTHEST = 0.4
+"""An evaluation that is farther back, in shares of the steps, tells nothing of that fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Floor:
 
     @property
     def order(self) -> int:
-        """The order of the best table; 0 is the uniform guess."""
-        return min(range(len(self.bpb)), key=self.bpb.__getitem__)
+        """The order of the best table, 1 or more: the uniform guess is none."""
+        return min(range(1, len(self.bpb)), key=self.bpb.__getitem__)
 
 
 def floor_in(training: Mapping[str, Any]) -> Floor | None:
@@ -59,7 +61,8 @@ class Course:
     Attributes:
         best_step, last_step: Of the evaluations.
         rise: By which share the validation loss stood above its best at the end.
-        fall: By which share it fell in the last fifth of the steps.
+        fall: By which share it fell in the last fifth of the steps; None where none was evaluated
+            near its beginning.
         gap: By which share the training loss was below the validation loss at the end.
     """
 
@@ -78,13 +81,14 @@ def course_of(train: Points, valid: Points) -> Course:
     last_step, last = judged[-1]
     best, best_step = min((loss, step) for step, loss in judged)
     since = (1 - LAST) * last_step
-    earlier = [loss for step, loss in judged if step <= since]
+    farthest = (1 - FARTHEST) * last_step
+    earlier = [loss for step, loss in judged if farthest <= step <= since]
     late = [loss for step, loss in train if step > since and loss > 0]
     return Course(
         best_step=best_step,
         last_step=last_step,
         rise=last / best - 1,
-        fall=earlier[-1] / last - 1 if earlier else None,
+        fall=1 - last / earlier[-1] if earlier else None,
         gap=1 - sum(late) / len(late) / last if late else None,
     )
 
@@ -100,6 +104,7 @@ class Evidence:
         train, valid: The losses of its run; empty where nobody kept them.
         temperature, own: What it writes with, and what it asks for; None where nothing is written.
         server: It runs on a server of another program.
+        here: False: on the Hub, and not yet fetched.
     """
 
     name: str
@@ -110,6 +115,7 @@ class Evidence:
     temperature: float | None = None
     own: float = 1.0
     server: bool = False
+    here: bool = True
     course: Course = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,6 +132,11 @@ class Evidence:
     @property
     def distilled(self) -> bool:
         return "distilled" in self.training
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it began from another model, whose shape it has."""
+        return "from" in self.training
 
     @property
     def letters(self) -> bool:

@@ -104,7 +104,7 @@ def _placed(floor: Floor, loss: float, *, letters: bool) -> tuple[Level, str, st
         return "noise", f"It stands at noise: it guesses among all its {many} alike.", GIBBERISH
     if loss > (uniform + common) / 2:
         return "begun", f"It has only begun to learn which {many} are common.", GIBBERISH
-    if loss <= (1 - NEAR) * best and floor.order > 1:
+    if loss <= (1 - NEAR) * best:
         return "beyond", *_beyond(floor, 1 - loss / best, letters=letters)
     order = min(range(1, floor.order + 1), key=lambda n: abs(floor.loss[n] - loss))
     if order <= 1:
@@ -129,10 +129,11 @@ def _placed(floor: Floor, loss: float, *, letters: bool) -> tuple[Level, str, st
 def _beyond(floor: Floor, share: float, *, letters: bool) -> tuple[str, str]:
     """For a model whose loss is below that of the best table, by a share of it."""
     far = share >= FAR
+    known = f"knowing which {_unit(letters=letters)} are common"
+    best = f"looking up {_last(floor.order, letters=letters)}" if floor.order > 1 else known
     return (
         f"It is {'far ' if far else ''}beyond any table of its text: it needs {share:.0%} fewer "
-        f"bits than looking up {_last(floor.order, letters=letters)}, the best there is. So it "
-        "goes by what stands further back.",
+        f"bits than {best}, the best there is. So it goes by what stands further back.",
         "Expect words and phrases that hold; sense over a whole page is another matter."
         if far
         else "Expect words, and phrases that fall apart after a line.",
@@ -161,6 +162,11 @@ def _unknown(evidence: Evidence) -> str:
         return (
             "It runs on a server of another program, which tells nothing of how it learnt: where "
             "it stands nobody here can say."
+        )
+    if not evidence.here:
+        return (
+            "It is on the Hub and not on this machine yet, so where it stands is not known: "
+            "write with it once, which fetches it."
         )
     if not evidence.training:
         return (

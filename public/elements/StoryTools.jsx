@@ -14,7 +14,7 @@ const GROUPS = [
     'Other ways to let the model write on, and what it reads beside the story',
     ['tune', 'memory', 'ladder', 'compare'],
   ],
-  ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied']],
+  ['Look closer', 'What the model thought, and where its words come from', ['tokens', 'dice', 'copied', 'why']],
   [
     'Text',
     'Find your way through the story and all the ways that it went, and see the likeliest next words',

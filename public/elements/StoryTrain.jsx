@@ -83,7 +83,7 @@ const Run = ({ run, others, ask, write, writes, why }) => (
           onClick={() => why(run.key)}
           title="Where it stands between noise and the best that its text allows, and what would help it most"
         >
-          Why gibberish?
+          Gibberish?
         </button>
       )}
       {run.state === 'training' && (

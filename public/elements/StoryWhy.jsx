@@ -8,16 +8,16 @@ import { useRecoilValue } from 'recoil';
 const { errorLine, panelHead } = window.inkling.panel;
 const { askedFor, goes, newWhy, rows } = window.inkling.standing;
 const ENTRY = {
-  label: 'Why gibberish?',
+  label: 'Gibberish?',
   title: 'Where a model stands between noise and the best that its text allows, and what would help it most',
-  place: 8,
+  place: 8.1,
 };
 
 /** @param {{scale: Page.Mark[], note: string}} props */
 const Scale = ({ scale, note }) => (
   <>
     <h3 id="why-scale-name">From noise to the best, in bits for each byte</h3>
-    <ol id="why-scale" className="why-scale" aria-labelledby="why-scale-name">
+    <ol id="why-scale" className="why-scale" role="list" aria-labelledby="why-scale-name">
       {rows(scale).map(({ kind, label, shown, width }) => (
         <li key={label} data-kind={kind}>
           <span className="why-label">
@@ -80,7 +80,8 @@ function StoryWhy() {
   store.why ??= newWhy();
   const v = store.why;
   const keys = state ? state.models.map(({ key }) => key) : [];
-  const model = [v.model, store.about, store.model].find((key) => key && keys.includes(key)) || null;
+  // A run that was trained just now may not be among the models that the page knows of: the server says what it is.
+  const model = v.model || store.about || store.model || null;
   const asked = open && state ? askedFor(model, state) : '';
 
   // What was chosen here holds until it is closed, or opened for another one.
@@ -90,6 +91,10 @@ function StoryWhy() {
   useEffect(() => {
     v.asked = asked;
     if (!asked || !model) return;
+    if (v.error) {
+      v.error = undefined;
+      store.tell();
+    }
     const put = (/** @type {Partial<typeof v>} */ answer) => {
       if (v.asked !== asked) return;
       Object.assign(v, { found: undefined, error: undefined }, answer);
@@ -117,7 +122,7 @@ function StoryWhy() {
             store.tell();
           }}
         >
-          {keys.map((key) => (
+          {[...keys, ...(model && !keys.includes(model) ? [model] : [])].map((key) => (
             <option key={key} value={key}>
               {key}
             </option>

@@ -24,10 +24,12 @@ VIEWPORT = ViewportSize(width=1360, height=850)
 ANEW_MS = 10_000
 """In which a page begins anew, or another one is opened."""
 NEW_STORY = """() => {
-  localStorage.clear();
+  for (const key of Object.keys(localStorage))
+    if (key !== 'inkling.drafts-of') localStorage.removeItem(key);
   document.querySelector('#story-new, #new-chat-button')?.click();
 }"""
-"""Before a story has words the page has the button of Chainlit's alone."""
+"""The writer stays who it was, whose drafts would be another's otherwise. Before a story has words
+the page has the button of Chainlit's alone."""
 PASSED = pytest.StashKey[bool]()
 STORED = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 """What a page can leave to the next; what was fetched is no part of it."""
@@ -90,14 +92,15 @@ class Desk:
         open_page(self.page, self.base)
 
     def begins_anew(self) -> bool:
-        """Whether it is as it was when it was opened, but for the stories in the list."""
+        """Whether it is as it was when it was opened, but for the stories in the list, and for
+        what a test had it run."""
         page = self.page
         try:
             page.context.set_offline(False)
             page.unroute_all()
             page.set_viewport_size(VIEWPORT)
             page.emulate_media(color_scheme="light")
-            if page.locator("[role=dialog], [role=alertdialog]").count():
+            if page.locator("[role=dialog], [role=alertdialog], [data-sonner-toast]").count():
                 return False
             page.evaluate(NEW_STORY)
             for part in ("#story-begin", "#chat-settings-open-modal", "#mode-picker-trigger-model"):
@@ -147,19 +150,21 @@ def page(
 ) -> Iterator[Page]:
     """A desk with a blank page; at the end nothing came from elsewhere, and nothing broke."""
     desk = left.pop() if left else None
-    if desk and not (desk.base == base and desk.begins_anew()):
+    fresh = request.node.get_closest_marker("fresh")
+    if desk and (fresh or desk.base != base or not desk.begins_anew()):
         desk.page.close()
         desk = None
     if not desk:
         desk = Desk(_blank(context, base), base)
         desk.open()
     yield desk.page
-    assert desk.foreign == []
-    assert desk.broken == []
-    if request.node.stash.get(PASSED, False) and not desk.page.is_closed():
+    well = request.node.stash.get(PASSED, False) and not (desk.foreign or desk.broken)
+    if well and not desk.page.is_closed():
         left.append(desk)
     else:
         desk.page.close()
+    assert desk.foreign == []
+    assert desk.broken == []
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ from tests.browser.test_page import (
 from tests.support.app_server import running_app, start_app
 from tests.support.tiny_checkpoint import save_characters
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.fresh]
 
 STORED = "() => Object.keys(localStorage).filter(key => key.startsWith('inkling.draft.')).length"
 NONE_STORED = f"() => !({STORED})()"
@@ -61,7 +61,7 @@ def reload(page: Page) -> None:
 
 def edit(page: Page, words: str, passage: int = 0) -> None:
     """Change the words of a passage, and leave them unsaved."""
-    page.locator(".passage").nth(passage).locator(".part").first.click()
+    page.locator(".passage").nth(passage).locator(".part:not(.blank)").first.click()
     page.click(".act-edit")
     page.fill(".edit-words", words)
 

@@ -252,13 +252,14 @@ def test_cards_show_what_is_true_and_the_model_that_was_picked_writes(page, fold
     expect(page.locator(".facts-below .facts-head")).to_contain_text("tiny")
 
 
+@pytest.mark.fresh
 def test_why_it_is_gibberish_is_said_of_each_model_with_what_would_help_it(page):
     page.click("#open-models")
     page.click("tr[data-model=tiny] button")
     page.click("#model-why")
     expect(page.locator("#why-model")).to_have_value("tiny")
     expect(page.locator("#why-where")).to_contain_text("letters are common")
-    expect(page.locator("#why-advice")).to_contain_text("More steps: in the last fifth")
+    expect(page.locator("#why-advice")).to_contain_text("More steps, or else a larger model")
     rows = page.locator("#why-scale li")
     expect(rows.first).to_contain_text("Noise: any letter, as likely as any other")
     expect(page.locator("#why-scale li[data-kind=model]")).to_contain_text("This model, tiny")

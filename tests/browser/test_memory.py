@@ -20,7 +20,7 @@ from tests.browser.test_page import PATIENCE_MS, open_page, send, set_values, st
 from tests.support.app_server import running_app
 from tests.support.tiny_checkpoint import save_characters
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.fresh]
 
 
 @pytest.fixture(scope="module")

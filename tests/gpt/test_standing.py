@@ -105,21 +105,23 @@ def test_what_its_tokens_are_is_said_and_that_only_a_sample_of_its_text_was_coun
             "text",
             "train",
             "Since step 40 it got worse on text it never saw, by 14% at the end, while on its own "
-            "text it is 50% better: it learns its text by heart",
+            "text it is 50% better: it learns it by heart",
         ),
         (
             {"valid": RISING, "parameters": 9_000_000},
             "smaller",
-            "train",
+            "",
             "9,000,000 parameters for 2,000,000 tokens",
         ),
         ({"valid": RISING}, "text", "train", "Since step 40"),
+        # On its own text too: no heart is in it.
+        ({"valid": RISING, "train": ((90, 1.7), (100, 1.7))}, "rate", "", "no better on its own"),
         # It has read too little, or was still getting better.
         ({"valid": FALLING, "config": {"max_steps": 900}}, "steps", "train", "100 of 900"),
         ({"tokens": 60_000}, "steps", "train", "only 3% of its training text"),
-        ({"valid": FALLING}, "steps", "train", "still fell by 25.0%"),
+        ({"valid": FALLING}, "steps", "train", "still fell by 20.0%"),
         # It is done: what holds it back?
-        ({"loss": 2.0, "valid": FLAT}, "larger", "train", "before it was as good as a table"),
+        ({"loss": 2.0, "valid": FLAT}, "larger", "", "before it was as good as a table"),
         ({"loss": 2.0}, "steps", "train", "do not say whether the loss was still falling"),
         (
             {"valid": FLAT, "train": ((90, 0.7), (100, 0.7))},
@@ -129,7 +131,7 @@ def test_what_its_tokens_are_is_said_and_that_only_a_sample_of_its_text_was_coun
         ),
         ({"valid": FLAT, "data": text_of(40_000)}, "text", "train", "40 kB teach letters"),
         ({"valid": FLAT, "tokens": 20_000_000}, "text", "train", "its own 10 times over"),
-        ({"valid": FLAT}, "larger", "train", "neither learns by heart"),
+        ({"valid": FLAT}, "larger", "", "neither learns by heart"),
     ],
 )
 def test_one_thing_is_advised_with_its_reason(about, kind, panel, why):
@@ -169,13 +171,31 @@ def test_what_is_not_known_is_said():
     assert hot.advice.kind == "temperature"
 
 
+def test_a_text_whose_tables_are_worse_than_a_guess_places_its_model_all_the_same():
+    floor = Floor((4.0, 4.5, 5.0), (6.0, 6.5, 7.0), 100)
+    assert "knowing which letters are common, the best there is" in told(1.4, floor=floor).where
+    assert told(3.9, floor=floor).level == "beyond"
+    assert told(3.95, floor=floor).level == "noise"
+
+
+def test_a_model_that_is_to_be_fetched_has_no_folder_yet():
+    found = standing_of(Evidence(name="someone/model", training={}, here=False))
+    assert "on the Hub and not on this machine yet" in found.where
+
+
+def test_a_text_that_was_read_almost_once_is_read():
+    assert told(tokens=1_996_000, valid=FLAT).advice.kind == "larger"
+
+
 def test_how_the_losses_went_is_read_off_their_ends():
     course = course_of(((10, 3.0), (90, 1.0), (100, 1.0)), RISING)
     assert (course.best_step, course.last_step) == (40, 100)
     assert course.rise == pytest.approx(1.6 / 1.4 - 1)
-    assert course.fall == pytest.approx(1.5 / 1.6 - 1)
+    assert course.fall == pytest.approx(1 - 1.6 / 1.5)
     assert course.gap == pytest.approx(1 - 1 / 1.6)
     assert course_of((), ((0, 4.0),)).last_step is None
+    # Of two evaluations none tells how the last fifth went.
+    assert course_of((), ((0, 4.0), (100, 2.0))).fall is None
 
 
 @pytest.mark.parametrize(

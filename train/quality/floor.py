@@ -52,14 +52,24 @@ def curve_facts(records: Iterable[Mapping[str, float]]) -> dict[str, Any]:
     return {"curve": found}
 
 
-def note_curve(run: Run) -> None:
-    """Keep how the losses went in the notes of the run's best checkpoint, which may be copied away.
+def note_course(run: Run, data: Data) -> str:
+    """Keep the floor and how the losses went in the notes of a finished run's best checkpoint,
+    which may be copied away; returns what its standing says.
 
-    Raises:
-        CheckpointError, OSError: its training.json cannot be read or written.
+    After the last step, for nothing of it is needed before, and a machine with too little memory to
+    count a long text has its model all the same: that is said in place of a standing.
     """
-    if run.best.exists():
-        add_notes(run.best, curve_facts(run.records()))
+    if not run.best.exists():
+        return ""
+    try:
+        found = curve_facts(run.records())
+        if floor_in(read_training(run.best)) is None:
+            print("counting what stands after what in the training text", flush=True)
+            found |= floor_facts(data)
+        add_notes(run.best, found)
+        return "\n".join(standing_in(run.best).lines())
+    except (CheckpointError, MemoryError, OSError, ValueError) as error:
+        return f"where the model stands could not be told: {str(error) or type(error).__name__}"
 
 
 def standing(
@@ -83,11 +93,3 @@ def standing_in(folder: Path) -> Standing:
     whole = folder.resolve()
     records = Run(whole.parent).records() if whole.name == "best" else []
     return standing(called(whole), read_training(folder), records)
-
-
-def told(folder: Path) -> str:
-    """What the standing says, for the end of a training; "" where its notes cannot be read."""
-    try:
-        return "\n".join(standing_in(folder).lines())
-    except CheckpointError:
-        return ""
