@@ -17,7 +17,7 @@ const ENTRY = {
 const Scale = ({ scale, note }) => (
   <>
     <h3 id="why-scale-name">From noise to the best, in bits for each byte</h3>
-    <ol id="why-scale" className="why-scale" role="list" aria-labelledby="why-scale-name">
+    <ol id="why-scale" className="why-scale" aria-labelledby="why-scale-name">
       {rows(scale).map(({ kind, label, shown, width }) => (
         <li key={label} data-kind={kind}>
           <span className="why-label">
