@@ -9,6 +9,14 @@ CLOSING = compiled(r"[\p{Terminal_Punctuation}…\p{Pe}]")
 OPENING = compiled(r"[\p{Ps}\p{Pd}¡¿\u1361]|[[\p{LB=BA}&&\p{P}]--\p{Terminal_Punctuation}]")
 """What follows one of these belongs to it; so it does to the dots between words of Tibetan and
 Ethiopic, after which a line may break, and which end nothing."""
+_FULL_STOP = "\u1361\u1361"
+"""Two of those dots of Ethiopic end a sentence."""
+_PART = compiled(
+    r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{RI}\u200d]|(?<=\u200d)\p{Extended_Pictographic}"
+)
+"""What can be the rest of a character: a mark, half a flag, the next of a family of emoji. A letter is
+a word of its own also behind a virama, where clusters go on since Unicode 15.1 (GB9c): words of
+Hindi, Malayalam and Telugu end in one."""
 QUOTE = compiled(r"[\p{Pi}\p{Pf}\"']")
 """Which of two quotation marks opens is another in each language: » in German, « in French."""
 SPEAKER = compiled(r"(?:\p{Lu}[\w’' ]{1,40}:|\p{Lo}[\w’' ]{0,40}：)[ \t]*(?:\n|$)")
@@ -48,7 +56,7 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
         return "\n"
     if CLOSING.match(words) or SHORT_FORM.match(words) or _closes_quote(words):
         return ""
-    if OPENING.match(before[-1]) or _opens_quote(before) or not needs_space(before, words):
+    if _opens(before) or _opens_quote(before) or not needs_space(before, words):
         return ""
     return " "
 
@@ -56,8 +64,9 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
 def _is_one_character(before: str, words: str) -> bool:
     """A mark, or the rest of an emoji, that comes alone belongs to the letter before it."""
     at = min(len(before), LONGEST_CHARACTER)
-    start, end = widened(before[-at:] + words[:LONGEST_CHARACTER], at, at)
-    return start < end
+    around = before[-at:] + words[:LONGEST_CHARACTER]
+    start, end = widened(around, at, at)
+    return start < end and bool(_PART.match(around, at))
 
 
 def _closes_quote(words: str) -> bool:
@@ -65,8 +74,13 @@ def _closes_quote(words: str) -> bool:
     return bool(QUOTE.match(words)) and (len(words) == 1 or not words[1].isalnum())
 
 
+def _opens(before: str) -> bool:
+    """What follows belongs to the last character."""
+    return bool(OPENING.match(before[-1])) and not before.endswith(_FULL_STOP)
+
+
 def _opens_quote(before: str) -> bool:
     """`said: "` waits for what is said."""
     return bool(QUOTE.match(before[-1])) and (
-        len(before) == 1 or before[-2].isspace() or bool(OPENING.match(before[-2]))
+        len(before) == 1 or before[-2].isspace() or _opens(before[-3:-1])
     )

@@ -17,10 +17,11 @@ _GREEK = r"\u037e|;(?<=\p{Greek}\p{M}{0,4};)"
 _ENDS = rf"(?:[\p{{Sentence_Terminal}}…]|{_OF_SCRIPTS}|{_GREEK})"
 _SURE = rf"(?:[\p{{Sentence_Terminal}}--[\p{{SB=ATerm}}!?]]|{_OF_SCRIPTS})"
 """A mark that does nothing but end sentences, as 。 and । do: no space need follow it."""
-_UNMARKED = r"[\p{Thai}\p{Lao}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Viet}]"
+_UNMARKED = r"[\p{Thai}\p{Lao}]"
 _PAUSE = rf"\s(?<={_UNMARKED}\s)\s*(?=[{_UNMARKED}&&\p{{Lo}}])"
-"""The space between two sentences of a script that has neither marks for their ends nor spaces
-between words; what stands beside a number or a foreign word is none."""
+"""The space between two sentences of Thai and Lao, which have neither marks for their ends nor spaces
+between words; what stands beside a number or a foreign word is none. Of their neighbours Tai Viet
+has spaces between words, and Tai Le marks."""
 _CLOSING = r"\p{Pe}\p{Pf}\"'*_"
 # In German “ closes. After a wide mark it opens, and there is no space to tell the two apart.
 END = compiled(
@@ -29,6 +30,8 @@ END = compiled(
     rf"|(?P<pause>{_PAUSE})"
 )
 """A run of terminal punctuation and the quotes or brackets that close after it."""
+PAUSES = compiled(_UNMARKED)
+"""A character behind which a space may end the sentence."""
 MARK = compiled(rf"{_ENDS}|[;\u1361]|[{_CLOSING}\p{{Pi}}]|{GLUE}")
 """The characters that `END` matches, but for white space."""
 BARE = compiled(rf"{UNSPACED}[.!?．]{UNSPACED}")
@@ -58,9 +61,15 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
         complete: No more text will come.
 
     Returns:
-        Characters up to and including the end and its closing quotes.
+        Characters up to and including the end and its closing quotes; where a space ends it, up to
+        that space.
     """
     for found in END.finditer(text, _begins(text, after)):
+        if found["pause"]:
+            # With nothing before it, it parts what is asked about from what stood there.
+            if NO_SPACE.search(text, after, found.start()):
+                return found.start()
+            continue
         end = found.end()
         if end <= after or SHORTENED.search(text[max(0, found.start() - 7) : found.start() + 1]):
             continue
@@ -70,8 +79,6 @@ def sentence_end(text: str, *, after: int = 0, complete: bool = False) -> int | 
             if complete or "\n" in text[end:]:
                 return end
             continue
-        if found["pause"]:
-            return end
         if following.start() == end:
             # 。and a word: the next sentence. But in 「止まれ！」と the sentence goes on.
             if found["sure"] and (not found["closed"] or OPENS.match(following[0])):
@@ -125,7 +132,9 @@ class SentenceEnd:
         if end is not None:
             return self._release(end), True
         bare = self._text.rstrip()
-        may_end = sentence_end(bare, after=self._after, complete=True) is not None
+        may_end = bool(PAUSES.match(bare[-1:])) or (
+            sentence_end(bare, after=self._after, complete=True) is not None
+        )
         return self._release(len(bare) if may_end else len(self._text)), False
 
     def release(self, text: str) -> str:

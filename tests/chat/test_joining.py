@@ -52,12 +52,20 @@ from chat.story.joining import joint, strip_trailing_spaces
         ("¡", "Hola", ""),
         ("Hola", "¿Qué?", " "),
         ("ሄደ፡", "መጣ", ""),
+        ("ሄደ፡፡", "መጣ", " "),
+        ("ሄደ፡፡\"", "መጣ", " "),
         # What is a part of the letter before it.
         ("cafe", "\u0301", ""),
         ("क", "ा", ""),
         ("👩\u200d", "👧", ""),
         ("👍", "\U0001f3fd", ""),
         ("🇩🇪", "🇫🇷", " "),
+        ("🇩", "🇪", ""),
+        # A virama ends a word, and the next is no part of it.
+        ("ആണ്", "പക്ഷേ", " "),
+        ("బస్", "కోసం", " "),
+        ("अर्थात्", "वह", " "),
+        ("അവന്\u200d", "വന്നു", " "),
     ],
 )
 def test_words_are_joined_as_a_writer_expects(before, words, between):

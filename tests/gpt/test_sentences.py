@@ -61,16 +61,29 @@ def test_the_first_sentence_end_is_found_with_its_closing_quotes(text, sentence)
     assert sentence_end(text[:end], complete=True) == end
 
 
-def test_where_a_script_has_no_marks_its_spaces_part_sentences():
-    text = "เขาไปตลาด เธออยู่บ้าน"
-    assert sentence_end(text) == 10
-    assert sentence_end("ລາວໄປ ນາງມາ") == 6
+def test_in_thai_and_lao_which_have_no_marks_spaces_part_sentences():
+    assert sentence_end("เขาไปตลาด เธออยู่บ้าน") == 9
+    assert sentence_end("ລາວໄປ ນາງມາ") == 5
     # What stands beside a number, a foreign word or the mark for "again" does not.
-    assert sentence_end("เขามี 3 บาท กับ Tom มาก ๆ") == 12
+    assert sentence_end("เขามี 3 บาท กับ Tom มาก ๆ") == 11
+    # In Tai Viet spaces part words, and Tai Le has marks.
+    assert sentence_end("ꪀꪱ ꪀꪱ") is None
+    assert sentence_end("ᥐᥣ ᥐᥣ") is None
     out = SentenceEnd()
     assert out.push("เขาไป") == ("เขาไป", False)
-    assert out.push(" ") == (" ", False)
+    assert out.push(" ") == ("", False)
     assert out.push("เธอ") == ("", True)
+
+
+def test_a_space_after_the_writer_s_last_letter_ends_no_sentence():
+    text = "เขาไป เธออยู่ ฉัน"
+    assert sentence_end(text, after=5) == sentence_end(text, after=6) == 13
+    out = SentenceEnd("เขาไป")
+    assert [out.push(" เธอ"), out.push("อยู่"), out.push(" ฉัน")] == [
+        (" เธอ", False),
+        ("อยู่", False),
+        ("", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +165,8 @@ def test_only_spaces_after_what_may_be_an_end_are_held_back(pieces):
             return
         so_far = "".join(pieces[: at + 1])
         assert so_far.rstrip() == passed.rstrip()
-        assert passed == so_far or sentence_end(passed, complete=True) is not None
+        may_end = sentence_end(passed, complete=True) is not None or passed.endswith("ไ")
+        assert passed == so_far or may_end
 
 
 def test_text_that_is_let_by_is_not_looked_at_but_its_quote_may_close():
