@@ -34,7 +34,7 @@ from train.loop.state import FOLDER as STATE
 from train.loop.train import train
 from train.run.marks import command_of
 from train.run.validate import Validation
-from train.studies.search_report import trial_line, write_search
+from train.studies.search_report import check_report, trial_line, write_search
 from train.studies.search_space import USUAL, Space, apply, known_fields, parse_space, suggest
 from train.studies.search_study import (
     OUT_OF_REACH,
@@ -43,7 +43,6 @@ from train.studies.search_study import (
     Worker,
     hidden,
     open_study,
-    others_in,
     said,
 )
 
@@ -264,12 +263,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             about=search.about(),
             first=search.first(),
             patience_s=options.lost_after,
+            begins=lambda: check_report(search.out, name),
         )
-        if not options.storage and (others := others_in(storage, name)):
-            raise SearchError(
-                f"{search.out} has the search.md and best.json of the study {others[0]!r}, "
-                f"which those of {name!r} would replace: give another --out"
-            )
     except (DataError, SearchError, OSError, ValueError) as error:
         parser.error(str(error))
     given = sys.argv[1:] if arguments is None else arguments

@@ -14,9 +14,9 @@ _FULL_STOP = "\u1361\u1361"
 _PART = compiled(
     r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{RI}\u200d]|(?<=\u200d)\p{Extended_Pictographic}"
 )
-"""What can be the rest of a character: a mark, half a flag, the next of a family of emoji. A letter is
-a word of its own also behind a virama, where clusters go on since Unicode 15.1 (GB9c): words of
-Hindi, Malayalam and Telugu end in one."""
+"""What can be the rest of a character: a mark, half a flag, the next of a family of emoji. A letter
+is none, also behind a virama, over which clusters go on since Unicode 15.1 (GB9c): words of Hindi,
+Malayalam and Telugu end in one."""
 QUOTE = compiled(r"[\p{Pi}\p{Pf}\"']")
 """Which of two quotation marks opens is another in each language: » in German, « in French."""
 SPEAKER = compiled(r"(?:\p{Lu}[\w’' ]{1,40}:|\p{Lo}[\w’' ]{0,40}：)[ \t]*(?:\n|$)")

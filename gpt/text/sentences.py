@@ -19,9 +19,9 @@ _SURE = rf"(?:[\p{{Sentence_Terminal}}--[\p{{SB=ATerm}}!?]]|{_OF_SCRIPTS})"
 """A mark that does nothing but end sentences, as 。 and । do: no space need follow it."""
 _UNMARKED = r"[\p{Thai}\p{Lao}]"
 _PAUSE = rf"\s(?<={_UNMARKED}\s)\s*(?=[{_UNMARKED}&&\p{{Lo}}])"
-"""The space between two sentences of Thai and Lao, which have neither marks for their ends nor spaces
-between words; what stands beside a number or a foreign word is none. Of their neighbours Tai Viet
-has spaces between words, and Tai Le marks."""
+"""The space between two sentences of Thai and Lao, which have neither marks for their ends nor
+spaces between words; what stands beside a number or a foreign word is none. Of their neighbours Tai
+Viet has spaces between words, and Tai Le marks."""
 _CLOSING = r"\p{Pe}\p{Pf}\"'*_"
 # In German “ closes. After a wide mark it opens, and there is no space to tell the two apart.
 END = compiled(

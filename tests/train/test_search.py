@@ -313,11 +313,17 @@ def test_the_report_of_a_study_is_not_replaced_by_anothers(
 ) -> None:
     run(data, tmp_path / "search", "--trials 1")
     best = (tmp_path / "search" / "best.json").read_text()
-    with pytest.raises(SystemExit):
-        run(data, tmp_path / "search", "--trials 1 --name two --n-layer 2")
-    assert "best.json of the study 'cats-story'" in capsys.readouterr().err
+    for more in ("", f" --storage sqlite:///{tmp_path}/study"):
+        with pytest.raises(SystemExit):
+            run(data, tmp_path / "search", f"--trials 1 --name two --n-layer 2{more}")
+        assert "best.json of the study `cats-story`, which" in capsys.readouterr().err
     assert (tmp_path / "search" / "best.json").read_text() == best
-    run(data, tmp_path / "search", "--trials 2")
+    study = f"sqlite:///{tmp_path}/search/study.sqlite"
+    assert optuna.get_all_study_names(study) == ["cats-story"]
+    # Two that an older version began there both go on.
+    (tmp_path / "search" / "best.json").unlink()
+    run(data, tmp_path / "search", "--trials 1 --name two --n-layer 2")
+    assert len(settings(run(data, tmp_path / "search", "--trials 2"))) == 2
 
 
 def test_folds_are_each_trained_and_their_mean_counts(data: Path, tmp_path: Path) -> None:

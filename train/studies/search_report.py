@@ -20,9 +20,10 @@ from optuna.trial import FrozenTrial, TrialState
 from gpt.files import write_whole
 from train.loop.config import TrainConfig
 from train.run.document import render, table
-from train.run.marks import shell_word
+from train.run.marks import code_span, shell_word
 from train.run.plot import save_figure
 from train.studies.search_space import Space, apply
+from train.studies.search_study import SearchError
 
 ENOUGH = 4
 """Trials trained to their end without which nothing is said of importance."""
@@ -147,6 +148,25 @@ def plot_history(study: optuna.Study, path: Path) -> None:
     save_figure(figure, path)
 
 
+def check_report(folder: Path, name: str) -> None:
+    """Raise a SearchError where a folder has the report of another study than that called `name`;
+    that of an older version, which noted no name, counts as one.
+    """
+    if not (folder / "best.json").exists():
+        return
+    try:
+        lines = (folder / "search.md").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    noted = next((line for line in lines if line.startswith("Study `")), "")
+    if noted != f"Study {code_span(name)}":
+        whose = f"the s{noted[1:]}" if noted else "another study"
+        raise SearchError(
+            f"{folder} has the search.md and best.json of {whose}, which those of {name!r} would "
+            "replace: give another --out, or move the two away"
+        )
+
+
 def write_search(
     study: optuna.Study, base: TrainConfig, space: Space, folder: Path, command: str
 ) -> str:
@@ -164,8 +184,16 @@ def write_search(
     text = json.dumps(winner.to_dict(), indent=2) + "\n"
     write_whole(folder / "best.json", text)
     rows = trials_table(study, list(space))
-    about = {"command": command, "space": space, "trials": rows, "said": said, "shares": shares}
-    write_whole(folder / "search.md", render("search.md", **about))
+    text = render(
+        "search.md",
+        command=command,
+        study=study.study_name,
+        space=space,
+        trials=rows,
+        said=said,
+        shares=shares,
+    )
+    write_whole(folder / "search.md", text)
     best = shell_word(str(folder / "best.json"))
     return (
         f"\n{rows}\n\n{said}\nBest: trial {ended[0].number}, {ended[0].value:.4f} nats per token. "

@@ -84,18 +84,23 @@ def open_study(
     about: Mapping[str, Any],
     first: Mapping[str, Any] | None,
     patience_s: int,
+    begins: Callable[[], None] | None = None,
 ) -> tuple[optuna.Study, Storage]:
     """The study `name` in a database, made unless it is there.
 
     Args:
         about: What must be the same whenever it is gone on with.
         first: The fields of its first trial; None to have them drawn too.
+        begins: Called before it is made, or gone on with while no trial of it came to its end; what
+            it raises is passed on.
 
     Raises:
         SearchError: it is about something else, or the database cannot be opened.
     """
     try:
         storage = _storage(url, patience_s)
+        if begins and not _has_ended(storage, name):
+            begins()
         try:
             study = optuna.create_study(storage=storage, study_name=name, pruner=pruner)
         except DuplicatedStudyError:
@@ -119,10 +124,13 @@ def open_study(
     return study, storage
 
 
-def others_in(storage: Storage, name: str) -> list[str]:
-    """The studies in a database of which a trial came to its end, but for the one called `name`."""
-    found = optuna.get_all_study_summaries(storage)
-    return [each.study_name for each in found if each.study_name != name and each.best_trial]
+def _has_ended(storage: Storage, name: str) -> bool:
+    """Whether a trial of the study `name` was trained to its end."""
+    try:
+        id = storage.get_study_id_from_name(name)
+    except KeyError:
+        return False
+    return bool(storage.get_all_trials(id, deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def _storage(url: str, patience_s: int) -> Storage:
