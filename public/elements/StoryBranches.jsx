@@ -34,7 +34,8 @@ const OPENER = 'open-branches';
 const NameField = ({ branch, does }) => {
   const field = /** @type {{current: any}} */ (useRef(null));
   useEffect(() => field.current.select(), []);
-  const keep = (/** @type {string | null} */ words) => keepInto(drafts, here(), `name-${branch.passage}`, words);
+  const keep = (/** @type {string | null} */ words) =>
+    keepInto(drafts, here(), `name-${branch.passage}`, words, branch.name);
   const leave = () => {
     keep(null);
     does.ask(null);
@@ -45,8 +46,7 @@ const NameField = ({ branch, does }) => {
       data-esc
       onSubmit={(event) => {
         event.preventDefault();
-        keep(null);
-        does.name(branch, field.current.value);
+        if (does.name(branch, field.current.value)) keep(null);
       }}
       onKeyDown={(event) => {
         event.stopPropagation();

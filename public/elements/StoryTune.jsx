@@ -6,7 +6,7 @@ import { createElement, useEffect, useReducer } from 'react';
 import { useRecoilValue } from 'recoil';
 
 const { keepInto, typedInto } = window.inkling.beside;
-const { drafts, here } = window.inkling.desk;
+const { drafts, here, isConnected, maySend } = window.inkling.desk;
 const { panelHead } = window.inkling.panel;
 const ENTRY = { label: 'Tune', title: 'Every setting on a dial, for the next message only', place: 1 };
 
@@ -71,7 +71,9 @@ const WORDS = ['stop', 'banned', 'dry_breakers'];
 /** Those that were typed for a passage, or for the next message, and not used. @param {string | null} about */
 const wordsTyped = (about) =>
   Object.fromEntries(
-    WORDS.map((key) => [key, typedInto(drafts, here(), `tune-${key}-${about ?? ''}`)]).filter(([, words]) => words),
+    WORDS.map((key) => [key, typedInto(drafts, here(), `tune-${key}-${about ?? ''}`)]).filter(
+      ([, words]) => words !== null,
+    ),
   );
 const nameTyped = () => typedInto(drafts, here(), 'tune-preset') ?? '';
 
@@ -148,16 +150,19 @@ function StoryTune() {
     if (store.tune) Object.assign(store.tune, more);
     store.tell();
   };
-  const fill = (settings) => change({ values: { ...store.tune?.values, ...settings } });
-  const turn = (key, value) => {
-    fill({ [key]: value });
+  const fill = (settings) => {
+    change({ values: { ...store.tune?.values, ...settings } });
     // A dial is turned again in a moment; words are not.
-    if (WORDS.includes(key)) keepInto(drafts, here(), `tune-${key}-${about ?? ''}`, value);
+    for (const { name: key, value } of fields) {
+      if (WORDS.includes(key) && key in settings)
+        keepInto(drafts, here(), `tune-${key}-${about ?? ''}`, String(settings[key]), value);
+    }
   };
+  const turn = (key, value) => fill({ [key]: value });
   const sent = () => WORDS.forEach((key) => keepInto(drafts, here(), `tune-${key}-${about ?? ''}`, null));
   const close = () => store.open('tune');
   const retry = () => {
-    if (!passage) return;
+    if (!passage || !maySend('Retry')) return;
     sent();
     store.turned = { about: passage.id, values: now };
     store.send('Retry', { ask: 'retry', passage: passage.id, takes: store.takes, settings: now });
@@ -165,15 +170,10 @@ function StoryTune() {
   };
   // Only what differs from what is in force: the rest follows the chat and the preset, whichever are picked by then.
   const arm = () => {
-    sent();
-    store.act({
-      act: 'once',
-      settings: Object.fromEntries(
-        fields
-          .filter((f) => now[f.name] !== f.value || armed.some((each) => each.name === f.name))
-          .map((f) => [f.name, now[f.name]]),
-      ),
-    });
+    const wanted = fields.filter((f) => now[f.name] !== f.value || armed.some((each) => each.name === f.name));
+    const settings = Object.fromEntries(wanted.map((f) => [f.name, now[f.name]]));
+    // Without a connection it waits for the next, in this page alone.
+    if (store.act({ act: 'once', settings }) && isConnected()) sent();
   };
   const turned = fields.some((field) => now[field.name] !== field.value);
   const rename = (/** @type {string} */ words) => {
@@ -182,8 +182,7 @@ function StoryTune() {
   };
   const save = (event) => {
     event.preventDefault();
-    store.act({ act: 'preset_keep', name, settings: now });
-    rename('');
+    if (store.act({ act: 'preset_keep', name, settings: now })) rename('');
   };
   return (
     <section className="panel" id="panel-tune" aria-label="Tune">

@@ -68,14 +68,15 @@ export const typedInto = (drafts, story, field) => {
 };
 
 /**
- * The writer typed into a field of a panel; null: what stands there is sent, or meant no more.
+ * The writer typed into a field of a panel; null, or what stands there anyway: it is sent, or meant no more.
  *
  * @param {Kept} drafts
  * @param {string} story
  * @param {string} field
  * @param {string | null} words
+ * @param {string | null} [own] What the field holds where nothing is typed.
  */
-export const keepInto = (drafts, story, field, words) => {
-  if (words !== null) drafts.put(place(story, field), { words });
+export const keepInto = (drafts, story, field, words, own = null) => {
+  if (words !== null && words !== own) drafts.put(place(story, field), { words });
   else if (drafts.get(place(story, field))) drafts.drop(place(story, field));
 };

@@ -136,7 +136,7 @@ const PHONE = '(max-width: 640px)';
  * @typedef {object} Does What can be done with a branch.
  * @property {(branch: Page.Branch) => void} show
  * @property {(branch: Page.Branch | null) => void} ask Ask for its name; null: no longer.
- * @property {(branch: Page.Branch, name: string) => void} name
+ * @property {(branch: Page.Branch, name: string) => boolean} name False where it could not go.
  * @property {(branch: Page.Branch) => void} drop
  * @property {(branch: Page.Branch) => void} back Take back that it was deleted.
  * @property {() => void} more List more.
@@ -158,9 +158,10 @@ const doings = (store) => ({
     store.tell();
   },
   name: (branch, name) => {
-    if (!store.branches || !store.act({ act: 'name_branch', passage: branch.passage, name })) return;
+    if (!store.branches || !store.act({ act: 'name_branch', passage: branch.passage, name })) return false;
     Object.assign(store.branches, { asking: null, focus: branch.passage });
     store.tell();
+    return true;
   },
   drop: (branch) => {
     const { branches, state } = store;

@@ -69,6 +69,9 @@ const wayOf = (/** @type {import('@chainlit/react-client').Socket | null} */ soc
 
 export const isConnected = () => wayOf(current).connected;
 
+/** Whether a message may go now; else it is said why not. */
+export const maySend = (/** @type {string} */ words) => unsent.maySend(words, wayOf(current));
+
 /** Chainlit empties the composer whatever becomes of its line: one that cannot go is held before. */
 const hold = (/** @type {KeyboardEvent | MouseEvent} */ event) => {
   const words = input()?.value ?? '';
@@ -77,7 +80,7 @@ const hold = (/** @type {KeyboardEvent | MouseEvent} */ event) => {
     event instanceof KeyboardEvent
       ? target === input() && event.key === 'Enter' && !event.shiftKey && !event.isComposing
       : target.closest('#chat-submit');
-  if (!sends || !words.trim() || unsent.maySend(words, wayOf(current))) return;
+  if (!sends || !words.trim() || maySend(words)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 };

@@ -67,4 +67,8 @@ test('what was typed into a field of a panel is there after a reload, until it i
   assert.equal(typedInto(drafts, 's', 'name-p1'), null);
   keepInto(drafts, 's', 'name-p1', null);
   assert.equal(storage.kept.size, 1);
+  keepInto(drafts, 's', 'name-p1', '', 'Fox'); // a name that was taken out
+  assert.equal(typedInto(drafts, 's', 'name-p1'), '');
+  keepInto(drafts, 's', 'name-p1', 'Fox', 'Fox');
+  assert.equal(typedInto(drafts, 's', 'name-p1'), null);
 });

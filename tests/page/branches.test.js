@@ -1,7 +1,17 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aboutBranch, ago, branchTitle, ledTo, lengthOf, listed, moment } from '../../public/shared/branches.js';
+import {
+  aboutBranch,
+  ago,
+  branchTitle,
+  doingsOf,
+  ledTo,
+  lengthOf,
+  listed,
+  moment,
+} from '../../public/shared/branches.js';
+import { newStore } from '../../public/shared/store.js';
 import { arranged } from '../../public/shared/tree.js';
 
 const NOW = 1_800_000_000;
@@ -48,6 +58,17 @@ test('a time is said as one says it, and a clock that goes wrong says nothing od
 test('the forks of the text that is shown are listed first, the latest of them on top', () => {
   const [a, b, c] = [fork(null, true), fork('x', false), fork('y', true)];
   assert.deepEqual(listed([a, b, c]), [[c, a], [b]]);
+});
+
+test('a name that could not be sent is asked for still, and that is told', () => {
+  const store = newStore();
+  store.branches = { asked: '', story: 's', most: 20, asking: 'a' };
+  store.act = () => false;
+  assert.equal(doingsOf(store).name(branch('a'), 'Fox'), false);
+  assert.equal(store.branches.asking, 'a');
+  store.act = () => true;
+  assert.equal(doingsOf(store).name(branch('a'), 'Fox'), true);
+  assert.equal(store.branches.asking, null);
 });
 
 test('arrows lead to what stands beside, and stop at both ends', () => {
