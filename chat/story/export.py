@@ -22,7 +22,7 @@ from chat.story.tokens import StoryToken, TokenChoice
 from chat.story.tree import Story
 from gpt.files import plain_text
 from gpt.files.strict_json import is_object
-from gpt.files.text import LOOKED_AT, known_as
+from gpt.files.text import text_known_as
 from gpt.text.scripts import as_name
 
 MAX_TEXT = 600_000
@@ -129,7 +129,7 @@ def opened(name: str, text: str) -> tuple[Story, Context]:
         raise FileError(f"“{name}” is no text: open a .txt, or a .json that was saved here.")
     if name.lower().endswith(".json"):
         return _from_json(name, text)
-    if known := known_as(text[:LOOKED_AT].encode("utf-8", "replace")):
+    if known := text_known_as(text):
         raise FileError(f"“{name}” is {': '.join(known)}.")
     text = plain_text(text)
     if not text.strip():

@@ -3,6 +3,7 @@
 What a file is that was taken for text is known by how it begins, and said with what to do about it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import regex
@@ -43,6 +44,10 @@ LOOKED_AT = 4096
 """Bytes from the beginning that are enough to know a file by."""
 LFS = b"version https://git-lfs.github.com/spec/"
 _TO_UTF8 = "save it as UTF-8, or `iconv -f {} -t UTF-8 OLD > NEW`"
+_OLDER = (
+    "`iconv -f NAME -t UTF-8 OLD > NEW`, where NAME is WINDOWS-1252 in the West, WINDOWS-1251 for "
+    "Cyrillic, CP932 for Japanese, GB18030 for Chinese, CP949 for Korean"
+)
 _UNPACK = "unpack it first"
 _AS_TEXT = "save it as plain text (.txt) in UTF-8"
 _AS_TEXT_FILE = "write its text to a .txt first"
@@ -66,28 +71,45 @@ _SHAPES = (
 _MARKUP = (
     (b"{\\rtf", "RTF", _AS_TEXT),
     (b"%pdf-", "a PDF", _AS_TEXT),
+)
+"""What programs find behind a byte order mark and white space too, in capitals or not."""
+_PAGES = (
     (b"<!doctype html", "HTML", _AS_TEXT),
     (b"<html", "HTML", _AS_TEXT),
     (b"<?xml", "XML, as .fb2 and .xhtml are", _AS_TEXT),
 )
-"""What programs find behind a byte order mark and white space too, in capitals or not."""
+"""The same, and it can be read as text, as JSON can."""
 _JSON = regex.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.){0,100}"\s*:')
 
 
-def known_as(head: bytes) -> tuple[str, str] | None:
-    """What a file is that begins so, and what to do; None where that does not tell."""
-    bare = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
-    for at, shapes in ((head, _SHAPES), (bare, _MARKUP)):
-        for begins, what, do in shapes:
-            if at.startswith(begins):
-                return what, do
-    return None
+def known_as(head: bytes, *, pages: bool = True) -> tuple[str, str] | None:
+    """What a file is that begins so, and what to do; None where that does not tell.
+
+    Args:
+        pages: Whether HTML and XML are told of, which can be read as text.
+    """
+    return _found(head, _SHAPES) or _found(_bare(head), _MARKUP + (_PAGES if pages else ()))
 
 
-def shape_of(head: bytes) -> str:
+def text_known_as(text: str) -> tuple[str, str] | None:
+    """The same of what was read as text: a story may begin with the letters of a magic number."""
+    head = text[:LOOKED_AT].encode("utf-8", "replace")
+    zip_or_pointer = tuple(each for each in _SHAPES if each[0] in (b"PK\x03\x04", LFS))
+    return _found(head, zip_or_pointer) or _found(_bare(head), _MARKUP + _PAGES)
+
+
+def _bare(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
+
+
+def _found(head: bytes, shapes: Iterable[tuple[bytes, str, str]]) -> tuple[str, str] | None:
+    return next(((what, do) for begins, what, do in shapes if head.startswith(begins)), None)
+
+
+def shape_of(head: bytes, *, pages: bool = True) -> str:
     """What a file is that begins so, and what to do, as the end of a sentence; "" for what may be
-    UTF-8."""
-    if known := known_as(head):
+    UTF-8. See `known_as`."""
+    if known := known_as(head, pages=pages):
         return f"is {': '.join(known)}"
     if b"\x1b$" in head:
         return f"is ISO-2022-JP: {_TO_UTF8.format('ISO-2022-JP')}"
@@ -140,16 +162,18 @@ def decoded(data: bytes, name: str) -> str:
 def no_utf8(name: str, error: UnicodeDecodeError) -> str:
     """What is said of bytes that are no UTF-8."""
     if error.reason == "unexpected end of data":
-        return f"{name} ends within a letter, so a part of it is missing: copy it again"
+        return (
+            f"{name} ends within a letter of UTF-8: where a part of it is missing, copy it again; "
+            f"of an older system, {_OLDER}"
+        )
     return (
-        f"{name} is not UTF-8 text ({error.reason}): save it as UTF-8; of an older system, `iconv "
-        "-f NAME -t UTF-8 OLD > NEW`, where NAME is WINDOWS-1252 in the West, WINDOWS-1251 for "
-        "Cyrillic, CP932 for Japanese, GB18030 for Chinese, CP949 for Korean"
+        f"{name} is not UTF-8 text ({error.reason}): save it as UTF-8; of an older system, {_OLDER}"
     )
 
 
 def check_text(path: Path) -> None:
-    """Raise a ValueError that names what it is for a file that is no text in UTF-8.
+    """Raise a ValueError that names what it is for a file that is no text in UTF-8. Pages and JSON,
+    which are text but none to learn from, pass.
 
     Raises:
         OSError: it cannot be read.
@@ -158,7 +182,16 @@ def check_text(path: Path) -> None:
         raise ValueError(f"{path} is a folder: expected a text file")
     if path.exists() and not path.is_file():  # a pipe would be waited for, and is read but once
         raise ValueError(f"{path} is a pipe or a device: expected a text file")
-    with path.open("rb") as file:
-        head = file.read(LOOKED_AT)
-    if why := no_prose(head):
+    if why := shape_of(_head(path), pages=False):
         raise ValueError(f"{path} {why}")
+
+
+def check_prose(path: Path) -> None:
+    """The same for one that is not to be learnt from either: see `no_prose`."""
+    if why := no_prose(_head(path)):
+        raise ValueError(f"{path} {why}")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LOOKED_AT)

@@ -116,6 +116,10 @@ def test_a_file_that_is_no_story_is_refused_with_the_reason(name, text, why):
         from_file(name, text)
 
 
+def test_a_story_may_begin_with_the_letters_of_a_magic_number():
+    assert from_file("a.txt", "GGUF is what she typed.").text == "GGUF is what she typed."
+
+
 def tree() -> dict:
     token = StoryToken(id=3, text="a")
     passage = Passage(author="model", text="a", ids=(3,), model="a", tokens=(token,))

@@ -7,6 +7,7 @@ import pytest
 from gpt.files.reading import CheckpointError, changed_since
 from gpt.files.text import (
     LOOKED_AT,
+    check_prose,
     check_text,
     count_controls,
     decoded,
@@ -15,6 +16,7 @@ from gpt.files.text import (
     plain_text,
     printable,
     shape_of,
+    text_known_as,
 )
 
 
@@ -85,8 +87,10 @@ def test_bytes_that_are_no_text_are_refused_by_name(data: bytes, said: str) -> N
 
 
 def test_a_text_that_was_cut_off_is_no_other_encoding() -> None:
-    with pytest.raises(ValueError, match=r"^a\.txt ends within a letter.*copy it again"):
-        decoded("éé".encode()[:-1], "a.txt")
+    said = r"^a\.txt ends within a letter.*copy it again; of an older system, `iconv"
+    for data in ("éé".encode()[:-1], "Un café".encode("cp1252")):
+        with pytest.raises(ValueError, match=said):
+            decoded(data, "a.txt")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +106,29 @@ def test_a_text_that_was_cut_off_is_no_other_encoding() -> None:
 def test_json_is_no_prose(head: str, is_json: bool) -> None:
     assert no_prose(head.encode()).startswith("is JSON") == is_json
     assert shape_of(head.encode()) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("GGUF is a format.", ""),
+        ("BZh", ""),
+        ("PAR1", ""),
+        ("PK\x03\x04", "a zip archive, as .docx, .odt and .epub are"),
+        ("\ufeff <html>", "HTML"),
+        ("{\rtf1", "RTF"),
+    ],
+)
+def test_a_text_is_known_by_its_marks_and_not_by_its_letters(text: str, known: str) -> None:
+    assert (text_known_as(text) or ("", ""))[0] == known
+
+
+@pytest.mark.parametrize("text", ['{"text": "Once"}', "<html>", "<?xml ?>"])
+def test_what_can_be_read_need_not_be_prose(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    check_text(tmp_path / "a.txt")
+    with pytest.raises(ValueError, match=r"a\.txt is (JSON|HTML|XML)"):
+        check_prose(tmp_path / "a.txt")
 
 
 def test_a_path_that_is_no_text_file_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,13 @@ def test_a_file_that_data_json_does_not_know_is_refused(
     load_data(folder)
     change(folder)
     with pytest.raises(DataError, match=r"is not the file that data\.json beside it tells of"):
+        load_data(folder)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "train.bin"])
+def test_a_file_that_is_missing_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(DataError, match=rf"{re.escape(name)} is missing: copy the whole folder"):
         load_data(folder)
 
 

@@ -107,7 +107,7 @@ def test_a_state_that_was_copied_from_a_run_on_another_text_is_refused(
             run(TINY, data if name == "mine" else tmp_path / "other", tmp_path / f"run-{name}")
     shutil.rmtree(tmp_path / "run-mine" / "state")
     shutil.copytree(tmp_path / "run-other" / "state", tmp_path / "run-mine" / "state")
-    with pytest.raises(StateError, match="copied there from another run"):
+    with pytest.raises(StateError, match="give the data it began with, or, if it was copied"):
         run(TINY, data, tmp_path / "run-mine", resume=True)
 
 
@@ -398,6 +398,33 @@ def test_tokens_of_ours_that_are_damaged_are_made_anew(
     data = open_or_prepare(text, tmp_path / "run")
     assert "prepared anew" in capsys.readouterr().out
     assert data.tokenizer.decode(data.train[1:].tolist()) == TEXT[: len(data.train) - 1]
+
+
+def test_tokens_of_a_run_that_are_damaged_or_cut_otherwise_are_told_of(tmp_path: Path) -> None:
+    text, run = tmp_path / "g.txt", tmp_path / "run"
+    text.write_text(TEXT)
+    prepare([Text(path=text)], run / "data", kind="char")
+    tokens = (run / "data/train.bin").read_bytes()
+    (run / "data/train.bin").write_bytes(tokens[2:] + tokens[:2])
+    with pytest.raises(DataError, match=r"train\.bin is not the file that data\.json"):
+        open_or_prepare(text, run, run)
+    prepare([Text(path=text)], run / "data", kind="bpe", vocab_size=300)
+    with pytest.raises(DataError, match="was cut by another tokenizer than is asked for"):
+        open_or_prepare(text, run, run)
+
+
+def test_a_run_that_an_older_version_began_on_json_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, run = tmp_path / "g.txt", tmp_path / "run"
+    text.write_text(f'{{"text": "{TEXT}"}}')
+    with monkeypatch.context() as older:
+        older.setattr("train.data.texts.check_prose", lambda path: None)
+        open_or_prepare(text, run)
+    open_or_prepare(text, run, run)
+    text.write_text(text.read_text() + "\n")
+    with pytest.raises(ValueError, match=r"g\.txt is JSON"):
+        open_or_prepare(text, run, run)
 
 
 def test_a_run_goes_on_with_the_text_it_began_with_or_says_both_names(

@@ -30,16 +30,23 @@ def prepared(
         run: A run that is to go on, whose tokens are not replaced; None for none.
 
     Raises:
-        DataError: the run is of another text; or there is none.
+        DataError: the run is of another text, or its tokens are damaged; or there is none.
         ValueError, OSError: the text cannot be read, or the tokens not be written.
     """
     texts = texts_in(given)
     held = _facts(folder)
     now: list[SourceFile] = []
     if held is not None:
-        now = fingerprints(*split_texts(texts, (), VALID_FRACTION))
-        if _same_texts(held, now) and (data := _cut_by(kind, folder)) is not None:
+        known = _hashes(held)
+        now = fingerprints(*split_texts(texts, (), VALID_FRACTION), known)
+        same = known == [source.sha256 for source in now]
+        if same and (data := _cut_by(kind, folder, run)) is not None:
             return data
+        if run is not None and same:
+            raise DataError(
+                f"{said(folder)} was cut by another tokenizer than is asked for: give the options "
+                f"that the run in {said(run)} was started with, or begin anew in another --out"
+            )
         if run is not None:
             raise DataError(
                 f"the run in {said(run)} learns from {_told(held)}, and {said(given)} is "
@@ -120,17 +127,21 @@ def _facts(folder: Path) -> dict[str, Any] | None:
         return {}
 
 
-def _same_texts(held: Mapping[str, Any], now: Sequence[SourceFile]) -> bool:
+def _hashes(held: Mapping[str, Any]) -> list[str]:
+    """The SHA-256 of the files that data.json names."""
     sources = held.get("sources")
-    known = [each.get("sha256") for each in sources if is_object(each)] if is_list(sources) else []
-    return known == [source.sha256 for source in now]
+    listed = sources if is_list(sources) else []
+    return [str(each.get("sha256")) for each in listed if is_object(each)]
 
 
-def _cut_by(kind: Kind | Tokenizer, folder: Path) -> Data | None:
-    """The tokens in a folder; None where they are damaged, or cut by another tokenizer."""
+def _cut_by(kind: Kind | Tokenizer, folder: Path, run: Path | None) -> Data | None:
+    """The tokens in a folder; None where they are damaged, which a `run` is told, or cut by another
+    tokenizer."""
     try:
         data = load_data(folder)
     except (DataError, TokenizerError, ValueError):
+        if run is not None:
+            raise
         return None
     if isinstance(kind, str):
         return data if data.tokenizer.kind == kind else None

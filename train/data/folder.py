@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from gpt.checkpoint.provenance import command_words, token_folders
 from gpt.checkpoint.schema import SplitValues, data_values
 from gpt.dataset import open_tokens
-from gpt.files import CheckpointError, MissingFileError, facts_of, read_bytes, read_json, said
+from gpt.files import (
+    CheckpointError,
+    MissingFileError,
+    facts_of,
+    is_there,
+    read_bytes,
+    read_json,
+    said,
+)
 from gpt.files import sha256 as sha256_of
 from gpt.files.strict_json import is_object
 from gpt.tokenizers import Tokenizer, TokenizerError, load_tokenizer, read_spec
@@ -54,6 +62,8 @@ def load_data(folder: Path) -> Data:
         _check_tokenizer(folder, facts.get("tokenizer_sha256"))
         tokenizer = load_tokenizer(folder, tried=_is_ours(folder))
     except MissingFileError as error:
+        if is_there(folder, "data.json"):
+            raise DataError(_incomplete(error)) from error
         raise DataError(
             f"no data in {said(folder)}: make it with `python -m train.prepare YOUR.txt --out "
             f"{quote(said(folder))}`"
@@ -75,6 +85,10 @@ def _check_tokenizer(folder: Path, noted: object) -> None:
     for name, digest in noted.items() if is_object(noted) else ():
         if Path(name).name == name and sha256_of(read_bytes(folder, name)) != digest:
             raise DataError(_exchanged(folder / name))
+
+
+def _incomplete(error: MissingFileError) -> str:
+    return f"{error}: copy the whole folder anew, or prepare the text again"
 
 
 def _exchanged(path: Path) -> str:
@@ -99,6 +113,8 @@ def _tokens(
     name = f"{split}.bin"
     try:
         facts_of(folder, name)  # a regular file in its place, or none
+    except MissingFileError as error:
+        raise DataError(_incomplete(error)) from error
     except CheckpointError as error:
         raise DataError(str(error)) from error
     tokens = open_tokens(folder / name, dtype)

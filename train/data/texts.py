@@ -1,12 +1,12 @@
 """Text files and their split into training and validation parts, which never overlap."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpt.dataset import read_chunks, validation_start
-from gpt.files.text import check_text
+from gpt.files.text import check_prose, check_text
 from train.data.download import NAMED_TEXTS, fetch
 
 
@@ -119,11 +119,17 @@ def split_texts(
     return train, valid
 
 
-def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[SourceFile]:
+def fingerprints(
+    train: Iterable[Part], valid: Iterable[Part], known: Collection[str] = ()
+) -> list[SourceFile]:
     """The files of all parts with their SHA-256, each once, in order.
 
+    Args:
+        known: The SHA-256 of files that were learnt from already, whatever they are.
+
     Raises:
-        ValueError: A file, or a copy of it, is both training and validation text.
+        ValueError: A file, or a copy of it, is both training and validation text; or it is none to
+            learn from, as JSON is.
     """
     parts_of: dict[str, list[Part]] = {}
     sources: dict[Path, SourceFile] = {}
@@ -132,7 +138,7 @@ def fingerprints(train: Iterable[Part], valid: Iterable[Part]) -> list[SourceFil
         if part.path not in sources:
             splits = {"train": train, "valid": valid}.items()
             serves = [split for split, parts in splits if any(p.path == part.path for p in parts)]
-            sources[part.path] = _fingerprint(part.path, ", ".join(serves))
+            sources[part.path] = _fingerprint(part.path, ", ".join(serves), known)
         parts_of.setdefault(sources[part.path].sha256, []).append(part)
     for part in valid:
         source = sources[part.path]
@@ -163,10 +169,12 @@ def sample_texts(parts: Sequence[Part], characters: int) -> Iterator[str]:
         seen += len(text)
 
 
-def _fingerprint(path: Path, serves: str) -> SourceFile:
+def _fingerprint(path: Path, serves: str, known: Collection[str]) -> SourceFile:
     check_text(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
+    if digest.hexdigest() not in known:
+        check_prose(path)
     size = path.stat().st_size
     # A name that is no UTF-8 can stand in no file of it.
     name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

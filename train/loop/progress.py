@@ -72,8 +72,8 @@ def restore(
     if text and learnt and learnt != text:
         raise StateError(
             f"the state of step {state.step} is of a run on other tokens (SHA-256 "
-            f"{str(learnt)[:8]}…) than those it is to go on with ({text[:8]}…): it was copied "
-            "there from another run, take it away"
+            f"{str(learnt)[:8]}…) than those it is to go on with ({text[:8]}…): give the data it "
+            "began with, or, if it was copied there from another run, take it away"
         )
     other = "the state is of another model: give the options it was started with"
     try:
