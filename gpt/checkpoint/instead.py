@@ -26,10 +26,10 @@ _OTHERS = (
     ("*.incomplete", _HALF),
     ("*.part", _HALF),
     ("*.crdownload", _HALF),
+    ("*.gguf", "a GGUF model of llama.cpp: give the folder of the model that it was made from"),
     ("*ggml*", "a GGML model of llama.cpp: give the folder of the model that it was made from"),
     ("*.llamafile", "a GGUF model with its program: give the folder of the model that it was made "
      "from"),
-    ("*.gguf", "a GGUF model of llama.cpp: give the folder of the model that it was made from"),
     ("*.bin", _PICKLE),
     ("*.pt", _PICKLE),
     ("*.pth", _PICKLE),
@@ -67,7 +67,9 @@ def found_instead(path: Path, missing: str) -> str:
             "trains on it"
         )
     names = sorted(each.name for each in islice(path.iterdir(), MOST_LOOKED_AT))
-    if fnmatch_any(names, "*-of-*.safetensors") and not fnmatch_any(names, "*.index.json"):
+    parts = [name for name in names if not fnmatch(name, "consolidated*")]
+    whole = _any_fits(names, "*.index.json", "model.safetensors")
+    if _any_fits(parts, "*-of-*.safetensors") and not whole:
         return "the weights are in parts, and the index that lists them is missing: copy it there"
     if (path / "config.json").is_file() and (weights := _safetensors(names)):
         return f"{weights} has to be called model.safetensors, or be listed in an index: rename it"
@@ -77,12 +79,12 @@ def found_instead(path: Path, missing: str) -> str:
     inner = [name for name in names if (path / name / "config.json").is_file()]
     if not what and inner:
         return f"there is one in {said(path / inner[0])}: give that"
-    if not what and fnmatch_any(names, *_PARTS):
+    if not what and _any_fits(names, *_PARTS):
         return f"{missing} is missing there: copy the whole folder"
     return what
 
 
-def fnmatch_any(names: list[str], *patterns: str) -> bool:
+def _any_fits(names: list[str], *patterns: str) -> bool:
     return any(fnmatch(name, pattern) for name in names for pattern in patterns)
 
 
@@ -109,5 +111,6 @@ def _known(names: list[str]) -> Iterator[str]:
 def _safetensors(names: list[str]) -> str:
     """The one file of weights that only goes by another name."""
     found = [name for name in names if fnmatch(name, "*.safetensors")]
-    own = [name for name in found if not fnmatch(name, "adapter_*") and "-of-" not in name]
+    others = ("adapter_*", "consolidated*", "*-of-*")
+    own = [name for name in found if not _any_fits([name], *others)]
     return own[0] if len(own) == 1 else ""

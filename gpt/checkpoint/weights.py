@@ -125,12 +125,12 @@ def _places(file: BufferedReader, path: Path, most: int) -> list[Place]:
     if size > SPARSE_BYTES and 0 < blocks < size // 2:
         raise _damaged(path, f"of its {size:,} bytes only {blocks:,} are on the disk")
     file.seek(0)
-    if known := known_as(file.read(LOOKED_AT)):
-        raise CheckpointError(
-            f"{said(path)} is {known[0]}, no safetensors: copy or download it again"
-        )
-    file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
+    head = file.read(LOOKED_AT)
+    length = int.from_bytes(head[:8], "little")
+    # Where a header begins, the bytes before it are its length, whatever they spell.
+    if (head[8:9] != b"{" or length > MAX_HEADER_BYTES) and (known := known_as(head)):
+        raise CheckpointError(f"{said(path)} is {_other_than_weights(*known)}")
+    file.seek(8)
     if length > MAX_HEADER_BYTES:
         raise _damaged(
             path, f"its header claims {length:,} bytes, {MAX_HEADER_BYTES:,} is the most"
@@ -156,6 +156,12 @@ def _places(file: BufferedReader, path: Path, most: int) -> list[Place]:
     if at != size:
         raise _damaged(path, f"its header tells of {at:,} bytes, the file has {size:,}")
     return places
+
+
+def _other_than_weights(what: str, do: str) -> str:
+    """What is no safetensors, and what to do; no text is to be made of what should be weights."""
+    again = "copy or download it again"
+    return f"{what}, no safetensors: {again if do.startswith(('save', 'write')) else do}"
 
 
 def _place(name: str, entry: object, begin: int, path: Path) -> Place:

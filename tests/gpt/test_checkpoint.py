@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import gpt
 from gpt.checkpoint import CheckpointError, load_model, read_config, read_training, save
+from gpt.checkpoint.weights import check_weights
 from gpt.config import GPTConfig
 from gpt.tokenizers import CharTokenizer
 from tests.support.tiny import SHAPES, tiny_model
@@ -119,9 +120,13 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 900
         (["tokenizer.json"], "", "config.json is missing there: copy the whole folder"),
         (["config.json", "ggml-model-q4_0.bin"], "", "a GGML model of llama.cpp"),
         (["m.ggml"], "m.ggml", "a GGML model of llama.cpp"),
+        (["ggml-model-q4_0.gguf"], "", "a GGUF model of llama.cpp"),
         (["config.json", "onnx/model.onnx"], "", "an ONNX model"),
         (["config.json", "model.safetensors.incomplete"], "", "did not come to its end"),
         (["consolidated.safetensors", "params.json"], "", "under the names of those who made"),
+        (["consolidated-1-of-2.safetensors"], "", "under the names of those who made"),
+        (["config.json", "consolidated.safetensors"], "", "under the names of those who made"),
+        (["model.safetensors", "model-1-of-2.safetensors"], "", "config.json and the tokenizer"),
         (["model_index.json", "unet/config.json"], "", "makes pictures"),
         (["config.json", "model.ckpt.index"], "", "weights of TensorFlow"),
         (["consolidated.00.pth"], "consolidated.00.pth", "as a pickle, which could run code"),
@@ -148,9 +153,11 @@ def test_what_lies_there_in_place_of_a_checkpoint_is_called_by_its_name(
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        (b"GGUF", "is a GGUF model of llama.cpp, no safetensors"),
+        (b"GGUF", "is a GGUF model of llama.cpp, no safetensors: give the folder"),
+        (b"GGUF\x03\0\0\0{", "is a GGUF model of llama.cpp, no safetensors"),
+        (b"\x1f\x8b\x08", "is gzip, no safetensors: unpack it first"),
         (b"PK\x03\x04", "is a zip archive, as .docx, .odt and .epub are, no safetensors"),
-        (b"<!DOCTYPE html>", "is HTML, no safetensors"),
+        (b"<!DOCTYPE html>", "is HTML, no safetensors: copy or download it again"),
     ],
 )
 def test_weights_of_another_kind_are_called_by_their_name(
@@ -160,6 +167,16 @@ def test_weights_of_another_kind_are_called_by_their_name(
     (tmp_path / "model" / "model.safetensors").write_bytes(head + bytes(100))
     with pytest.raises(CheckpointError, match=said):
         gpt.load(tmp_path / "model")
+
+
+def test_a_header_whose_length_spells_another_kind_is_one(tmp_path: Path) -> None:
+    saved(tmp_path / "model", SHAPES["llama"])
+    path = tmp_path / "model" / "model.safetensors"
+    data, length = path.read_bytes(), int.from_bytes(b"\x1f\x8b", "little")  # gzip
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = data[8:end].ljust(length)
+    path.write_bytes(length.to_bytes(8, "little") + header + data[end:])
+    assert check_weights(path.parent, [path.name], SHAPES["llama"])
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
