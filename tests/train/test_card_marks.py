@@ -225,10 +225,11 @@ def test_the_marks_of_a_story_are_told_as_they_are() -> None:
 
 @pytest.mark.parametrize("prompt", ["-Non", "--seed", "- Oui", "Once\nupon", "$(touch x)"])
 def test_the_command_that_writes_on_reads_its_prompt_however_it_begins(prompt: str) -> None:
-    command = generate_command("runs/a b", prompt, "--seed 7")
-    words = shell("printf '%s\\0' " + command).split("\0")[3:-1]
-    read = make_parser().parse_args(words)
-    assert (read.checkpoint, read.prompt, read.seed) == ("runs/a b", prompt, 7)
+    for model in ("runs/a b", "-run"):
+        command = generate_command(model, prompt, "--seed 7")
+        words = shell("printf '%s\\0' " + command).split("\0")[3:-1]
+        read = make_parser().parse_args(words)
+        assert (read.checkpoint, read.prompt, read.seed) == (model, prompt, 7)
 
 
 def shell(line: str) -> str:

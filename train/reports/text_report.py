@@ -58,7 +58,7 @@ def where_to_begin(known: Known, base: str, text: str) -> str:
         return f"{figures}: that model does not know this language, so begin from nothing."
     return (
         f"{figures}: that model knows this language, so go on from it, with `python -m "
-        f"train.finetune --from {quote(str(base))} --data {quote(str(text))}`. Of 18 kB of tales "
+        f"train.finetune --from {quote(base)} --data {quote(text)}`. Of 18 kB of tales "
         "such a one made 1.11 bits per byte, and one from nothing 1.92 (docs/finetuning.md)."
     )
 

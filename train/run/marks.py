@@ -86,7 +86,8 @@ def command_line(command: str) -> str:
 
 
 def command_of(module: str, words: Iterable[str]) -> str:
-    r"""A command as it is noted and told: words that a shell reads as they were given.
+    r"""A command as it is noted and told: words that a shell reads as they were given, but for what
+    is no UTF-8 in a name, which is U+FFFD.
 
     >>> command_of("train.pretrain", ["--out", "my run", "caf\udce9.txt"]).encode()
     b"python -m train.pretrain --out 'my run' 'caf\xef\xbf\xbd.txt'"
@@ -96,13 +97,14 @@ def command_of(module: str, words: Iterable[str]) -> str:
 
 
 def generate_command(model: str, prompt: str, options: str) -> str:
-    """The command that writes on from a prompt, which may look like an option.
+    """The command that writes on from a prompt, which may look like an option, as a model may.
 
     >>> generate_command("runs/a b", "-Non", "--seed 1")
     "python -m gpt.generate --seed 1 -- 'runs/a b' -Non"
     """
     words = f"{shell_word(model)} {shell_word(prompt)}"
-    words = f"{options} -- {words}" if prompt.startswith("-") else f"{words} {options}"
+    dashes = model.startswith("-") or prompt.startswith("-")
+    words = f"{options} -- {words}" if dashes else f"{words} {options}"
     return f"python -m gpt.generate {words}"
 
 
