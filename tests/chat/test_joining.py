@@ -53,7 +53,7 @@ from chat.story.joining import joint, strip_trailing_spaces
         ("Hola", "¿Qué?", " "),
         ("ሄደ፡", "መጣ", ""),
         ("ሄደ፡፡", "መጣ", " "),
-        ("ሄደ፡፡\"", "መጣ", " "),
+        ('ሄደ፡፡"', "መጣ", " "),
         # What is a part of the letter before it.
         ("cafe", "\u0301", ""),
         ("क", "ा", ""),

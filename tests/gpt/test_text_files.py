@@ -116,7 +116,7 @@ def test_json_is_no_prose(head: str, is_json: bool) -> None:
         ("PAR1", ""),
         ("PK\x03\x04", "a zip archive, as .docx, .odt and .epub are"),
         ("\ufeff <html>", "HTML"),
-        ("{\rtf1", "RTF"),
+        ("{\\rtf1", "RTF"),
     ],
 )
 def test_a_text_is_known_by_its_marks_and_not_by_its_letters(text: str, known: str) -> None:
