@@ -408,7 +408,7 @@ def test_tokens_of_a_run_that_are_damaged_or_cut_otherwise_are_told_of(tmp_path:
     (run / "data/train.bin").write_bytes(tokens[2:] + tokens[:2])
     with pytest.raises(DataError, match=r"train\.bin is not the file that data\.json"):
         open_or_prepare(text, run, run)
-    prepare([Text(path=text)], run / "data", kind="bpe", vocab_size=300)
+    prepare([Text(path=text)], run / "data", kind="bpe", vocab_size=270)
     with pytest.raises(DataError, match="was cut by another tokenizer than is asked for"):
         open_or_prepare(text, run, run)
 
