@@ -201,6 +201,8 @@ def test_an_edit_that_is_left_is_offered_where_its_passage_stands(page, leave):
     expect(page.locator(".edit-note")).to_have_count(0)
 
 
+# A line that was sent in the moment after a reload once began nothing here: to be found.
+@pytest.mark.torture
 def test_an_edit_that_opens_only_once_the_model_has_written_leaves_the_caret_where_one_types(page):
     begin(page)
     edit(page, "Twice")
