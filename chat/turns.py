@@ -72,7 +72,9 @@ class Turns:
                     said = ahead
                     await say(ahead)
                 try:
-                    await asyncio.wait_for(mine.came.wait(), POLL_S)
+                    # Not wait_for: Python 3.11's forgets a cancellation that comes with the turn.
+                    async with asyncio.timeout(POLL_S):
+                        await mine.came.wait()
                 except TimeoutError:
                     continue
             yield

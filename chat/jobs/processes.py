@@ -62,7 +62,8 @@ async def run_json(root: Path, module: str, *options: str) -> dict[str, Any]:
         umask=PRIVATE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            out, err = await process.communicate()
     except TimeoutError:
         raise RefusedError("This machine is too busy to say how long it would take.") from None
     finally:

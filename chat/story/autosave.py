@@ -157,7 +157,8 @@ class Autosave:
         if self.unsaved is not None:
             self._try_now()
         try:
-            return await asyncio.wait_for(self.saved(), LAST_TRY_S)
+            async with asyncio.timeout(LAST_TRY_S):
+                return await self.saved()
         except TimeoutError:
             return False
 
@@ -180,7 +181,9 @@ class Autosave:
                 if not self._now.is_set():
                     self._settled.set()
                 try:
-                    await asyncio.wait_for(self._now.wait(), pause_s)
+                    # Not wait_for: Python 3.11's forgets a `stop` that comes with a change.
+                    async with asyncio.timeout(pause_s):
+                        await self._now.wait()
                 except TimeoutError:
                     pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 self._settled.clear()

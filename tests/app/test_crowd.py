@@ -159,9 +159,10 @@ async def lag_beside(base: str, work: Callable[[Writer], Awaitable[None]]) -> fl
     """The longest that another page waits for an answer while one does `work`, in seconds."""
     busy, other = await arrive(base, 2)
     lags: list[float] = []
+    done = asyncio.Event()  # a cancellation can be lost in the wait for an answer that just came
 
     async def ask() -> None:
-        while True:
+        while not done.is_set():
             began = time.monotonic()
             asked = {"query": "nothing"}
             answer: Any = await other.socket.call("story_query", asked, timeout=60)
@@ -171,9 +172,11 @@ async def lag_beside(base: str, work: Callable[[Writer], Awaitable[None]]) -> fl
 
     asking = asyncio.create_task(ask())
     await asyncio.sleep(0.2)
-    await work(busy)
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
+    try:
+        await work(busy)
+    finally:
+        done.set()
+        await asking
     await leave(busy, other)
     return max(lags)
 

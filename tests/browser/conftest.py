@@ -24,6 +24,7 @@ VIEWPORT = ViewportSize(width=1360, height=850)
 ANEW_MS = 10_000
 """In which a page begins anew, or another one is opened."""
 NEW_STORY = """() => {
+  if (!document.querySelector('#story-new, #story-begin')) throw new Error('it is not drawn yet');
   for (const key of Object.keys(localStorage))
     if (key !== 'inkling.drafts-of') localStorage.removeItem(key);
   document.querySelector('#story-new, #new-chat-button')?.click();

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -218,16 +219,17 @@ def test_a_full_disk_is_tried_again_by_itself_until_there_is_room(tmp_path, monk
 def test_the_pause_before_another_try_doubles_up_to_a_minute(tmp_path, monkeypatch):
     pauses: list[float] = []
 
-    async def wait_for(waiting, timeout):
-        waiting.close()
-        pauses.append(timeout)
+    @asynccontextmanager
+    async def at_once(pause_s):
+        pauses.append(pause_s)
         await asyncio.sleep(0)
         raise TimeoutError
+        yield
 
     async def act(library, keeper, titles):
         fill(library)
         keeper.keep(kept(Story().append(wrote(LONG))))
-        monkeypatch.setattr(autosave.asyncio, "wait_for", wait_for)
+        monkeypatch.setattr(autosave.asyncio, "timeout", at_once)
         while len(pauses) < 9:
             await asyncio.sleep(0.001)
         monkeypatch.undo()
