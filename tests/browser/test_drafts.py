@@ -8,12 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import write_account
-from tests.browser.test_loop import settled
+from tests.browser.test_loop import settled, tell
 from tests.browser.test_memory import enter
 from tests.browser.test_page import (
     PATIENCE_MS,
     open_page,
-    send,
     set_values,
     start_anew,
     story,
@@ -207,7 +206,8 @@ def test_an_edit_that_opens_only_once_the_model_has_written_leaves_the_caret_whe
     edit(page, "Twice")
     reload(page)
     line(page).focus()
-    send(page, "/with max=2048 t=1 And")
+    # While a page that was reloaded comes back to its socket it says so, and keeps the line.
+    tell(page, "/with max=2048 t=1 And")
     page.wait_for_selector(".story[data-busy=true]")
     page.click(".edit-note .act-go-on")
     line(page).focus()

@@ -73,11 +73,13 @@ def tell(page: Page, command: str) -> None:
     """Give a command that needs no model."""
     send(page, command)
     field = page.locator("#chat-input")
-    # While Chainlit has the line before in hand it takes no Enter.
+    # While Chainlit has the line before in hand it takes no Enter; one that the server has no time
+    # for comes back.
+    page.wait_for_timeout(100)
     while field.input_value():
         page.wait_for_selector(".story[data-busy=false]", state="attached")
-        page.wait_for_timeout(100)
         field.press("Enter")
+        page.wait_for_timeout(100)
 
 
 def passage(page: Page, at: int):
