@@ -140,11 +140,22 @@ export const recut = (/** @type {PassageNode} */ node) => {
   drawPlain(node);
 };
 
+/**
+ * Whether the tokens that were drawn are still the passage's: a word of the writer's that was completed is cut anew once
+ * the passage stands, so that all that follow are others. Asked only where the server sent it anew.
+ */
+const saysTheSame = (/** @type {Run} */ { passage, from, to }, /** @type {Page.Passage} */ next) => {
+  if (passage === next || passage.author !== 'model') return true;
+  for (let at = from; at < to; at++) if (passage.tokens[at] !== next.tokens[at]) return false;
+  return true;
+};
+
 /** Whether a run can be drawn on where this one was: it is the same, or has grown. */
-export const fits = (/** @type {PassageNode} */ { run, plain }, /** @type {Run} */ next) =>
+export const fits = (/** @type {Pick<PassageNode, 'run' | 'plain'>} */ { run, plain }, /** @type {Run} */ next) =>
   run.passage.id === next.passage.id &&
   run.from === next.from &&
-  (run.to === next.to ? run.size === next.size : run.to < next.to && !plain);
+  (run.to === next.to ? run.size === next.size : run.to < next.to && !plain) &&
+  saysTheSame(run, next.passage);
 
 /**
  * Draw what is new of it.

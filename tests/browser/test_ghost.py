@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import test_loop
+from tests.browser.test_page import story, write
 from tests.support.app_server import lend_stories, running_app
 
 pytestmark = test_loop.pytestmark
@@ -62,3 +63,12 @@ def test_likely_words_stand_in_grey_at_a_pause_and_are_taken_by_keys(page):
     drafts = page.evaluate("JSON.stringify(localStorage)")
     assert f"The little{first} Q" in drafts
     assert rest not in drafts
+
+
+def test_a_word_that_the_model_completes_stands_in_the_page_as_it_is_kept(page):
+    for words in ("Lily looked up and saw a beautiful butterf", "It was a most mag"):
+        drawn = write(page, f"/with temperature=0 max=12 {words}")
+        assert words in drawn
+        page.reload()
+        expect(page.locator("#story-text")).to_contain_text(words)
+        assert drawn == story(page)
