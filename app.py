@@ -41,6 +41,7 @@ from frontend.events import answered, guard_events, others
 from frontend.files import own_files
 from frontend.ghosts import Ghosts
 from frontend.guard import Guard
+from frontend.history import BUBBLE, element_id
 from frontend.log import log_in_lines
 from frontend.login import open_door
 from frontend.memory import SHOWN_BY, Memory, key_of
@@ -186,9 +187,9 @@ async def on_app_shutdown() -> None:
 async def on_chat_start() -> None:
     await asyncio.to_thread(find_models, ROOT)  # so that its folders are read off the event loop
     session = await own_session()
-    elements = [cl.CustomElement(name=name, props={}) for name in SHOWN_BY]
+    elements = [cl.CustomElement(id=element_id(name), name=name, props={}) for name in SHOWN_BY]
     with unless_it_left(current_websocket()):
-        await cl.Message(content="", elements=elements).send()
+        await cl.Message(id=str(BUBBLE), content="", elements=elements).send()
     with to_it_alone():
         await session.offer()
         await session.sync(-1, 0)

@@ -34,6 +34,9 @@ PAGE = 100
 NOT_SAVED_YET = "This story is not saved yet, so it cannot be renamed: try again once it is."
 FIRST_S = 0.0
 """When an account began: it is asked for, and nothing depends on it."""
+BUBBLE = uuid.uuid5(uuid.NAMESPACE_OID, "the bubble of a story")
+"""Every story has the same: should one come to a page after another that it had left already, it
+takes that one's place, and does not stand below it."""
 
 T = TypeVar("T")
 
@@ -98,10 +101,9 @@ class LibraryLayer(BaseDataLayer):
         title = await self._find(thread_id)
         if title is None:
             return None
-        step = str(uuid.uuid5(uuid.NAMESPACE_OID, thread_id))
         thread = _thread(title)
-        thread["steps"] = [_step(step, title)]
-        thread["elements"] = [_element(name, step, title) for name in self.elements]
+        thread["steps"] = [_step(title)]
+        thread["elements"] = [_element(name, title) for name in self.elements]
         return thread
 
     async def get_thread_author(self, thread_id: str) -> str:
@@ -194,10 +196,15 @@ def _thread(title: Title) -> ThreadDict:
     )
 
 
-def _step(step: str, title: Title) -> StepDict:
+def element_id(name: str) -> str:
+    """Of an element in the bubble of any story."""
+    return str(uuid.uuid5(BUBBLE, name))
+
+
+def _step(title: Title) -> StepDict:
     began = _time(title.began_s)
     return StepDict(
-        id=step,
+        id=str(BUBBLE),
         threadId=title.id,
         parentId=None,
         name="Inkling",
@@ -214,14 +221,14 @@ def _step(step: str, title: Title) -> StepDict:
     )
 
 
-def _element(name: str, step: str, title: Title) -> ElementDict:
+def _element(name: str, title: Title) -> ElementDict:
     return ElementDict(
-        id=str(uuid.uuid5(uuid.UUID(step), name)),
+        id=element_id(name),
         threadId=title.id,
         type="custom",
         name=name,
         display="inline",
-        forId=step,
+        forId=str(BUBBLE),
         mime="application/json",
         props={},
     )

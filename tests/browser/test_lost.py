@@ -73,3 +73,14 @@ def test_a_reload_after_a_first_line_that_wrote_nothing_gives_a_page_that_works(
     page.reload()
     page.wait_for_selector("#story-retry")
     assert story(page) == text
+
+
+def test_who_asks_for_a_new_chat_while_a_story_is_on_its_way_sees_one_desk(page):
+    write(page, "/with max=6 Once")
+    page.reload()
+    page.wait_for_selector("#thread-history")
+    page.click("#new-chat-button")
+    page.wait_for_selector("#story-begin, #story-new")
+    send(page, "/with max=6 Then")
+    expect(page.locator("#story-text").first).to_contain_text("Then")
+    expect(page.locator("#story-text")).to_have_count(1)

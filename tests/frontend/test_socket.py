@@ -166,6 +166,29 @@ def test_a_chat_begins_with_models_settings_and_a_blank_page(base):
     at_the_app(base, act)
 
 
+def test_a_story_stands_in_the_place_of_the_one_before_which_a_page_may_not_have_dropped(base):
+    """A page keeps one message, and one element, for each id."""
+
+    def desk(bubble: dict, elements: list[dict]) -> tuple[str, dict[str, str]]:
+        assert {each["forId"] for each in elements} == {bubble["id"]}
+        return bubble["id"], {each["name"]: each["id"] for each in elements}
+
+    async def act(writer):
+        await writer.write("once")
+        first = next(data for name, data in writer.events if name == "first_interaction")
+        again = await Writer(base, cookies=writer.cookies).connect(first["thread_id"])
+        await until(lambda: again.count("resume_thread") > 0)
+        resumed = next(data for name, data in again.events if name == "resume_thread")
+        await again.socket.disconnect()
+        (bubble,) = resumed["steps"]
+        said = [data for name, data in writer.events if name == "new_message"]
+        (began,) = (each for each in said if each["type"] == "assistant_message")
+        elements = [data for name, data in writer.events if name == "element"]
+        assert desk(began, elements) == desk(bubble, resumed["elements"])
+
+    at_the_app(base, act)
+
+
 def test_stop_is_quiet_keeps_the_text_and_frees_the_engine(base):
     async def act(writer):
         await writer.send(LONG, **SLOW)
