@@ -18,6 +18,7 @@ from chainlit.session import WebsocketSession
 from chainlit.socket import _authenticate_connection
 from fastapi.requests import HTTPConnection
 from pydantic import ValidationError
+from socketio.exceptions import ConnectionRefusedError as Refused
 
 from chat.errors import fault
 from chat.generate.request import OTHER_PAGE
@@ -124,27 +125,28 @@ async def _connect(
     """Let a page in that is signed in and names itself properly; else tell it why not.
 
     Raises:
-        ConnectionRefusedError: As socketio expects of one who is not let in.
+        Refused: Who is not let in; socketio hands its words to the page, which it does not do
+            with those of Python's own `ConnectionRefusedError`.
     """
     try:
         shown = Handshake.model_validate(auth)
     except ValidationError:
-        raise ConnectionRefusedError(OTHER_PAGE) from None
+        raise Refused(OTHER_PAGE) from None
     try:
         user, _ = await _authenticate_connection(environ)
     except Exception:  # noqa: BLE001 - a token can be wrong in any way
         user = None
     if user is None:
-        raise ConnectionRefusedError(NOT_SIGNED_IN)
+        raise Refused(NOT_SIGNED_IN)
     if WebsocketSession.get_by_id(shown.session) is None:
         begin(shown.session)
     try:
         with asked_by(Asker(shown.session, user.identifier)):
             return await serve("connect", namespace, sid, environ, shown.auth())
-    except ConnectionRefusedError:  # another's session or story
+    except ConnectionRefusedError:  # Chainlit's: another's session or story
         raise
     except Exception as error:  # noqa: BLE001 - `fault` logs it
-        raise ConnectionRefusedError(fault(log, "connect", error)) from None
+        raise Refused(fault(log, "connect", error)) from None
 
 
 def others(sio: Any) -> Callable[[Any], bool]:
