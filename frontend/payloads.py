@@ -37,7 +37,7 @@ class Payload(BaseModel):
 
     def plain(self) -> dict[str, Any]:
         """What the page said, as plain data; what it left out, or empty, is not there."""
-        said = self.model_dump(exclude_unset=True)
+        said = self.model_dump()
         return {name: value for name, value in said.items() if value is not None}
 
 

@@ -85,7 +85,7 @@ class Job:
         try:
             loop.call_soon_threadsafe(_set, came)
         except RuntimeError:  # its loop has ended, and the reader with it
-            self.cancelled = True
+            self.cancelled = self._closed = True
 
     async def next(self) -> Token:
         """The next token, from any event loop; StopAsyncIteration after the last."""

@@ -220,6 +220,25 @@ def test_a_loop_that_ended_frees_the_places_of_its_readers(engine: Engine) -> No
     assert engine.active == 0
 
 
+def test_a_loop_that_was_closed_over_a_reader_frees_its_place(model: GPT) -> None:
+    """Nobody cancels there, and the request may be held by others."""
+    gate = Gate(model)
+    with Engine(model, CHARACTERS) as engine:
+        request = engine.submit("a", FOREVER)
+        loop = asyncio.new_event_loop()
+        reading = loop.create_task(request.__anext__())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        gate.let_all_through()
+        in_time(idle(engine))
+        assert not reading.done()
+
+        async def rest() -> list[Token]:
+            return [token async for token in request]
+
+        assert len(in_time(rest())) < 3
+
+
 def test_a_cancelled_request_keeps_what_came_before(model: GPT, engine: Engine) -> None:
     async def run() -> None:
         params = replace(FOREVER, seed=3)
