@@ -13,10 +13,12 @@ from pathlib import Path
 
 from gpt.checkpoint import CheckpointError, load
 from gpt.files import write_whole
+from gpt.files.text import check_prose
 from gpt.tokenizers import TokenizerError
 from train.adapt.language import language
 from train.data.folder import DataError
 from train.data.statistics import read_place, text_of
+from train.data.texts import text_files
 from train.reports.text_report import (
     LITTLE_BYTES,
     draw,
@@ -48,7 +50,7 @@ def explore(
         raise DataError(f"expected some text in {place}, found none")
     out.mkdir(parents=True, exist_ok=True)
     draw(found, out)
-    stands_out = remarks(found, held_out)
+    stands_out = [*_refused(place), *remarks(found, held_out)]
     if base and found.bytes < LITTLE_BYTES:
         known = language(load(base), "".join(text_of(place)))
         stands_out.append(where_to_begin(known, str(base), str(place)))
@@ -57,6 +59,19 @@ def explore(
     write_whole(out / "explore.md", text)
     points = "\n".join(f"- {remark}" for remark in stands_out)
     return f"{points}\n\n{sizes(found, tokenizer)}\n\n{out / 'explore.md'} holds the rest."
+
+
+def _refused(place: Path) -> list[str]:
+    """Of each file that can be read, but not be learnt from, what it is."""
+    if (place / "data.json").exists():
+        return []
+    said: list[str] = []
+    for path in text_files(place):
+        try:
+            check_prose(path)
+        except ValueError as error:
+            said.append(f"No training begins on it: {error}.")
+    return said
 
 
 def make_parser() -> argparse.ArgumentParser:

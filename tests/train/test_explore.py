@@ -168,3 +168,13 @@ def test_what_is_no_text_is_said_in_one_line(make, message: str, tmp_path: Path)
     make(tmp_path / "text.txt")
     with pytest.raises(SystemExit, match=message):
         main([str(tmp_path / "text.txt"), "--out", str(tmp_path / "look")])
+
+
+def test_what_is_counted_and_yet_nothing_to_learn_from_is_said(tmp_path, capsys) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "page.txt").write_text("<!DOCTYPE html>\n<p>Once upon a time.</p>\n")
+    (tmp_path / "texts" / "tale.txt").write_text(TALE)
+    main([str(tmp_path / "texts"), "--out", str(tmp_path / "look")])
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if "No training" in line)
+    assert "page.txt is HTML: save it as plain text" in said
+    assert said in (tmp_path / "look" / "explore.md").read_text()
