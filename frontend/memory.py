@@ -1,13 +1,12 @@
 """What outlives a chat: the library, and stories as files, in and out of the page."""
 
 import asyncio
+import base64
 import sqlite3
 import uuid
-from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from chat.session import Session
 from chat.settings.presets import OwnPresets
 from chat.story import Context
 from chat.story.books import BOOKS, manuscript_of
+from chat.story.books.opened import READERS, Opened, opened_book
 from chat.story.export import WRITERS, file_name, opened, to_json
 from chat.story.library import Library
 from chat.story.pieces import MAX_PART, FileError, FilePieces, Room, joined
@@ -156,17 +156,19 @@ class Memory:
             if parts is None:
                 return
             async with self._files.turn(writer_of(websocket)):
-                read = partial(opened, name[:100])
-                story, context = await asyncio.to_thread(lambda: read(joined(parts)))
+                read = await asyncio.to_thread(_read, name[:100], parts)
         except (FileError, RefusedError) as error:
             return await session.page.tell(str(error), "error")
-        kept = replace(session.kept(story), context=context)
-        thread = str(uuid.uuid4())
-        await asyncio.get_running_loop().run_in_executor(
-            self.executor,
-            lambda: self.library.save(thread, self.owner(websocket), kept, new=True),
-        )
-        await session.page.emit("story_opened", {"thread": thread})
+        kept = replace(session.kept(read.story), context=read.context)
+        thread, owner = str(uuid.uuid4()), self.owner(websocket)
+
+        def keep() -> None:
+            self.library.save(thread, owner, kept, new=True)
+            if read.title not in ("", read.story.title):
+                self.library.rename(thread, owner, read.title)
+
+        await asyncio.get_running_loop().run_in_executor(self.executor, keep)
+        await session.page.emit("story_opened", {"thread": thread, "left_out": read.left_out})
 
     def serve_files(self, sio: Any, sessions: Mapping[str, Session]) -> None:
         """Answer "story_save" and "story_piece", socket events that only our own page can send."""
@@ -197,6 +199,17 @@ class Memory:
         return websocket.user.identifier if websocket.user else LOCAL
 
 
+def _read(name: str, parts: list[str]) -> Opened:
+    """The story in a file that came in parts; one of bytes came as base64."""
+    if name.rpartition(".")[2].lower() not in READERS:
+        return Opened(*opened(name, joined(parts)))
+    try:
+        data = base64.b64decode("".join(parts), validate=True)
+    except ValueError as error:
+        raise FileError(f"“{name}” did not arrive whole: open it again.") from error
+    return opened_book(name, data)
+
+
 def key_of(websocket: WebsocketSession) -> Key:
     """The story that a session is at: it is its owner's alone, whoever knows its id."""
     return Memory.owner(websocket), websocket.thread_id
@@ -210,7 +223,7 @@ def writer_of(websocket: WebsocketSession) -> tuple[str, str]:
 def _sent(piece: str | bytes) -> dict[str, Any]:
     """A piece of a file as the page is sent it."""
     if isinstance(piece, bytes):
-        return {"text": b64encode(piece).decode(), "base64": True}
+        return {"text": base64.b64encode(piece).decode(), "base64": True}
     return {"text": piece}
 
 

@@ -15,7 +15,7 @@ declare module 'recoil' {
 }
 
 declare module 'sonner' {
-  export const toast: { error(message: string, options?: { duration: number }): void };
+  export const toast: Record<'error' | 'info', (message: string, options?: { duration: number }) => void>;
 }
 
 declare module '@chainlit/react-client' {

@@ -122,7 +122,8 @@ declare namespace Page {
     story_refused: { words: string; why: string };
     /** A piece of a file: its text, or its bytes in base64. */
     story_file: { name: string; type: string; part: number; of: number; text: string; base64?: boolean };
-    story_opened: { thread: string };
+    /** left_out: what of a book is no text, in words; "" for nothing. */
+    story_opened: { thread: string; left_out: string };
     machine_news: MachineNews;
   }
 

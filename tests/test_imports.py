@@ -91,6 +91,7 @@ OUTSIDE = (
     Outside("gpt/*", ("torch",)),
     Outside("chat/models/remote/*", ("httpx",)),
     Outside("chat/story/books/word_file.py", ("docx",), inside=True),
+    Outside("chat/story/books/unzipped.py", ("lxml",), inside=True),
     Outside("chat/accounts/database/postgres.py", ("psycopg", "sqlalchemy")),
     Outside("chat/*", ("jwt", "numpy")),
     Outside("frontend/*", ("chainlit", "fastapi", "pydantic", "socketio", "starlette", "uvicorn")),

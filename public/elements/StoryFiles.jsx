@@ -7,8 +7,10 @@ import { useEffect, useReducer, useRef } from 'react';
 import { useRecoilValue } from 'recoil';
 import { toast } from 'sonner';
 
-const { download, pieces, readText } = window.inkling.files;
+const { download, pieces, readBase64, readText, recallLeftOut, rememberLeftOut } = window.inkling.files;
 const MOST_BYTES = 32000000;
+const BOOK = /\.(docx|epub)$/i;
+const MOST_OF_BOOK = 24000000; // base64 makes four characters of three bytes
 const KINDS = [
   ['txt', 'Save the text', 'The words alone, as a .txt'],
   ['docx', 'Save for Word', 'A .docx for Word, LibreOffice and their kin, with its headings and paragraphs'],
@@ -17,12 +19,24 @@ const KINDS = [
   ['json', 'Save everything', 'A .json with all alternatives; opened here again, it is the same story'],
 ];
 
-const goTo = ({ thread }) => window.location.assign(`/thread/${thread}`);
+const goTo = ({ thread, left_out }) => {
+  rememberLeftOut(left_out);
+  window.location.assign(`/thread/${thread}`);
+};
+
+const tellLeftOut = () => {
+  const left = recallLeftOut();
+  if (left) toast.info(`Opened without ${left}: a story has words alone.`);
+};
 
 const read = async (file) => {
-  if (file.size > MOST_BYTES)
-    throw new Error(`“${file.name}” is too large: it has ${Math.round(file.size / 1e6)} million bytes.`);
-  return readText(file, 'open it again', { ignoreBOM: true });
+  const most = BOOK.test(file.name) ? MOST_OF_BOOK : MOST_BYTES;
+  if (file.size > most)
+    throw new Error(
+      `“${file.name}” is too large: it has ${Math.ceil(file.size / 1e6)} million bytes, ` +
+        `and ${most / 1e6} can be read. Save its words as .txt.`,
+    );
+  return most === MOST_OF_BOOK ? readBase64(file) : readText(file, 'open it again', { ignoreBOM: true });
 };
 
 function StoryFiles() {
@@ -31,6 +45,8 @@ function StoryFiles() {
   const store = window.inkling.useStory({ useEffect, useReducer }, useRecoilValue(sessionIdState));
   const { session } = useChatSession();
   const socket = session?.socket;
+
+  useEffect(tellLeftOut, []);
 
   useEffect(() => {
     if (!socket) return undefined;
@@ -103,13 +119,20 @@ function StoryFiles() {
             type="button"
             id="story-open-file"
             onClick={act(() => picker.current.click())}
-            title="A .txt begins a new story, a passage a paragraph; a .json that was saved here comes back as it was"
+            title="A .txt, .docx or .epub begins a new story, a passage a paragraph; a .json that was saved here comes back"
           >
             Open a file…
           </button>
         </div>
       </details>
-      <input ref={picker} id="story-file" type="file" accept=".txt,.md,.json,text/plain" hidden onChange={send} />
+      <input
+        ref={picker}
+        id="story-file"
+        type="file"
+        accept=".txt,.md,.docx,.epub,.json,text/plain"
+        hidden
+        onChange={send}
+      />
     </div>
   );
 }

@@ -2,6 +2,7 @@
 // Files: out of the page, into it, and in pieces that a socket can carry.
 
 const PIECE = 100000;
+const LEFT_OUT = 'inkling.left-out';
 
 /** @type {(string | Uint8Array<ArrayBuffer>)[]} */
 let coming = [];
@@ -40,6 +41,15 @@ export const readText = async (file, again, options = {}) => {
   }
 };
 
+/** The bytes of a file, as base64. @param {Blob} file @returns {Promise<string>} */
+export const readBase64 = (file) =>
+  new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).replace(/^[^,]*,/, ''));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+
 /**
  * @param {string} name
  * @param {string} text
@@ -53,4 +63,24 @@ export const pieces = (name, text) => {
     of,
     text: text.slice(part * PIECE, (part + 1) * PIECE),
   }));
+};
+
+/** What of a book was left out is told on the page of its story: the one that it was opened on goes. */
+export const rememberLeftOut = (/** @type {string} */ left) => {
+  try {
+    if (left) sessionStorage.setItem(LEFT_OUT, left);
+  } catch {
+    // The browser keeps nothing, so it is not told.
+  }
+};
+
+/** The same, once. */
+export const recallLeftOut = () => {
+  try {
+    const left = sessionStorage.getItem(LEFT_OUT);
+    sessionStorage.removeItem(LEFT_OUT);
+    return left;
+  } catch {
+    return null;
+  }
 };

@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import docx
 import httpx
 import pytest
+from docx.oxml import OxmlElement
 from playwright.sync_api import Browser, Page, expect
 
 from chat.accounts import write_account
@@ -172,6 +173,26 @@ def test_a_text_begins_a_story_and_a_bad_file_is_refused(page, tmp_path):
     (tmp_path / "day.txt").write_bytes(long.encode())
     open_file(page, tmp_path / "day.txt")
     assert story(page) == long.replace("\r\n", "\n")
+
+
+def test_a_word_document_and_an_e_book_begin_stories_that_are_called_as_they_are(page, tmp_path):
+    page.wait_for_selector("#story-file-menu")
+    (tmp_path / "a.docx").write_bytes(b"%PDF-1.7")
+    page.set_input_files("#story-file", tmp_path / "a.docx")
+    toasts = page.locator("[data-sonner-toast]")
+    expect(toasts.filter(has_text="it is a PDF: save it as plain text").first).to_be_visible()
+    document = docx.Document()
+    document.add_heading("The Rain", level=0)
+    document.add_paragraph("It rained.")
+    document.add_paragraph().add_run().element.append(OxmlElement("w:drawing"))
+    document.save(str(tmp_path / "rain.docx"))
+    open_file(page, tmp_path / "rain.docx")
+    assert story(page) == "# The Rain\n\nIt rained."
+    expect(toasts.filter(has_text="Opened without 1 picture")).to_be_visible()
+    expect(page.locator("#thread-history").get_by_text("The Rain", exact=True)).to_be_visible()
+    saved = save_as(page, "epub").rename(tmp_path / "rain.epub")
+    open_file(page, saved)
+    assert story(page) == "# The Rain\n\nIt rained."
 
 
 def test_two_browsers_at_once_do_not_mix(browser, blank, base):

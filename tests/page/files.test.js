@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { resolveObjectURL } from 'node:buffer';
 import { test } from 'node:test';
-import { download, pieces, readText } from '../../public/shared/files.js';
+import { download, pieces, readText, recallLeftOut, rememberLeftOut } from '../../public/shared/files.js';
 
 test('the pieces of a text are the text, and an empty one is a piece too', () => {
   const text = 'ab\u00e9\ud83d\ude00'.repeat(50001);
@@ -61,4 +61,21 @@ test('pieces of base64 are bytes again, and pieces of text stay text', async (t)
     blobs.map((blob) => blob?.type),
     ['application/epub+zip', 'text/plain;charset=utf-8'],
   );
+});
+
+test('what was left out of a book is told once, and where nothing can be kept nobody is told', () => {
+  rememberLeftOut('1 note');
+  assert.equal(recallLeftOut(), null);
+  const kept = new Map();
+  Object.assign(globalThis, {
+    sessionStorage: {
+      setItem: (/** @type {string} */ name, /** @type {string} */ value) => kept.set(name, value),
+      getItem: (/** @type {string} */ name) => kept.get(name) ?? null,
+      removeItem: (/** @type {string} */ name) => kept.delete(name),
+    },
+  });
+  rememberLeftOut('');
+  assert.equal(recallLeftOut(), null);
+  rememberLeftOut('3 pictures');
+  assert.deepEqual([recallLeftOut(), recallLeftOut()], ['3 pictures', null]);
 });
