@@ -14,7 +14,7 @@ from chat.story import Passage, Story
 from chat.story.branches import delete_branch, name_branch
 from chat.story.editing import cut, edit
 from chat.story.finding import Place, SearchError, Wanted, replaced
-from chat.story.joining import joint, strip_trailing_spaces
+from chat.story.joining import joined_on, strip_trailing_spaces
 from chat.story.undo import History
 from gpt.tokenizers.pieces import whole_characters
 
@@ -77,7 +77,7 @@ def _added(story: Story, text: str) -> Story:
         raise RefusedError("There are no words to add.")
     if len(story.text) + len(words) > MAX_STORY:
         raise RefusedError(too_long(MAX_STORY))
-    text = joint(story.text, words, ended=story.ended) + words
+    text = joined_on(story.text, words, ended=story.ended)
     return story.append(Passage(author="writer", text=text, whole=whole))
 
 

@@ -11,7 +11,7 @@ from chat.errors import RefusedError
 from chat.generate.placing import Prompt, placed
 from chat.models.engines import Loaded
 from chat.story import Context, Passage, Story
-from chat.story.joining import joint
+from chat.story.joining import joined_on
 from gpt.text.straight import encode_straight, replaced
 from gpt.tokenizers import TextError, UnknownCharacterError
 
@@ -74,7 +74,7 @@ def with_words(story: Story, words: str, loaded: Loaded, *, whole: bool = False)
         return story
     if len(story.text) + len(words) > MAX_STORY:
         raise RefusedError(too_long(MAX_STORY))
-    text = joint(story.text, words, ended=story.ended) + words
+    text = joined_on(story.text, words, ended=story.ended)
     ids = tuple(_read(loaded, lambda: encode_straight(text, loaded.tokenizer)))
     own = loaded.listing.key
     if replaced(text, loaded.tokenizer):

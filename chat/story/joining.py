@@ -2,6 +2,7 @@
 
 import re
 
+from chat.story.books.headings import level_of
 from gpt.text.scripts import LONGEST_CHARACTER, compiled, needs_space, widened
 
 CLOSING = compiled(r"[\p{Terminal_Punctuation}…\p{Pe}]")
@@ -34,12 +35,19 @@ def strip_trailing_spaces(text: str) -> tuple[str, bool]:
     return stripped, stripped != text
 
 
+def joined_on(before: str, words: str, *, ended: bool = False) -> str:
+    """The writer's next words as they stand in the story: with what parts them from it, and with an
+    empty line where they end in a heading or in what parts two scenes."""
+    after = "\n\n" if _stands_alone(words) else ""
+    return joint(before, words, ended=ended) + words + after
+
+
 def joint(before: str, words: str, *, ended: bool = False) -> str:
     """What to put between the story so far and the writer's next words: "", a space or newlines.
 
     Words that bring their own space, or a story that ends in one, are joined as they are. After the
-    end of a story a new paragraph begins; a speaker's name in a play gets a line of its own, after
-    an empty one.
+    end of a story a new paragraph begins; a heading, a scene break and a speaker's name in a play get
+    a line of their own, after an empty one.
 
     Args:
         before: The story so far.
@@ -48,7 +56,8 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
     """
     if not before or not words or words[0].isspace():
         return ""
-    if SPEAKER.match(words):
+    first = words.split("\n", 1)[0].strip()
+    if SPEAKER.match(words) or level_of(first, apart=True) is not None or _stands_alone(before):
         return "\n" * (2 - min(2, len(before) - len(before.rstrip("\n"))))
     if before[-1].isspace() or _is_one_character(before, words):
         return ""
@@ -59,6 +68,12 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
     if _opens(before) or _opens_quote(before) or not needs_space(before, words):
         return ""
     return " "
+
+
+def _stands_alone(text: str) -> bool:
+    """Whether the last line is a heading or parts two scenes, and nothing ends it yet."""
+    *_, before, last = ["", *text.rsplit("\n", 2)]
+    return level_of(last.strip(), apart=not before.strip()) is not None
 
 
 def _is_one_character(before: str, words: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.story.joining import joint, strip_trailing_spaces
+from chat.story.joining import joined_on, joint, strip_trailing_spaces
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,15 @@ from chat.story.joining import joint, strip_trailing_spaces
         ("the deed.\n\n", "First Citizen:\n", ""),
         ("the deed.", "Note: this", " "),
         ("x", "*bold*", " "),
+        # Headings and what parts scenes.
+        ("so he did.", "# Two: The Boat", "\n\n"),
+        ("so he did.\n", "Chapter 2", "\n"),
+        ("so he did.\n\n", "* * *", ""),
+        ("so he did.", "***\nIn the morning", "\n\n"),
+        ("Chapter 2", "In the morning", "\n\n"),
+        ("so he did.\n\n# Two", "In the morning", "\n\n"),
+        ("in #", "Two", " "),
+        ("the chapter", "Chapter house", " "),
         ("他走了。", "第二天", ""),
         ("他走了", "，她", ""),
         ("他走", "了", ""),
@@ -83,3 +92,13 @@ def test_words_after_the_end_begin_a_new_paragraph():
 )
 def test_spaces_at_the_end_are_stripped_and_newlines_stay(text, stripped):
     assert strip_trailing_spaces(text) == (stripped, text != stripped)
+
+
+def test_what_follows_a_heading_or_a_scene_break_begins_after_an_empty_line():
+    assert joined_on("", "# Part One") == "# Part One\n\n"
+    assert joined_on("He slept.", "***") == "\n\n***\n\n"
+    assert joined_on("He slept.", "# Two\nIt rained.\n\nPrologue") == (
+        "\n\n# Two\nIt rained.\n\nPrologue\n\n"
+    )
+    assert joined_on("He slept.", "Then he woke") == " Then he woke"
+    assert joined_on("# Two\n\n", "It rained.") == "It rained."
