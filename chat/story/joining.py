@@ -46,8 +46,8 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
     """What to put between the story so far and the writer's next words: "", a space or newlines.
 
     Words that bring their own space, or a story that ends in one, are joined as they are. After the
-    end of a story a new paragraph begins; a heading, a scene break and a speaker's name in a play get
-    a line of their own, after an empty one.
+    end of a story a new paragraph begins; a heading, a scene break and a speaker's name in a play
+    get a line of their own, after an empty one.
 
     Args:
         before: The story so far.

@@ -159,7 +159,7 @@ def test_tracked_changes_hidden_words_fields_and_boxes_are_read_as_they_look():
         + "</w:p>"
     )
     assert kept.story.text == "A good day\u2011\tso\non\n\nEnd."
-    assert kept.left_out == "1 note and 2 pictures"
+    assert kept.left_out == "1 note, 1 picture and 1 boxed text"
 
 
 def test_headings_are_known_by_their_style_in_any_language_or_by_the_outline():
@@ -262,6 +262,12 @@ def test_a_text_that_the_markup_names_is_not_looked_up(text, encoding):
     data = text.encode(encoding)
     assert "of its own" in why_not("a.docx", zipped({"word/document.xml": data}))
     assert "of its own" in why_not("a.epub", epub(data))
+
+
+@pytest.mark.parametrize("empty", ["", " ", '<?xml version="1.0"?>', "<!-- -->", "\ufeff"])
+def test_a_page_on_which_nothing_stands_is_passed_over(empty):
+    assert opened_epub(page("<p>a</p>"), empty, page("<p>b</p>")).story.text == "a\n\nb"
+    assert why_not("a.epub", epub(empty)) == "“a.epub” has no words in it."
 
 
 def test_a_name_that_nobody_declared_stands_for_nothing():

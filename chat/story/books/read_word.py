@@ -135,15 +135,16 @@ class Document(Target):
         self._found, self._styles = found, styles
         self._skipped = 0
         """Elements that are open since one began that is not read."""
-        self._fallback = 0
         self._said: list[str] = []
         self._style, self._level = "", 0
-        self._in_text = self._hidden = False
+        self._in_text = self._hidden = self._pictured = False
 
     def start(self, tag: str, attrib: Mapping[str, str]) -> None:
         super().start(tag, attrib)
         name = _name(tag)
         if self._skipped or name in SKIPPED or tag.endswith("}Fallback"):
+            if not self._skipped and name == "txbxContent":
+                self._count_box()
             self._skipped += 1
             return
         match name:
@@ -165,6 +166,7 @@ class Document(Target):
                 self._say(SIGNS[name])
             case _ if name in LEFT_OUT:
                 self._found.left_out[LEFT_OUT[name]] += 1
+                self._pictured = LEFT_OUT[name] == "picture"
             case _:
                 pass
 
@@ -187,6 +189,12 @@ class Document(Target):
     def close(self) -> None:
         self._end_paragraph()
 
+    def _count_box(self) -> None:
+        """Words in a drawing: it was counted as a picture when it began, and is none."""
+        self._found.left_out["picture"] -= self._pictured
+        self._found.left_out["boxed text"] += 1
+        self._pictured = False
+
     def _say(self, text: str) -> None:
         if not self._hidden:
             self._said.append(text)
@@ -196,9 +204,8 @@ class Document(Target):
         level = self._level or (self._styles.level(style) if style else 0)
         self._said, self._style, self._level = [], "", 0
         self._hidden = False
-        if self._styles.name(style).startswith(
-            "toc "
-        ):  # the contents, which are the headings again
+        # The contents are the headings again.
+        if self._styles.name(style).startswith("toc "):
             return
         if self._styles.name(style) == "title" and not self._found.title:
             self._found.title = " ".join(said.split())

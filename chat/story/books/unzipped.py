@@ -162,7 +162,8 @@ def parse(data: bytes, target: Target, *, page: bool = False) -> None:
     except etree.XMLSyntaxError as error:
         if not page:
             raise BookError(DAMAGED) from error
-        _feed(etree.HTMLParser(target=target, **safe), data)
+        # Of no markup at all libxml2 makes an error even where it reads HTML.
+        _feed(etree.HTMLParser(target=target, **safe), data or b"<html/>")
 
 
 def _lxml() -> Any:
