@@ -78,7 +78,7 @@ function StoryContents() {
     return () => {
       clearTimeout(timer);
       frame.removeEventListener('scroll', look);
-      if (document.activeElement === document.body) before?.focus();
+      if (document.activeElement === document.body) before?.focus({ preventScroll: true });
     };
   }, [open]);
 

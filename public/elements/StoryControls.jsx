@@ -19,8 +19,8 @@ const Facts = ({ facts }) => {
   return <div className="facts facts-below" ref={box} />;
 };
 
-/** @param {{passage: Page.Passage, act: (request: Page.Act) => void}} props */
-const Arrows = ({ passage, act }) => {
+/** @param {{passage: Page.Passage, above: number, act: (request: Page.Act) => void}} props */
+const Arrows = ({ passage, above, act }) => {
   const [previous, next] = stepsOf(passage).map(({ name, label, said, title, by, disabled }) => (
     <button
       key={name}
@@ -42,6 +42,11 @@ const Arrows = ({ passage, act }) => {
         {passage.place}/{passage.places}
       </span>
       {next}
+      {above > 0 && (
+        <span id="story-above" title="These are the versions of a passage further up: all that follows it goes with it">
+          {above === 1 ? 'of the passage before' : `of a passage ${above} above`}
+        </span>
+      )}
     </span>
   );
 };
@@ -96,7 +101,7 @@ function StoryControls() {
   const passages = state ? state.passages : [];
   const written = passages.filter((each) => each.author !== 'writer').pop();
   const selected = passages.find((each) => each.id === store.selected);
-  const chosen = [...passages].reverse().find((each) => each.places > 1);
+  const chosen = passages.findLastIndex((each) => each.places > 1);
   const goOn = () => state && store.send('Continue', { ask: 'continue', takes: store.takes });
   const retry = () => {
     const again = selected && selected.author !== 'writer' ? selected : written;
@@ -105,7 +110,9 @@ function StoryControls() {
   const add = () => {
     const words = input()?.value || '';
     if (words.trim() && !isCommand(words)) {
-      if (store.act({ act: 'add', text: literal(words) })) setInput('');
+      if (!store.act({ act: 'add', text: literal(words) })) return;
+      Object.assign(store, { follow: true, settles: true });
+      setInput('');
     } else input()?.focus();
   };
   const step = (by) => store.act({ act: 'step', passage: selected ? selected.id : 'last', by });
@@ -208,11 +215,12 @@ function StoryControls() {
                 Add
               </button>
             )}
-            {!state.whole && !waits && passages.length > 0 && (
+            {!waits && passages.length > 0 && (
               <button
                 type="button"
                 id="story-finish"
                 className="quiet"
+                disabled={state.whole}
                 onClick={() => store.send('Finish', { ask: 'finish' })}
                 title="The model writes on just to the end of the sentence"
               >
@@ -224,7 +232,6 @@ function StoryControls() {
                 Retry
               </button>
             )}
-            {chosen && <Arrows passage={chosen} act={store.act} />}
             <select
               id="story-takes"
               className="quiet"
@@ -282,6 +289,7 @@ function StoryControls() {
             >
               Help
             </button>
+            {chosen >= 0 && <Arrows passage={passages[chosen]} above={passages.length - 1 - chosen} act={store.act} />}
           </>
         )}
         <Meter meter={state.meter} />

@@ -87,7 +87,8 @@ const useOpened = (/** @type {Store} */ store, /** @type {boolean} */ open) => {
       window.removeEventListener('resize', redraw);
       page?.classList.remove('below-find');
       unmark(box());
-      if (document.activeElement === document.body || document.activeElement === null) before?.focus();
+      if (document.activeElement === document.body || document.activeElement === null)
+        before?.focus({ preventScroll: true });
     };
   }, [open]);
 };

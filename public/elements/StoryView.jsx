@@ -95,8 +95,10 @@ function StoryView() {
   );
   const model = picks.model || state?.model;
 
+  // What comes below the text, soon after it, is followed as well, until the writer does something.
+  const toEnd = () => Object.assign(store, { follow: true, settles: true });
   const send = (output, request) => {
-    store.follow = true;
+    toEnd();
     store.selected = null;
     sendMessage({
       threadId: '',
@@ -156,7 +158,7 @@ function StoryView() {
     if (!socket || !user) return undefined;
     speakBy((sentence) => toast.error(sentence, { duration: READ_MS }));
     drafts.belongTo(user.identifier);
-    guard(socket);
+    guard(socket, () => toEnd());
     unsent.onEdits(store.tell);
     const ask = () => {
       const passages = store.state ? store.state.passages : [];
@@ -219,12 +221,24 @@ function StoryView() {
     const frame = scroller();
     if (!frame) return undefined;
     const onScroll = () => {
+      if (store.settles) return; // nobody scrolled: the page grew
       store.follow = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - NEAR_END_PX;
     };
     frame.addEventListener('scroll', onScroll, { passive: true });
+    const grown = new ResizeObserver(() => {
+      if (store.settles && store.follow && store.state?.passages.length) frame.scrollTop = frame.scrollHeight;
+    });
+    if (frame.firstElementChild) grown.observe(frame.firstElementChild);
+    const acts = ['pointerdown', 'wheel', 'keydown'];
+    const settled = () => {
+      store.settles = false;
+    };
+    for (const act of acts) document.addEventListener(act, settled, { capture: true, passive: true });
     const leaveMargin = window.inkling.watchMargin(box.current, frame);
     return () => {
       frame.removeEventListener('scroll', onScroll);
+      grown.disconnect();
+      for (const act of acts) document.removeEventListener(act, settled, { capture: true });
       leaveMargin();
     };
   }, [store, state === null]);

@@ -103,13 +103,17 @@ export const watch = () => {
  */
 const guarded = new WeakMap();
 
+let began = () => {};
+
 /**
  * Have all that a page sends on a connection pass by here.
  *
  * @param {import('@chainlit/react-client').Socket} socket
+ * @param {() => void} sent Told of a line that goes.
  */
-export const guard = (socket) => {
+export const guard = (socket, sent) => {
   current = socket;
+  began = sent;
   if (guarded.has(socket)) return;
   const emit = socket.emit.bind(socket);
   const wayFor = (/** @type {string} */ event, /** @type {unknown} */ data) => ({
@@ -121,8 +125,10 @@ export const guard = (socket) => {
   begin();
   socket.on('connect', begin);
   socket.emit = (event, data, ...more) => {
-    if (event === 'client_message') unsent.sendLine(/** @type {any} */ (data).message, wayFor(event, data));
-    else emit(event, ...(data === undefined ? [] : [data]), ...more);
+    if (event === 'client_message') {
+      began();
+      unsent.sendLine(/** @type {any} */ (data).message, wayFor(event, data));
+    } else emit(event, ...(data === undefined ? [] : [data]), ...more);
     return socket;
   };
 };

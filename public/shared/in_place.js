@@ -122,6 +122,15 @@ const spotAt = (/** @type {number} */ x, /** @type {number} */ y) => {
   return range && { node: range.startContainer, offset: range.startOffset };
 };
 
+/** The words in whose line a point of the window is, also above and below their letters; null for none. */
+export const wordsUnder = (/** @type {number} */ x, /** @type {number} */ y) => {
+  const part = spotAt(x, y)?.node.parentElement?.closest('.part, .edit-words');
+  if (!part) return null;
+  const line = Number.parseFloat(getComputedStyle(part).lineHeight);
+  const isIn = [...part.getClientRects()].some(({ top, height }) => Math.abs(y - top - height / 2) <= line / 2);
+  return isIn ? part : null;
+};
+
 /**
  * The place in a passage that a point of the window is at.
  *
@@ -132,8 +141,14 @@ const spotAt = (/** @type {number} */ x, /** @type {number} */ y) => {
  */
 export const placeIn = (nodes, x, y) => {
   const spot = spotAt(x, y);
-  const part = spot?.node.parentElement?.closest('.part');
+  const part = spot?.node.parentElement?.closest('.part, .edit-words');
   if (!spot || !part) return null;
+  if (part.matches('.edit-words')) {
+    const range = document.createRange();
+    range.setStart(part, 0);
+    range.setEnd(spot.node, spot.offset);
+    return range.toString().length;
+  }
   let before = 0;
   for (const node of nodes) {
     for (const each of node.querySelectorAll(':scope > .part')) {

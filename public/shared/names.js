@@ -6,7 +6,7 @@
 const NAMES = {
   'sidebar-trigger-button': 'Show or hide the stories',
   'search-chats-button': 'Search the stories',
-  'new-chat-button': 'New chat',
+  'new-chat-button': 'New story',
   'user-nav-button': 'Your account',
   'chat-settings-open-modal': 'How the model writes',
   'chat-submit': 'Write (Enter)',
@@ -62,6 +62,16 @@ const backToOpener = () => {
   opener = null;
 };
 
+/** Enter in the field for a story's name confirms it: in the dialog that comes it does nothing. */
+const confirmName = (/** @type {KeyboardEvent} */ event) => {
+  const field = event.target;
+  if (event.key !== 'Enter' || event.isComposing || !(field instanceof HTMLInputElement) || field.id !== 'name') return;
+  const [, confirm] = field.closest(DIALOG)?.querySelectorAll('button') ?? [];
+  if (!confirm) return;
+  event.preventDefault();
+  confirm.click();
+};
+
 const mend = () => {
   backToOpener();
   Object.entries(NAMES).forEach(([id, name]) => set(document.getElementById(id), { 'aria-label': name }));
@@ -87,6 +97,7 @@ export const watchNames = () => {
     }, SOON_MS);
   };
   document.addEventListener('focusin', mindOpener);
+  document.addEventListener('keydown', confirmName);
   new MutationObserver(soon).observe(document.body, { childList: true, subtree: true });
   soon();
 };

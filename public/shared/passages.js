@@ -7,7 +7,7 @@ import { unsent } from './desk.js';
 import { make } from './dom.js';
 import { drawEditNotes } from './edit_notes.js';
 import { editTools } from './edit_row.js';
-import { caretTop, placeIn, putCaret } from './in_place.js';
+import { caretTop, placeIn, putCaret, wordsUnder } from './in_place.js';
 import { begin, detail, dim, fits, flatten, isIdle, recut, update } from './passage_node.js';
 import { passageRow } from './passage_row.js';
 import { stretchesOf } from './stretches.js';
@@ -178,11 +178,24 @@ const placeCaret = (tools, { at, y }) => {
   const top = caretTop(field);
   if (!frame || top === null) return;
   if (y !== undefined && Math.abs(top - y) > NEAR_PX) frame.scrollTop += top - y;
-  const seen = frame.getBoundingClientRect();
+  // The row of a tall passage stands at the lower edge, where it may be over the line.
   const row = tools.querySelector('.passage-row')?.getBoundingClientRect();
-  const hidden = row ? row.bottom + MARGIN_PX - seen.bottom : 0;
-  const room = (caretTop(field) ?? seen.top) - seen.top - NEAR_PX;
-  if (hidden > 0) frame.scrollTop += Math.max(0, Math.min(hidden, room));
+  const line = Number.parseFloat(getComputedStyle(field).lineHeight);
+  const hidden = row ? (caretTop(field) ?? 0) + line - row.top : 0;
+  const isStuck = row && row.bottom + MARGIN_PX >= frame.getBoundingClientRect().bottom;
+  if (isStuck && hidden > 0) frame.scrollTop += hidden;
+};
+
+/** Words that are drawn again where their edit stood are no anchor: the page would be scrolled by their height. */
+const holdStill = (/** @type {HTMLElement} */ box) => {
+  const frame = box.closest('.overflow-y-auto');
+  if (!(frame instanceof HTMLElement)) return;
+  frame.style.overflowAnchor = 'none';
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      frame.style.overflowAnchor = '';
+    }),
+  );
 };
 
 /**
@@ -204,6 +217,8 @@ export const drawRow = (box, store, busy) => {
   const mark = editing ? `${passage?.id} in edit` : acts;
   const node = passage ? lastNodeOf(box, passage.id) : null;
   const focused = placeOfFocus(box);
+  if (editing !== Boolean(box.querySelector('.in-edit'))) holdStill(box);
+  box.closest('.overflow-y-auto')?.classList.toggle('has-row', Boolean(passage));
   box.querySelectorAll('.edit-row').forEach((tools) => {
     if (tools.parentNode !== node || /** @type {HTMLElement} */ (tools).dataset.mark !== mark) tools.remove();
   });
@@ -263,7 +278,8 @@ const typesElsewhere = (/** @type {HTMLElement} */ tools) => {
  * @param {MouseEvent} event
  */
 export const clicked = (box, { target, clientX, clientY }) => {
-  const node = target instanceof Element ? target.closest('.passage') : null;
+  const inIt = target instanceof Element ? target.closest('.passage') : null;
+  const node = inIt ?? wordsUnder(clientX, clientY)?.closest('.passage');
   const id = node instanceof HTMLElement ? node.dataset.id : undefined;
   if (!id) return null;
   const at = placeIn(allOf(box, id), clientX, clientY) ?? Number.POSITIVE_INFINITY;

@@ -18,6 +18,7 @@
  * @property {Page.Events['story_help']['commands'] | null} help
  * @property {number} takes How many versions are written at once.
  * @property {boolean} follow The tail of the text, while it grows.
+ * @property {boolean} settles What comes below it is followed too, for the writer has done nothing since.
  * @property {number | null} frame The animation frame in which its new tokens are drawn.
  * @property {Map<string, Entry>} panels What StoryTools offers to open, by name.
  * @property {string | null} panel Name of the one that is open.
@@ -147,6 +148,7 @@ export const newStore = () => {
     help: null,
     takes: 1,
     follow: true,
+    settles: true,
     frame: null,
     panels: new Map(),
     panel: null,

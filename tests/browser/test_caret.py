@@ -158,3 +158,45 @@ def test_words_typed_into_the_models_are_the_writers_and_no_others(page, tmp_pat
     page.keyboard.press("Escape")
     settled(page)
     expect(page.locator(".edit-words")).to_have_count(0)
+
+
+FRAME = "document.querySelector('#story-text').closest('.overflow-y-auto')"
+BETWEEN_LINES = """() => {
+    const parts = [...document.querySelectorAll('.part')];
+    const rects = parts.flatMap(each => [...each.getClientRects()]);
+    const { left, bottom, height } = rects.find(({ top }) => top > 250);
+    const line = parseFloat(getComputedStyle(parts[0]).lineHeight);
+    return [left + 40, bottom + (line - height) / 2 - 1];
+}"""
+ROW_IN_SIGHT = """() => {
+    const { top, bottom } = document.querySelector('.passage-row').getBoundingClientRect();
+    const below = document.getElementById('message-composer').getBoundingClientRect().top;
+    return top > 100 && bottom <= below;
+}"""
+
+
+def test_a_passage_taller_than_the_window_has_its_row_in_sight_and_to_leave_it_moves_nothing(
+    page, tmp_path
+):
+    path = tmp_path / "tall.txt"
+    tall = "Nobody had seen the fox since morning, so they went home and sat by the fire.\n" * 60
+    path.write_text(f"{tall}\n\n{tall}\n\nThe end.")
+    opened(page, path, 5)  # a long one is drawn in parts
+    page.mouse.move(600, 300)
+    page.mouse.wheel(0, -10_000)
+    page.wait_for_function(f"{FRAME}.scrollTop === 0")
+    page.mouse.wheel(0, 600)
+    page.wait_for_function(f"{FRAME}.scrollTop === 600")
+    page.wait_for_timeout(300)  # until it stands still
+    page.mouse.click(*page.evaluate(BETWEEN_LINES))
+    page.wait_for_selector(".edit-words:focus")
+    page.wait_for_function(ROW_IN_SIGHT)
+    before = page.evaluate(f"{FRAME}.scrollTop")
+    page.keyboard.press("Escape")
+    expect(page.locator(".edit-words, .passage-row")).to_have_count(0)
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{FRAME}.scrollTop") == before
+    # What is sent from there is seen where it comes.
+    page.click("#chat-input")
+    send(page, "/add Then it slept.")
+    page.wait_for_function(f"{FRAME}.scrollTop + {FRAME}.clientHeight + 2 > {FRAME}.scrollHeight")

@@ -201,7 +201,7 @@ def test_a_text_that_reaches_its_length_goes_on_to_the_end_of_its_sentence(page)
     assert ends_sentence(text)
     expect(page.locator(".facts-below")).to_contain_text("finished the sentence")
     expect(page.locator("#story-continue")).to_be_visible()
-    expect(page.locator("#story-finish")).to_have_count(0)
+    expect(page.locator("#story-finish")).to_be_disabled()
 
 
 def test_a_sentence_is_finished(page):
