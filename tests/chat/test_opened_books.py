@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Mapping
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
@@ -23,7 +24,7 @@ CONTAINER = (
 )
 
 
-def zipped(files: dict[str, str | bytes], kind: int = ZIP_DEFLATED) -> bytes:
+def zipped(files: Mapping[str, str | bytes], kind: int = ZIP_DEFLATED) -> bytes:
     held = BytesIO()
     with ZipFile(held, "w", kind) as archive:
         for name, data in files.items():
