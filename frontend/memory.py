@@ -156,7 +156,7 @@ class Memory:
             if parts is None:
                 return
             async with self._files.turn(writer_of(websocket)):
-                read = await asyncio.to_thread(_read, name[:100], parts)
+                read = await asyncio.to_thread(_read, _short(name), parts)
         except (FileError, RefusedError) as error:
             return await session.page.tell(str(error), "error")
         kept = replace(session.kept(read.story), context=read.context)
@@ -197,6 +197,12 @@ class Memory:
     def owner(websocket: WebsocketSession) -> str:
         """Whose stories, votes and presets a session works on."""
         return websocket.user.identifier if websocket.user else LOCAL
+
+
+def _short(name: str) -> str:
+    """The name of a file for a message, with its ending, which says what it is."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem[:90]}.{ending[:8]}" if dot else name[:100]
 
 
 def _read(name: str, parts: list[str]) -> Opened:

@@ -31,6 +31,8 @@ from train.run.document import render
 
 BASE = Path("checkpoints/stories")
 """The model that is asked for the language."""
+MOST_REFUSED = 3
+"""Files of which it is said that no training begins on them."""
 
 
 def explore(
@@ -71,7 +73,8 @@ def _refused(place: Path) -> list[str]:
             check_prose(path)
         except ValueError as error:
             said.append(f"No training begins on it: {error}.")
-    return said
+    more = len(said) - MOST_REFUSED
+    return [*said[:MOST_REFUSED], f"So it is of {more:,} other files."] if more > 0 else said
 
 
 def make_parser() -> argparse.ArgumentParser:

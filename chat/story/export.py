@@ -139,13 +139,13 @@ def opened(name: str, text: str) -> tuple[Story, Context]:
             f"“{name}” has {len(text):,} characters, and a story can begin with {MAX_TEXT:,}: "
             "open a part of it."
         )
-    return _begun(strip_trailing_spaces(text)[0]), NO_CONTEXT
+    return begun(text), NO_CONTEXT
 
 
-def _begun(text: str) -> Story:
+def begun(text: str) -> Story:
     """A story of a writer's text, one passage a paragraph."""
     passages: list[Passage] = []
-    for words in paragraphs(text):
+    for words in paragraphs(strip_trailing_spaces(text)[0]):
         parent = passages[-1].id if passages else None
         passages.append(Passage(author="writer", text=words, parent=parent))
     return Story(passages=tuple(passages)).at(passages[-1].id)

@@ -2,7 +2,7 @@
 
 import re
 
-from chat.story.books.headings import level_of
+from chat.story.books.headings import BREAK, LONGEST_MARKED, level_of
 from gpt.text.scripts import LONGEST_CHARACTER, compiled, needs_space, widened
 
 CLOSING = compiled(r"[\p{Terminal_Punctuation}…\p{Pe}]")
@@ -22,6 +22,8 @@ QUOTE = compiled(r"[\p{Pi}\p{Pf}\"']")
 """Which of two quotation marks opens is another in each language: » in German, « in French."""
 SPEAKER = compiled(r"(?:\p{Lu}[\w’' ]{1,40}:|\p{Lo}[\w’' ]{0,40}：)[ \t]*(?:\n|$)")
 """A line of a play that says who speaks, and nothing else."""
+_WHOLE = compiled(r"(?:\n|[\p{Sentence_Terminal}…][\p{Pe}\p{Pf}\"'’”]*[ \t]*)\Z")
+"""Where a sentence or a line has come to its end."""
 SHORT_FORM = re.compile(r"['’](?:s|t|d|m|ll|re|ve)\b", re.IGNORECASE)
 
 
@@ -38,8 +40,8 @@ def strip_trailing_spaces(text: str) -> tuple[str, bool]:
 def joined_on(before: str, words: str, *, ended: bool = False) -> str:
     """The writer's next words as they stand in the story: with what parts them from it, and with an
     empty line where they end in a heading or in what parts two scenes."""
-    after = "\n\n" if _stands_alone(words) else ""
-    return joint(before, words, ended=ended) + words + after
+    words = joint(before, words, ended=ended) + words
+    return words + ("\n\n" if _ends_alone(before[-LONGEST_MARKED - 2 :] + words) else "")
 
 
 def joint(before: str, words: str, *, ended: bool = False) -> str:
@@ -56,8 +58,7 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
     """
     if not before or not words or words[0].isspace():
         return ""
-    first = words.split("\n", 1)[0].strip()
-    if SPEAKER.match(words) or level_of(first, apart=True) is not None or _stands_alone(before):
+    if SPEAKER.match(words) or _begins_alone(before, words.split("\n", 1)[0].strip()):
         return "\n" * (2 - min(2, len(before) - len(before.rstrip("\n"))))
     if before[-1].isspace() or _is_one_character(before, words):
         return ""
@@ -65,15 +66,29 @@ def joint(before: str, words: str, *, ended: bool = False) -> str:
         return "\n"
     if CLOSING.match(words) or SHORT_FORM.match(words) or _closes_quote(words):
         return ""
+    if _ends_alone(before):
+        return "\n\n"
     if _opens(before) or _opens_quote(before) or not needs_space(before, words):
         return ""
     return " "
 
 
-def _stands_alone(text: str) -> bool:
+def _is_landmark(line: str, *, apart: bool) -> bool:
+    """Whether a line is a heading or parts two scenes; one or two marks may be meant otherwise."""
+    level = level_of(line, apart=apart)
+    return level is not None and (level != BREAK or len("".join(line.split())) > 2 or line in "⁂⸻")
+
+
+def _begins_alone(before: str, line: str) -> bool:
+    """Whether a line is to stand on its own; “chapter 3” may be the end of a sentence."""
+    is_certain = line.startswith("#") or level_of(line, apart=True) == BREAK
+    return _is_landmark(line, apart=True) and (is_certain or bool(_WHOLE.search(before[-4:])))
+
+
+def _ends_alone(text: str) -> bool:
     """Whether the last line is a heading or parts two scenes, and nothing ends it yet."""
-    *_, before, last = ["", *text.rsplit("\n", 2)]
-    return level_of(last.strip(), apart=not before.strip()) is not None
+    *_, before, last = ["", *text[-LONGEST_MARKED - 2 :].rsplit("\n", 2)]
+    return _is_landmark(last.strip(), apart=not before.strip())
 
 
 def _is_one_character(before: str, words: str) -> bool:

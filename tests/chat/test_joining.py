@@ -37,6 +37,14 @@ from chat.story.joining import joined_on, joint, strip_trailing_spaces
         ("Chapter 2", "In the morning", "\n\n"),
         ("so he did.\n\n# Two", "In the morning", "\n\n"),
         ("in #", "Two", " "),
+        ("as told in", "chapter 3", " "),
+        ("He said no.", "chapter 3", "\n\n"),
+        ("He read", " part two", ""),
+        ("Chapter 1", ": The Fall", ""),
+        ("List:\n* ", "milk", ""),
+        ("Ende", "~", " "),
+        ("in C", "#", " "),
+        ("***", "\ufe0f", ""),
         ("the chapter", "Chapter house", " "),
         ("他走了。", "第二天", ""),
         ("他走了", "，她", ""),
@@ -102,3 +110,6 @@ def test_what_follows_a_heading_or_a_scene_break_begins_after_an_empty_line():
     )
     assert joined_on("He slept.", "Then he woke") == " Then he woke"
     assert joined_on("# Two\n\n", "It rained.") == "It rained."
+    assert joined_on("He read", " part two") == " part two"
+    assert joined_on("as told in", "chapter 3") == " chapter 3"
+    assert joined_on("他说", "——") == "——"

@@ -4,7 +4,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile
 
 import docx
 import pytest
@@ -169,18 +169,19 @@ def test_headings_are_known_by_their_style_in_any_language_or_by_the_outline():
         '<w:style w:styleId="berschrift2"><w:name w:val="heading 2"/></w:style>'
         '<w:style w:styleId="Own"><w:name w:val="Own"/><w:basedOn w:val="berschrift2"/></w:style>'
         '<w:style w:styleId="Out"><w:pPr><w:outlineLvl w:val="2"/></w:pPr></w:style>'
+        f'<w:style w:styleId="Far"><w:name w:val="heading {"9" * 5000}"/></w:style>'
         '<w:style w:styleId="Ring"><w:basedOn w:val="Ring"/></w:style>'
         '<w:style w:styleId="V1"><w:name w:val="TOC 1"/></w:style>'
         "</w:styles>"
     )
     paragraph = '<w:p><w:pPr><w:pStyle w:val="{}"/></w:pPr><w:r><w:t>{}</w:t></w:r></w:p>'
-    ids = ("V1", "berschrift2", "Own", "Out", "Ring", "None", "Heading1")
+    ids = ("V1", "berschrift2", "Own", "Out", "Ring", "None", "Heading1", "Far")
     body = "".join(paragraph.format(id, f"Of {id}") for id in ids)
     body += '<w:p><w:pPr><w:outlineLvl w:val="9"/></w:pPr><w:r><w:t>Plain</w:t></w:r></w:p>'
     opened = opened_word(body, **{"word/styles.xml": styles})
     assert opened.story.text.split("\n\n") == [
         *("## Of berschrift2", "## Of Own", "### Of Out", "Of Ring", "Of None", "Of Heading1"),
-        "Plain",
+        *("Of Far", "Plain"),
     ]
 
 
@@ -217,14 +218,14 @@ def test_the_markup_of_a_page_is_read_as_it_looks():
             "<blockquote><p>A\u00adlas<a epub:type='noteref' href='#n'>1</a>,</p></blockquote>"
             "<aside epub:type='footnote'><p>The note.</p></aside>"
             "<p><ruby>語<rp>(</rp><rt>ご</rt><rp>)</rp></ruby><img src='a.png'/></p>"
-            "<svg><text>map</text></svg><p> </p><ul><li>one</li><li>two</li></ul>"
+            "<h2><div>Inner</div></h2><svg><text>map</text></svg><p> </p>"
+            "<ul><li>one</li><li>two</li></ul>"
             "<pre>a\n  b</pre>loose"
         )
     )
     assert opened.story.text == (
-        "It was so dark…\nVery.\n\n* * *\n\nAlas,\n\n語\n\none\n\ntwo\n\na\nb\n\nloose".replace(
-            "It was", "It\u00a0was"
-        )
+        "It\u00a0was so dark…\nVery.\n\n* * *\n\nAlas,\n\n語\n\n## Inner\n\n"
+        "one\n\ntwo\n\na\nb\n\nloose"
     )
     assert opened.left_out == "1 note and 2 pictures"
 
@@ -272,7 +273,7 @@ def test_a_page_on_which_nothing_stands_is_passed_over(empty):
 
 
 def test_a_name_that_nobody_declared_stands_for_nothing():
-    assert opened_epub(page("<p>a&unknown;b &amp;c &lt;d</p>")).story.text == "a&unknown;b &c <d"
+    assert opened_epub(page("<p>a&unknown;b &amp;c &LT;d</p>")).story.text == "a&unknown;b &c <d"
 
 
 def test_a_file_that_unpacks_into_very_much_is_given_up_early(monkeypatch):
@@ -295,6 +296,31 @@ def test_a_list_of_very_many_files_is_not_read(monkeypatch):
     end = whole.rfind(b"PK\x05\x06")
     huge = whole[: end + 12] + struct.pack("<II", 46, 0xFFFFFFFF) + whole[end + 20 :]
     assert "too many files" in why_not("a.epub", huge)
+
+
+def test_what_cannot_be_unpacked_piece_by_piece_is_not_unpacked():
+    body = f"<w:document {W}><w:p><w:r><w:t>a</w:t></w:r></w:p></w:document>"
+    for kind in (ZIP_BZIP2, ZIP_LZMA):
+        assert "is damaged" in why_not("a.docx", zipped({"word/document.xml": body}, kind))
+
+
+def test_a_list_of_files_of_another_length_than_is_said_is_not_read():
+    whole = epub(page("<p>a</p>"))
+    end = whole.rfind(b"PK\x05\x06")
+    large = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    assert "too many files" in why_not("a.epub", whole[:end] + large + whole[end:])
+
+
+def test_places_and_names_that_lead_nowhere_are_damage():
+    whole = word("<w:p><w:r><w:t>a</w:t></w:r></w:p>")
+    end = whole.rfind(b"PK\x05\x06")
+    (start,) = struct.unpack_from("<I", whole, end + 16)
+    off = whole[: end + 16] + struct.pack("<I", start + 10) + whole[end + 20 :]
+    assert "is damaged" in why_not("a.docx", off)
+    flagged = bytearray(whole)
+    flagged[7] |= 0x08  # the name in front of the file is UTF-8, and it is not
+    flagged[30] = 0xFF
+    assert "is damaged" in why_not("a.docx", bytes(flagged))
 
 
 def test_a_path_that_leads_out_of_the_book_leads_nowhere():

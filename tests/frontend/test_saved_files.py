@@ -80,3 +80,24 @@ def test_a_story_too_long_for_a_document_is_refused_on_the_page(tmp_path, monkey
     asyncio.run(memory.send_file(websocket, session, "epub"))
     assert page.pieces == []
     assert page.said == ["The story has 26 characters, and a document can have 9: save it as .txt."]
+
+
+def test_a_book_with_a_long_name_is_opened_as_what_it_is(tmp_path):
+    memory, websocket, session, page = saver(tmp_path, "ada")
+    held = BytesIO()
+    document = docx.Document()
+    document.add_paragraph("It rained.")
+    document.save(held)
+    session.kept = lambda story: Kept(story=story, settings={}, model="a")
+    opened: list[str] = []
+
+    async def emit(event: str, data: dict[str, Any]) -> None:
+        opened.append(data["thread"])
+
+    page.emit = emit  # pyright: ignore[reportAttributeAccessIssue]
+    whole = base64.b64encode(held.getvalue()).decode()
+    asyncio.run(memory.take_piece(websocket, session, f"{'a' * 200}.DOCX", 0, 1, whole))
+    (thread,) = opened
+    assert memory.library.load(thread, "ada").story.text == "It rained."
+    asyncio.run(memory.take_piece(websocket, session, "b.docx", 0, 1, "no base64"))
+    assert page.said == ["“b.docx” did not arrive whole: open it again."]

@@ -8,6 +8,8 @@ from chat.story.books.manuscript import Block, xml_text
 from chat.story.books.unzipped import BookError
 
 SCENE = "* * *"
+APART = 9
+"""Characters between two blocks, and of the marks of a heading, at most."""
 FIRST = 8
 """Blocks in which the first words are that a story may be called by."""
 HIDDEN = str.maketrans("", "", "\u00ad\u200b\ufeff")
@@ -40,7 +42,7 @@ class Found:
             whole = " ".join(whole.split())
         if not whole:
             return
-        self._room -= len(whole)
+        self._room -= len(whole) + APART
         if self._room < 0:
             raise BookError("is longer than a story can begin with: open a part of it")
         self._blocks.append(Block(whole, level))

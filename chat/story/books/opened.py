@@ -13,7 +13,7 @@ from chat.story.books.read_epub import read_epub
 from chat.story.books.read_word import read_docx
 from chat.story.books.unzipped import BookError, Unzipped
 from chat.story.context import NO_CONTEXT, Context
-from chat.story.export import MAX_TEXT, from_file
+from chat.story.export import MAX_TEXT, begun
 from chat.story.pieces import FileError
 from chat.story.tree import Story
 from gpt.files.text import known_as
@@ -59,8 +59,7 @@ def opened_book(name: str, data: bytes) -> Opened:
             raise BookError("has no words in it")
     except BookError as error:
         raise FileError(f"“{name}” {error}.") from error
-    story, title = from_file(f"{name}.txt", text), found.title[:LONGEST_NAME]
-    return Opened(story, title=title, left_out=told(found.left_out))
+    return Opened(begun(text), title=found.title[:LONGEST_NAME], left_out=told(found.left_out))
 
 
 def _other_kind(data: bytes, ending: str) -> str:

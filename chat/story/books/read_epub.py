@@ -171,6 +171,7 @@ class Page(Target):
         if name in BLOCKS or (self._level and name == f"h{self._level}"):
             self._end_block()
             self._kept -= name == "pre"
+            self._level = self._level if name in BLOCKS else 0
 
     def data(self, text: str) -> None:
         if not self._skipped:
@@ -179,6 +180,7 @@ class Page(Target):
     def close(self) -> None:
         self._skipped = self._kept = 0
         self._end_block()
+        self._level = 0
 
     def _is_note(self, attrib: Mapping[str, str]) -> bool:
         kinds = next((each for name, each in attrib.items() if _of_kind(name)), "").split()
@@ -189,7 +191,7 @@ class Page(Target):
     def _end_block(self) -> None:
         said = "".join(self._said)
         self._found.add(said if self._kept else _SPACES.sub(" ", said), self._level or None)
-        self._said, self._level = [], 0
+        self._said = []
 
 
 def _of_kind(name: str) -> bool:

@@ -28,6 +28,7 @@ LEFT_OUT = {
     "footnoteReference": "note",
     "endnoteReference": "note",
     "commentReference": "comment",
+    "sym": "symbol",
 }
 SIGNS = {"tab": "\t", "cr": "\n", "noBreakHyphen": "\u2011"}
 OFF = ("0", "false", "off", "none")
@@ -110,7 +111,7 @@ class Styles(Target):
             if called == "title":
                 return 1
             kind, _, number = called.rpartition(" ")
-            if kind == "heading" and number.isdecimal():
+            if kind == "heading" and number.isdecimal() and len(number) < 3:
                 return min(max(int(number), 1), 6)
             if level := self._levels.get(id):
                 return level

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from html.entities import html5
 from io import BytesIO
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 MOST_LISTED = 4_000_000
 """Bytes of the list of files, which is read at once: some 40,000 files."""
@@ -24,7 +24,9 @@ MOST_ELEMENTS = 1_000_000
 TOO_MUCH = "has too much in it: open a part of it, or save it as .txt"
 _END, _END_BYTES = b"PK\x05\x06", 22
 _LONGEST_COMMENT = 65_535
+_ZIP64, _ZIP64_BYTES = b"PK\x06\x07", 20
 _ENCRYPTED = 0x1
+_DAMAGES = (BadZipFile, ValueError, OSError, NotImplementedError)
 AT_ONCE = 100_000
 """Bytes that are parsed at once."""
 DAMAGED = "is damaged: export it anew where it was made, or save it as .txt"
@@ -77,7 +79,7 @@ class Unzipped:
         try:
             self._zip = ZipFile(BytesIO(data))
             self.names = frozenset(self._zip.namelist())
-        except (BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        except _DAMAGES as error:
             raise BookError(DAMAGED) from error
 
     def read(self, name: str) -> bytes:
@@ -90,12 +92,15 @@ class Unzipped:
             entry = self._zip.getinfo(name)
             if entry.flag_bits & _ENCRYPTED:
                 raise BookError(LOCKED)
+            # Of the other kinds a piece is unpacked whole, however large, before it can be counted.
+            if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+                raise BookError(DAMAGED)
             with self._zip.open(entry) as file:
                 data = file.read(self._left + 1)
-        except KeyError as error:
+        except BookError:
+            raise
+        except (*_DAMAGES, KeyError, zlib.error, EOFError, RuntimeError) as error:
             raise BookError(DAMAGED) from error
-        except (BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as e:
-            raise BookError(DAMAGED) from e
         self._left -= len(data)
         if self._left < 0:
             raise BookError(TOO_MUCH)
@@ -110,7 +115,9 @@ def _check_list(data: bytes) -> None:
     if at < 0 or at + _END_BYTES > len(data):
         raise BookError(DAMAGED)
     size, start = struct.unpack_from("<II", data, at + 12)
-    if size > MOST_LISTED or 0xFFFFFFFF in (size, start):
+    # A list of another length may stand in the record of a large zip, which no book needs.
+    is_large = data.startswith(_ZIP64, max(0, at - _ZIP64_BYTES))
+    if size > MOST_LISTED or is_large or 0xFFFFFFFF in (size, start):
         raise BookError("has too many files in it: open a part of it, or save it as .txt")
 
 
@@ -180,4 +187,5 @@ def _feed(parser: Any, data: bytes) -> None:
 
 
 def _character(found: re.Match[str]) -> str:
-    return found[0] if found[1] in _OF_XML else html5.get(found[1], found[0])
+    name = found[1].lower()
+    return f"&{name}" if name in _OF_XML else html5.get(found[1], found[0])
