@@ -38,7 +38,7 @@ const NoModel = () => (
       Train a small one on the story in <code>data/</code>, in a few minutes:
     </p>
     <pre>python -m train.pretrain --preset story</pre>
-    <p>Then open a new chat: it will be there.</p>
+    <p>Then begin a new story: it will be there.</p>
   </div>
 );
 
@@ -220,8 +220,12 @@ function StoryView() {
   useEffect(() => {
     const frame = scroller();
     if (!frame) return undefined;
+    let [top, height] = [frame.scrollTop, frame.scrollHeight];
     const onScroll = () => {
-      if (store.settles) return; // nobody scrolled: the page grew
+      const isUp = frame.scrollTop < top - 1 && frame.scrollHeight >= height;
+      [top, height] = [frame.scrollTop, frame.scrollHeight];
+      if (store.settles && !isUp) return; // nobody scrolled: the page grew
+      store.settles = false;
       store.follow = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - NEAR_END_PX;
     };
     frame.addEventListener('scroll', onScroll, { passive: true });

@@ -103,6 +103,9 @@ export const watch = () => {
  */
 const guarded = new WeakMap();
 
+/** A command that brings no words: nothing comes at the end of the story. */
+const STAYS = /^\/(?!(?:add|with|continue|finish|retry|ladder|compare)\b)/;
+
 let began = () => {};
 
 /**
@@ -126,7 +129,7 @@ export const guard = (socket, sent) => {
   socket.on('connect', begin);
   socket.emit = (event, data, ...more) => {
     if (event === 'client_message') {
-      began();
+      if (!STAYS.test(/** @type {any} */ (data).message.output)) began();
       unsent.sendLine(/** @type {any} */ (data).message, wayFor(event, data));
     } else emit(event, ...(data === undefined ? [] : [data]), ...more);
     return socket;

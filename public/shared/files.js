@@ -69,6 +69,7 @@ export const pieces = (name, text) => {
 export const rememberLeftOut = (/** @type {string} */ left) => {
   try {
     if (left) sessionStorage.setItem(LEFT_OUT, left);
+    else sessionStorage.removeItem(LEFT_OUT);
   } catch {
     // The browser keeps nothing, so it is not told.
   }

@@ -65,7 +65,9 @@ const backToOpener = () => {
 /** Enter in the field for a story's name confirms it: in the dialog that comes it does nothing. */
 const confirmName = (/** @type {KeyboardEvent} */ event) => {
   const field = event.target;
-  if (event.key !== 'Enter' || event.isComposing || !(field instanceof HTMLInputElement) || field.id !== 'name') return;
+  // Safari ends a composition before the Enter that did it, which goes by another number.
+  if (event.key !== 'Enter' || event.isComposing || event.keyCode === 229 || event.repeat) return;
+  if (!(field instanceof HTMLInputElement) || field.id !== 'name') return;
   const [, confirm] = field.closest(DIALOG)?.querySelectorAll('button') ?? [];
   if (!confirm) return;
   event.preventDefault();

@@ -25,8 +25,8 @@ const MANY = 6000;
 const NEAR = '120% 0px';
 /** A caret that stands so near to where it was is where it was. */
 const NEAR_PX = 40;
-/** Below the row that is scrolled into sight. */
-const MARGIN_PX = 8;
+/** As near to the lower edge a row stands there and not below its passage. */
+const STUCK_PX = 16;
 /** The event of the box that other nodes stand for the same words. */
 export const REDRAWN = 'redrawn';
 
@@ -182,8 +182,10 @@ const placeCaret = (tools, { at, y }) => {
   const row = tools.querySelector('.passage-row')?.getBoundingClientRect();
   const line = Number.parseFloat(getComputedStyle(field).lineHeight);
   const hidden = row ? (caretTop(field) ?? 0) + line - row.top : 0;
-  const isStuck = row && row.bottom + MARGIN_PX >= frame.getBoundingClientRect().bottom;
+  const isStuck = row && row.bottom + STUCK_PX >= frame.getBoundingClientRect().bottom;
   if (isStuck && hidden > 0) frame.scrollTop += hidden;
+  // Where the caret goes by keys it stays above it too.
+  if (row && frame instanceof HTMLElement) frame.style.scrollPaddingBottom = `${row.height + STUCK_PX}px`;
 };
 
 /** Words that are drawn again where their edit stood are no anchor: the page would be scrolled by their height. */
@@ -217,8 +219,8 @@ export const drawRow = (box, store, busy) => {
   const mark = editing ? `${passage?.id} in edit` : acts;
   const node = passage ? lastNodeOf(box, passage.id) : null;
   const focused = placeOfFocus(box);
-  if (editing !== Boolean(box.querySelector('.in-edit'))) holdStill(box);
-  box.closest('.overflow-y-auto')?.classList.toggle('has-row', Boolean(passage));
+  const before = /** @type {HTMLElement | undefined} */ (box.getElementsByClassName('in-edit')[0]);
+  if (before?.dataset.id !== (editing ? passage?.id : undefined)) holdStill(box);
   box.querySelectorAll('.edit-row').forEach((tools) => {
     if (tools.parentNode !== node || /** @type {HTMLElement} */ (tools).dataset.mark !== mark) tools.remove();
   });
@@ -226,6 +228,17 @@ export const drawRow = (box, store, busy) => {
   drawEditNotes(box, store, editing ? passage?.id : undefined);
   if (passage && node) drawTools(node, { passage, mark: mark ?? '', acts: acts ?? '' }, store);
   if (focused >= 0) keepPlace(box, focused);
+};
+
+/** While its words are in sight the row of a passage stands at the lower edge, should its place be below that. */
+const keepRowNear = (/** @type {HTMLElement} */ tools) => {
+  const field = tools.querySelector('.edit-words');
+  tools.classList.add('near');
+  if (!field) return;
+  new IntersectionObserver((seen, observer) => {
+    tools.classList.toggle('near', seen[seen.length - 1].isIntersecting);
+    if (!tools.isConnected) observer.disconnect();
+  }).observe(field);
 };
 
 /**
@@ -252,6 +265,7 @@ const drawTools = (node, { passage, mark, acts }, store) => {
     tools.dataset.mark = mark;
     if (!editing) tools.append(actions());
     node.append(tools);
+    if (editing) keepRowNear(tools);
   }
   if (editing) {
     const { follow, renew } = /** @type {import('./edit_row.js').EditTools} */ (tools);
