@@ -119,7 +119,7 @@ function StoryFiles() {
             type="button"
             id="story-open-file"
             onClick={act(() => picker.current.click())}
-            title="A .txt, .docx or .epub begins a new story, a passage a paragraph; a .json that was saved here comes back"
+            title="A .txt, .docx or .epub begins a story, a passage a paragraph; a .json that was saved here comes back"
           >
             Open a file…
           </button>

@@ -141,8 +141,8 @@ export const recut = (/** @type {PassageNode} */ node) => {
 };
 
 /**
- * Whether the tokens that were drawn are still the passage's: a word of the writer's that was completed is cut anew once
- * the passage stands, so that all that follow are others. Asked only where the server sent it anew.
+ * Whether the tokens that were drawn are still the passage's: a word of the writer's that was completed is cut anew
+ * once the passage stands, so that all that follow are others. Asked only where the server sent it anew.
  */
 const saysTheSame = (/** @type {Run} */ { passage, from, to }, /** @type {Page.Passage} */ next) => {
   if (passage === next || passage.author !== 'model') return true;
