@@ -93,8 +93,16 @@ def logged(folder: Path) -> list[dict[str, float]]:
     return [{**record, "elapsed_s": 0} for record in Run(folder).records()]
 
 
+def last_state(folder: Path) -> Path:
+    """Where the newest state of a run is. The one before it may be of a step at which a signal
+    came, and a run that nobody stopped has none of that."""
+    return max((folder / "state").glob("[0-9]*"))
+
+
 def same_run(folder: Path, whole: Path) -> None:
     """Weights, optimizer states, randomness and losses of two runs are equal bit for bit."""
     assert logged(folder) == logged(whole)
-    for part in ("state", "best", "steps"):
+    assert last_state(folder).name == last_state(whole).name
+    assert contents(last_state(folder)) == contents(last_state(whole)), "state"
+    for part in ("best", "steps"):
         assert contents(folder / part) == contents(whole / part), part
