@@ -30,14 +30,14 @@ import { clicked, drawLook, drawPassages, drawRow, REDRAWN } from './shared/pass
 import * as places from './shared/places.js';
 import * as sentences from './shared/sentences.js';
 import * as standing from './shared/standing.js';
-import { lasting, usePanel, useStory, uuid } from './shared/store.js';
+import { lasting, toEnd, usePanel, useStory, uuid } from './shared/store.js';
 import { received } from './shared/story.js';
 import * as train from './shared/train.js';
 import { drawTree } from './shared/tree.js';
 import * as walk from './shared/walk.js';
 
 export const inkling = {
-  ...{ lasting, useStory, usePanel, uuid, received },
+  ...{ lasting, toEnd, useStory, usePanel, uuid, received },
   ...{
     drawCurve,
     drawFacts,

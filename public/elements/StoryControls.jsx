@@ -111,7 +111,7 @@ function StoryControls() {
     const words = input()?.value || '';
     if (words.trim() && !isCommand(words)) {
       if (!store.act({ act: 'add', text: literal(words) })) return;
-      Object.assign(store, { follow: true, settles: true });
+      window.inkling.toEnd(store);
       setInput('');
     } else input()?.focus();
   };

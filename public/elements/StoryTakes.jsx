@@ -74,7 +74,7 @@ const Takes = ({ takes, busy, act, hidden }) => (
           onClick={() => act(hidden ? { act: 'vote', choice: at ? 'b' : 'a' } : { act: 'pick', passage: take.id })}
         >
           <span className="take-words">{take.tokens.join('')}</span>
-          {!busy && take.tokens.join('') === '' && <i className="take-none">no words: the story ends here</i>}
+          {!busy && take.tokens.join('') === '' && <i>no words: the story ends here</i>}
           {take.label && <span className="take-label">{take.label}</span>}
           {take.facts && (
             <span className="take-facts">

@@ -95,10 +95,8 @@ function StoryView() {
   );
   const model = picks.model || state?.model;
 
-  // What comes below the text, soon after it, is followed as well, until the writer does something.
-  const toEnd = () => Object.assign(store, { follow: true, settles: true });
   const send = (output, request) => {
-    toEnd();
+    window.inkling.toEnd(store);
     store.selected = null;
     sendMessage({
       threadId: '',
@@ -158,7 +156,7 @@ function StoryView() {
     if (!socket || !user) return undefined;
     speakBy((sentence) => toast.error(sentence, { duration: READ_MS }));
     drafts.belongTo(user.identifier);
-    guard(socket, () => toEnd());
+    guard(socket, () => window.inkling.toEnd(store));
     unsent.onEdits(store.tell);
     const ask = () => {
       const passages = store.state ? store.state.passages : [];

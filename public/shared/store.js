@@ -134,6 +134,9 @@ const notYet = () => {
   throw new Error('The story view has no socket yet.');
 };
 
+/** See the end of the text, and what comes below it soon after, until the writer does something. */
+export const toEnd = (/** @type {Store} */ store) => Object.assign(store, { follow: true, settles: true });
+
 /** @returns {Store} */
 export const newStore = () => {
   /** @type {Store} */

@@ -16,7 +16,7 @@ from chat.story.context import NO_CONTEXT, Context
 from chat.story.export import MAX_TEXT, begun
 from chat.story.pieces import FileError
 from chat.story.tree import Story
-from gpt.files.text import known_as
+from gpt.files.text import LOOKED_AT, known_as
 
 READERS = {"docx": read_docx, "epub": read_epub}
 """What can be opened, by the file's ending."""
@@ -65,7 +65,7 @@ def opened_book(name: str, data: bytes) -> Opened:
 def _other_kind(data: bytes, ending: str) -> str:
     if data.startswith(OF_WORD):
         return "is a document of old Word, or has a password: save it in Word as .docx, without one"
-    known = known_as(data[:4096])
+    known = known_as(data[:LOOKED_AT])
     return f"is no .{ending}: it is {': '.join(known)}" if known else f"is no .{ending}, or damaged"
 
 
