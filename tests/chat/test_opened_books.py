@@ -393,9 +393,10 @@ def test_damage_anywhere_is_a_refusal_or_a_story(tmp_path):
         for at in range(0, len(whole), max(1, len(whole) // 150)):
             data = whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :]
             try:
-                assert opened_book(name, data).story.path
-            except FileError as refused:
-                assert str(refused).startswith(f"“{name}” ")
+                opened = opened_book(name, data)
+            except FileError:
+                continue
+            assert opened.story.path
 
 
 def test_a_deep_nest_and_a_stored_checksum_that_is_wrong_end_in_words():
