@@ -217,8 +217,9 @@ def test_of_two_windows_that_send_at_once_one_writes_and_the_other_gets_its_word
             await until(lambda: len(one.state["passages"]) == before + 2)
             await until(lambda: not one.state["writing"] and alike(one, other))
             assert len(one.state["passages"]) == before + 2
-            written, given = (" from one", other) if other.refused() else (" from other", one)
-            assert written in one.text
+            written, given = ("from one", other) if other.refused() else ("from other", one)
+            # The model draws without a seed: what parts the words depends on how it ended.
+            assert "".join(one.state["passages"][before]["tokens"]).strip() == written
             assert given.refused()[0].endswith({one: "one", other: "other"}[given])
 
     at(run)
